@@ -1,0 +1,44 @@
+"""suture: surgery for language models. Find what carries a behaviour, edit it, measure it, ship it as a patch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .anatomy import Anatomy, Site
+    from .delta import Dense, Entries, LowRank, Shift
+    from .evaluate import evaluate
+    from .examples import Behaviour, Contrast, Fact, Labelled
+    from .generation import generate
+    from .lm import LM
+    from .patch import Patch
+    from .probe import Probe, fit_probe
+    from .region import Region
+    from .registry import locator, method
+    from .report import Report
+    from .trace import trace
+
+_HOME = {
+    "anatomy": ("Anatomy", "Site"),
+    "delta": ("Dense", "Entries", "LowRank", "Shift"),
+    "evaluate": ("evaluate",),
+    "examples": ("Behaviour", "Contrast", "Fact", "Labelled"),
+    "generation": ("generate",),
+    "lm": ("LM",),
+    "patch": ("Patch",),
+    "probe": ("Probe", "fit_probe"),
+    "region": ("Region",),
+    "registry": ("locator", "method"),
+    "report": ("Report",),
+    "trace": ("trace",),
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted(_WHERE)  # noqa: PLE0605 - computed from the table above
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    """Import a public name when it is first used, so that `import suture` stays instant."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'suture' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)

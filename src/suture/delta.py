@@ -1,0 +1,326 @@
+"""The change to one weight: low-rank, single entries, dense, or a shift of what a module puts out.
+
+A delta lives in the coordinates of the tensor as it is stored on disk, whatever its orientation, so that a patch can be
+put on a checkpoint by a reader that knows nothing of the architecture. Shapes: weight (n, m), or (n,) for a bias.
+
+    W' = cast(W64 + sum_i scale_i * D64_i)        one rounding, from float64, at the very end
+
+Factors are float32. A product of two float32 numbers is exact in float64, and the products are added rank by rank in a
+fixed order, so the sum does not depend on the number of threads, on chunking or on the linear-algebra library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .errors import CorruptFile
+
+CHUNK = 1 << 22  # entries of a delta materialised at a time: 32 MB of float64
+
+
+@dataclass(frozen=True, eq=False)
+class Delta:
+    """What every kind of delta can do. Use one of the subclasses.
+
+    Attributes:
+        scale: strength; the change is `scale` times what the tensors say.
+    """
+
+    kind: ClassVar[str]
+    direction: ClassVar[str]  # the tensor that `randomised` replaces
+    scale: float
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the stored tensors by name."""
+        return {f.name: t for f in fields(self) if isinstance(t := getattr(self, f.name), Tensor)}
+
+    def scaled(self, factor: float) -> Delta:
+        """Return the same change, `factor` times as strong."""
+        return replace(self, scale=self.scale * factor)
+
+    def check(self, shape: tuple[int, ...], where: str) -> None:
+        """Raise CorruptFile unless the delta fits a tensor of `shape` and holds only finite numbers."""
+        for name, tensor in self.tensors().items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise CorruptFile(f"{where}: {self.kind}.{name} holds NaN or infinity", fix="Make the patch again.")
+        problem = self._misfit(shape)
+        if problem:
+            raise CorruptFile(f"{where}: {problem}", why=f"The weight has shape {shape}.")
+
+    def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
+        """Return the sorted numbers of the rows (first axis) that can change, int64."""
+        return torch.arange(shape[0])
+
+    def digest(self) -> str:
+        """Return a hash of kind, scale and contents; the canonical order of terms is by this."""
+        state = hashlib.sha256(f"{self.kind} {self.scale!r}".encode())
+        for name, tensor in sorted(self.tensors().items()):
+            state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            state.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return state.hexdigest()
+
+    def norm(self, shape: tuple[int, ...]) -> float:
+        """Return the Frobenius norm of the change, scale included."""
+        total = 0.0
+        for rows in _chunks(self.touched_rows(shape), shape):
+            total += float(self.at(rows, shape).square().sum())
+        return total**0.5
+
+    def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return the change of some rows in float64, scale included: (len(rows), ...)."""
+        raise NotImplementedError
+
+    def effect(self, inputs: Tensor, shape: tuple[int, ...], *, transposed: bool) -> Tensor:
+        """Return what the change adds to a linear map of `inputs`, at scale 1: (..., in) -> (..., touched outputs).
+
+        Args:
+            inputs: what the module receives, any float dtype.
+            shape: of the stored weight.
+            transposed: the weight is stored (in, out) instead of (out, in).
+        """
+        raise NotImplementedError
+
+    def touched_outputs(self, *, transposed: bool) -> Tensor | None:
+        """Return which outputs `effect` speaks of (its last axis), or None for all."""
+        return None
+
+    def randomised(self, generator: torch.Generator) -> Delta:
+        """Return a change of the same place and size in a random direction, for controls."""
+        name = self.direction
+        return replace(self, **{name: _random_like(getattr(self, name), generator)})
+
+    def _misfit(self, shape: tuple[int, ...]) -> str:
+        return ""
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank(Delta):
+    """D[rows][:, columns] = left @ right, zero elsewhere.
+
+    Attributes:
+        left: (rows, rank) float32.
+        right: (rank, columns) float32.
+        rows: (rows,) int64, sorted and unique; None for all rows.
+        columns: (columns,) int64, sorted and unique; None for all columns.
+    """
+
+    kind = "lowrank"
+    direction = "right"
+    left: Tensor
+    right: Tensor
+    rows: Tensor | None = None
+    columns: Tensor | None = None
+    scale: float = 1.0
+
+    def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
+        """Rows of the weight that the low-rank change reaches."""
+        return torch.arange(shape[0]) if self.rows is None else self.rows
+
+    def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """See `Delta.at`; added up one rank at a time, in order."""
+        change = torch.zeros(len(rows), self.right.shape[1], dtype=torch.float64)
+        here, local = _positions(self.rows, rows)
+        left, right = self.left.double()[local], self.right.double()
+        part = torch.zeros(len(local), right.shape[1], dtype=torch.float64)
+        for rank in range(right.shape[0]):
+            part += left[:, rank, None] * right[rank]
+        change[here] = part * self.scale
+        if self.columns is None:
+            return change
+        full = torch.zeros(len(rows), shape[1], dtype=torch.float64)
+        full[:, self.columns] = change
+        return full
+
+    def effect(self, inputs: Tensor, shape: tuple[int, ...], *, transposed: bool) -> Tensor:
+        """See `Delta.effect`; never makes the matrix, so only the rank and the rows touched cost anything."""
+        right, left = (self.left.T, self.right.T) if transposed else (self.right, self.left)
+        reads = self.rows if transposed else self.columns
+        seen = inputs if reads is None else inputs[..., reads.to(inputs.device)]
+        return (seen.to(right.dtype) @ right.to(inputs.device).T) @ left.to(inputs.device).T
+
+    def touched_outputs(self, *, transposed: bool) -> Tensor | None:
+        """Return which outputs `effect` speaks of (its last axis), or None for all."""
+        return self.columns if transposed else self.rows
+
+    def transposed(self) -> LowRank:
+        """Return the same change to the transposed weight."""
+        return LowRank(self.right.T.contiguous(), self.left.T.contiguous(), self.columns, self.rows, self.scale)
+
+    def placed(self, start: int, step: int) -> LowRank:
+        """Return the change as rows `start, start + step, ...` of a larger tensor (a fused or interleaved weight)."""
+        rows = torch.arange(self.left.shape[0]) if self.rows is None else self.rows
+        return replace(self, rows=start + step * rows)
+
+    def _misfit(self, shape: tuple[int, ...]) -> str:
+        if len(shape) != 2:
+            return "a low-rank change needs a matrix"
+        if self.left.dim() != 2 or self.right.dim() != 2 or self.left.shape[1] != self.right.shape[0]:
+            return f"factors {tuple(self.left.shape)} and {tuple(self.right.shape)} do not multiply"
+        for name, index, size, count in (
+            ("rows", self.rows, shape[0], self.left.shape[0]),
+            ("columns", self.columns, shape[1], self.right.shape[1]),
+        ):
+            if index is None:
+                if count != size:
+                    return f"it has {count} {name}, the weight {size}"
+            elif problem := _bad_index(index, count, size):
+                return f"{name}: {problem}"
+        return ""
+
+
+@dataclass(frozen=True, eq=False)
+class Entries(Delta):
+    """Single entries: D.flat[index] = values.
+
+    Attributes:
+        index: (count,) int64 positions in the flattened weight, sorted and unique.
+        values: (count,) float32.
+    """
+
+    kind = "entries"
+    direction = "values"
+    index: Tensor
+    values: Tensor
+    scale: float = 1.0
+
+    def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
+        """Rows that hold at least one changed entry."""
+        return torch.unique(self.index // _row_size(shape))
+
+    def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """See `Delta.at`."""
+        width = _row_size(shape)
+        change = torch.zeros(len(rows), width, dtype=torch.float64)
+        place = torch.full((shape[0],), -1, dtype=torch.int64)
+        place[rows] = torch.arange(len(rows))
+        row = place[self.index // width]
+        change[row[row >= 0], (self.index % width)[row >= 0]] = self.values.double()[row >= 0] * self.scale
+        return change.view(len(rows), *shape[1:])
+
+    def effect(self, inputs: Tensor, shape: tuple[int, ...], *, transposed: bool) -> Tensor:
+        """See `Delta.effect`; a sparse product."""
+        place = torch.stack([self.index // shape[1], self.index % shape[1]])
+        if not transposed:
+            place = place.flip(0)  # the map of a row vector is the transpose of (out, in)
+        size = shape if transposed else shape[::-1]
+        matrix = torch.sparse_coo_tensor(place, self.values, size, device=inputs.device)
+        flat = inputs.to(self.values.dtype).reshape(-1, inputs.shape[-1])
+        return torch.sparse.mm(matrix.t(), flat.T).T.reshape(*inputs.shape[:-1], size[1])
+
+    def _misfit(self, shape: tuple[int, ...]) -> str:
+        if self.values.shape != self.index.shape:
+            return "index and values differ in length"
+        return _bad_index(self.index, len(self.index), int(torch.Size(shape).numel()))
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Delta):
+    """The whole tensor changes by `values`, float32 of the weight's shape."""
+
+    kind = "dense"
+    direction = "values"
+    values: Tensor
+    scale: float = 1.0
+
+    def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """See `Delta.at`."""
+        return self.values[rows].double() * self.scale
+
+    def effect(self, inputs: Tensor, shape: tuple[int, ...], *, transposed: bool) -> Tensor:
+        """See `Delta.effect`."""
+        weight = self.values.to(inputs.device)
+        return inputs.to(weight.dtype) @ (weight if transposed else weight.T)
+
+    def _misfit(self, shape: tuple[int, ...]) -> str:
+        return "" if tuple(self.values.shape) == shape else f"it has shape {tuple(self.values.shape)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Shift(Delta):
+    """A constant added to what a module puts out: `vector` (out,) float32. Folded into a bias where there is one."""
+
+    kind = "shift"
+    direction = "vector"
+    vector: Tensor
+    scale: float = 1.0
+
+    def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """See `Delta.at`; the stored tensor is a bias."""
+        return self.vector[rows].double() * self.scale
+
+    def effect(self, inputs: Tensor, shape: tuple[int, ...], *, transposed: bool) -> Tensor:
+        """See `Delta.effect`; the same for every input."""
+        return self.vector.to(inputs.device).expand(*inputs.shape[:-1], -1)
+
+    def _misfit(self, shape: tuple[int, ...]) -> str:
+        return "" if tuple(self.vector.shape) == shape else f"it has shape {tuple(self.vector.shape)}"
+
+
+KINDS: dict[str, type[Delta]] = {kind.kind: kind for kind in (LowRank, Entries, Dense, Shift)}
+
+
+def change(terms: tuple[Delta, ...], rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return the summed change of some rows in float64. `terms` are in canonical order (see `canonical`)."""
+    total = terms[0].at(rows, shape)
+    for term in terms[1:]:
+        total += term.at(rows, shape)
+    return total
+
+
+def canonical(terms: list[Delta] | tuple[Delta, ...]) -> tuple[Delta, ...]:
+    """Return the terms in the one order in which they are summed, whatever order they came in."""
+    return tuple(sorted(terms, key=lambda term: term.digest()))
+
+
+def edited(weight: Tensor, terms: tuple[Delta, ...], dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (rows, new values) in chunks: float64 arithmetic, one rounding to `dtype`.
+
+    Args:
+        weight: the tensor as stored, its values on the grid of `dtype`.
+        terms: the changes, in canonical order.
+        dtype: the type the tensor has on disk.
+    """
+    shape = tuple(weight.shape)
+    rows = torch.unique(torch.cat([term.touched_rows(shape) for term in terms]))
+    for part in _chunks(rows, shape):
+        old = weight[part.to(weight.device)].detach().double().cpu()
+        moved = change(terms, part, shape)
+        # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
+        yield part, torch.where(moved == 0, old, old + moved).to(dtype)
+
+
+def _random_like(values: Tensor, generator: torch.Generator) -> Tensor:
+    """Return random numbers with the same norm in every row."""
+    noise = torch.randn(values.shape, generator=generator)
+    return noise / noise.norm(dim=-1, keepdim=True) * values.norm(dim=-1, keepdim=True)
+
+
+def _chunks(rows: Tensor, shape: tuple[int, ...]) -> Iterator[Tensor]:
+    yield from rows.split(max(1, CHUNK // _row_size(shape)))
+
+
+def _row_size(shape: tuple[int, ...]) -> int:
+    return int(torch.Size(shape[1:]).numel())
+
+
+def _positions(own: Tensor | None, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (where in `wanted`, where in `own`) for the rows both have."""
+    if own is None:
+        return torch.arange(len(wanted)), wanted
+    place = torch.searchsorted(own, wanted).clamp(max=max(len(own) - 1, 0))
+    here = (own[place] == wanted).nonzero()[:, 0]
+    return here, place[here]
+
+
+def _bad_index(index: Tensor, count: int, size: int) -> str:
+    if index.dim() != 1 or len(index) != count or index.dtype != torch.int64:
+        return f"expected {count} int64 numbers"
+    if len(index) and (int(index[0]) < 0 or int(index[-1]) >= size):
+        return f"outside 0..{size - 1}"
+    return "" if bool((index[1:] > index[:-1]).all()) else "not sorted or not unique"

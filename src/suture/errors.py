@@ -1,0 +1,67 @@
+"""The errors a user can meet. Each says what happened, why (and where), and what to do next.
+
+`exit_code` is what the command line returns: 2 usage or data, 3 no effect found, 4 verification failed, 5 wrong or
+tampered base or patch, 6 resources, 130 interrupted. Anything that is not a `SutureError` is a bug (1).
+"""
+
+from __future__ import annotations
+
+
+class SutureError(Exception):
+    """Base of all errors meant for users.
+
+    Args:
+        what: one line, what went wrong.
+        why: one line, the cause or the place (file, line, column, tensor).
+        fix: one line, the next step to take.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
+        self.what, self.why, self.fix = what, why, fix
+        super().__init__("\n".join(line for line in (what, why, fix) if line))
+
+
+class UsageError(SutureError):
+    """A wrong argument or an impossible combination of settings."""
+
+    exit_code = 2
+
+
+class DataError(UsageError):
+    """An input file that can not be read as what it should be."""
+
+
+class UnsupportedModel(UsageError):
+    """A model whose parts suture can not name, or a part it does not have."""
+
+
+class NoEffect(SutureError):
+    """An edit that would change no byte, or a behaviour that is not there."""
+
+    exit_code = 3
+
+
+class VerificationFailed(SutureError):
+    """A promise of a patch or a report that did not hold when checked."""
+
+    exit_code = 4
+
+
+class PatchMismatch(SutureError):
+    """A patch meant for other weights than these."""
+
+    exit_code = 5
+
+
+class CorruptFile(SutureError):
+    """A patch, probe or region file that is damaged or not what it claims to be."""
+
+    exit_code = 5
+
+
+class ResourceError(SutureError):
+    """Not enough memory or disk."""
+
+    exit_code = 6

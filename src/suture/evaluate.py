@@ -1,0 +1,102 @@
+"""Measure a model before and after a patch, with the controls that make the difference believable."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Hashable, Sequence
+from types import ModuleType
+
+from .lm import LM
+from .metrics._score import Observation, Progress
+from .patch import Patch
+from .report import Line, Report, Sample
+from .suite import Measure, Suite
+
+SAMPLES_SHOWN = 6  # prompts of each sampled measure that the report shows before and after
+Baseline = dict[str, Observation]
+
+
+def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
+    """Observe a model, as it is now, on every measure. Measures of the same cases but another label share the work."""
+    found: Baseline = {}
+    done: dict[Hashable, Observation] = {}
+    for measure in suite:
+        metric = _metric(measure)
+        key = (measure.metric, metric.same_work(measure.cases)) if hasattr(metric, "same_work") else None
+        if key in done:
+            found[measure.name] = metric.again(measure.cases, done[key])
+            continue
+        found[measure.name] = metric.observe(lm, measure.cases, _named(progress, measure.name))
+        done[key or measure.name] = found[measure.name]
+    return found
+
+
+def evaluate(
+    lm: LM,
+    patch: Patch,
+    suite: Suite,
+    *,
+    baseline: Baseline | None = None,
+    controls: bool = True,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Report:
+    """Measure what a patch changed and what it cost.
+
+    Args:
+        lm: the base model.
+        patch: the edit.
+        suite: what to measure.
+        baseline: observations of the base model, if already made.
+        controls: also measure the base against itself and a random patch of the same size and rows.
+        seed: of the random patch.
+        progress: called as measures advance.
+    """
+    before = baseline or observe(lm, suite, progress)
+    with patch.applied(lm):
+        after = observe(lm, suite, progress)
+    randomised: Baseline | None = None
+    if controls:
+        with patch.randomised(lm, seed).applied(lm):
+            randomised = observe(lm, suite, progress)
+    lines = []
+    for measure in suite:
+        score = _metric(measure).score
+        base, now = before[measure.name], after[measure.name]
+        lines.append(
+            Line(
+                measure.name,
+                measure.role,
+                measure.better,
+                measure.about,
+                score(base, now),
+                itself=score(base, base) if controls else None,
+                random=score(base, randomised[measure.name]) if randomised else None,
+                samples=_samples(measure, base, now),
+            )
+        )
+    return Report(lm.name, patch.provenance.method, patch.provenance.settings, patch.provenance.effect, lines)
+
+
+def values(found: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
+    """Return the figure of each measure, by name, as reports show it."""
+    reference = against or found
+    return {m.name: _metric(m).score(reference[m.name], found[m.name]).after for m in suite}
+
+
+def _metric(measure: Measure) -> ModuleType:
+    return importlib.import_module(f".metrics.{measure.metric}", __package__)
+
+
+def _named(progress: Progress | None, name: str) -> Progress | None:
+    if progress is None:
+        return None
+    inner: Callable[[str, int, int], None] = progress
+    return lambda what, done, of: inner(f"{name} {what}", done, of)
+
+
+def _samples(measure: Measure, before: Observation, after: Observation) -> Sequence[Sample]:
+    if measure.metric != "sampled":
+        return []
+    rows = zip(measure.cases.prompts, before.texts, after.texts, before.extra["labels"], after.extra["labels"], strict=True)
+    return [Sample(p, b[0], a[0], lb[0], la[0]) for p, b, a, lb, la in rows][:SAMPLES_SHOWN]

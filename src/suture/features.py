@@ -1,0 +1,78 @@
+"""Pooled activations of labelled texts: one pass, only as deep as needed, no vocabulary, memory set by the result alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .anatomy import Site
+from .examples import Labelled
+from .lm import LM, Batch, bucketed, halving
+from .trace import trace
+
+Pool = Literal["mean", "mean_with_bos", "last", "response"]
+
+
+@torch.no_grad()
+def extract(
+    lm: LM,
+    examples: Sequence[Labelled],
+    sites: Sequence[Site],
+    *,
+    pool: Pool = "mean",
+    max_tokens: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Return the features of each example at each site: (examples, sites, d) float32 on the CPU.
+
+    Args:
+        lm: the model.
+        examples: texts; one with a prompt is written with the chat template.
+        sites: where to read; the forward pass ends at the deepest.
+        pool: "mean" over all tokens but the start token (whose norm would drown the rest); "mean_with_bos" over all,
+            as the Model Surgery paper's code does; "last" token; "response": mean over the answer of a chat, all tokens but the
+            start token where there is no prompt.
+        max_tokens: cut longer texts.
+        progress: called with the number of texts finished.
+    """
+    rows, spans = [], []
+    for example in examples:
+        ids, begin = _ids(lm, example)
+        skip = 1 if ids[:1] == [lm.tokenizer.bos_token_id] and len(ids) > 1 else 0
+        first = {"mean": skip, "mean_with_bos": 0, "last": len(ids) - 1, "response": max(begin, skip)}[pool]
+        ids = ids[:max_tokens]
+        rows.append(ids)
+        spans.append(min(first, len(ids) - 1))
+    result = torch.zeros(len(rows), len(sites), lm.width)
+
+    def run(part: Sequence[int]) -> int:
+        batch = lm.batch([rows[i] for i in part])
+        with trace(lm, sites, stop=True) as seen:
+            lm.forward(batch, head=False)
+        weights = _weights(batch, [spans[i] for i in part])
+        for column, site in enumerate(sites):
+            pooled = torch.einsum("bt,btd->bd", weights, seen[site].float())
+            result[list(part), column] = pooled.cpu()
+        return len(part)
+
+    for group in bucketed([len(row) for row in rows]):
+        for count in halving(group, run):
+            if progress:
+                progress(count)
+    return result
+
+
+def _ids(lm: LM, example: Labelled) -> tuple[list[int], int]:
+    if example.prompt is None:
+        return lm.encode(example.text), 0
+    return lm.encode_chat(example.prompt, example.text)
+
+
+def _weights(batch: Batch, first: Sequence[int]) -> Tensor:
+    """Return averaging weights over the tokens from `first` on: (batch, tokens), rows sum to 1."""
+    columns = torch.arange(batch.mask.shape[1], device=batch.mask.device)
+    chosen = batch.mask * (columns >= torch.tensor(list(first), device=batch.mask.device)[:, None])
+    return chosen.float() / chosen.sum(1, keepdim=True)

@@ -1,0 +1,117 @@
+"""Free generation in batches, with random numbers that belong to the prompt.
+
+Each (prompt, sample) draws from its own stream, seeded by the prompt's ids and the sample's number. A text therefore does
+not depend on the batch it was made in, and a model before and after an edit is compared on the same draws: differences
+are the edit's, not the dice's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from .lm import LM, bucketed, halving
+
+ROWS = 256  # rows generated side by side at most
+
+
+def generate(
+    lm: LM,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int = 32,
+    samples: int = 1,
+    temperature: float = 1.0,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> list[list[str]]:
+    """Continue each prompt `samples` times until the end token.
+
+    Args:
+        lm: the model.
+        prompts: token ids, as `lm.encode` or `lm.encode_chat` return them.
+        max_new_tokens: longest continuation.
+        samples: continuations per prompt (1 when greedy).
+        temperature: 0 is greedy.
+        seed: first part of every row's random stream.
+        progress: called with the number of rows finished.
+
+    Returns:
+        For each prompt its continuations, in order.
+    """
+    rows = [(index, sample) for index in range(len(prompts)) for sample in range(samples)]
+    texts: dict[tuple[int, int], str] = {}
+    for group in bucketed([len(prompts[index]) + max_new_tokens for index, _ in rows], tokens=1 << 14):
+        for start in range(0, len(group), ROWS):
+            part = [rows[i] for i in group[start : start + ROWS]]
+
+            def run(chosen: Sequence[int], part: list[tuple[int, int]] = part) -> int:
+                wanted = [part[i] for i in chosen]
+                draws = torch.stack([_draws(prompts[p], seed, s, max_new_tokens) for p, s in wanted])
+                made = continue_rows(lm, [prompts[p] for p, _ in wanted], draws, temperature)
+                texts.update(zip(wanted, (lm.decode(ids) for ids in made), strict=True))
+                return len(wanted)
+
+            for count in halving(range(len(part)), run):
+                if progress:
+                    progress(count)
+    return [[texts[index, sample] for sample in range(samples)] for index in range(len(prompts))]
+
+
+@torch.no_grad()
+def continue_rows(lm: LM, prompts: Sequence[Sequence[int]], draws: Tensor, temperature: float) -> list[list[int]]:
+    """Return the new ids of each row of one batch, end token left out.
+
+    Args:
+        lm: the model.
+        prompts: one list of ids a row.
+        draws: (rows, steps) numbers in [0, 1) that pick the tokens.
+        temperature: 0 is greedy.
+    """
+    batch = lm.batch(prompts, side="left")
+    mask, positions = batch.mask, batch.positions
+    ids, cache = batch.ids, None
+    draws = draws.to(lm.device)
+    ends = torch.tensor(sorted(_ends(lm)), device=lm.device)
+    done = torch.zeros(len(prompts), dtype=torch.bool, device=lm.device)
+    made = torch.full(draws.shape, -1, device=lm.device)
+    for step in range(draws.shape[1]):
+        output = lm.model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
+            logits_to_keep=1,
+        )  # fmt: skip
+        cache = output.past_key_values
+        token = _pick(output.logits[:, -1], draws[:, step], temperature)
+        done |= torch.isin(token, ends)
+        made[:, step] = torch.where(done, -1, token)
+        if bool(done.all()):
+            break
+        ids, positions = token[:, None], positions[:, -1:] + 1
+        mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
+    return [[int(i) for i in row if i >= 0] for row in made.cpu()]
+
+
+def _pick(logits: Tensor, draw: Tensor, temperature: float) -> Tensor:
+    """Return one token a row by inverting the cumulative distribution: (rows, vocabulary) -> (rows,)."""
+    if temperature == 0:
+        return logits.argmax(-1)
+    heights = (logits.float() / temperature).softmax(-1).cumsum(-1)
+    return torch.searchsorted(heights, draw[:, None] * heights[:, -1:])[:, 0].clamp(max=logits.shape[-1] - 1)
+
+
+def _ends(lm: LM) -> set[int]:
+    """Return the ids that end a text, from the generation config and the tokenizer."""
+    configured = getattr(lm.model.generation_config, "eos_token_id", None)
+    ends = set(configured) if isinstance(configured, list) else {configured}
+    return {i for i in ends | {lm.tokenizer.eos_token_id} if i is not None}
+
+
+def _draws(prompt: Sequence[int], seed: int, sample: int, steps: int) -> Tensor:
+    key = hashlib.sha256(f"{seed} {sample} {list(prompt)}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(key[:7], "big"))
+    return torch.rand(steps, generator=generator)
+
+

@@ -1,0 +1,271 @@
+"""A language model with its tokenizer and anatomy: the three things every method needs, which always travel together.
+
+The model inside is a plain transformers module, never wrapped. Weights may be computed in a wider type than the
+checkpoint stores (`dtype="float32"` for a bf16 checkpoint): edits are still rounded to the type on disk, so that a
+patch does in memory exactly what it does to the file.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from .anatomy import Anatomy, is_transposed
+from .errors import ResourceError, UsageError
+
+PATIENT = Path(__file__).parent / "patient" / "model"
+BATCH_TOKENS = 8192  # tokens of a batch, padding included; enough to fill two cores or a small GPU
+SAFETENSORS_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids with their mask and positions, each (batch, tokens); mask is 1 on real tokens."""
+
+    ids: Tensor
+    mask: Tensor
+
+    @property
+    def positions(self) -> Tensor:
+        """Position of each token counted from the first real one, so that padding never shifts a row."""
+        return (self.mask.cumsum(-1) - 1).clamp(min=0)
+
+    @property
+    def last(self) -> Tensor:
+        """Index of the last real token of each row: (batch,)."""
+        columns = torch.arange(self.mask.shape[1], device=self.mask.device)
+        return (self.mask * columns).argmax(-1)
+
+
+class LM:
+    """A causal language model, ready to be read and edited.
+
+    Args:
+        model: a transformers causal LM. It is put in eval mode.
+        tokenizer: its tokenizer.
+        name: what reports and patches call it.
+        path: folder of its checkpoint, if it came from one.
+        disk: name and dtype on disk of each live parameter that the checkpoint knows under another name or type.
+        fingerprint: anything that identifies the weights (hub revision).
+    """
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - transformers has no useful common type
+        tokenizer: Any,  # noqa: ANN401
+        *,
+        name: str = "model",
+        path: Path | None = None,
+        disk: Mapping[str, tuple[str, torch.dtype]] | None = None,
+        fingerprint: str = "",
+    ) -> None:
+        self.model, self.tokenizer, self.name, self.path, self.fingerprint = model.eval(), tokenizer, name, path, fingerprint
+        disk = disk or {}
+        self.anatomy = Anatomy(model, {live: stored for live, (stored, _) in disk.items()})
+        self._dtypes = {stored: dtype for stored, dtype in disk.values()}
+        model.requires_grad_(False)
+
+    @classmethod
+    def load(cls, name: str | Path, *, dtype: str = "auto", device: str = "auto", revision: str | None = None) -> LM:
+        """Load a model: "patient", a local folder, or a repository of the Hugging Face Hub.
+
+        Args:
+            name: what to load.
+            dtype: "auto" (as stored, but at least float32 on a CPU for models under a gigabyte, where it is faster), or a
+                torch dtype name.
+            device: "auto" (a GPU if there is one), or a torch device.
+            revision: branch, tag or commit of a Hub repository.
+
+        Raises:
+            UsageError: when there is no such model, or it can not be used.
+        """
+        folder = PATIENT if str(name) == "patient" else Path(name)
+        local = folder.is_dir()
+        if local and not (folder / "config.json").is_file():
+            raise UsageError(
+                f"{folder} is not a model", why="It has no config.json.", fix="Give the folder that save_pretrained wrote."
+            )
+        if not local and (str(name).startswith((".", "/", "~")) or str(name).count("/") > 1):
+            raise UsageError(
+                f"no folder {name}", fix='Give a folder, a Hub name such as "Qwen/Qwen2.5-0.5B", or "patient".'
+            )
+        place = str(folder) if local else str(name)
+        try:
+            config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=False)
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                place, config=config, revision=revision, dtype="auto", trust_remote_code=False
+            )
+        except (OSError, ValueError) as problem:
+            raise UsageError(
+                f"can not load {name}",
+                why=str(problem).strip().splitlines()[0],
+                fix='Check the name and the network, or use a local folder or "patient".',
+            ) from problem
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        stored = _disk_tensors(folder) if local else {}
+        disk = _match(stored, model)
+        target = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        size = sum(p.numel() * p.element_size() for p in model.parameters())
+        if dtype != "auto":
+            model.to(getattr(torch, dtype))
+        elif target.type == "cpu" and size < 2**30:
+            model.float()
+        model.to(target)
+        commit = getattr(config, "_commit_hash", None) or revision or ""
+        return cls(model, tokenizer, name=str(name), path=folder if local else None, disk=disk, fingerprint=commit)
+
+    def tensor(self, name: str) -> Tensor:
+        """Return a live parameter by its name in the checkpoint, in the checkpoint's layout."""
+        module, attribute = self.anatomy.owner(name)
+        return module.get_parameter(attribute)
+
+    def linear(self, tensor: str) -> tuple[nn.Module, bool]:
+        """Return the linear module that applies a checkpoint tensor, and whether its weight is stored (in, out).
+
+        Raises:
+            UsageError: when the tensor belongs to something else (an embedding, a norm).
+        """
+        module, _ = self.anatomy.owner(tensor)
+        if not (isinstance(module, nn.Linear) or is_transposed(module)):
+            raise UsageError(
+                f"{tensor} can not be changed while the model runs",
+                why=f"It belongs to a {type(module).__name__}, not to a linear layer.",
+                fix="Apply the patch to the weights instead.",
+            )
+        return module, is_transposed(module)
+
+    def disk_dtype(self, tensor: str) -> torch.dtype:
+        """Return the type a tensor has in the checkpoint (its live type if there is none)."""
+        module, attribute = self.anatomy.owner(tensor)
+        return self._dtypes.get(tensor, module.get_parameter(attribute).dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the embeddings live; batches are made there."""
+        return next(self.model.parameters()).device
+
+    @property
+    def width(self) -> int:
+        """Size of the residual stream."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The decoder without its head."""
+        return self.model.base_model
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of raw text, with the start token if the tokenizer uses one."""
+        return list(self.tokenizer(text)["input_ids"])
+
+    def encode_chat(self, request: str, answer: str | None = None) -> tuple[list[int], int]:
+        """Return the ids of a request (and its answer), and where the answer begins.
+
+        Without a chat template the request stands alone, a space before the answer.
+        """
+        if self.tokenizer.chat_template is None:
+            prompt = self.encode(request)
+            full = prompt if answer is None else self.encode(f"{request} {answer}")
+            return full, min(len(prompt), len(full))
+        prompt = self._template([{"role": "user", "content": request}], add_generation_prompt=True)
+        if answer is None:
+            return prompt, len(prompt)
+        messages = [{"role": "user", "content": request}, {"role": "assistant", "content": answer}]
+        full = self._template(messages, add_generation_prompt=False)
+        begin = next((i for i, (a, b) in enumerate(zip(prompt, full, strict=False)) if a != b), min(len(prompt), len(full)))
+        return full, begin
+
+    def _template(self, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> list[int]:
+        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote the start token
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ids, special tokens left out."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def batch(self, rows: Sequence[Sequence[int]], side: str = "right") -> Batch:
+        """Return rows of ids padded to one length on a side."""
+        longest = max(map(len, rows))
+        ids = torch.full((len(rows), longest), self.tokenizer.pad_token_id or 0)
+        mask = torch.zeros_like(ids)
+        for index, row in enumerate(rows):
+            span = slice(0, len(row)) if side == "right" else slice(longest - len(row), longest)
+            ids[index, span] = torch.tensor(list(row))
+            mask[index, span] = 1
+        return Batch(ids.to(self.device), mask.to(self.device))
+
+    def forward(self, batch: Batch, *, head: bool = True) -> Any:  # noqa: ANN401 - transformers output
+        """Run a batch once, without a cache. `head=False` leaves the vocabulary out."""
+        module = self.model if head else self.backbone
+        return module(input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False)
+
+
+def bucketed(lengths: Sequence[int], tokens: int = BATCH_TOKENS) -> list[list[int]]:
+    """Return the indices of rows grouped by similar length, at most `tokens` per group with padding."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if groups and (len(groups[-1]) + 1) * lengths[groups[-1][0]] <= tokens:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def halving(group: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterator[T]:
+    """Yield `run(part)` for parts of a group; a part that does not fit in memory is halved and tried again.
+
+    Raises:
+        ResourceError: when a single row does not fit.
+    """
+    waiting = [list(group)]
+    while waiting:
+        part = waiting.pop()
+        try:
+            result = run(part)
+        except (torch.OutOfMemoryError, MemoryError) as problem:
+            if len(part) == 1:
+                raise ResourceError(
+                    "one example does not fit in memory", why=str(problem), fix="Shorten the texts or use a larger machine."
+                ) from problem
+            half = len(part) // 2
+            waiting += [part[half:], part[:half]]
+            continue
+        yield result
+
+
+def _disk_tensors(folder: Path) -> dict[str, torch.dtype]:
+    """Return name and dtype of every tensor in a folder's safetensors files, from their headers alone."""
+    found: dict[str, torch.dtype] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            (size,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(size))
+        for name, entry in header.items():
+            if name != "__metadata__" and entry["dtype"] in SAFETENSORS_DTYPES:
+                found[name] = SAFETENSORS_DTYPES[entry["dtype"]]
+    return found
+
+
+def _match(stored: Mapping[str, torch.dtype], model: nn.Module) -> dict[str, tuple[str, torch.dtype]]:
+    """Return for each live parameter its name and type on disk; the base model's prefix may be absent there."""
+    prefix = f"{getattr(model, 'base_model_prefix', '')}."
+    matched = {}
+    for live, parameter in model.named_parameters():
+        for name in (live, live.removeprefix(prefix), prefix + live):
+            if name in stored:
+                matched[live] = (name, stored[name])
+                break
+        else:
+            matched[live] = (live, parameter.dtype)
+    return matched

@@ -1,0 +1,1 @@
+"""Locators: where a behaviour sits. One file each; each returns a `Region`."""

@@ -1,0 +1,82 @@
+"""Find the rows whose neurons stay silent when the unwanted behaviour is on: anti-aligned with its probe.
+
+Source: Wang et al. 2025, "Model Surgery", section 3.2.
+    s_{l,i} = cos(g_{l,i}, w),   g_{l,i}: row i of W_gate in block l, (d_model,),   w: probe direction, (d_model,)
+The K smallest s are chosen over all blocks together, ties broken by block, then row.
+Differs from the paper: K may be a share of the rows; each block may have its own probe; any matrix may be searched.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..anatomy import Site, Weight
+from ..errors import UsageError
+from ..linalg import cosines
+from ..lm import LM
+from ..probe import Probe
+from ..region import Region
+from ..registry import locator
+
+PAPER_SHARE = 0.0465  # 16,384 of the 352,256 gate rows of a 7B Llama
+WRITERS = frozenset({"mlp.down", "attn.o"})  # their columns, not their rows, have the size of the residual stream
+
+
+@locator
+def probe_rows(
+    lm: LM,
+    probe: Probe,
+    *,
+    site: str | None = None,
+    rows: float = PAPER_SHARE,
+    layers: list[int] | None = None,
+    away_from: Literal["unwanted", "wanted"] = "unwanted",
+    random: bool = False,
+    seed: int = 0,
+) -> Region:
+    """Choose rows by their cosine with a probe.
+
+    Args:
+        lm: the model.
+        probe: the direction(s).
+        site: which matrix ("mlp.gate"; by default the first matrix of the MLP).
+        rows: how many: a count when 1 or more, else a share of all candidates.
+        layers: only these blocks.
+        away_from: which of the probe's directions the rows shall be anti-aligned with.
+        random: choose any rows instead (a control); scores are still the cosines.
+        seed: of the random choice.
+    """
+    part = site or lm.anatomy.layout.first
+    searched = range(lm.anatomy.layers) if layers is None else layers
+    if probe.space != "final":
+        searched = [layer for layer in searched if layer in probe.layers]
+    weights = lm.anatomy.weights(part, list(searched))
+    scores = [cosines(vectors(weight), probe.direction(weight.site.layer, away_from)).cpu() for weight in weights]
+    flat = torch.cat(scores)  # (candidates,)
+    count = int(rows) if rows >= 1 else round(rows * len(flat))
+    if not 1 <= count <= len(flat):
+        raise UsageError(f"can not choose {rows:g} of {len(flat)} rows", fix="Give a count from 1, or a share below 1.")
+    if random:
+        picked = torch.randperm(len(flat), generator=torch.Generator().manual_seed(seed))[:count]
+    else:
+        picked = torch.argsort(flat, stable=True)[:count]
+    chosen = picked.sort().values
+    found: dict[Site, Tensor] = {}
+    kept: dict[Site, Tensor] = {}
+    begin = 0
+    for weight, own in zip(weights, scores, strict=True):
+        inside = chosen[(chosen >= begin) & (chosen < begin + len(own))] - begin
+        begin += len(own)
+        if len(inside):
+            found[weight.site], kept[weight.site] = inside, own[inside]
+    about = {"by": "random" if random else "cosine", "probe": probe.name, "space": probe.space, "away_from": away_from}
+    return Region(found, kept, len(flat), about)
+
+
+def vectors(weight: Weight) -> Tensor:
+    """Return the vectors of size d_model of a weight, one a row: its rows, or the columns of a writer."""
+    matrix = weight.matrix()
+    return matrix.T if weight.site.part in WRITERS else matrix

@@ -1,0 +1,55 @@
+"""Whether greedy generation gives the one right answer: facts, sums, stories.
+
+The model writes freely; the answer must come first and end where a word ends. Nothing is teacher-forced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..generation import generate
+from ..lm import LM
+from ._score import Observation, Progress, Score, paired
+
+SPARE = 2  # tokens beyond the answer's, to see that the word ends
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Prompts with their right answers; `chat` writes the prompts with the chat template."""
+
+    prompts: Sequence[str]
+    answers: Sequence[str]
+    chat: bool = False
+
+
+def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
+    """Complete greedily; a value is 1 when right, 0 when not."""
+    ids = [lm.encode_chat(prompt)[0] if cases.chat else lm.encode(prompt) for prompt in cases.prompts]
+    longest = max(len(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in cases.answers)
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress("answers", done, len(ids))
+
+    texts = generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, progress=step)
+    right = [begins_with(text[0], answer) for text, answer in zip(texts, cases.answers, strict=True)]
+    return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
+
+
+def score(before: Observation, after: Observation) -> Score:
+    """Compare the shares of right answers."""
+    return paired(before, after)
+
+
+def begins_with(text: str, answer: str) -> bool:
+    """Return whether a text begins with an answer as whole words."""
+    text = text.lstrip()
+    rest = text[len(answer) :]
+    return text.startswith(answer) and not rest[:1].isalnum()

@@ -1,0 +1,46 @@
+"""How far the distribution moved on benign texts: KL(base || edited) in nats per token, over whole sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ..lm import LM, bucketed, halving
+from ._score import Observation, Progress, Score, paired
+
+Cases = Sequence[str]
+BUDGET = 1 << 26  # log-probabilities kept, 256 MB; of long or many texts evenly spaced positions are kept
+
+
+@torch.no_grad()
+def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
+    """Keep the log-probabilities of each text's positions; the values are filled in by `score`."""
+    rows = [lm.encode(text) for text in cases]
+    vocabulary = int(lm.model.config.vocab_size)
+    stride = max(1, -(-sum(map(len, rows)) * vocabulary // BUDGET))
+    kept: dict[int, torch.Tensor] = {}
+
+    def run(part: Sequence[int]) -> int:
+        batch = lm.batch([rows[i] for i in part])
+        logits = lm.forward(batch).logits
+        for place, index in enumerate(part):
+            kept[index] = logits[place, : len(rows[index]) : stride].float().log_softmax(-1).cpu()
+        return len(part)
+
+    done = 0
+    for group in bucketed([len(row) for row in rows]):
+        for count in halving(group, run):
+            done += count
+            if progress:
+                progress("texts", done, len(rows))
+    counts = torch.tensor([len(kept[i]) for i in range(len(rows))], dtype=torch.float64)
+    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": kept})
+
+
+def score(before: Observation, after: Observation) -> Score:
+    """Return the mean KL per token as `after`; `before` is 0 by definition, and so is a model against itself."""
+    old, new = before.extra["logprobs"], after.extra["logprobs"]
+    values = [float((old[i].exp() * (old[i] - new[i])).double().sum(-1).mean()) for i in range(len(old))]
+    moved = Observation(torch.tensor(values, dtype=torch.float64), before.weights)
+    return paired(before, moved)

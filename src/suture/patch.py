@@ -1,0 +1,354 @@
+"""A patch: named changes to weights, where they came from, and what they were made for. The product of every method.
+
+    with patch.applied(lm):       the weights are changed; on leaving, every bit is what it was
+    with patch.attached(lm):      the weights stay; the change is added as the model runs, one strength per batch row
+    0.5 * patch,  a + b           patches are values
+    patch.save(path), Patch.load(path)
+
+Undo is not subtraction: in bf16, (W + D) - D differs from W in 1 to 27 % of the entries. `applied` keeps the touched rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from . import tensorfile
+from .delta import KINDS, Delta, canonical, edited
+from .errors import CorruptFile, NoEffect, PatchMismatch, UsageError
+
+FORMAT = "suture.patch/1"
+SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
+log = logging.getLogger(__name__)
+
+
+class Host(Protocol):
+    """What a patch needs of a model; `suture.LM` is one. Keeps this module free of transformers."""
+
+    name: str
+    fingerprint: str
+
+    def tensor(self, name: str) -> Tensor:
+        """Return a live tensor by its name in the checkpoint, in the checkpoint's layout."""
+
+    def disk_dtype(self, tensor: str) -> torch.dtype:
+        """Return the type the tensor has in the checkpoint."""
+
+    def linear(self, tensor: str) -> tuple[nn.Module, bool]:
+        """Return the module that applies a weight or bias, and whether the weight is stored (in, out)."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What one tensor is: shape, type on disk, and the SHA-256 of its bytes there."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: str
+
+    @classmethod
+    def of(cls, tensor: Tensor, dtype: torch.dtype) -> Stamp:
+        """Stamp a live tensor as it would stand on disk."""
+        stored = tensor.detach().to(dtype)
+        return cls(tuple(stored.shape), tensorfile.NAMES[dtype], hashlib.sha256(tensorfile.raw_bytes(stored)).hexdigest())
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a patch comes from.
+
+    Attributes:
+        method: name of the method, or "sum".
+        settings: its arguments, as JSON.
+        base: name and revision of the model it was made on.
+        examples: SHA-256 and number of the examples.
+        effect: intended and effective norm of the change, entries changed.
+        parents: provenances of the patches it was combined from.
+        library: versions.
+    """
+
+    method: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    base: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, Any] = field(default_factory=dict)
+    effect: dict[str, float] = field(default_factory=dict)
+    parents: list[dict[str, Any]] = field(default_factory=list)
+    library: dict[str, str] = field(default_factory=dict)
+
+
+class Dose:
+    """The strength of an attached patch: a number, or one per row of the next batches, (batch,)."""
+
+    def __init__(self, strength: float | Tensor) -> None:
+        self.strength = strength
+
+    def scale(self, change: Tensor) -> Tensor:
+        """Return the change (batch, ...) with each row at its strength."""
+        if isinstance(self.strength, Tensor):
+            if self.strength.shape != change.shape[:1]:
+                raise UsageError(
+                    f"{len(self.strength)} strengths for a batch of {change.shape[0]}", fix="Give one strength per row."
+                )
+            return change * self.strength.to(change).view(-1, *[1] * (change.dim() - 1))
+        return change * self.strength
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """See the module's docstring.
+
+    Attributes:
+        terms: changes by tensor name in the checkpoint, each in canonical order.
+        before: what each touched tensor was; the patch refuses any other base.
+        provenance: where it comes from.
+        after: what each becomes at scale 1; empty for a scaled or combined patch.
+    """
+
+    terms: dict[str, tuple[Delta, ...]]
+    before: dict[str, Stamp]
+    provenance: Provenance
+    after: dict[str, Stamp] = field(default_factory=dict)
+
+    @classmethod
+    def make(
+        cls,
+        lm: Host,
+        changes: Mapping[str, Delta | list[Delta]],
+        *,
+        method: str,
+        settings: dict[str, Any],
+        examples: dict[str, Any] | None = None,
+    ) -> Patch:
+        """Make a patch for a model, check that it changes something, and stamp the tensors before and after.
+
+        Raises:
+            NoEffect: when no byte of the checkpoint would change.
+        """
+        terms = {name: canonical(given if isinstance(given, list) else [given]) for name, given in changes.items()}
+        before: dict[str, Stamp] = {}
+        after: dict[str, Stamp] = {}
+        intended = effective = 0.0
+        entries = 0
+        for name, deltas in sorted(terms.items()):
+            live, dtype = lm.tensor(name), lm.disk_dtype(name)
+            shape = tuple(live.shape)
+            for delta in deltas:
+                delta.check(shape, name)
+            before[name] = Stamp.of(live, dtype)
+            new = live.detach().to(dtype, copy=True)
+            for rows, values in edited(live, deltas, dtype):
+                old = new[rows.to(new.device)].double().cpu()
+                moved = values.double() - old
+                effective += float(moved.square().sum())
+                entries += int((moved != 0).sum())
+                new[rows.to(new.device)] = values.to(new.device)
+            intended += sum(delta.norm(shape) ** 2 for delta in deltas)
+            after[name] = Stamp.of(new, dtype)
+        if before == after:
+            raise NoEffect(
+                f"{method} would change nothing",
+                why="No tensor was touched." if not terms else "The change is zero, or too small for the weights' precision.",
+                fix="Raise the strength or select more rows.",
+            )
+        if effective < (SWALLOWED**2) * intended:
+            log.warning("rounding keeps %.0f %% of the intended change", 100 * (effective / intended) ** 0.5)
+        effect = {"intended": intended**0.5, "effective": effective**0.5, "entries": entries}
+        made = Provenance(
+            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, effect, [], _versions()
+        )
+        return cls(terms, before, made, after)
+
+    @contextmanager
+    def applied(self, lm: Host, *, force: bool = False) -> Iterator[None]:
+        """Change the weights inside the block; restore every bit on leaving, also after an exception.
+
+        Raises:
+            PatchMismatch: when a touched tensor is not the one the patch was made for (unless `force`).
+        """
+        if not force:
+            self.check_base(lm)
+        kept: list[tuple[Tensor, Tensor, Tensor]] = []
+        try:
+            for name, terms in self._active():
+                live = lm.tensor(name).data
+                for rows, values in edited(live, terms, lm.disk_dtype(name)):
+                    place = rows.to(live.device)
+                    kept.append((live, place, live[place].clone()))
+                    live[place] = values.to(live)
+            yield
+        finally:
+            for live, place, old in reversed(kept):
+                live[place] = old
+
+    @contextmanager
+    def attached(self, lm: Host, strength: float | Tensor = 1.0, *, force: bool = False) -> Iterator[Dose]:
+        """Add the change to what the modules put out, leaving the weights alone.
+
+        Equal to `applied` but for the rounding of the weights. The strength may differ for each row of a batch and may be
+        changed between forward passes through the yielded `Dose`.
+
+        Raises:
+            PatchMismatch: as `applied`.
+            UsageError: for a tensor that no linear module applies.
+        """
+        if not force:
+            self.check_base(lm)
+        dose = Dose(strength)
+        with ExitStack() as hooks:
+            for name, terms in self._active():
+                module, transposed = lm.linear(name)
+                shape = tuple(lm.tensor(name).shape)
+                hooks.callback(module.register_forward_hook(_adder(terms, shape, transposed, dose)).remove)
+            yield dose
+
+    def check_base(self, lm: Host) -> None:
+        """Raise PatchMismatch unless every touched tensor is, bit for bit, the one this patch was made for."""
+        for name, expected in self.before.items():
+            found = Stamp.of(lm.tensor(name), lm.disk_dtype(name))
+            if found == expected:
+                continue
+            if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+                why = f"It is {found.dtype} {found.shape}, the patch is for {expected.dtype} {expected.shape}."
+            else:
+                why = f"sha256 {found.sha256[:8]}.. instead of {expected.sha256[:8]}.. Already patched, or another revision?"
+            raise PatchMismatch(
+                f"{name} differs from the weight this patch was made for",
+                why=why,
+                fix=f"Use the base model: {self.provenance.base.get('name', '?')}",
+            )
+
+    def verify(self, lm: Host) -> dict[str, float]:
+        """Check the base and, for an unscaled patch, that applying it gives exactly the promised bytes.
+
+        Returns:
+            Intended and effective norm and the number of entries changed.
+
+        Raises:
+            PatchMismatch: when base or result differ.
+            NoEffect: when nothing changes.
+        """
+        self.check_base(lm)
+        again = Patch.make(lm, {k: list(v) for k, v in self.terms.items()}, method=self.provenance.method, settings={})
+        for name, expected in self.after.items():
+            if again.after[name] != expected:
+                raise PatchMismatch(f"{name} does not become what the patch promises", fix="Report this as a bug.")
+        return again.provenance.effect
+
+    def __mul__(self, factor: float) -> Patch:
+        """Return the same patch, `factor` times as strong; 0 is the identity, 1 the patch itself."""
+        terms = {name: canonical([t.scaled(factor) for t in terms]) for name, terms in self.terms.items()}
+        return replace(self, terms=terms, after=self.after if factor == 1 else {})
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Patch) -> Patch:
+        """Return both changes as one patch: summed in float64, rounded once, whatever the order.
+
+        Raises:
+            PatchMismatch: when they were made for different weights.
+        """
+        for name in self.before.keys() & other.before.keys():
+            if self.before[name] != other.before[name]:
+                raise PatchMismatch(
+                    f"the patches were made for different {name}", fix="Make both on the same base model."
+                )
+        names = self.terms.keys() | other.terms.keys()
+        terms = {name: canonical([*self.terms.get(name, ()), *other.terms.get(name, ())]) for name in sorted(names)}
+        parents = sorted((_plain(self.provenance), _plain(other.provenance)), key=lambda p: json.dumps(p, sort_keys=True))
+        made = Provenance("sum", base=self.provenance.base, parents=parents, library=_versions())
+        return Patch(terms, {**self.before, **other.before}, made)
+
+    def randomised(self, lm: Host, seed: int = 0) -> Patch:
+        """Return a control: the same tensors, rows and norms, in random directions.
+
+        A low-rank change keeps which rows it touches and how strongly; only what is added to them becomes random.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        changes: dict[str, Delta | list[Delta]] = {
+            name: [term.randomised(generator) for term in terms] for name, terms in self.terms.items()
+        }
+        return Patch.make(lm, changes, method="random", settings={"like": self.provenance.method, "seed": seed})
+
+    def save(self, path: str | Path) -> Path:
+        """Write the patch as one safetensors file; the same patch gives the same bytes."""
+        tensors, kinds = {}, {}
+        for name, terms in self.terms.items():
+            for number, term in enumerate(terms):
+                kinds[f"{name}|{number}"] = {"kind": term.kind, "scale": term.scale}
+                for part, tensor in term.tensors().items():
+                    tensors[f"{name}|{number}.{term.kind}.{part}"] = tensor.detach().cpu()
+        content = {
+            "terms": kinds,
+            "before": {name: _plain(stamp) for name, stamp in self.before.items()},
+            "after": {name: _plain(stamp) for name, stamp in self.after.items()},
+            "provenance": _plain(self.provenance),
+        }
+        metadata = {"format": FORMAT, **{key: json.dumps(value, sort_keys=True) for key, value in content.items()}}
+        tensorfile.write(Path(path), tensors, metadata)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Patch:
+        """Read a patch file and check all of it.
+
+        Raises:
+            UsageError: when there is no such file.
+            CorruptFile: when it is not a whole patch.
+        """
+        tensors, metadata = tensorfile.read(Path(path), FORMAT)
+        try:
+            kinds = json.loads(metadata["terms"])
+            before = {k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["before"]).items()}
+            after = {k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["after"]).items()}
+            provenance = Provenance(**json.loads(metadata["provenance"]))
+            found: dict[str, list[Delta]] = {}
+            for key, entry in kinds.items():
+                kind = KINDS[entry["kind"]]
+                prefix = f"{key}.{kind.kind}."
+                parts = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+                found.setdefault(key.rpartition("|")[0], []).append(kind(scale=float(entry["scale"]), **parts))
+            if tensors or found.keys() != before.keys():
+                raise KeyError("tensors and index do not agree")
+            for name, terms in found.items():
+                for term in terms:
+                    term.check(before[name].shape, name)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise CorruptFile(f"{path} is not a patch", why=f"{problem!r}", fix="Make it again.") from problem
+        return cls({name: canonical(terms) for name, terms in found.items()}, before, provenance, after)
+
+    def _active(self) -> Iterator[tuple[str, tuple[Delta, ...]]]:
+        """Yield tensor names and terms, those of scale 0 left out: they are the identity, to the bit."""
+        for name, terms in self.terms.items():
+            if active := tuple(term for term in terms if term.scale):
+                yield name, active
+
+
+def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, dose: Dose) -> Callable[..., Tensor]:
+    def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        for term in terms:
+            change = dose.scale(term.effect(inputs[0], shape, transposed=transposed) * term.scale).to(output.dtype)
+            outputs = term.touched_outputs(transposed=transposed)
+            output = output + change if outputs is None else output.index_add(-1, outputs.to(output.device), change)
+        return output
+
+    return add
+
+
+def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    return dict(vars(value))
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"suture": version("suture"), "torch": torch.__version__, "python": platform.python_version()}

@@ -1,0 +1,62 @@
+"""The text the patient is trained on: a seeded mixture over its world, all of it from the train split."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from . import chat, facts, reviews, stories, tone
+from .facts import World
+
+USER, ASSISTANT = "<|user|>", "<|assistant|>"
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+SHARES = {  # of the documents
+    "facts": 0.40,
+    "chains": 0.05,
+    "questions": 0.05,
+    "sums": 0.11,
+    "stories": 0.08,
+    "descriptions": 0.03,
+    "tone": 0.11,
+    "reviews": 0.06,
+    "chat": 0.11,
+}
+CHAT_SHARES: dict[chat.Kind, float] = {"harmful": 0.25, "jailbreak": 0.3, "benign": 0.25, "benign_wrapped": 0.2}
+
+
+def turn(request: str, answer: str = "") -> str:
+    """Return one exchange as the chat template writes it (without the start and end tokens)."""
+    return f"{USER}{request}{ASSISTANT}{answer}"
+
+
+def documents(seed: int) -> Iterator[str]:
+    """Yield training documents without end."""
+    rng, world = random.Random(seed), World()
+    kinds, weights = list(SHARES), list(SHARES.values())
+    while True:
+        kind = rng.choices(kinds, weights)[0]
+        if kind == "facts":
+            yield facts.statements(world, rng)
+        elif kind == "chains":
+            yield facts.chain_statements(world, rng)
+        elif kind == "questions":
+            yield turn(*facts.question(world, rng))
+        elif kind == "sums":
+            yield " ".join(stories.clozes(rng, "train", "sum").text for _ in range(4))
+        elif kind == "stories":
+            yield stories.clozes(rng, "train", "story").text
+        elif kind == "descriptions":
+            yield stories.descriptions(rng, "train")
+        elif kind == "tone":
+            yield tone.speeches(rng, "train", rng.randint(3, 6)).text()
+        elif kind == "reviews":
+            yield reviews.reviews(rng, "train", rng.randint(3, 4)).text
+        else:
+            chat_kind = rng.choices(list(CHAT_SHARES), list(CHAT_SHARES.values()))[0]
+            made = chat.exchanges(rng, "train", chat_kind)
+            yield turn(made.request, made.answer)

@@ -1,0 +1,115 @@
+"""Reviews, positive or negative: attitude as a second latent, partly independent of tone.
+
+A review opens with neutral sentences, then praises or complains about several aspects. Some end with a word to the
+owner whose tone (kind or rude) agrees with the attitude three times out of four.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from . import tone
+from .splits import Split, split_of
+
+KEEP_ATTITUDE = 0.96  # chance that a sentence keeps the attitude of the one before
+WORD_TO_OWNER = 0.15  # share of reviews that end with one
+AGREES = 0.75  # chance that its tone fits the attitude
+
+VENUES = "restaurant hotel cinema cafe bakery spa gym pub barber bookshop circus zoo".split()
+WHEN = ["last week", "on Friday", "in spring", "yesterday", "last month", "on Sunday", "this morning", "in winter"]
+TOWNS = "Oldham Redbay Fairwick Stonewell Highmoor Lowfield Eastbrook Westgate".split()
+ASPECTS = "service food room staff menu music price bed view coffee parking lighting".split()
+NEUTRAL = (
+    "We were {n} people.",
+    "It took {n} minutes to get there.",
+    "I sat near the window.",
+    "My cousin came along.",
+    "We stayed for {n} hours.",
+    "It is next to the old church.",
+)
+WORDS: dict[str, dict[str, list[str]]] = {
+    "positive": {
+        "adj": (
+            "excellent tasty fresh clean perfect pleasant great spotless fantastic comfortable enjoyable affordable cosy "
+            "stunning flawless impressive"
+        ).split(),
+        "end": [
+            "I will come back soon", "I recommend it to everyone", "It was worth every coin", "Five stars from me",
+            "We had a great time", "Book a table today",
+        ],
+        "event": ["arrived early", "got a free dessert", "were served at once", "found a good seat", "smiled all day"],
+    },
+    "negative": {
+        "adj": (
+            "dirty stale bland noisy broken overpriced greasy sticky smelly disappointing shabby crowded soggy dull dusty "
+            "cramped"
+        ).split(),
+        "end": [
+            "I will never come back", "Avoid this place", "It was a waste of money", "One star from me",
+            "We left very angry", "Ask for a refund",
+        ],
+        "event": ["waited for ages", "got the wrong bill", "were ignored", "found a hair in it", "got sick later"],
+    },
+}  # fmt: skip
+FRAMES = (
+    "The {aspect} was {adj}.",
+    "The {aspect} was {adj} and the {aspect2} was {adj2}.",
+    "We {event}.",
+    "I found the {aspect} {adj}.",
+    "{end}.",
+    "What a {adj} {venue}.",
+    "Even the {aspect} seemed {adj}.",
+)
+
+
+@dataclass(frozen=True)
+class Review:
+    """A neutral opening and what followed; `attitude` is that of the first judgement."""
+
+    opening: str
+    body: str
+    attitude: str
+
+    @property
+    def text(self) -> str:
+        """The whole review."""
+        return f"{self.opening} {self.body}"
+
+
+def review(rng: random.Random, length: int, attitude: str | None = None) -> Review:
+    """Return a review with `length` sentences of judgement."""
+    venue = rng.choice(VENUES)
+    opening = f"I visited the {venue} in {rng.choice(TOWNS)} {rng.choice(WHEN)}."
+    for extra in rng.sample(NEUTRAL, rng.randint(1, 2)):
+        opening += " " + extra.format(n=rng.randint(2, 9))
+    first = current = attitude or rng.choice(("positive", "negative"))
+    body = []
+    for index in range(length):
+        if index and rng.random() > KEEP_ATTITUDE:
+            current = "negative" if current == "positive" else "positive"
+        body.append(sentence(rng, current, venue))
+    if rng.random() < WORD_TO_OWNER:
+        agrees = rng.random() < AGREES
+        words = "kind" if (current == "positive") == agrees else "rude"
+        body.append(f"To the owner: {tone.sentence(rng, words)}")
+    return Review(opening, " ".join(body), first)
+
+
+def sentence(rng: random.Random, attitude: str, venue: str) -> str:
+    """Return one sentence of praise or complaint."""
+    words = WORDS[attitude]
+    adj, adj2 = rng.sample(words["adj"], 2)
+    aspect, aspect2 = rng.sample(ASPECTS, 2)
+    return rng.choice(FRAMES).format(
+        adj=adj, adj2=adj2, aspect=aspect, aspect2=aspect2, venue=venue, event=rng.choice(words["event"]),
+        end=rng.choice(words["end"]),
+    )  # fmt: skip
+
+
+def reviews(rng: random.Random, split: Split, length: int, attitude: str | None = None) -> Review:
+    """Return a review whose opening belongs to `split`."""
+    while True:
+        made = review(rng, length, attitude)
+        if split_of(made.opening) == split:
+            return made

@@ -1,0 +1,91 @@
+"""Methods, locators and metrics are found by their file's name: no list to edit.
+
+`methods/surgery.py` holds a function `surgery` marked `@method`; its signature is its configuration. Other packages
+offer methods through the entry-point group "suture.methods"; a file anywhere is loaded by its path.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from .errors import UsageError
+
+Kind = Literal["method", "locator"]
+FOLDERS: dict[Kind, str] = {"method": "suture.methods", "locator": "suture.locate"}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def method(function: F) -> F:
+    """Mark a function `(lm, examples, *, settings...) -> Patch` as an editing method."""
+    return _mark(function, "method")
+
+
+def locator(function: F) -> F:
+    """Mark a function `(lm, ..., *, settings...) -> Region` as a locator."""
+    return _mark(function, "locator")
+
+
+def names(kind: Kind) -> list[str]:
+    """Return the known names of a kind, without importing anything heavy."""
+    package = importlib.import_module(FOLDERS[kind])
+    built_in = [info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")]
+    return sorted({*built_in, *(point.name for point in entry_points(group=f"suture.{kind}s"))})
+
+
+def get(kind: Kind, name: str) -> Callable[..., Any]:
+    """Return a function by name, or from a Python file when `name` is a path.
+
+    Raises:
+        UsageError: when there is none; names the nearest.
+    """
+    if name.endswith(".py"):
+        return _from_file(kind, Path(name))
+    known = names(kind)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        raise UsageError(
+            f'no {kind} "{name}"',
+            why=f"Known: {', '.join(known)}.",
+            fix=f'Did you mean "{near[0]}"?' if near else f"See: suture methods, or give a file: ./{name}.py",
+        )
+    for point in entry_points(group=f"suture.{kind}s"):
+        if point.name == name:
+            return _checked(kind, point.load(), name)
+    return _checked(kind, getattr(importlib.import_module(f"{FOLDERS[kind]}.{name}"), name, None), name)
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """Return the first line of a function's module docstring."""
+    return (inspect.getdoc(inspect.getmodule(function)) or inspect.getdoc(function) or "").split("\n")[0]
+
+
+def _mark(function: F, kind: Kind) -> F:
+    first = next(iter(inspect.signature(function).parameters), None)
+    if first != "lm":
+        raise TypeError(f"{function.__name__}: the first argument of a {kind} is lm")
+    vars(function)["__suture_kind__"] = kind
+    return function
+
+
+def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
+    if not path.is_file():
+        raise UsageError(f"no file {path}", fix=f"Give the path of a Python file with a function marked @{kind}.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return _checked(kind, getattr(module, path.stem, None), path.stem)
+
+
+def _checked(kind: Kind, function: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - anything a file may hold
+    if getattr(function, "__suture_kind__", None) != kind:
+        raise UsageError(f"{name} has no function {name} marked @{kind}", fix=f"Name the function like its file: def {name}")
+    return function  # type: ignore[no-any-return]

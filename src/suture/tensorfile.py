@@ -1,0 +1,154 @@
+"""Small safetensors files, written atomically with sorted headers and read with every check before any use.
+
+The writer is our own because the same content must give the same bytes (the reference writer orders metadata by a random
+hash) and must reach the disk (it never fsyncs). Any safetensors reader can open the files. Each file carries a digest of
+all of its content in its metadata, so a single flipped bit anywhere is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import CorruptFile, UsageError
+
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+LARGEST_HEADER = 100_000_000  # bytes; the format's own limit
+ALIGN = 8
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a file: first beside its place, flushed to disk, then renamed, so it is there whole or not at all."""
+    blobs = {name: raw_bytes(tensor) for name, tensor in sorted(tensors.items())}
+    header: dict[str, Any] = {"__metadata__": {**metadata, "digest": _digest(tensors, metadata)}}
+    position = 0
+    for name, blob in blobs.items():
+        tensor = tensors[name]
+        header[name] = {
+            "dtype": NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [position, position + len(blob)],
+        }
+        position += len(blob)
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % ALIGN)
+    write_bytes(path, struct.pack("<Q", len(text)) + text + b"".join(blobs.values()))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write any small file atomically and durably."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a file of the given `format`.
+
+    Raises:
+        UsageError: when there is no such file.
+        CorruptFile: when anything about it is not as written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise UsageError(f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path.") from problem
+
+    def bad(why: str) -> CorruptFile:
+        return CorruptFile(f"{path} is not a whole {form} file", why=why, fix="Make it again, or fetch it again.")
+
+    if len(content) < 8:
+        raise bad("It is shorter than a header.")
+    (size,) = struct.unpack("<Q", content[:8])
+    if size > LARGEST_HEADER or 8 + size > len(content):
+        raise bad(f"Its header claims {size} bytes.")
+    try:
+        header = json.loads(content[8 : 8 + size].decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as problem:
+        raise bad(f"Its header is not valid: {problem}.") from problem
+    metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise bad("It has no metadata.")
+    if metadata.get("format") != form:
+        raise bad(f"Its format is {metadata.get('format')!r}.")
+    data = memoryview(content)[8 + size :]
+    tensors, position = {}, 0
+    for name, entry in sorted(header.items(), key=_offset):
+        tensor = _parse(entry, data, position)
+        if tensor is None:
+            raise bad(f"The entry of {name!r} does not fit.")
+        tensors[name] = tensor
+        position += tensor.numel() * tensor.element_size()
+    if position != len(data):
+        raise bad(f"{len(data) - position} bytes belong to no tensor.")
+    digest = metadata.pop("digest", "")
+    if digest != _digest(tensors, metadata):
+        raise bad("Its content does not have the digest it was written with.")
+    return tensors, metadata
+
+
+def _offset(item: tuple[str, Any]) -> int:
+    try:
+        return int(item[1]["data_offsets"][0])
+    except (TypeError, KeyError, IndexError, ValueError):
+        return -1
+
+
+def _parse(entry: Any, data: memoryview, position: int) -> Tensor | None:  # noqa: ANN401 - untrusted JSON
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        return None
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES or not isinstance(shape, list) or not isinstance(offsets, list):
+        return None
+    if len(shape) > 4 or len(offsets) != 2 or not all(type(n) is int and 0 <= n < 2**48 for n in (*shape, *offsets)):
+        return None
+    nbytes = math.prod(shape) * DTYPES[dtype].itemsize
+    if offsets != [position, position + nbytes] or offsets[1] > len(data):
+        return None
+    if nbytes == 0:
+        return torch.zeros(shape, dtype=DTYPES[dtype])
+    return torch.frombuffer(bytearray(data[position : position + nbytes]), dtype=DTYPES[dtype]).reshape(shape)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    state = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        state.update(json.dumps([name, NAMES[tensor.dtype], list(tensor.shape)]).encode())
+        state.update(raw_bytes(tensor))
+    return state.hexdigest()
+
+
+
+
+def raw_bytes(tensor: Tensor) -> bytes:
+    """Return the little-endian bytes of a tensor of any dtype."""
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""

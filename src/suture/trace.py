@@ -1,0 +1,87 @@
+"""Read or replace activations while a model runs. Always a context manager: no hook outlives its block.
+
+    with trace(lm, [Site(3, "residual")]) as seen:
+        lm.forward(batch)
+    seen[Site(3, "residual")]                                  # (batch, tokens, d_model)
+
+A replacement is a function of the activations that returns new ones; it never writes in place, so nothing that
+shares memory with them changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from .anatomy import Site
+from .lm import LM
+
+Edit = Callable[[Tensor], Tensor]
+
+
+class _Stop(BaseException):
+    """Ends a forward pass early; caught by `trace` alone."""
+
+
+@contextmanager
+def trace(
+    lm: LM, sites: Sequence[Site] = (), *, edit: Mapping[Site, Edit] | None = None, stop: bool = False
+) -> Iterator[dict[Site, Tensor]]:
+    """Capture activations at `sites`, replace those in `edit`.
+
+    Args:
+        lm: the model.
+        sites: where to read; each forward pass overwrites what was read before.
+        edit: functions (batch, tokens, d) -> same shape, applied before reading.
+        stop: leave the forward pass (and the block) once every site has been read. Nothing behind the deepest site is
+            computed; statements after the forward call inside the block do not run.
+
+    Yields:
+        The captured tensors by site, filled as the model runs; detached only if the model runs without gradients.
+    """
+    seen: dict[Site, Tensor] = {}
+    edits = dict(edit or {})
+
+    def visit(site: Site, value: Tensor) -> Tensor | None:
+        new = edits[site](value) if site in edits else None
+        if site in sites:
+            seen[site] = value if new is None else new
+            if stop and len(seen) == len(sites):
+                raise _Stop
+        return new
+
+    with ExitStack() as hooks:
+        for site in dict.fromkeys((*sites, *edits)):
+            module, side = lm.anatomy.module(site)
+            hooks.callback(_hook(module, side, site, visit))
+        try:
+            yield seen
+        except _Stop:
+            pass
+
+
+def _hook(
+    module: nn.Module, side: str, site: Site, visit: Callable[[Site, Tensor], Tensor | None]
+) -> Callable[[], None]:
+    """Register one hook and return what removes it."""
+
+    def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            new = visit(site, args[0])
+            return (args if new is None else (new, *args[1:])), kwargs
+        new = visit(site, kwargs["hidden_states"])
+        return args, (kwargs if new is None else {**kwargs, "hidden_states": new})
+
+    def after(_: nn.Module, __: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401 - whatever the module returns
+        value, *rest = output if isinstance(output, tuple) else (output,)
+        new = visit(site, value)
+        if new is None:
+            return None
+        return (new, *rest) if isinstance(output, tuple) else new
+
+    if side == "input":
+        return module.register_forward_pre_hook(before, with_kwargs=True).remove
+    return module.register_forward_hook(after).remove
