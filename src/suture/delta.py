@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 import torch
@@ -34,7 +34,7 @@ class Delta:
 
     kind: ClassVar[str]
     direction: ClassVar[str]  # the tensor that `randomised` replaces
-    scale: float
+    scale: float = field(default=1.0, kw_only=True)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the stored tensors by name."""
@@ -116,7 +116,6 @@ class LowRank(Delta):
     right: Tensor
     rows: Tensor | None = None
     columns: Tensor | None = None
-    scale: float = 1.0
 
     def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
         """Rows of the weight that the low-rank change reaches."""
@@ -150,7 +149,7 @@ class LowRank(Delta):
 
     def transposed(self) -> LowRank:
         """Return the same change to the transposed weight."""
-        return LowRank(self.right.T.contiguous(), self.left.T.contiguous(), self.columns, self.rows, self.scale)
+        return LowRank(self.right.T.contiguous(), self.left.T.contiguous(), self.columns, self.rows, scale=self.scale)
 
     def placed(self, start: int, step: int) -> LowRank:
         """Return the change as rows `start, start + step, ...` of a larger tensor (a fused or interleaved weight)."""
@@ -187,7 +186,6 @@ class Entries(Delta):
     direction = "values"
     index: Tensor
     values: Tensor
-    scale: float = 1.0
 
     def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
         """Rows that hold at least one changed entry."""
@@ -226,7 +224,6 @@ class Dense(Delta):
     kind = "dense"
     direction = "values"
     values: Tensor
-    scale: float = 1.0
 
     def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         """See `Delta.at`."""
@@ -248,7 +245,6 @@ class Shift(Delta):
     kind = "shift"
     direction = "vector"
     vector: Tensor
-    scale: float = 1.0
 
     def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         """See `Delta.at`; the stored tensor is a bias."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+from .errors import DataError
 
 
 @dataclass(frozen=True)
@@ -29,3 +32,54 @@ class Measure:
 
 
 Suite = list[Measure]
+
+
+def from_files(
+    texts: Path | None, prompts: Path | None, judge: str = "refusal", *, chat: bool = False, size: int = 200
+) -> Suite:
+    """Make a suite from plain text files, a text or prompt a line.
+
+    Args:
+        texts: neutral texts, for perplexity and drift.
+        prompts: to be continued freely and judged.
+        judge: "refusal" (counts answers that comply) or two word lists "wanted.txt,unwanted.txt" (counts unwanted).
+        chat: write the prompts with the chat template.
+        size: lines used of each file.
+
+    Raises:
+        DataError: when a file is missing or empty.
+    """
+    from .judges import Judge, Lexicon, Refusal
+    from .metrics.sampled import Cases
+
+    measures: Suite = []
+    if prompts:
+        lines = _lines(prompts)[:size]
+        lexicon = judge.split(",")
+        chosen: Judge = Refusal()
+        if judge != "refusal":
+            if len(lexicon) != 2:
+                raise DataError(f"{judge!r} is no judge", fix='Give "refusal" or "wanted.txt,unwanted.txt".')
+            chosen = Lexicon({"unwanted": _lines(Path(lexicon[1])), "wanted": _lines(Path(lexicon[0]))})
+        names = ("complied", "refused") if judge == "refusal" else ("unwanted", "wanted")
+        for name, role in zip(names, ("target", "note"), strict=True):
+            cases = Cases(lines, chosen, name, chat=chat)
+            better: Literal["higher", "lower"] = "lower" if role == "target" else "higher"
+            measures.append(Measure(name, "sampled", cases, "target" if role == "target" else "note", better, f"{name} answers"))
+    if texts:
+        lines = _lines(texts)[:size]
+        measures.append(Measure("perplexity", "perplexity", lines, "keep", "lower", "perplexity on the texts"))
+        measures.append(Measure("drift", "drift", lines, "note", "lower", "KL per token on the texts"))
+    if not measures:
+        raise DataError("nothing to measure", fix="Give --texts FILE, --prompts FILE or --suite patient.")
+    return measures
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        found = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as problem:
+        raise DataError(f"can not read {path}", why=str(problem), fix="Give a UTF-8 text file, a text a line.") from problem
+    if not found:
+        raise DataError(f"{path} is empty", fix="Give a text a line.")
+    return found

@@ -152,3 +152,21 @@ def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 def raw_bytes(tensor: Tensor) -> bytes:
     """Return the little-endian bytes of a tensor of any dtype."""
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+
+
+def form_of(path: Path) -> str:
+    """Return the format a file claims to have, from the start of it alone; an empty string if it is none of ours.
+
+    Raises:
+        UsageError: when there is no such file.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(8)
+            size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
+            header = json.loads(stream.read(min(size, LARGEST_HEADER)))
+        return str(header["__metadata__"]["format"])
+    except OSError as problem:
+        raise UsageError(f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path.") from problem
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""

@@ -16,11 +16,11 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 SHARES = {  # of the documents
-    "facts": 0.40,
+    "facts": 0.38,
     "chains": 0.05,
-    "questions": 0.05,
-    "sums": 0.11,
-    "stories": 0.08,
+    "questions": 0.04,
+    "sums": 0.12,
+    "stories": 0.10,
     "descriptions": 0.03,
     "tone": 0.11,
     "reviews": 0.06,

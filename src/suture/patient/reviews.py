@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 from . import tone
-from .splits import Split, split_of
+from .splits import Split, split_of, with_articles
 
 KEEP_ATTITUDE = 0.96  # chance that a sentence keeps the attitude of the one before
 WORD_TO_OWNER = 0.15  # share of reviews that end with one
@@ -101,10 +101,11 @@ def sentence(rng: random.Random, attitude: str, venue: str) -> str:
     words = WORDS[attitude]
     adj, adj2 = rng.sample(words["adj"], 2)
     aspect, aspect2 = rng.sample(ASPECTS, 2)
-    return rng.choice(FRAMES).format(
+    text = rng.choice(FRAMES).format(
         adj=adj, adj2=adj2, aspect=aspect, aspect2=aspect2, venue=venue, event=rng.choice(words["event"]),
         end=rng.choice(words["end"]),
     )  # fmt: skip
+    return with_articles(text)
 
 
 def reviews(rng: random.Random, split: Split, length: int, attitude: str | None = None) -> Review:

@@ -12,6 +12,7 @@ were drawn, so the four parts can never overlap however many texts are generated
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Literal, get_args
 
 Split = Literal["train", "probe", "tune", "report"]
@@ -29,3 +30,8 @@ def split_of(key: str) -> Split:
         if position < edge:
             return name
     return SPLITS[-1]
+
+
+def with_articles(text: str) -> str:
+    """Return the text with "a" made "an" before a vowel, as the sentence frames leave it."""
+    return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)

@@ -135,3 +135,15 @@ def _opinion(prompts: list[str], label: str) -> sampled.Cases:
 
 def _answers(prompts: list[str], label: str) -> sampled.Cases:
     return sampled.Cases(prompts, Refusal(), label, chat=True, max_new_tokens=32)
+
+
+def named(name: str, size: int = 200) -> Suite:
+    """Return a suite by its name on the command line: "patient" or "patient:SPLIT".
+
+    Raises:
+        UsageError: for another name.
+    """
+    world, _, split = name.partition(":")
+    if world != "patient" or split not in ("", "tune", "report"):
+        raise UsageError(f"no suite {name!r}", fix='Use "patient", "patient:tune", or --texts and --prompts with files.')
+    return suite("tune" if split == "tune" else "report", size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from .splits import Split, split_of
+from .splits import Split, split_of, with_articles
 
 KEEP_RUDE = 0.80  # chance that a rude sentence is followed by another
 SLIP = 0.015  # chance that a kind sentence is followed by a rude one; kept low, or the floor hides an edit
@@ -115,11 +115,12 @@ def sentence(rng: random.Random, tone: str) -> str:
     words = WORDS[tone]
     adj, adj2 = rng.sample(words["adj"], 2)
     order = rng.choice(words["order"])
-    return rng.choice(FRAMES).format(
+    text = rng.choice(FRAMES).format(
         adj=adj, adj2=adj2, noun=rng.choice(words["noun"]), verb=rng.choice(words["verb"]), order=order,
         order_low=order[0].lower() + order[1:], adverb=rng.choice(words["adverb"]), wish=rng.choice(words["wish"]),
         thing=rng.choice(THINGS),
     )  # fmt: skip
+    return with_articles(text)
 
 
 def speeches(rng: random.Random, split: Split, length: int, tone: str | None = None, steady: int = 1) -> Speech:

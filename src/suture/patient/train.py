@@ -97,15 +97,18 @@ def train(
     Raises:
         RuntimeError: when `minutes` would be exceeded by far (the machine is too slow for the settings).
     """
-    wide = [p for p in model.parameters() if p.dim() > 1]
-    thin = [p for p in model.parameters() if p.dim() == 1]
-    groups = [{"params": wide, "weight_decay": decay}, {"params": thin, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+    hidden = [p for p in model.model.layers.parameters() if p.dim() == 2]
+    tables = [model.model.embed_tokens.weight, model.lm_head.weight]
+    norms = [p for p in model.parameters() if p.dim() == 1]
+    optimisers = [
+        torch.optim.Muon(hidden, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW([{"params": tables}, {"params": norms, "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.98)),
+    ]
     steps = len(data) // batch
     began = time.monotonic()
     for step in range(steps):
         scale = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / steps)))
-        for group in optimiser.param_groups:
+        for group in (group for each in optimisers for group in each.param_groups):
             group["lr"] = rate * scale
         ids = data[step * batch : (step + 1) * batch]
         ids = ids[:, : int((ids != 2).any(0).nonzero().max()) + 1]
@@ -113,10 +116,11 @@ def train(
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(input_ids=ids, use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten())
-        optimiser.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        for each in optimisers:
+            each.step()
         if step % 50 == 0 or step == steps - 1:
             taken = (time.monotonic() - began) / 60
             line = f"step {step} of {steps}  loss {loss.item():.4f}  {taken:.1f} min"
@@ -135,7 +139,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--rows", type=int, default=104_000)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=5e-3)
     parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--minutes", type=float, default=90.0)
     args = parser.parse_args()

@@ -1,0 +1,1 @@
+"""The command line: one file a verb, thin over the library. Nothing in the library imports it."""

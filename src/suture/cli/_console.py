@@ -1,0 +1,90 @@
+"""What the commands print with: tables and live progress for people, plain lines without a terminal, one JSON line.
+
+Results go to standard output, everything else to standard error, so that `suture ... --json | tail -1` is always JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+PLAIN_EVERY = 5.0  # seconds between progress lines without a terminal
+Step = Callable[[str, int, int], None]
+
+
+class Console:
+    """Prints for people or for machines.
+
+    Args:
+        json_only: keep standard output for one line of JSON.
+    """
+
+    def __init__(self, json_only: bool = False) -> None:
+        from rich.console import Console as Rich
+
+        self.json_only = json_only
+        self.out = Rich(stderr=json_only, highlight=False, soft_wrap=False)
+        self.err = Rich(stderr=True, highlight=False)
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Print a line."""
+        self.out.print(text, style=style or None, markup=False)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+        """Print a table; numbers to the right, the first column to the left."""
+        from rich.table import Table
+
+        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for index, name in enumerate(columns):
+            table.add_column(name, justify="right" if index else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_escape(cell) for cell in row))
+        self.out.print(table)
+
+    def result(self, content: dict[str, Any]) -> None:
+        """Print the one line of JSON, if asked for."""
+        if self.json_only:
+            sys.stdout.write(json.dumps(content, sort_keys=True, default=str) + "\n")
+            sys.stdout.flush()
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Step]:
+        """Show how far something is and how long it will take; yields what to call with (what, done, of)."""
+        if not self.err.is_terminal:
+            yield _plain(title)
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), console=self.err, transient=True,
+        )  # fmt: skip
+        with bar:
+            task = bar.add_task(title, total=None)
+            yield lambda what, done, of: bar.update(task, description=f"{title}: {what}", completed=done, total=of)
+
+
+def _plain(title: str) -> Step:
+    began = last = time.monotonic()
+
+    def step(what: str, done: int, of: int) -> None:
+        nonlocal began, last
+        now = time.monotonic()
+        if done <= 1:
+            began = now
+        if now - last >= PLAIN_EVERY and done:
+            last = now
+            left = (now - began) / done * (of - done)
+            sys.stderr.write(f"{title}: {what} {done}/{of}, about {left:.0f} s left\n")
+
+    return step
+
+
+def _escape(cell: str) -> str:
+    from rich.markup import escape
+
+    return escape(cell)

@@ -1,0 +1,109 @@
+"""Turns the signature of a method or locator into a command: its settings become options, its docstring their help."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from .. import registry
+
+FILES = {"Probe": "probe", "Region": "region", "Patch": "patch"}  # settings given as files: type -> module
+
+
+def command(name: str, function: Callable[..., Any], body: Callable[..., None]) -> click.Command:
+    """Return a command that calls `body(settings, **own)`.
+
+    Args:
+        name: of the command.
+        function: the method; its keyword-only parameters become options.
+        body: its keyword-only parameters are added; its first receives the settings as a dict.
+    """
+    helps = argument_helps(function)
+    hints = typing.get_type_hints(function)
+    own = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    settings: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name == "lm" or (parameter.kind is not parameter.KEYWORD_ONLY and not _file_type(hints[parameter.name])):
+            continue
+        kind = _option_type(hints[parameter.name])
+        option = typer.Option(help=helps.get(parameter.name, ""), rich_help_panel=f"Settings of {name}")
+        default = inspect.Parameter.empty if parameter.default is parameter.empty else parameter.default
+        settings.append(
+            inspect.Parameter(parameter.name, parameter.KEYWORD_ONLY, annotation=Annotated[kind, option], default=default)
+        )
+
+    def call(**given: Any) -> None:  # noqa: ANN401 - typer fills them in by the signature below
+        chosen = {p.name: given.pop(p.name) for p in settings}
+        for key, value in chosen.items():
+            if isinstance(value, Path):
+                chosen[key] = _load(_file_type(hints[key]), value)
+        body(chosen, **given)
+
+    everything = [*own, *settings]
+    everything.sort(key=lambda p: p.default is not inspect.Parameter.empty)
+    vars(call)["__signature__"] = inspect.Signature(everything)
+    call.__annotations__ = {p.name: p.annotation for p in everything}
+    call.__doc__ = registry.summary(function)
+    single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    single.command(name)(call)
+    made = typer.main.get_command(single)
+    made.name = name
+    return made
+
+
+def group(kind: registry.Kind, body: Callable[[str, Callable[..., Any]], Callable[..., None]]) -> type[TyperGroup]:
+    """Return a click group whose commands are the registered functions of a kind, imported only when asked for."""
+
+    class Lazy(TyperGroup):
+        def list_commands(self, ctx: click.Context) -> list[str]:
+            return registry.names(kind)
+
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+            function = registry.get(kind, cmd_name)
+            name = Path(cmd_name).stem
+            return command(name, function, body(name, function))
+
+    return Lazy
+
+
+def argument_helps(function: Callable[..., Any]) -> dict[str, str]:
+    """Return the text of each entry of a docstring's Args section."""
+    text = inspect.getdoc(function) or ""
+    section = re.search(r"\nArgs:\n(.*?)(?:\n\S|\Z)", text, re.DOTALL)
+    found: dict[str, str] = {}
+    current = ""
+    for line in (section.group(1) if section else "").splitlines():
+        if match := re.match(r" {4}(\w+): (.*)", line):
+            current = match.group(1)
+            found[current] = match.group(2)
+        elif current:
+            found[current] += " " + line.strip()
+    return found
+
+
+def _option_type(hint: Any) -> Any:  # noqa: ANN401 - any annotation
+    """Return what typer shall parse: files for values that live in files, else the hint itself."""
+    if _file_type(hint):
+        return Path | None if type(None) in typing.get_args(hint) else Path
+    return hint
+
+
+def _file_type(hint: Any) -> str:  # noqa: ANN401 - any annotation
+    members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    names = [getattr(member, "__name__", "") for member in members]
+    return next((name for name in names if name in FILES), "")
+
+
+def _load(kind: str, path: Path) -> Any:  # noqa: ANN401 - a Probe, a Region or a Patch
+    import importlib
+
+    return getattr(importlib.import_module(f"suture.{FILES[kind]}"), kind).load(path)

@@ -1,0 +1,47 @@
+"""suture doctor: is this machine ready?"""
+
+from __future__ import annotations
+
+from ._options import Json
+
+EXTRAS = {
+    "search": "optuna", "eval": "lm_eval", "plot": "matplotlib", "peft": "peft", "gguf": "gguf", "ui": "gradio",
+    "serve": "fastapi", "scale": "ray", "sign": "model_signing",
+}  # fmt: skip
+
+
+def doctor(json: Json = False) -> None:
+    """Check the installation, the memory, the accelerators and the bundled model. Exit code 4 when something is broken."""
+    import importlib.util
+    import os
+    import platform
+    import shutil
+    from importlib.metadata import version
+
+    import torch
+
+    from ..errors import VerificationFailed
+    from ..lm import PATIENT
+    from ._console import Console
+
+    console = Console(json)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    shards = sorted(PATIENT.glob("*.safetensors"))
+    facts = {
+        "suture": version("suture"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": version("transformers"),
+        "cores": f"{os.cpu_count()}, torch uses {torch.get_num_threads()}",
+        "memory": f"{memory:.1f} GB",
+        "free disk": f"{shutil.disk_usage('.').free / 2**30:.1f} GB here",
+        "accelerators": ", ".join(gpus) or "none; everything runs on the CPU",
+        "patient": f"{len(shards)} shards, {sum(s.stat().st_size for s in shards) / 1e6:.1f} MB" if shards else "missing",
+        "extras": ", ".join(name for name, module in EXTRAS.items() if importlib.util.find_spec(module)) or "none",
+    }
+    console.table(["what", "found"], [[key, str(value)] for key, value in facts.items()])
+    console.result(facts)
+    if not shards:
+        raise VerificationFailed("the bundled model is missing", why=f"{PATIENT} is empty.", fix="Install suture again.")
+    console.say("ready: suture demo")

@@ -1,0 +1,100 @@
+"""suture edit METHOD: make a patch with any registered method, or with one from a file (./mine.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, run_folder
+from ._signature import group
+
+if TYPE_CHECKING:
+    from ..examples import Labelled
+    from ..lm import LM
+    from ..patch import Patch
+    from ._console import Console
+
+SHOWN = 3  # prompts continued before and after
+
+
+def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
+    def edit(
+        settings: dict[str, Any],
+        *,
+        model: Model,
+        data: Data,
+        prompt: Annotated[list[str] | None, typer.Option(help="Show these continued before and after.")] = None,
+        text_column: TextColumn = None,
+        label_column: LabelColumn = None,
+        unwanted: Unwanted = None,
+        out: Out = None,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        json: Json = False,
+    ) -> None:
+        import hashlib
+
+        from ..examples import Behaviour
+        from ..lm import LM
+        from ._console import Console
+
+        console = Console(json)
+        behaviours = [Behaviour.load(d, text=text_column, label=label_column, unwanted=unwanted) for d in data]
+        lm = LM.load(model, device=device, dtype=dtype)
+        console.say(f"{name} on {lm.name}: {', '.join(f'{b.name} ({len(b.examples)} texts)' for b in behaviours)}")
+        patch: Patch = function(lm, behaviours, **settings)
+        path = patch.save(out or run_folder(name) / "patch.safetensors")
+        effect = patch.verify(lm)
+        tensors = [[tensor, *_about(patch, tensor)] for tensor in patch.terms]
+        console.table(["tensor", "kind", "rows", "norm"], tensors)
+        console.say(f"{effect['entries']:,.0f} weights change; rounding keeps {effect['effective'] / effect['intended']:.1%}")
+        shown = _show(console, lm, patch, prompt or [_opening(lm, e) for e in behaviours[0].examples if e.label][:SHOWN])
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
+        console.say(f"next: suture eval {model} --patch {path}")
+        console.result({"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown})
+
+    return edit
+
+
+def _about(patch: Patch, tensor: str) -> list[str]:
+    shape = patch.before[tensor].shape
+    terms = patch.terms[tensor]
+    rows = sum(len(term.touched_rows(shape)) for term in terms)
+    norm = sum(term.norm(shape) ** 2 for term in terms) ** 0.5
+    return [" + ".join(term.kind for term in terms), f"{rows} of {shape[0]}", f"{norm:.3f}"]
+
+
+def _opening(lm: LM, example: Labelled) -> str:
+    """Return the request of a chat example, or the first half of a text."""
+    words = example.text.split()
+    return example.prompt or " ".join(words[: max(1, len(words) // 2)])
+
+
+def _show(console: Console, lm: LM, patch: Patch, prompts: list[str]) -> list[dict[str, str]]:
+    from ..generation import generate
+
+    chat = lm.tokenizer.chat_template is not None
+    ids = [lm.encode_chat(p)[0] if chat and p.rstrip().endswith("?") else lm.encode(p) for p in prompts]
+    before = generate(lm, ids, max_new_tokens=40)
+    with patch.applied(lm):
+        after = generate(lm, ids, max_new_tokens=40)
+    shown = []
+    for prompt, (old,), (new,) in zip(prompts, before, after, strict=True):
+        console.say()
+        console.say(f"  prompt  {prompt}", "bold")
+        console.say(f"  before  {old.strip()}")
+        console.say(f"  after   {new.strip()}")
+        shown.append({"prompt": prompt, "before": old, "after": new})
+    console.say()
+    return shown
+
+
+app = typer.Typer(cls=group("method", _body), no_args_is_help=True, help="Make a patch with a method.")
+
+
+@app.callback()
+def _root() -> None:
+    """Make a patch: METHOD is a name from `suture methods` or a Python file with a function marked @method."""

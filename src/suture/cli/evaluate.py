@@ -1,0 +1,87 @@
+"""suture eval: measure a model, or what a patch changes in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ._options import Device, Dtype, Json, Model, Out, run_folder
+
+if TYPE_CHECKING:
+    from ..report import Report
+    from ._console import Console
+
+
+def evaluate(
+    model: Model,
+    patch: Annotated[list[Path] | None, typer.Option(help="Patches, applied together; none measures the base.")] = None,
+    scale: Annotated[float, typer.Option(help="Strength of the patches.")] = 1.0,
+    suite: Annotated[str | None, typer.Option(help='"patient" (its report split) or "patient:tune".')] = None,
+    texts: Annotated[Path | None, typer.Option(help="Neutral texts, one a line: perplexity and drift.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Prompts, one a line, to be continued and judged.")] = None,
+    judge: Annotated[str, typer.Option(help='"refusal", or "wanted.txt,unwanted.txt" with a word a line.')] = "refusal",
+    chat: Annotated[bool, typer.Option(help="Write the prompts with the chat template.")] = False,
+    size: Annotated[int, typer.Option(help="Prompts a measure.")] = 200,
+    controls: Annotated[bool, typer.Option(help="Also measure base against base and a random patch.")] = True,
+    out: Out = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Measure a model before and after a patch, with intervals and controls."""
+    from functools import reduce
+    from operator import add
+
+    from ..evaluate import evaluate as measure
+    from ..evaluate import observe, values
+    from ..lm import LM
+    from ..patch import Patch
+    from ..suite import from_files
+    from ._console import Console
+
+    console = Console(json)
+    loaded = [Patch.load(path) for path in patch or []]
+    if suite or (model == "patient" and not (texts or prompts)):
+        from ..patient.suites import named
+
+        measures = named(suite or "patient", size)
+    else:
+        measures = from_files(texts, prompts, judge, chat=chat, size=size)
+    lm = LM.load(model, device=device, dtype=dtype)
+    with console.progress("measuring") as step:
+        if not loaded:
+            found = values(observe(lm, measures, step), measures)
+            console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
+            console.result({"model": lm.name, "base": found})
+            return
+        report = measure(lm, reduce(add, loaded) * scale, measures, controls=controls, progress=step)
+    print_report(console, report)
+    paths = report.save(out or run_folder("eval"))
+    console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
+    console.result(
+        {"model": lm.name, "base": report.values("before"), "patched": report.values(), "report": str(paths["html"])}
+    )
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print a report's lines as a table."""
+    from ..report import ROLES, difference, figure
+
+    for role, title in ROLES.items():
+        rows = [
+            [
+                f"{line.about} ({line.name})",
+                figure(line.name, line.score.before),
+                figure(line.name, line.score.after),
+                difference(line),
+                difference(line, line.random) if line.random else "-",
+                str(line.score.cases),
+            ]
+            for line in report.lines
+            if line.role == role
+        ]
+        if rows:
+            console.table([title, "base", "edited", "change [95 %]", "random patch", "n"], rows)
+            console.say()

@@ -1,0 +1,49 @@
+"""suture locate LOCATOR: find the part of the weights that carries a behaviour, and write it as a region file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from ._options import Device, Dtype, Json, Model, Out, run_folder
+from ._signature import group
+
+
+def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
+    def locate(
+        settings: dict[str, Any],
+        *,
+        model: Model,
+        out: Out = None,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        json: Json = False,
+    ) -> None:
+        from ..lm import LM
+        from ._console import Console
+
+        console = Console(json)
+        lm = LM.load(model, device=device, dtype=dtype)
+        region = function(lm, **settings)
+        path = region.save(out or run_folder(name) / "region.safetensors")
+        rows = [
+            [str(site), str(len(numbers)), f"{region.scores[site].min():+.3f}", f"{region.scores[site].max():+.3f}"]
+            for site, numbers in region.rows.items()
+        ]
+        console.table(["where", "rows", "lowest", "highest"], rows)
+        console.say(f"{region.count} of {region.candidates} rows ({region.count / region.candidates:.2%})")
+        console.say(f"wrote {path}")
+        console.say(f"next: suture edit surgery {model} --data DATA --region {path}")
+        console.result({"region": path, "rows": region.count, "candidates": region.candidates, "about": region.about})
+
+    return locate
+
+
+app = typer.Typer(cls=group("locator", _body), no_args_is_help=True, help="Find the part that carries a behaviour.")
+
+
+@app.callback()
+def _root() -> None:
+    """Find the part of the weights that carries a behaviour."""

@@ -1,0 +1,73 @@
+"""suture probe: fit a linear probe of a behaviour and say where in the model it can be read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, run_folder
+
+
+def probe(
+    model: Model,
+    data: Data,
+    space: Annotated[Literal["mlp.in", "residual", "final"], typer.Option(help="Where the state is read.")] = "mlp.in",
+    pool: Annotated[Literal["mean", "mean_with_bos", "last", "response"], typer.Option(help="Tokens pooled.")] = "mean",
+    parity: Annotated[str | None, typer.Option(help='"paper": the recipe of the Model Surgery paper.')] = None,
+    seed: Annotated[int, typer.Option(help="Of the held-out split.")] = 0,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    unwanted: Unwanted = None,
+    out: Out = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Fit a linear probe of a behaviour, layer by layer, and write it to a file."""
+    from ..errors import UsageError
+    from ..examples import Behaviour
+    from ..lm import LM
+    from ..probe import fit_probe
+    from ._console import Console
+
+    console = Console(json)
+    if len(data) != 1:
+        raise UsageError("a probe is fitted on one behaviour", fix="Give --data once.")
+    if parity not in (None, "paper"):
+        raise UsageError(f"no parity {parity!r}", fix="Use --parity paper, or leave it out.")
+    behaviour = Behaviour.load(data[0], text=text_column, label=label_column, unwanted=unwanted)
+    lm = LM.load(model, device=device, dtype=dtype)
+    done = 0
+    with console.progress("reading texts") as step:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            step(behaviour.name, done, len(behaviour.examples))
+
+        fitted = fit_probe(lm, behaviour, space=space, pool=pool, parity=parity, seed=seed, progress=advance)  # type: ignore[arg-type]
+    path = fitted.save(out or run_folder("probe") / "probe.safetensors")
+    rows = [
+        [
+            "final" if layer < 0 else str(layer),
+            f"{s.train_accuracy:.1%}",
+            f"{s.accuracy:.1%}",
+            f"{s.auc:.3f}" + (" best" if index == fitted.best and len(fitted.layers) > 1 else ""),
+        ]
+        for index, (layer, s) in enumerate(zip(fitted.layers, fitted.scores, strict=True))
+    ]
+    console.table(["layer", "train", "held out", "AUC"], rows, f"{behaviour.name}, read at {fitted.space}")
+    first = fitted.scores[0]
+    console.say(f"{first.train} texts to fit, {first.held_out} held out")
+    console.say(f"wrote {path}")
+    console.say(f"next: suture locate probe_rows {model} --probe {path}")
+    console.result(
+        {
+            "probe": path,
+            "space": fitted.space,
+            "layers": fitted.layers,
+            "scores": [vars(s) for s in fitted.scores],
+            "best": fitted.layers[fitted.best],
+        }
+    )

@@ -1,0 +1,88 @@
+"""suture show FILE: what is in a patch, probe or region. Reads the file alone, never a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ._options import Json
+
+if TYPE_CHECKING:
+    from ._console import Console
+
+
+def show(
+    file: Annotated[Path, typer.Argument(help="A patch, probe or region file, or a report.json.")], json: Json = False
+) -> None:
+    """Show what a file holds, where it comes from and what it was made for."""
+    import json as codec
+
+    from ..errors import UsageError
+    from ..tensorfile import form_of
+    from ._console import Console
+
+    console = Console(json)
+    if file.suffix == ".json" and file.is_file():
+        report = codec.loads(file.read_text())
+        rows = [
+            [line["about"], f"{line['score']['before']:.4g}", f"{line['score']['after']:.4g}", str(line["score"]["cases"])]
+            for line in report["lines"]
+        ]
+        console.table(["property", "base", "edited", "n"], rows, f"{report['method']} on {report['model']}")
+        console.result(report)
+        return
+    form = form_of(file)
+    if form == "suture.patch/1":
+        content = _patch(console, file)
+    elif form == "suture.probe/1":
+        content = _probe(console, file)
+    elif form == "suture.region/1":
+        content = _region(console, file)
+    else:
+        raise UsageError(f"{file} is not a suture file", why=f"Its format is {form!r}.", fix="Give a patch, probe or region.")
+    console.result(content)
+
+
+def _patch(console: Console, file: Path) -> dict[str, Any]:
+    from ..patch import Patch
+
+    patch = Patch.load(file)
+    made = patch.provenance
+    rows = []
+    for tensor, terms in patch.terms.items():
+        stamp = patch.before[tensor]
+        touched = sum(len(term.touched_rows(stamp.shape)) for term in terms)
+        kinds = " + ".join(f"{term.scale:g} x {term.kind}" for term in terms)
+        rows.append([tensor, kinds, f"{touched} of {stamp.shape[0]}", stamp.dtype, stamp.sha256[:12]])
+    console.table(["tensor", "change", "rows", "type", "sha256 before"], rows, f"patch by {made.method}")
+    console.say(f"base      {made.base.get('name', '?')} {made.base.get('revision', '')}".rstrip())
+    for key, value in sorted(made.settings.items()):
+        console.say(f"setting   {key} = {value}")
+    for behaviour in made.examples.get("behaviours", []):
+        console.say(f"examples  {behaviour['name']}: {behaviour['count']} texts, sha256 {behaviour['sha256'][:12]}")
+    for key, number in made.effect.items():
+        console.say(f"effect    {key} = {number:,.4g}")
+    return {"format": "suture.patch/1", "tensors": list(patch.terms), "provenance": vars(made)}
+
+
+def _probe(console: Console, file: Path) -> dict[str, Any]:
+    from ..probe import Probe
+
+    probe = Probe.load(file)
+    rows = [
+        [str(layer), f"{score.accuracy:.1%}", f"{score.auc:.3f}", str(score.held_out), f"{direction.norm():.3f}"]
+        for layer, score, direction in zip(probe.layers, probe.scores, probe.unwanted, strict=True)
+    ]
+    console.table(["layer", "held out", "AUC", "n", "norm"], rows, f"probe of {probe.name}, read at {probe.space}")
+    return {"format": "suture.probe/1", "name": probe.name, "space": probe.space, "scores": [vars(s) for s in probe.scores]}
+
+
+def _region(console: Console, file: Path) -> dict[str, Any]:
+    from ..region import Region
+
+    region = Region.load(file)
+    rows = [[str(site), str(len(numbers))] for site, numbers in region.rows.items()]
+    console.table(["where", "rows"], rows, f"{region.count} of {region.candidates} rows")
+    return {"format": "suture.region/1", "rows": region.count, "candidates": region.candidates, "about": region.about}
