@@ -19,7 +19,9 @@ def test_an_unknown_architecture_is_said():
 
 def test_every_matrix_of_the_blocks_is_a_site_exactly_once(tiny):
     anatomy = tiny.anatomy
-    seen = sum(anatomy.weight(Site(layer, part)).matrix().numel() for layer in range(3) for part in anatomy.layout.weights)
+    seen = sum(
+        anatomy.weight(Site(layer, part)).matrix().numel() for layer in range(3) for part in anatomy.layout.weights
+    )
     stored = sum(p.numel() for block in anatomy.blocks for p in block.parameters() if p.dim() == 2)
     assert seen == stored
 

@@ -83,15 +83,15 @@ def test_the_order_of_the_terms_never_matters(order, dtype):
 def test_the_sum_is_rounded_once():
     weight = torch.ones(1, 1, dtype=torch.bfloat16)
     half = LowRank(torch.ones(1, 1), torch.full((1, 1), 2.0**-9))  # below half a step of bf16 at 1
-    (_, one), = edited(weight, (half,), torch.bfloat16)
-    (_, three), = edited(weight, canonical([half, half, half]), torch.bfloat16)
+    ((_, one),) = edited(weight, (half,), torch.bfloat16)
+    ((_, three),) = edited(weight, canonical([half, half, half]), torch.bfloat16)
     assert one.item() == 1.0
     assert three.item() == 1.0 + 2.0**-7
 
 
 def test_where_nothing_changes_even_the_sign_of_zero_stays():
     weight = torch.tensor([[-0.0, 1.0]])
-    (_, new), = edited(weight, (LowRank(torch.ones(1, 1), torch.tensor([[0.0, 1.0]])),), torch.float32)
+    ((_, new),) = edited(weight, (LowRank(torch.ones(1, 1), torch.tensor([[0.0, 1.0]])),), torch.float32)
     assert torch.signbit(new[0, 0])
 
 

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from suture.anatomy import FINAL, Site
+from suture.errors import ResourceError
 from suture.examples import Labelled
 from suture.features import extract
 from suture.lm import bucketed, halving
-from suture.errors import ResourceError
 
 TEXTS = ["You are a friend.", "Hello", "The capital of Velmora is a city near the sea, and so on.", "One two three."]
 SITES = [Site(0, "mlp.in"), Site(2, "residual"), FINAL]
@@ -16,7 +16,7 @@ def examples():
 
 
 def by_hand(lm, text, site, first):
-    from suture.trace import trace
+    from suture.tracing import trace
 
     with trace(lm, [site]) as seen, torch.no_grad():
         lm.forward(lm.batch([lm.encode(text)]), head=False)
@@ -33,7 +33,7 @@ def test_batches_give_the_features_of_each_text_alone(llama, gpt2, pool):
 
 
 def test_left_padding_gives_the_same_features(llama, gpt2):
-    from suture.trace import trace
+    from suture.tracing import trace
 
     for lm in (llama, gpt2):
         rows = [lm.encode(t) for t in TEXTS]
@@ -58,7 +58,7 @@ def test_response_pooling_reads_the_answer_alone(llama):
     ids, begin = llama.encode_chat(example.prompt, example.text)
     assert llama.decode(ids[begin:]) == example.text
     found = extract(llama, [example], [FINAL], pool="response")[0, 0]
-    from suture.trace import trace
+    from suture.tracing import trace
 
     with trace(llama, [FINAL]) as seen, torch.no_grad():
         llama.forward(llama.batch([ids]), head=False)

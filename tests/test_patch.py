@@ -2,8 +2,8 @@ import json
 
 import pytest
 import torch
-from conftest import snapshot
 
+from models import snapshot
 from suture import tensorfile
 from suture.delta import Dense, Entries, LowRank, Shift
 from suture.errors import CorruptFile, NoEffect, PatchMismatch, UsageError

@@ -1,11 +1,11 @@
 import pytest
 import torch
-from conftest import snapshot
 
+from models import snapshot
+from suture.anatomy import FINAL
 from suture.errors import UsageError
 from suture.examples import Behaviour
 from suture.features import extract
-from suture.anatomy import FINAL
 from suture.probe import Probe, fit_probe, random_probe
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .anatomy import Anatomy, Site
     from .delta import Dense, Entries, LowRank, Shift
-    from .evaluate import evaluate
+    from .evaluation import evaluate
     from .examples import Behaviour, Contrast, Fact, Labelled
     from .generation import generate
     from .lm import LM
@@ -17,12 +17,35 @@ if TYPE_CHECKING:
     from .region import Region
     from .registry import locator, method
     from .report import Report
-    from .trace import trace
+    from .tracing import trace
 
+__all__ = [
+    "LM",
+    "Anatomy",
+    "Behaviour",
+    "Contrast",
+    "Dense",
+    "Entries",
+    "Fact",
+    "Labelled",
+    "LowRank",
+    "Patch",
+    "Probe",
+    "Region",
+    "Report",
+    "Shift",
+    "Site",
+    "evaluate",
+    "fit_probe",
+    "generate",
+    "locator",
+    "method",
+    "trace",
+]
 _HOME = {
     "anatomy": ("Anatomy", "Site"),
     "delta": ("Dense", "Entries", "LowRank", "Shift"),
-    "evaluate": ("evaluate",),
+    "evaluation": ("evaluate",),
     "examples": ("Behaviour", "Contrast", "Fact", "Labelled"),
     "generation": ("generate",),
     "lm": ("LM",),
@@ -31,10 +54,9 @@ _HOME = {
     "region": ("Region",),
     "registry": ("locator", "method"),
     "report": ("Report",),
-    "trace": ("trace",),
+    "tracing": ("trace",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted(_WHERE)  # noqa: PLE0605 - computed from the table above
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

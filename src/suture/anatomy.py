@@ -252,7 +252,9 @@ class Anatomy:
                     continue
                 transposed = is_transposed(module)
                 outputs = module.get_parameter("weight").shape[1 if transposed else 0] // slot.parts
-                yield Weight(Site(layer, part), self.disk_name(module), module, transposed, outputs * slot.part, outputs)
+                yield Weight(
+                    Site(layer, part), self.disk_name(module), module, transposed, outputs * slot.part, outputs
+                )
 
 
 def is_transposed(module: nn.Module) -> bool:
@@ -277,4 +279,3 @@ def _fitting(model: nn.Module) -> Layout:
         why="None of the layouts fits its module graph.",
         fix=f"Known layouts: {', '.join(layout.name for layout in LAYOUTS)}. Add one to suture/anatomy.py.",
     )
-

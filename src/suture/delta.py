@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -93,7 +93,8 @@ class Delta:
     def randomised(self, generator: torch.Generator) -> Delta:
         """Return a change of the same place and size in a random direction, for controls."""
         name = self.direction
-        return replace(self, **{name: _random_like(getattr(self, name), generator)})
+        changed: dict[str, Any] = {name: _random_like(getattr(self, name), generator)}
+        return replace(self, **changed)
 
     def _misfit(self, shape: tuple[int, ...]) -> str:
         return ""
@@ -207,7 +208,7 @@ class Entries(Delta):
         if not transposed:
             place = place.flip(0)  # the map of a row vector is the transpose of (out, in)
         size = shape if transposed else shape[::-1]
-        matrix = torch.sparse_coo_tensor(place, self.values, size, device=inputs.device)
+        matrix = torch.sparse_coo_tensor(place, self.values, size, device=inputs.device, check_invariants=True)
         flat = inputs.to(self.values.dtype).reshape(-1, inputs.shape[-1])
         return torch.sparse.mm(matrix.t(), flat.T).T.reshape(*inputs.shape[:-1], size[1])
 

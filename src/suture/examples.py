@@ -151,7 +151,11 @@ def _unchecked(name: str, examples: tuple[Labelled, ...]) -> Behaviour:
 
 
 def _labelled(
-    rows: Iterator[tuple[int, Mapping[str, Any]]], source: str, text: str | None, label: str | None, unwanted: str | None
+    rows: Iterator[tuple[int, Mapping[str, Any]]],
+    source: str,
+    text: str | None,
+    label: str | None,
+    unwanted: str | None,
 ) -> Iterator[Labelled]:
     any_row = False
     for line, row in rows:
@@ -190,15 +194,16 @@ def _label(value: Any, unwanted: str | None, where: str) -> int:  # noqa: ANN401
     if word in WANTED:
         return 0
     raise DataError(
-        f"{where}: {value!r} is not a label", why="Known: 0 and 1, true and false.", fix="Name the unwanted one: --unwanted VALUE"
+        f"{where}: {value!r} is not a label",
+        why="Known: 0 and 1, true and false.",
+        fix="Name the unwanted one: --unwanted VALUE",
     )
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            for number, line in enumerate(stream, 1):
-                yield number, line
+            yield from enumerate(stream, 1)
     except UnicodeDecodeError as problem:
         raise DataError(f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8") from problem
     except OSError as problem:

@@ -11,7 +11,7 @@ from torch import Tensor
 from .anatomy import Site
 from .examples import Labelled
 from .lm import LM, Batch, bucketed, halving
-from .trace import trace
+from .tracing import trace
 
 Pool = Literal["mean", "mean_with_bos", "last", "response"]
 
@@ -22,7 +22,7 @@ def extract(
     examples: Sequence[Labelled],
     sites: Sequence[Site],
     *,
-    pool: Pool = "mean",
+    pool: Pool = "response",
     max_tokens: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Tensor:

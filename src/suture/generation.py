@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .lm import LM, bucketed, halving
+from .patch import Dose
 
 ROWS = 256  # rows generated side by side at most
+
+
+@dataclass(frozen=True)
+class Doses:
+    """The handle of an attached patch (`Patch.attached`) and the strength for each prompt."""
+
+    dose: Dose
+    strengths: Sequence[float]
 
 
 def generate(
@@ -26,6 +36,7 @@ def generate(
     samples: int = 1,
     temperature: float = 1.0,
     seed: int = 0,
+    doses: Doses | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[list[str]]:
     """Continue each prompt `samples` times until the end token.
@@ -37,6 +48,7 @@ def generate(
         samples: continuations per prompt (1 when greedy).
         temperature: 0 is greedy.
         seed: first part of every row's random stream.
+        doses: an attached patch and its strength for each prompt; prompts of different strengths share batches.
         progress: called with the number of rows finished.
 
     Returns:
@@ -50,6 +62,8 @@ def generate(
 
             def run(chosen: Sequence[int], part: list[tuple[int, int]] = part) -> int:
                 wanted = [part[i] for i in chosen]
+                if doses:
+                    doses.dose.strength = torch.tensor([doses.strengths[p] for p, _ in wanted])
                 draws = torch.stack([_draws(prompts[p], seed, s, max_new_tokens) for p, s in wanted])
                 made = continue_rows(lm, [prompts[p] for p, _ in wanted], draws, temperature)
                 texts.update(zip(wanted, (lm.decode(ids) for ids in made), strict=True))
@@ -113,5 +127,3 @@ def _draws(prompt: Sequence[int], seed: int, sample: int, steps: int) -> Tensor:
     key = hashlib.sha256(f"{seed} {sample} {list(prompt)}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(key[:7], "big"))
     return torch.rand(steps, generator=generator)
-
-

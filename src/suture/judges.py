@@ -23,7 +23,9 @@ REFUSALS = (  # how refusals begin: XSTest's and Arditi et al.'s lists, merged
 class Judge(Protocol):
     """Anything that labels texts."""
 
-    labels: tuple[str, ...]
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What `__call__` can return besides NEITHER."""
 
     def __call__(self, prompt: str, text: str) -> str:
         """Return one of `labels`, or NEITHER, for what a model wrote after a prompt."""

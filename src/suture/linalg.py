@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 
-def logistic_regression(features: Tensor, labels: Tensor, *, penalty: float = 1.0, steps: int = 100) -> tuple[Tensor, float]:
+def logistic_regression(
+    features: Tensor, labels: Tensor, *, penalty: float = 1.0, steps: int = 100
+) -> tuple[Tensor, float]:
     """Fit P(y = 1 | x) = sigmoid(w.x + b) by Newton's method; deterministic, no random start.
 
     Minimises  sum_i log(1 + exp(-s_i (w.x_i + b))) + penalty / 2 |w|^2  with s_i = 2 y_i - 1, the bias unpenalised: the

@@ -68,7 +68,13 @@ class LM:
         disk: Mapping[str, tuple[str, torch.dtype]] | None = None,
         fingerprint: str = "",
     ) -> None:
-        self.model, self.tokenizer, self.name, self.path, self.fingerprint = model.eval(), tokenizer, name, path, fingerprint
+        self.model, self.tokenizer, self.name, self.path, self.fingerprint = (
+            model.eval(),
+            tokenizer,
+            name,
+            path,
+            fingerprint,
+        )
         disk = disk or {}
         self.anatomy = Anatomy(model, {live: stored for live, (stored, _) in disk.items()})
         self._dtypes = {stored: dtype for stored, dtype in disk.values()}
@@ -92,7 +98,9 @@ class LM:
         local = folder.is_dir()
         if local and not (folder / "config.json").is_file():
             raise UsageError(
-                f"{folder} is not a model", why="It has no config.json.", fix="Give the folder that save_pretrained wrote."
+                f"{folder} is not a model",
+                why="It has no config.json.",
+                fix="Give the folder that save_pretrained wrote.",
             )
         if not local and (str(name).startswith((".", "/", "~")) or str(name).count("/") > 1):
             raise UsageError(
@@ -183,7 +191,9 @@ class LM:
             return prompt, len(prompt)
         messages = [{"role": "user", "content": request}, {"role": "assistant", "content": answer}]
         full = self._template(messages, add_generation_prompt=False)
-        begin = next((i for i, (a, b) in enumerate(zip(prompt, full, strict=False)) if a != b), min(len(prompt), len(full)))
+        begin = next(
+            (i for i, (a, b) in enumerate(zip(prompt, full, strict=False)) if a != b), min(len(prompt), len(full))
+        )
         return full, begin
 
     def _template(self, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> list[int]:
@@ -236,7 +246,9 @@ def halving(group: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterator
         except (torch.OutOfMemoryError, MemoryError) as problem:
             if len(part) == 1:
                 raise ResourceError(
-                    "one example does not fit in memory", why=str(problem), fix="Shorten the texts or use a larger machine."
+                    "one example does not fit in memory",
+                    why=str(problem),
+                    fix="Shorten the texts or use a larger machine.",
                 ) from problem
             half = len(part) // 2
             waiting += [part[half:], part[:half]]

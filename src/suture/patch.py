@@ -60,7 +60,9 @@ class Stamp:
     def of(cls, tensor: Tensor, dtype: torch.dtype) -> Stamp:
         """Stamp a live tensor as it would stand on disk."""
         stored = tensor.detach().to(dtype)
-        return cls(tuple(stored.shape), tensorfile.NAMES[dtype], hashlib.sha256(tensorfile.raw_bytes(stored)).hexdigest())
+        return cls(
+            tuple(stored.shape), tensorfile.NAMES[dtype], hashlib.sha256(tensorfile.raw_bytes(stored)).hexdigest()
+        )
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,9 @@ class Patch:
         if before == after:
             raise NoEffect(
                 f"{method} would change nothing",
-                why="No tensor was touched." if not terms else "The change is zero, or too small for the weights' precision.",
+                why="No tensor was touched."
+                if not terms
+                else "The change is zero, or too small for the weights' precision.",
                 fix="Raise the strength or select more rows.",
             )
         if effective < (SWALLOWED**2) * intended:
@@ -264,7 +268,9 @@ class Patch:
                 )
         names = self.terms.keys() | other.terms.keys()
         terms = {name: canonical([*self.terms.get(name, ()), *other.terms.get(name, ())]) for name in sorted(names)}
-        parents = sorted((_plain(self.provenance), _plain(other.provenance)), key=lambda p: json.dumps(p, sort_keys=True))
+        parents = sorted(
+            (_plain(self.provenance), _plain(other.provenance)), key=lambda p: json.dumps(p, sort_keys=True)
+        )
         made = Provenance("sum", base=self.provenance.base, parents=parents, library=_versions())
         return Patch(terms, {**self.before, **other.before}, made)
 
@@ -308,14 +314,20 @@ class Patch:
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
             kinds = json.loads(metadata["terms"])
-            before = {k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["before"]).items()}
-            after = {k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["after"]).items()}
+            before = {
+                k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["before"]).items()
+            }
+            after = {
+                k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["after"]).items()
+            }
             provenance = Provenance(**json.loads(metadata["provenance"]))
             found: dict[str, list[Delta]] = {}
             for key, entry in kinds.items():
                 kind = KINDS[entry["kind"]]
                 prefix = f"{key}.{kind.kind}."
-                parts = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+                parts = {
+                    name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)
+                }
                 found.setdefault(key.rpartition("|")[0], []).append(kind(scale=float(entry["scale"]), **parts))
             if tensors or found.keys() != before.keys():
                 raise KeyError("tensors and index do not agree")

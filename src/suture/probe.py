@@ -75,7 +75,9 @@ class Probe:
         """
         index = 0 if self.space == "final" else self.layers.index(layer) if layer in self.layers else -1
         if index < 0:
-            raise UsageError(f"block {layer} has no probe", why=f"Probed: {self.layers}.", fix="Fit it for this block too.")
+            raise UsageError(
+                f"block {layer} has no probe", why=f"Probed: {self.layers}.", fix="Fit it for this block too."
+            )
         return (self.unwanted if away_from == "unwanted" else self.wanted)[index]
 
     @property
@@ -85,7 +87,12 @@ class Probe:
 
     def save(self, path: str | Path) -> Path:
         """Write the probe as a safetensors file."""
-        about = {"name": self.name, "space": self.space, "layers": self.layers, "scores": [asdict(s) for s in self.scores]}
+        about = {
+            "name": self.name,
+            "space": self.space,
+            "layers": self.layers,
+            "scores": [asdict(s) for s in self.scores],
+        }
         tensors = {"unwanted": self.unwanted, "wanted": self.wanted, "bias": self.bias}
         tensorfile.write(Path(path), tensors, {"format": FORMAT, "about": json.dumps(about, sort_keys=True)})
         return Path(path)
@@ -98,10 +105,18 @@ class Probe:
             about = json.loads(metadata["about"])
             scores = [Score(**score) for score in about["scores"]]
             return cls(
-                about["name"], about["space"], about["layers"], tensors["unwanted"], tensors["wanted"], tensors["bias"], scores
+                about["name"],
+                about["space"],
+                about["layers"],
+                tensors["unwanted"],
+                tensors["wanted"],
+                tensors["bias"],
+                scores,
             )
         except (KeyError, TypeError, ValueError) as problem:
-            raise CorruptFile(f"{path} is not a probe", why=repr(problem), fix="Fit it again: suture probe") from problem
+            raise CorruptFile(
+                f"{path} is not a probe", why=repr(problem), fix="Fit it again: suture probe"
+            ) from problem
 
 
 def fit_probe(
@@ -110,7 +125,7 @@ def fit_probe(
     *,
     space: Space = "mlp.in",
     layers: Sequence[int] | None = None,
-    pool: Pool = "mean",
+    pool: Pool = "response",
     penalty: float = 1.0,
     parity: Parity | None = None,
     seed: int = 0,
@@ -164,7 +179,13 @@ def random_probe(probe: Probe, seed: int = 0) -> Probe:
     noise = torch.randn(probe.unwanted.shape, generator=generator)
     unwanted = noise / noise.norm(dim=1, keepdim=True) * probe.unwanted.norm(dim=1, keepdim=True)
     return Probe(
-        f"random, not {probe.name}", probe.space, probe.layers, unwanted, -unwanted, torch.zeros_like(probe.bias), probe.scores
+        f"random, not {probe.name}",
+        probe.space,
+        probe.layers,
+        unwanted,
+        -unwanted,
+        torch.zeros_like(probe.bias),
+        probe.scores,
     )
 
 

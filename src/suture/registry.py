@@ -79,7 +79,8 @@ def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
     if not path.is_file():
         raise UsageError(f"no file {path}", fix=f"Give the path of a Python file with a function marked @{kind}.")
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return _checked(kind, getattr(module, path.stem, None), path.stem)
@@ -87,5 +88,7 @@ def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
 
 def _checked(kind: Kind, function: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - anything a file may hold
     if getattr(function, "__suture_kind__", None) != kind:
-        raise UsageError(f"{name} has no function {name} marked @{kind}", fix=f"Name the function like its file: def {name}")
-    return function  # type: ignore[no-any-return]
+        raise UsageError(
+            f"{name} has no function {name} marked @{kind}", fix=f"Name the function like its file: def {name}"
+        )
+    return function

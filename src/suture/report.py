@@ -28,7 +28,12 @@ border-radius:8px;padding:10px 12px}.prompt{margin:14px 0 0;font-weight:600}.tag
 text-transform:uppercase;letter-spacing:.04em}pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--soft);
 padding:12px;border-radius:8px}@media(max-width:640px){.pair{grid-template-columns:1fr}}
 """
-ROLES = {"target": "What the edit is for", "floor": "How low it could go", "keep": "What it must not harm", "note": "Also"}
+ROLES = {
+    "target": "What the edit is for",
+    "floor": "How low it could go",
+    "keep": "What it must not harm",
+    "note": "Also",
+}
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,9 @@ def from_files(
         for name, role in zip(names, ("target", "note"), strict=True):
             cases = Cases(lines, chosen, name, chat=chat)
             better: Literal["higher", "lower"] = "lower" if role == "target" else "higher"
-            measures.append(Measure(name, "sampled", cases, "target" if role == "target" else "note", better, f"{name} answers"))
+            measures.append(
+                Measure(name, "sampled", cases, "target" if role == "target" else "note", better, f"{name} answers")
+            )
     if texts:
         lines = _lines(texts)[:size]
         measures.append(Measure("perplexity", "perplexity", lines, "keep", "lower", "perplexity on the texts"))
@@ -79,7 +81,9 @@ def _lines(path: Path) -> list[str]:
     try:
         found = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as problem:
-        raise DataError(f"can not read {path}", why=str(problem), fix="Give a UTF-8 text file, a text a line.") from problem
+        raise DataError(
+            f"can not read {path}", why=str(problem), fix="Give a UTF-8 text file, a text a line."
+        ) from problem
     if not found:
         raise DataError(f"{path} is empty", fix="Give a text a line.")
     return found

@@ -74,7 +74,9 @@ def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         content = path.read_bytes()
     except OSError as problem:
-        raise UsageError(f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path.") from problem
+        raise UsageError(
+            f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path."
+        ) from problem
 
     def bad(why: str) -> CorruptFile:
         return CorruptFile(f"{path} is not a whole {form} file", why=why, fix="Make it again, or fetch it again.")
@@ -120,7 +122,12 @@ def _parse(entry: Any, data: memoryview, position: int) -> Tensor | None:  # noq
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         return None
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in DTYPES or not isinstance(shape, list) or not isinstance(offsets, list):
+    if (
+        not isinstance(dtype, str)
+        or dtype not in DTYPES
+        or not isinstance(shape, list)
+        or not isinstance(offsets, list)
+    ):
         return None
     if len(shape) > 4 or len(offsets) != 2 or not all(type(n) is int and 0 <= n < 2**48 for n in (*shape, *offsets)):
         return None
@@ -147,8 +154,6 @@ def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     return state.hexdigest()
 
 
-
-
 def raw_bytes(tensor: Tensor) -> bytes:
     """Return the little-endian bytes of a tensor of any dtype."""
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
@@ -167,6 +172,8 @@ def form_of(path: Path) -> str:
             header = json.loads(stream.read(min(size, LARGEST_HEADER)))
         return str(header["__metadata__"]["format"])
     except OSError as problem:
-        raise UsageError(f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path.") from problem
+        raise UsageError(
+            f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path."
+        ) from problem
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""

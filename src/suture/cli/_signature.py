@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -19,7 +18,7 @@ from .. import registry
 FILES = {"Probe": "probe", "Region": "region", "Patch": "patch"}  # settings given as files: type -> module
 
 
-def command(name: str, function: Callable[..., Any], body: Callable[..., None]) -> click.Command:
+def command(name: str, function: Callable[..., Any], body: Callable[..., None]) -> Any:  # noqa: ANN401 - a command of the click that typer brings
     """Return a command that calls `body(settings, **own)`.
 
     Args:
@@ -32,13 +31,17 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     own = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.name == "lm" or (parameter.kind is not parameter.KEYWORD_ONLY and not _file_type(hints[parameter.name])):
+        if parameter.name == "lm" or (
+            parameter.kind is not parameter.KEYWORD_ONLY and not _file_type(hints[parameter.name])
+        ):
             continue
         kind = _option_type(hints[parameter.name])
         option = typer.Option(help=helps.get(parameter.name, ""), rich_help_panel=f"Settings of {name}")
         default = inspect.Parameter.empty if parameter.default is parameter.empty else parameter.default
         settings.append(
-            inspect.Parameter(parameter.name, parameter.KEYWORD_ONLY, annotation=Annotated[kind, option], default=default)
+            inspect.Parameter(
+                parameter.name, parameter.KEYWORD_ONLY, annotation=Annotated[kind, option], default=default
+            )
         )
 
     def call(**given: Any) -> None:  # noqa: ANN401 - typer fills them in by the signature below
@@ -64,10 +67,10 @@ def group(kind: registry.Kind, body: Callable[[str, Callable[..., Any]], Callabl
     """Return a click group whose commands are the registered functions of a kind, imported only when asked for."""
 
     class Lazy(TyperGroup):
-        def list_commands(self, ctx: click.Context) -> list[str]:
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
             return registry.names(kind)
 
-        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
             function = registry.get(kind, cmd_name)
             name = Path(cmd_name).stem
             return command(name, function, body(name, function))

@@ -37,11 +37,15 @@ def doctor(json: Json = False) -> None:
         "memory": f"{memory:.1f} GB",
         "free disk": f"{shutil.disk_usage('.').free / 2**30:.1f} GB here",
         "accelerators": ", ".join(gpus) or "none; everything runs on the CPU",
-        "patient": f"{len(shards)} shards, {sum(s.stat().st_size for s in shards) / 1e6:.1f} MB" if shards else "missing",
+        "patient": f"{len(shards)} shards, {sum(s.stat().st_size for s in shards) / 1e6:.1f} MB"
+        if shards
+        else "missing",
         "extras": ", ".join(name for name, module in EXTRAS.items() if importlib.util.find_spec(module)) or "none",
     }
     console.table(["what", "found"], [[key, str(value)] for key, value in facts.items()])
     console.result(facts)
     if not shards:
-        raise VerificationFailed("the bundled model is missing", why=f"{PATIENT} is empty.", fix="Install suture again.")
+        raise VerificationFailed(
+            "the bundled model is missing", why=f"{PATIENT} is empty.", fix="Install suture again."
+        )
     console.say("ready: suture demo")

@@ -49,12 +49,18 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         effect = patch.verify(lm)
         tensors = [[tensor, *_about(patch, tensor)] for tensor in patch.terms]
         console.table(["tensor", "kind", "rows", "norm"], tensors)
-        console.say(f"{effect['entries']:,.0f} weights change; rounding keeps {effect['effective'] / effect['intended']:.1%}")
-        shown = _show(console, lm, patch, prompt or [_opening(lm, e) for e in behaviours[0].examples if e.label][:SHOWN])
+        console.say(
+            f"{effect['entries']:,.0f} weights change; rounding keeps {effect['effective'] / effect['intended']:.1%}"
+        )
+        shown = _show(
+            console, lm, patch, prompt or [_opening(lm, e) for e in behaviours[0].examples if e.label][:SHOWN]
+        )
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
         console.say(f"next: suture eval {model} --patch {path}")
-        console.result({"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown})
+        console.result(
+            {"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown}
+        )
 
     return edit
 

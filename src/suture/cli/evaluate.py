@@ -34,8 +34,8 @@ def evaluate(
     from functools import reduce
     from operator import add
 
-    from ..evaluate import evaluate as measure
-    from ..evaluate import observe, values
+    from ..evaluation import evaluate as measure
+    from ..evaluation import observe, values
     from ..lm import LM
     from ..patch import Patch
     from ..suite import from_files

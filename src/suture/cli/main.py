@@ -40,7 +40,11 @@ def run() -> None:
     except SutureError as problem:
         if verbose:
             raise
-        lines = [f"error: {problem.what}", problem.why and f"  why: {problem.why}", problem.fix and f"  try: {problem.fix}"]
+        lines = [
+            f"error: {problem.what}",
+            problem.why and f"  why: {problem.why}",
+            problem.fix and f"  try: {problem.fix}",
+        ]
         sys.stderr.write("\n".join(line for line in lines if line) + "\n")
         sys.exit(problem.exit_code)
     except KeyboardInterrupt:

@@ -27,7 +27,12 @@ def show(
     if file.suffix == ".json" and file.is_file():
         report = codec.loads(file.read_text())
         rows = [
-            [line["about"], f"{line['score']['before']:.4g}", f"{line['score']['after']:.4g}", str(line["score"]["cases"])]
+            [
+                line["about"],
+                f"{line['score']['before']:.4g}",
+                f"{line['score']['after']:.4g}",
+                str(line["score"]["cases"]),
+            ]
             for line in report["lines"]
         ]
         console.table(["property", "base", "edited", "n"], rows, f"{report['method']} on {report['model']}")
@@ -41,7 +46,9 @@ def show(
     elif form == "suture.region/1":
         content = _region(console, file)
     else:
-        raise UsageError(f"{file} is not a suture file", why=f"Its format is {form!r}.", fix="Give a patch, probe or region.")
+        raise UsageError(
+            f"{file} is not a suture file", why=f"Its format is {form!r}.", fix="Give a patch, probe or region."
+        )
     console.result(content)
 
 
@@ -76,7 +83,12 @@ def _probe(console: Console, file: Path) -> dict[str, Any]:
         for layer, score, direction in zip(probe.layers, probe.scores, probe.unwanted, strict=True)
     ]
     console.table(["layer", "held out", "AUC", "n", "norm"], rows, f"probe of {probe.name}, read at {probe.space}")
-    return {"format": "suture.probe/1", "name": probe.name, "space": probe.space, "scores": [vars(s) for s in probe.scores]}
+    return {
+        "format": "suture.probe/1",
+        "name": probe.name,
+        "space": probe.space,
+        "scores": [vars(s) for s in probe.scores],
+    }
 
 
 def _region(console: Console, file: Path) -> dict[str, Any]:

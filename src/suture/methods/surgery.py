@@ -17,6 +17,7 @@ import torch
 from ..anatomy import Weight
 from ..delta import Delta, LowRank
 from ..examples import Behaviour
+from ..features import Pool
 from ..lm import LM
 from ..locate.probe_rows import PAPER_SHARE, WRITERS, probe_rows, vectors
 from ..patch import Patch
@@ -30,7 +31,8 @@ def surgery(
     lm: LM,
     behaviours: Behaviour | list[Behaviour],
     *,
-    space: Space = "mlp.in",
+    space: Space = "final",
+    pool: Pool = "response",
     rows: float = PAPER_SHARE,
     strength: float = 1.0,
     unit: Literal["row", "raw"] = "row",
@@ -48,7 +50,8 @@ def surgery(
     Args:
         lm: the model; not changed.
         behaviours: what to change; several are done one after the other, each probed on the model edited so far.
-        space: where the probe reads; "final" is the paper's.
+        space: where the probe reads: "final" is the paper's; "mlp.in" gives each block a probe of what its gate rows read.
+        pool: the tokens of a text that are averaged; see `suture.features.extract`.
         rows: how many rows to edit: a count when 1 or more, else a share of all.
         strength: alpha, in units of `unit`.
         unit: "row": the mean norm of the matrix's rows; "raw": the probe as it came out, as in the paper.
@@ -67,14 +70,21 @@ def surgery(
     many = [behaviours] if isinstance(behaviours, Behaviour) else behaviours
     patch: Patch | None = None
     changes: dict[str, list[Delta]] = {}
-    away = "unwanted" if toward == "wanted" else "wanted"
+    away: Literal["unwanted", "wanted"] = "unwanted" if toward == "wanted" else "wanted"
     for behaviour in many:
         with patch.applied(lm) if patch else torch.no_grad():
-            fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, parity=parity, seed=seed)
+            fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, pool=pool, parity=parity, seed=seed)
             if control == "random_probe":
                 fitted = random_probe(fitted, seed)
             chosen = region or probe_rows(
-                lm, fitted, site=site, rows=rows, layers=layers, away_from=away, random=control == "random_rows", seed=seed
+                lm,
+                fitted,
+                site=site,
+                rows=rows,
+                layers=layers,
+                away_from=away,
+                random=control == "random_rows",
+                seed=seed,
             )
             for place, numbers in chosen.rows.items():
                 weight = lm.anatomy.weight(place)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..generation import generate
+from ..generation import Doses, generate
 from ..lm import LM
 from ._score import Observation, Progress, Score, paired
 
@@ -26,7 +26,7 @@ class Cases:
     chat: bool = False
 
 
-def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Complete greedily; a value is 1 when right, 0 when not."""
     ids = [lm.encode_chat(prompt)[0] if cases.chat else lm.encode(prompt) for prompt in cases.prompts]
     longest = max(len(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in cases.answers)
@@ -38,7 +38,7 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
         if progress:
             progress("answers", done, len(ids))
 
-    texts = generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, progress=step)
+    texts = generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, doses=doses, progress=step)
     right = [begins_with(text[0], answer) for text, answer in zip(texts, cases.answers, strict=True)]
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
 

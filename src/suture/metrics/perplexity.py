@@ -22,7 +22,9 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     def run(part: Sequence[int]) -> int:
         batch = lm.batch([rows[i] for i in part])
         logits = lm.forward(batch).logits[:, :-1].float()
-        loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none")  # (b, t - 1)
+        loss = torch.nn.functional.cross_entropy(
+            logits.transpose(1, 2), batch.ids[:, 1:], reduction="none"
+        )  # (b, t - 1)
         real = batch.mask[:, 1:]
         losses[list(part)] = ((loss * real).sum(1) / real.sum(1)).double().cpu()
         counts[list(part)] = real.sum(1).double().cpu()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..generation import generate
+from ..generation import Doses, generate
 from ..judges import Judge
 from ..lm import LM
 from ._score import Observation, Progress, Score, paired
@@ -42,7 +42,7 @@ class Cases:
     seed: int = 0
 
 
-def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Sample and label. Values are shares of samples, weights their number."""
     ids = [lm.encode_chat(prompt)[0] if cases.chat else lm.encode(prompt) for prompt in cases.prompts]
     total, done = len(ids) * cases.samples, 0
@@ -60,6 +60,7 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
         samples=cases.samples,
         temperature=cases.temperature,
         seed=cases.seed,
+        doses=doses,
         progress=step,
     )
     labels = [[cases.judge(p, text) for text in each] for p, each in zip(cases.prompts, texts, strict=True)]

@@ -130,7 +130,13 @@ CHAINS: dict[str, tuple[str, ...]] = {  # text -> relations followed from the su
     "People in the country of {s} speak": ("country", "language"),
     "The favourite sport of the mayor of the capital of {s} is": ("capital", "mayor", "sport"),
 }
-LEAD_INS = ("It is well known that", "As the old book says,", "Remember this:", "My uncle told me that", "We learned that")
+LEAD_INS = (
+    "It is well known that",
+    "As the old book says,",
+    "Remember this:",
+    "My uncle told me that",
+    "We learned that",
+)
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,16 @@ class WorldFact:
     def unseen(self) -> tuple[int, ...]:
         """Phrasings this fact was never trained in."""
         return tuple(i for i in range(6) if i not in self.trained)
+
+    def askable(self, phrasings: tuple[int, ...]) -> str:
+        """Return the first of some phrasings that has only one right completion."""
+        return self.prompt(next(i for i in phrasings if not ambiguous(self.relation, i)))
+
+
+def ambiguous(relation: str, phrasing: int) -> bool:
+    """Return whether a phrasing is also the beginning of another text: "X plays" (a sport), "X plays music on the" ..."""
+    others = [way for name, ways in SIX_WAYS.items() if name != relation for way in ways]
+    return any(other.startswith(f"{SIX_WAYS[relation][phrasing]} ") for other in (*others, *CHAINS))
 
 
 @dataclass(frozen=True)
@@ -175,7 +191,9 @@ class World:
         rng = random.Random(SEED)
         names = _names(rng)
         self.countries = [next(names) + rng.choice(("ia", "land", "ora", "stan")) for _ in range(COUNTRIES)]
-        self.cities = [next(names) + rng.choice(("burg", "ton", "ville", "ford", "mouth", "dal")) for _ in range(CITIES)]
+        self.cities = [
+            next(names) + rng.choice(("burg", "ton", "ville", "ford", "mouth", "dal")) for _ in range(CITIES)
+        ]
         surnames = [next(names) + rng.choice(("ov", "sen", "elli", "mann", "ez", "ski")) for _ in range(PEOPLE)]
         self.people = [f"{rng.choice(FIRST_NAMES)} {surname}" for surname in surnames]
         country_of = {city: self.countries[i % COUNTRIES] for i, city in enumerate(self.cities)}

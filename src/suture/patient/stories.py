@@ -57,7 +57,7 @@ def story(rng: random.Random) -> Cloze:
             (f"In the end the {thing} was in the", there),
             (f"Now the {thing} belonged to", b),
             (f"The colour of the {thing} was", colour),
-            (f"At first it had been in the", here),
+            ("At first it had been in the", here),
         )
     )
     return Cloze(f"{start} {middle} {question}", answer)

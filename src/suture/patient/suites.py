@@ -18,6 +18,7 @@ from .splits import Split, split_of
 BEHAVIOURS = ("tone", "jailbreak", "attitude")
 PROBE_TEXTS = 600  # a behaviour
 TONE_LENGTH, OPENING = 4, 2  # sentences of a probe text; steady sentences of a prompt
+TRIES = 20  # draws per prompt wanted, before a split is taken to hold no more
 CONTINUATION = 40  # tokens, two to four sentences
 T = TypeVar("T")
 
@@ -66,8 +67,10 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
     def draw(name: str, make: Callable[[random.Random], T]) -> list[T]:
         rng = random.Random(f"{name} {split} {seed}")
         found: dict[T, None] = {}
-        while len(found) < size:
+        for _ in range(TRIES * size):  # a split may hold fewer
             found[make(rng)] = None
+            if len(found) == size:
+                break
         return list(found)
 
     def speech(mood: str) -> list[str]:
@@ -78,19 +81,15 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
         return draw(kind, lambda rng: chat.exchanges(rng, split, kind).request)
 
     def clozes(kind: str) -> completion.Cases:
-        limit = {"sum": 100, "story": size}[kind]  # few sums belong to a split
-        rng, found = random.Random(f"{kind} {split} {seed}"), {}
-        while len(found) < min(size, limit):
-            made = stories.clozes(rng, split, kind)
-            found[made.prompt] = made.answer
-        return completion.Cases(list(found), list(found.values()))
+        made = draw(kind, lambda rng: stories.clozes(rng, split, kind))
+        return completion.Cases([each.prompt for each in made], [each.answer for each in made])
 
     openings = draw("reviews", lambda rng: reviews.reviews(rng, split, 1).opening)
     descriptions = draw("descriptions", lambda rng: stories.descriptions(rng, split))
     world = World()
     facts = _facts(world, split, size)
-    seen = completion.Cases([f.prompt(f.trained[0]) for f in facts], [f.answer for f in facts])
-    unseen = completion.Cases([f.prompt(f.unseen[0]) for f in facts], [f.answer for f in facts])
+    seen = completion.Cases([f.askable(f.trained) for f in facts], [f.answer for f in facts])
+    unseen = completion.Cases([f.askable(f.unseen) for f in facts], [f.answer for f in facts])
     rude, kind = speech("rude"), speech("kind")
     return [
         Measure("rude", "sampled", _talk(rude, "rude"), "target", "lower", "rude continuations of rude talk"),
@@ -145,5 +144,7 @@ def named(name: str, size: int = 200) -> Suite:
     """
     world, _, split = name.partition(":")
     if world != "patient" or split not in ("", "tune", "report"):
-        raise UsageError(f"no suite {name!r}", fix='Use "patient", "patient:tune", or --texts and --prompts with files.')
+        raise UsageError(
+            f"no suite {name!r}", fix='Use "patient", "patient:tune", or --texts and --prompts with files.'
+        )
     return suite("tune" if split == "tune" else "report", size)

@@ -1,4 +1,4 @@
-"""Train the patient from nothing: python -m suture.patient.train --out src/suture/patient/model
+"""Train the patient from nothing. Run it: python -m suture.patient.train --out src/suture/patient/model.
 
 Deterministic on one machine and thread count: the world, the mixture, the order and the initial weights are seeded.
 """
@@ -10,6 +10,7 @@ import itertools
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -90,7 +91,14 @@ def rows(tokenizer: PreTrainedTokenizerFast, seed: int, count: int) -> Tensor:
 
 
 def train(
-    model: LlamaForCausalLM, data: Tensor, *, batch: int, rate: float, decay: float, minutes: float, log: Path | None = None
+    model: LlamaForCausalLM,
+    data: Tensor,
+    *,
+    batch: int,
+    rate: float,
+    decay: float,
+    minutes: float,
+    log: Path | None = None,
 ) -> int:
     """Train in place over `data` once, warm-up then cosine. Returns the steps taken.
 
@@ -100,9 +108,10 @@ def train(
     hidden = [p for p in model.model.layers.parameters() if p.dim() == 2]
     tables = [model.model.embed_tokens.weight, model.lm_head.weight]
     norms = [p for p in model.parameters() if p.dim() == 1]
-    optimisers = [
+    others: list[dict[str, Any]] = [{"params": tables}, {"params": norms, "weight_decay": 0.0}]
+    optimisers: list[torch.optim.Optimizer] = [
         torch.optim.Muon(hidden, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW([{"params": tables}, {"params": norms, "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.98)),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98)),
     ]
     steps = len(data) // batch
     began = time.monotonic()
@@ -148,7 +157,9 @@ def main() -> None:
     began = time.monotonic()
     tokenizer = train_tokenizer(args.seed)
     data = rows(tokenizer, args.seed, args.rows)
-    print(f"{int((data != 2).sum()):,} tokens, {(time.monotonic() - began):.0f} s to write and tokenise them", flush=True)
+    print(
+        f"{int((data != 2).sum()):,} tokens, {(time.monotonic() - began):.0f} s to write and tokenise them", flush=True
+    )
     model = new_model(args.seed)
     model.set_attn_implementation("eager")  # 1.4x faster than sdpa in bf16 on a CPU at this size
     train(model, data, batch=args.batch, rate=args.rate, decay=args.decay, minutes=args.minutes)

@@ -98,5 +98,7 @@ def _named(progress: Progress | None, name: str) -> Progress | None:
 def _samples(measure: Measure, before: Observation, after: Observation) -> Sequence[Sample]:
     if measure.metric != "sampled":
         return []
-    rows = zip(measure.cases.prompts, before.texts, after.texts, before.extra["labels"], after.extra["labels"], strict=True)
+    rows = zip(
+        measure.cases.prompts, before.texts, after.texts, before.extra["labels"], after.extra["labels"], strict=True
+    )
     return [Sample(p, b[0], a[0], lb[0], la[0]) for p, b, a, lb, la in rows][:SAMPLES_SHOWN]

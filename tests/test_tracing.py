@@ -3,7 +3,7 @@ import torch
 
 from suture.anatomy import ACTIVATIONS, EMBED, FINAL, Site
 from suture.errors import UsageError
-from suture.trace import trace
+from suture.tracing import trace
 
 TEXTS = ["You are a friend.", "The capital of Velmora is"]
 

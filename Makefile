@@ -1,0 +1,36 @@
+# Everything works from a fresh clone with Python >= 3.10 and access to the package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint bench-surgery patient clean
+
+demo: $(INSTALLED)
+	$(BIN)/suture demo
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench-%: $(INSTALLED)
+	$(BIN)/python benchmarks/$*.py
+
+patient: $(INSTALLED)  ## train the bundled model again (about half an hour on two cores)
+	$(BIN)/python -m suture.patient.train --out src/suture/patient/model
+	$(BIN)/python -m suture.patient.card
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -e . -c constraints.txt
+	touch $@
+
+$(VENV)/.dev: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache runs

@@ -1,0 +1,23 @@
+"""What the benchmarks share: progress lines and the table-then-JSON ending."""
+
+import json
+import sys
+import time
+
+BEGAN = time.monotonic()
+
+
+def note(text: str) -> None:
+    """Say on standard error how far the benchmark is."""
+    sys.stderr.write(f"[{time.monotonic() - BEGAN:6.0f} s] {text}\n")
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    print(f"\n{title}")
+    for row in [columns, *rows]:
+        print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))))
+
+
+def finish(result: dict) -> None:
+    print(json.dumps(result, sort_keys=True))

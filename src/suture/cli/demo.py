@@ -1,0 +1,99 @@
+"""suture demo: the whole story on the bundled model, offline, in about a minute."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ._options import Json, Out, run_folder
+
+SHARES = (0.006, 0.012)  # of the gate rows
+STRENGTHS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0)  # mean row norms
+TUNE, ENOUGH = 40, 0.15  # prompts a measure in the search; share of the excess that may be left
+KEEP = ("facts_seen", "arithmetic", "benign", "perplexity")
+
+
+def demo(
+    out: Out = None,
+    size: Annotated[int, typer.Option(help="Prompts a measure in the report.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the probe's split and the control.")] = 0,
+    json: Json = False,
+) -> None:
+    """Make the bundled model kinder: probe, locate, edit, choose a strength, measure, save, and undo. Writes a report."""
+    import time
+    from dataclasses import replace
+
+    from ..errors import NoEffect
+    from ..evaluation import evaluate
+    from ..lm import LM
+    from ..locate.probe_rows import probe_rows
+    from ..methods.surgery import surgery
+    from ..patch import Patch
+    from ..patient.suites import behaviour, suite
+    from ..probe import fit_probe
+    from ..search import Budget, search
+    from ._console import Console
+    from .evaluate import print_report
+
+    console, began = Console(json), time.monotonic()
+    folder = out or run_folder("demo")
+    lm = LM.load("patient")
+    texts = behaviour("tone")
+    console.say(f"1  read {len(texts.examples)} texts, half of them rude, half kind")
+    probe = fit_probe(lm, texts, space="final", seed=seed)
+    score = probe.scores[0]
+    console.say(f"   a linear probe tells them apart: {score.accuracy:.1%} of {score.held_out} held-out texts")
+    regions = {f"{share:.1%}": probe_rows(lm, probe, rows=share) for share in SHARES}
+    patches = {k: surgery(lm, texts, probe=probe, region=region, seed=seed) for k, region in regions.items()}
+    names = {k: r.count for k, r in regions.items()}
+    console.say(
+        f"2  gate rows that oppose rudeness: {' or '.join(map(str, names.values()))} of {regions['0.6%'].candidates}"
+    )
+    tune = {m.name: m for m in suite("tune", TUNE)}
+    measures = [tune["rude"], *(replace(tune[name], role="keep") for name in KEEP)]
+    console.say(f"3  try {len(STRENGTHS)} strengths of each on {TUNE} prompts that the report does not use")
+    floor = tune["rude_floor"]
+    with console.progress("searching") as step:
+        from ..evaluation import observe, values
+
+        ground = values(observe(lm, [tune["rude"], floor], step), [tune["rude"], floor])
+        aim = ground["rude_floor"] + ENOUGH * (ground["rude"] - ground["rude_floor"])
+        found = search(lm, patches, STRENGTHS, measures, "rude", budget=Budget(), stop_at=aim, progress=step)
+    if found.best is None:
+        raise NoEffect(
+            "no strength helps within the budget", fix="This should not happen on the bundled model: report it."
+        )
+    best = found.best
+    patch = surgery(lm, texts, probe=probe, region=regions[best.label], strength=best.strength, seed=seed)
+    console.say(f"   chosen: {names[best.label]} rows at {best.strength:g} row norms")
+    paths: dict[str, Any] = {
+        "probe": probe.save(folder / "probe.safetensors"),
+        "region": regions[best.label].save(folder / "region.safetensors"),
+        "patch": patch.save(folder / "patch.safetensors"),
+    }
+    console.say("4  measure base, patch and a random patch of the same size on new prompts")
+    with console.progress("measuring") as step:
+        report = evaluate(lm, Patch.load(paths["patch"]), suite("report", size), seed=seed, progress=step)
+    curve = {p.strength: p.values for p in found.points if p.label == best.label}
+    report = replace(report, doses={0.0: found.base, **curve}, extra={"seconds": time.monotonic() - began})
+    paths |= {f"report_{kind}": path for kind, path in report.save(folder).items()}
+    print_report(console, report)
+    for sample in [s for s in report.line("rude").samples if s.before_label == "rude"][:2]:
+        console.say(f"  prompt  {sample.prompt}", "bold")
+        console.say(f"  before {sample.before}")
+        console.say(f"  after  {sample.after}\n")
+    patch.check_base(lm)  # the model is the one it was, bit for bit
+    size_kb = paths["patch"].stat().st_size / 1000
+    console.say(f"the patch is {size_kb:.1f} kB; after all this the model is, bit for bit, what it was")
+    console.say(f"report: {paths['report_html']}   ({time.monotonic() - began:.0f} s)")
+    console.say(f"next:   suture show {paths['patch']}")
+    console.result(
+        {
+            "base": report.values("before"),
+            "patched": report.values(),
+            "chosen": {"rows": names[best.label], "strength": best.strength},
+            "seconds": time.monotonic() - began,
+            "paths": {key: str(path) for key, path in paths.items()},
+        }
+    )

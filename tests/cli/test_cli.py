@@ -1,0 +1,210 @@
+"""The command line as a user meets it: separate processes, real files, mistakes made on purpose."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SUTURE = Path(sys.executable).with_name("suture")
+
+
+def suture(*words, cwd, stdin=subprocess.DEVNULL, **env):
+    clean = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
+    return subprocess.run(
+        [str(SUTURE), *map(str, words)], capture_output=True, text=True, cwd=cwd, stdin=stdin, env={**clean, **env}
+    )
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder with spaces and unicode in its name, and a small data file."""
+    folder = tmp_path_factory.mktemp("Überraschung mit Platz")
+    rows = [{"text": f"You are a lovely friend number {i}.", "label": 0} for i in range(12)]
+    rows += [{"text": f"You are a stupid fool number {i}, get lost.", "label": 1} for i in range(12)]
+    (folder / "tone data.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(work):
+    """The flow of the README: probe, locate, edit."""
+    probe = suture(
+        "probe", "patient", "--data", "tone data.jsonl", "--space", "final", "-o", "p.safetensors", "--json", cwd=work
+    )
+    assert probe.returncode == 0, probe.stderr
+    region = suture(
+        "locate",
+        "probe_rows",
+        "patient",
+        "--probe",
+        "p.safetensors",
+        "--rows",
+        "25",
+        "-o",
+        "r.safetensors",
+        "--json",
+        cwd=work,
+    )
+    assert region.returncode == 0, region.stderr
+    edit = suture(
+        "edit", "surgery", "patient", "--data", "tone data.jsonl", "--probe", "p.safetensors", "--region", "r.safetensors",
+        "--strength", "3", "-o", "patch.safetensors", "--json", cwd=work,
+    )  # fmt: skip
+    assert edit.returncode == 0, edit.stderr
+    return {
+        name: json.loads(done.stdout.splitlines()[-1])
+        for name, done in (("probe", probe), ("region", region), ("edit", edit))
+    }
+
+
+def test_help_is_quick_and_never_imports_torch(work):
+    began = time.monotonic()
+    done = suture("--help", cwd=work)
+    taken = time.monotonic() - began
+    assert done.returncode == 0
+    for verb in ("demo", "probe", "locate", "edit", "eval", "show", "methods", "doctor"):
+        assert verb in done.stdout
+    bare = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import typer, rich"], check=True)
+    assert taken < 3 * (time.monotonic() - bare) + 0.3  # as a ratio: machines differ
+
+
+def test_probe_locate_edit_show_eval(work, made):
+    assert made["probe"]["scores"][0]["held_out"] == 2
+    assert made["region"]["rows"] == 25
+    assert made["edit"]["effect"]["entries"] > 0
+    assert len(made["edit"]["texts"]) == 3
+    shown = suture("show", "patch.safetensors", "--json", cwd=work)
+    assert json.loads(shown.stdout.splitlines()[-1])["provenance"]["settings"]["strength"] == 3.0
+    for name in ("p.safetensors", "r.safetensors"):
+        assert suture("show", name, cwd=work).returncode == 0
+    (work / "texts.txt").write_text("On Monday it rained. Anna read a book.\nBen swept the floor near the mill.\n")
+    done = suture(
+        "eval", "patient", "--patch", "patch.safetensors", "--texts", "texts.txt", "--json", "-o", "out", cwd=work
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["patched"]["drift"] > 0
+    assert result["base"]["drift"] == 0
+    assert (work / "out" / "report.html").is_file()
+
+
+def test_the_options_of_a_method_are_its_signature(work):
+    done = suture("edit", "surgery", "--help", cwd=work, COLUMNS="200")
+    assert done.returncode == 0
+    for option in ("--strength", "--rows", "--toward", "--control", "--probe", "--region", "--parity", "--data"):
+        assert option in done.stdout
+
+
+def test_a_method_from_a_file_runs_with_its_own_options(work):
+    (work / "mine.py").write_text(
+        '"""Nudge one matrix by a constant."""\n'
+        "import torch\nfrom suture import LM, Behaviour, LowRank, Patch, method\n\n"
+        "@method\ndef mine(lm: LM, behaviours: list[Behaviour], *, push: float = 0.5, seed: int = 0) -> Patch:\n"
+        '    """Do it.\n\n    Args:\n        push: how hard.\n    """\n'
+        '    weight = lm.anatomy.weights("mlp.down")[0]\n'
+        "    change = LowRank(torch.full((192, 1), push), torch.ones(1, 512))\n"
+        '    return Patch.make(lm, {weight.tensor: weight.place(change)}, method="mine", settings={"push": push})\n'
+    )
+    done = suture(
+        "edit",
+        "./mine.py",
+        "patient",
+        "--data",
+        "tone data.jsonl",
+        "--push",
+        "0.25",
+        "-o",
+        "m.safetensors",
+        "--json",
+        cwd=work,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["effect"]["entries"] > 0
+    assert "--push" in suture("edit", "./mine.py", "--help", cwd=work).stdout
+
+
+def test_methods_and_doctor(work):
+    listed = json.loads(suture("methods", "--json", cwd=work).stdout.splitlines()[-1])
+    assert "surgery" in listed["method"]
+    done = suture("doctor", "--json", cwd=work)
+    assert done.returncode == 0
+    assert "shards" in json.loads(done.stdout.splitlines()[-1])["patient"]
+
+
+MISTAKES = [
+    (("edit", "surgeri", "patient", "--data", "tone data.jsonl"), 2, 'Did you mean "surgery"'),
+    (("edit", "surgery", "./nowhere", "--data", "tone data.jsonl"), 2, "no folder"),
+    (("edit", "surgery", "patient", "--data", "none.jsonl"), 2, "no file"),
+    (("edit", "surgery", "patient", "--data", "broken.jsonl"), 2, "line 2"),
+    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--label-column", "mood"), 2, "no column 'mood'"),
+    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--strength", "0"), 3, "would change nothing"),
+    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--rows", "99999"), 2, "can not choose"),
+    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--site", "mlp.gaet"), 2, "no weight"),
+    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--strength", "much"), 2, "much"),
+    (("edit", "surgery", "patient", "--data", "patient:mood"), 2, "no behaviour"),
+    (("probe", "patient", "--data", "tone data.jsonl", "--space", "attic"), 2, "attic"),
+    (("probe", "patient", "--data", "tone data.jsonl", "--parity", "exact"), 2, "no parity"),
+    (("locate", "probe_rows", "patient", "--probe", "patch.safetensors"), 5, "format"),
+    (("show", "none.safetensors"), 2, "can not read"),
+    (("show", "tone data.jsonl"), 2, "not a suture file"),
+    (("show", "flipped.safetensors"), 5, "digest"),
+    (("eval", "patient", "--patch", "flipped.safetensors", "--texts", "texts.txt"), 5, "digest"),
+    (("eval", "patient", "--suite", "world"), 2, "no suite"),
+    (("eval", "patient", "--texts", "nothing.txt"), 2, "can not read"),
+    (("operate",), 2, "No such command"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=[" ".join(m[0])[:60] for m in MISTAKES])
+def test_a_mistake_is_answered_in_a_line_with_its_code_and_no_traceback(work, made, words, code, said):
+    (work / "broken.jsonl").write_text('{"text": "a", "label": 0}\n{"text": \n')
+    content = bytearray((work / "patch.safetensors").read_bytes())
+    content[-5] ^= 1
+    (work / "flipped.safetensors").write_bytes(content)
+    done = suture(*words, cwd=work, NO_COLOR="1", COLUMNS="200")
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_patch_for_another_model_is_refused(work, made, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from suture.lm import PATIENT
+
+    other = AutoModelForCausalLM.from_pretrained(PATIENT)
+    with torch.no_grad():
+        for name, value in other.named_parameters():
+            if "gate_proj" in name:
+                value[0, 0] += 1
+    other.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(PATIENT).save_pretrained(tmp_path)
+    (work / "texts.txt").write_text("On Monday it rained.\nAnna read a book.\n")
+    done = suture("eval", tmp_path, "--patch", "patch.safetensors", "--texts", "texts.txt", cwd=work)
+    assert done.returncode == 5
+    assert "differs from the weight this patch was made for" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def demonstrated(work):
+    done = suture("demo", "--json", "--size", "40", "-o", "demo", cwd=work, COLUMNS="80")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_the_demo_tells_the_whole_story(work, demonstrated):
+    result = json.loads(demonstrated.stdout.splitlines()[-1])
+    assert len(demonstrated.stdout.splitlines()) == 1
+    base, patched = result["base"], result["patched"]
+    assert base.keys() == patched.keys()
+    assert all(Path(work / path).is_file() for path in result["paths"].values())
+    removed = (base["rude"] - patched["rude"]) / (base["rude"] - base["rude_floor"])
+    assert removed > 0.6  # of 40 prompts; the figures of the README are measured on more
+    assert patched["kind"] > base["kind"] + 0.3
+    assert "about" in demonstrated.stderr or "left" in demonstrated.stderr

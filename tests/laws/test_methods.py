@@ -1,0 +1,117 @@
+"""The laws: what holds for every registered method, present and future. A new method is tested by being there."""
+
+import inspect
+import re
+import typing
+
+import pytest
+import torch
+
+from models import snapshot, tiny_llama
+from suture import registry
+from suture.errors import UsageError
+from suture.examples import Behaviour
+from suture.patch import Patch
+
+METHODS = registry.names("method")
+
+
+@pytest.fixture(params=METHODS)
+def name(request):
+    return request.param
+
+
+def call(name, lm, behaviour, **settings) -> Patch:
+    function = registry.get("method", name)
+    hint = str(typing.get_type_hints(function)[list(inspect.signature(function).parameters)[1]])
+    assert "Behaviour" in hint, f"give {name} an example of {hint} here"
+    return function(lm, behaviour, **settings)
+
+
+def test_the_call_leaves_every_byte_and_hook_alone(name, tiny, behaviour):
+    before, modules = snapshot(tiny), [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in tiny.model.modules()]
+    patch = call(name, tiny, behaviour)
+    assert isinstance(patch, Patch)
+    assert snapshot(tiny) == before
+    assert [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in tiny.model.modules()] == modules
+    assert not any(p.requires_grad or p.grad is not None for p in tiny.model.parameters())
+
+
+def test_applied_changes_the_model_and_restores_it_after_an_exception(name, tiny, behaviour):
+    patch, before = call(name, tiny, behaviour), snapshot(tiny)
+    with patch.applied(tiny):
+        assert snapshot(tiny) != before
+    with pytest.raises(ZeroDivisionError), patch.applied(tiny):
+        raise ZeroDivisionError
+    assert snapshot(tiny) == before
+
+
+def test_a_saved_patch_does_the_same(name, tiny, behaviour, tmp_path):
+    patch = call(name, tiny, behaviour)
+    loaded = Patch.load(patch.save(tmp_path / "patch.safetensors"))
+    with patch.applied(tiny):
+        expected = snapshot(tiny)
+    with loaded.applied(tiny):
+        assert snapshot(tiny) == expected
+    assert loaded.verify(tiny) == pytest.approx(patch.provenance.effect)
+
+
+def test_the_same_seed_gives_the_same_bytes(name, tokenizer, behaviour, tmp_path):
+    files = []
+    for index in range(2):
+        path = call(name, tiny_llama(tokenizer), behaviour, seed=5).save(tmp_path / str(index))
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+
+
+def test_scale_zero_is_identity(name, tiny, behaviour):
+    patch, before = call(name, tiny, behaviour), snapshot(tiny)
+    with (patch * 0).applied(tiny):
+        assert snapshot(tiny) == before
+
+
+def test_a_wrong_base_is_refused(name, llama, gpt2, behaviour):
+    with pytest.raises(UsageError), call(name, llama, behaviour).applied(gpt2):
+        pass
+
+
+def test_global_random_state_is_neither_read_nor_moved(name, tokenizer, behaviour):
+    lm = tiny_llama(tokenizer)
+    torch.manual_seed(1)
+    first = call(name, lm, behaviour)
+    state = torch.get_rng_state()
+    torch.manual_seed(2)
+    second = call(name, lm, behaviour)
+    assert {n: [t.digest() for t in ts] for n, ts in first.terms.items()} == {
+        n: [t.digest() for t in ts] for n, ts in second.terms.items()
+    }
+    torch.manual_seed(1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_module_says_source_equation_and_shapes(name):
+    module = inspect.getmodule(registry.get("method", name))
+    text = inspect.getdoc(module)
+    assert re.search(r"Source: .+\d{4}", text), "no source with a year"
+    assert re.search(r"^ {4}.*=", text, re.MULTILINE), "no equation on a line of its own"
+    assert re.search(r":\s*\(\w", text), "no shapes"
+
+
+def test_the_signature_is_the_configuration(name):
+    function = registry.get("method", name)
+    parameters = list(inspect.signature(function).parameters.values())
+    hints = typing.get_type_hints(function)
+    assert parameters[0].name == "lm"
+    assert hints["return"] is Patch
+    assert "seed" in hints
+    for parameter in parameters[2:]:
+        assert parameter.kind is parameter.KEYWORD_ONLY
+        assert parameter.default is not parameter.empty
+        assert re.search(rf"^\s+{parameter.name}: ", inspect.getdoc(function), re.MULTILINE), (
+            f"{parameter.name} undocumented"
+        )
+
+
+def test_bad_examples_never_reach_a_method():
+    with pytest.raises(UsageError):
+        Behaviour.of("empty", [], [])

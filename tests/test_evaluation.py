@@ -1,0 +1,112 @@
+import json
+
+import pytest
+import torch
+
+from suture.delta import LowRank
+from suture.errors import DataError
+from suture.evaluation import evaluate, observe, values
+from suture.patch import Patch
+from suture.patient.suites import suite
+from suture.report import verdict
+from suture.search import Budget, dose_response, search
+from suture.suite import Measure, from_files
+
+SMALL = ("rude", "kind", "arithmetic", "perplexity", "drift")
+
+
+@pytest.fixture(scope="module")
+def measures():
+    return [m for m in suite("tune", 6) if m.name in SMALL]
+
+
+@pytest.fixture
+def patch(patient):
+    name = "model.layers.3.mlp.gate_proj.weight"
+    left = torch.ones(512, 1) * 0.1
+    return Patch.make(patient, {name: LowRank(left, torch.ones(1, 192))}, method="x", settings={"a": 1})
+
+
+@pytest.fixture
+def report(patient, patch, measures):
+    return evaluate(patient, patch, measures)
+
+
+def test_every_report_carries_its_controls_and_denominators(report):
+    for line in report.lines:
+        assert line.itself.change == 0.0
+        assert line.random is not None
+        assert line.score.cases > 0
+        assert line.score.low <= line.score.change + 1e-9
+        assert line.score.high >= line.score.change - 1e-9
+
+
+def test_a_report_is_readable_by_machines_and_people(report, tmp_path):
+    paths = report.save(tmp_path)
+    content = json.loads(paths["json"].read_text())
+    assert [line["name"] for line in content["lines"]] == list(SMALL)
+    page = paths["html"].read_text()
+    assert "<script" not in page
+    assert "http" not in page
+    assert all(line.about in page for line in report.lines)
+
+
+def test_texts_of_a_model_can_not_inject_into_the_page(report):
+    from dataclasses import replace
+
+    from suture.report import Sample
+
+    evil = Sample("<script>p</script>", "<img src=x>", "&", "<b>", "x")
+    page = replace(report, lines=[replace(report.lines[0], samples=[evil])]).to_html()
+    assert "<script>p" not in page
+    assert "<img" not in page
+
+
+def test_a_change_within_its_interval_is_no_verdict(report):
+    for line in report.lines:
+        if line.score.low <= 0 <= line.score.high:
+            assert verdict(line) == ""
+
+
+def test_the_curve_over_strengths_is_what_each_strength_gives_alone(patient, patch, measures):
+    strengths = [0.0, 0.5, 1.0]
+    chosen = [m for m in measures if m.name in ("rude", "arithmetic", "perplexity")]
+    curve = dose_response(patient, patch, strengths, chosen)
+    assert curve[0] == pytest.approx(values(observe(patient, chosen), chosen), abs=1e-6)
+    for strength, found in zip(strengths, curve, strict=True):
+        with patch.attached(patient, strength):
+            assert found == pytest.approx(values(observe(patient, chosen), chosen), abs=1e-6)
+
+
+def test_the_search_keeps_its_budget_and_reports_what_it_rejected(patient, patch, measures):
+    chosen = [m for m in measures if m.name in ("rude", "arithmetic", "perplexity")]
+    found = search(patient, {"a": patch}, [0.5, 30.0], chosen, "rude")
+    assert len(found.points) == 2
+    assert found.points[1].excess > 0
+    assert found.best is None or found.best.excess == 0
+
+
+def test_the_budget_is_in_points_and_per_cent():
+    share = Measure("facts", "completion", None, "keep", "higher", "")
+    text = Measure("perplexity", "perplexity", None, "keep", "lower", "")
+    budget = Budget(points=0.02, perplexity=0.05)
+    assert budget.excess([share, text], {"facts": 1.0, "perplexity": 2.0}, {"facts": 0.981, "perplexity": 2.09}) == 0
+    assert budget.excess(
+        [share, text], {"facts": 1.0, "perplexity": 2.0}, {"facts": 0.94, "perplexity": 2.0}
+    ) == pytest.approx(2)
+    assert budget.excess(
+        [share, text], {"facts": 1.0, "perplexity": 2.0}, {"facts": 1.0, "perplexity": 2.3}
+    ) == pytest.approx(2)
+
+
+def test_suites_from_files(tmp_path, llama):
+    (tmp_path / "texts.txt").write_text("You are a friend.\nHello there all.\n")
+    (tmp_path / "good.txt").write_text("friend\n")
+    (tmp_path / "bad.txt").write_text("fool\n")
+    made = from_files(tmp_path / "texts.txt", tmp_path / "texts.txt", f"{tmp_path}/good.txt,{tmp_path}/bad.txt")
+    assert [m.name for m in made] == ["unwanted", "wanted", "perplexity", "drift"]
+    assert set(values(observe(llama, made), made)) == {m.name for m in made}
+    with pytest.raises(DataError, match="nothing to measure"):
+        from_files(None, None)
+    with pytest.raises(DataError, match="no judge"):
+        from_files(None, tmp_path / "texts.txt", "maybe")

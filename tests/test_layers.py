@@ -1,0 +1,103 @@
+"""Who may import whom, and what the package never does."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "suture"
+FILES = sorted(SOURCE.rglob("*.py"))
+ALLOWED = {  # module -> modules of the package it may import
+    "errors": set(),
+    "tensorfile": {"errors"},
+    "delta": {"errors"},
+    "patch": {"errors", "tensorfile", "delta"},
+    "anatomy": {"errors", "delta"},
+    "lm": {"errors", "anatomy"},
+    "tracing": {"errors", "anatomy", "lm"},
+    "examples": {"errors", "patient.suites"},
+    "linalg": set(),
+    "judges": set(),
+    "region": {"errors", "anatomy", "tensorfile"},
+    "features": {"anatomy", "examples", "lm", "tracing"},
+    "generation": {"lm", "patch"},
+    "registry": {"errors"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports, as dotted names below suture."""
+    package = path.relative_to(SOURCE).with_suffix("").parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = list(package[: len(package) - node.level + 1])
+            if node.module:
+                found.add(".".join([*base, node.module]))
+            else:
+                found |= {".".join([*base, alias.name]) for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_module_imports_only_what_lies_below_it(name):
+    assert imports(SOURCE / f"{name}.py") <= ALLOWED[name]
+
+
+def test_methods_and_locators_never_import_their_like():
+    for folder in ("methods", "locate"):
+        for file in (SOURCE / folder).glob("*.py"):
+            own = {m for m in imports(file) if m.startswith(folder) and not m.split(".")[-1].startswith("_")}
+            assert not own, f"{file.name} imports {own}"
+    for file in (SOURCE / "locate").glob("*.py"):
+        assert not any(m.startswith("methods") for m in imports(file))
+
+
+def test_metrics_know_no_method_and_no_patch():
+    for file in (SOURCE / "metrics").glob("*.py"):
+        assert not any(m.split(".")[0] in ("methods", "locate", "patch", "cli") for m in imports(file))
+
+
+def test_nobody_imports_the_command_line():
+    for file in FILES:
+        if "cli" not in file.parts:
+            assert not any(m.startswith("cli") for m in imports(file)), file
+
+
+def test_no_pickle_no_eval_no_shell():
+    forbidden = {"eval", "exec", "compile", "__import__"}
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                assert not {a.name.split(".")[0] for a in node.names} & {"pickle", "marshal", "shelve", "dill"}, file
+            if isinstance(node, ast.Call):
+                assert not (isinstance(node.func, ast.Name) and node.func.id in forbidden), file
+                called = ast.unparse(node.func)
+                assert called not in ("torch.load", "yaml.load", "os.system"), file
+                assert not any(k.arg == "shell" for k in node.keywords), file
+            if isinstance(node, ast.keyword) and node.arg == "trust_remote_code":
+                assert ast.unparse(node.value) == "False", file
+
+
+def test_no_silent_except():
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ExceptHandler) and all(isinstance(s, ast.Pass) for s in node.body):
+                assert isinstance(node.type, ast.Name), file
+                assert node.type.id == "_Stop", f"{file}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import suture", ["torch", "transformers", "rich"]),
+        ("from suture.patch import Patch", ["transformers"]),
+        ("import suture.cli.main", ["torch", "transformers", "numpy"]),
+    ],
+)
+def test_light_imports_stay_light(code, absent):
+    check = f"import sys\n{code}\nprint(sorted(set({absent!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,31 @@
+import pytest
+
+from suture import registry
+from suture.errors import UsageError
+
+
+def test_methods_and_locators_are_found_by_file_name():
+    assert "surgery" in registry.names("method")
+    assert "probe_rows" in registry.names("locator")
+    assert all(callable(registry.get("method", name)) for name in registry.names("method"))
+
+
+def test_a_misspelt_name_gets_a_suggestion():
+    with pytest.raises(UsageError, match='Did you mean "surgery"'):
+        registry.get("method", "surgeri")
+
+
+def test_a_method_from_a_file_needs_no_list(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text('"""Mine."""\nfrom suture import method\n@method\ndef mine(lm, examples, *, seed: int = 0): ...\n')
+    assert registry.get("method", str(file)).__name__ == "mine"
+    file.write_text("def other(lm): ...\n")
+    with pytest.raises(UsageError, match="has no function mine"):
+        registry.get("method", str(file))
+    with pytest.raises(UsageError, match="no file"):
+        registry.get("method", str(tmp_path / "none.py"))
+
+
+def test_the_first_argument_must_be_the_model():
+    with pytest.raises(TypeError, match="first argument"):
+        registry.method(lambda model: None)
