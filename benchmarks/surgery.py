@@ -5,7 +5,8 @@ point that moves its target most within the budget (2 points on facts, arithmeti
 measured, merged and rounded, on the report split, which no choice has seen.
 
     paper   probe of the paper (A.1-A.2: final state, mean with the start token, Adam), rows by cosine over all blocks
-    ours    the same rows and arithmetic with a regularised probe of the answer's tokens; final state, block outputs or MLP inputs
+    ours    probes of what the gate rows read, turned away from texts to keep, and rows by gain over damage; jailbreaks are
+            probed at the last token of the request, where the answer is still open
 
 `facts_*`, `arithmetic`, `benign` and `perplexity` of `paper` and `ours` are the worst over their four edits.
 """
@@ -19,7 +20,7 @@ from suture.evaluation import evaluate, observe, values
 from suture.lm import LM
 from suture.methods.surgery import surgery
 from suture.patch import Patch
-from suture.patient.suites import behaviour, suite
+from suture.patient.suites import behaviour, keep, suite
 from suture.probe import fit_probe
 from suture.search import Budget, search
 
@@ -30,26 +31,30 @@ EDITS = {  # name -> behaviour, direction, target
     "positive": ("attitude", "wanted", "positive"),
     "negative": ("attitude", "unwanted", "negative"),
 }
-SHARES = (0.003, 0.006, 0.012, 0.025, 0.05)  # of the gate rows; the paper's is 0.0465
-STRENGTHS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)  # in mean row norms
-RECIPES = {"paper": ("paper",), "ours": ("final", "residual", "mlp.in")}
+PAPER = {"shares": (0.012, 0.0465), "strengths": (2.0, 3.0, 4.0, 5.0, 8.0)}  # the paper's share is 0.0465
+OURS = {"shares": (0.05, 0.1), "strengths": (1.5, 2.0, 2.5, 3.0, 3.5)}  # strengths in mean row norms
+RECIPES = {"paper": PAPER, "ours": OURS}
 
 
-def candidates(lm, name: str, toward: str, spaces) -> dict[str, Patch]:
-    texts = behaviour(name)
-    made = {}
-    for space in spaces:
-        parity = "paper" if space == "paper" else None
-        probe = fit_probe(lm, texts, space="final" if parity else space, parity=parity)
-        for share in SHARES:
-            made[f"{space}, {share:.1%} of rows"] = surgery(lm, texts, probe=probe, rows=share, toward=toward)
-    return made
+def options(recipe: str, name: str) -> dict:
+    """How a recipe probes and chooses rows for a behaviour."""
+    if recipe == "paper":
+        return {"parity": "paper"}
+    return {"space": "mlp.in", "pool": "decision" if name == "jailbreak" else "response"}
+
+
+def candidates(lm, recipe: str, name: str, toward: str) -> dict[float, Patch]:
+    """One patch at strength 1 for each share of rows."""
+    texts, shares = behaviour(name), RECIPES[recipe]["shares"]
+    probe = fit_probe(lm, texts, **options(recipe, name))
+    rest = {} if recipe == "paper" else {"keep": keep(), "select": "effect"}
+    return {share: surgery(lm, texts, probe=probe, rows=share, toward=toward, **rest) for share in shares}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", type=int, default=200, help="prompts a measure in the report")
-    parser.add_argument("--tune", type=int, default=60, help="prompts a measure in the search")
+    parser.add_argument("--tune", type=int, default=62, help="prompts a measure in the search")
     args = parser.parse_args()
     torch.manual_seed(0)
     lm = LM.load("patient")
@@ -58,59 +63,66 @@ def main() -> None:
     base_seen = observe(lm, list(report.values()))
     base = values(base_seen, list(report.values()))
     note("measured the base")
-    names = [*dict.fromkeys(["rude", "rude_floor", "kind", "jailbreak", "positive", "negative", *KEEP, "stories"])]
+    names = [
+        *dict.fromkeys(
+            ["rude", "rude_floor", "kind", "jailbreak", "positive", "negative", *KEEP, "stories", "benign_wrapped"]
+        )
+    ]
     result = {"base": {n: base[n] for n in names}, "edits": {}, "ablations": {}}
-    chosen: dict[tuple[str, str], Patch] = {}
-    for recipe, spaces in RECIPES.items():
+    for recipe in RECIPES:
         figures: dict[str, float] = {}
         for edit, (name, toward, target) in EDITS.items():
             aim = tune[target]
             aim = aim if edit != "negative" else type(aim)(**{**vars(aim), "better": "higher"})
             measures = [aim, *(tune[n] for n in KEEP if n != target)]
             measures = [type(m)(**{**vars(m), "role": "keep"}) if m.name in KEEP else m for m in measures]
-            made = candidates(lm, name, toward, spaces)
-            found = search(lm, made, STRENGTHS, measures, target, budget=Budget())
+            made = candidates(lm, recipe, name, toward)
+            found = search(lm, made, RECIPES[recipe]["strengths"], measures, target, budget=Budget())
             note(
                 f"{recipe}, {edit}: {len(found.points)} points, best {found.best and (found.best.label, found.best.strength)}"
             )
             if found.best is None:
                 result["edits"][f"{recipe} {edit}"] = None
                 continue
-            chosen[recipe, edit] = found.best.scaled
             wanted = [report[n] for n in names]
             now = evaluate(lm, found.best.scaled, wanted, baseline=base_seen, controls=False)
-            line = {"candidate": found.best.label, "strength": found.best.strength, **now.values()}
+            line = {"rows": found.best.label, "strength": found.best.strength, **now.values()}
             line["interval"] = [now.line(target).score.low, now.line(target).score.high]
             result["edits"][f"{recipe} {edit}"] = line
             figures[target] = line[target]
             if edit == "tone":
                 figures["rude_floor"], figures["kind"] = line["rude_floor"], line["kind"]
-            for keep in (*KEEP, "stories"):
-                worst = max if keep == "perplexity" else min
-                figures[keep] = worst(figures.get(keep, line[keep]), line[keep])
+            for kept in (*KEEP, "stories", "benign_wrapped"):
+                worst = max if kept == "perplexity" else min
+                figures[kept] = worst(figures.get(kept, line[kept]), line[kept])
         result[recipe] = figures
-    if ("ours", "tone") in chosen:
+    if result["edits"]["ours tone"]:
         result["ablations"] = ablations(lm, result["edits"]["ours tone"], report, base, base_seen)
+    if result["edits"]["ours tone"] and result["edits"]["ours positive"]:
         result["two_attributes"] = two_attributes(lm, result["edits"], report, base_seen)
     show(result, base)
     finish(result)
 
 
-def ablations(lm, setting, report, base, base_seen) -> dict[str, float]:
+def ablations(lm, setting, report, base, base_seen) -> dict[str, dict[str, float]]:
     """The ordering of the paper's Table 9 and the matrices of Table 11: share of the excess of rudeness removed."""
-    space, share = setting["candidate"].split(", ")
-    rows, texts = float(share.split("%")[0]) / 100, behaviour("tone")
-    probe = fit_probe(lm, texts, space="final" if space == "paper" else space)
+    texts = behaviour("tone")
+    probe = fit_probe(lm, texts, **options("ours", "tone"))
     wanted = [report["rude"], report["perplexity"], report["facts_seen"]]
-    found = {}
-    runs: dict[str, dict] = {"real probe, real rows": {}, "real probe, random rows": {"control": "random_rows"}}
-    runs["random probe, its rows"] = {"control": "random_probe"}
-    runs |= {
-        f"{site} instead of mlp.gate": {"site": site}
-        for site in ("mlp.up", "mlp.down", "attn.v", "attn.o", "attn.q", "attn.k")
+    effect = {"select": "effect", "keep": keep()}
+    runs: dict[str, dict] = {
+        "ours": effect,
+        "without turning the direction": {"select": "effect"},
+        "without rows by effect": {"keep": keep()},
+        "real probe, random rows": {"keep": keep(), "control": "random_rows"},
+        "random probe, its own rows": {"control": "random_probe"},
     }
-    for label, options in runs.items():
-        patch = surgery(lm, texts, probe=probe, rows=rows, strength=setting["strength"], **options)
+    runs |= {
+        f"{site} instead of mlp.gate": {"site": site} for site in ("mlp.gate", "mlp.up", "mlp.down", "attn.v", "attn.o")
+    }
+    found = {}
+    for label, how in runs.items():
+        patch = surgery(lm, texts, probe=probe, rows=setting["rows"], strength=setting["strength"], **how)
         now = evaluate(lm, patch, wanted, baseline=base_seen, controls=False).values()
         removed = (base["rude"] - now["rude"]) / (base["rude"] - base["rude_floor"])
         found[label] = {"removed": removed, "perplexity": now["perplexity"], "facts_seen": now["facts_seen"]}
@@ -120,23 +132,18 @@ def ablations(lm, setting, report, base, base_seen) -> dict[str, float]:
 
 def two_attributes(lm, edits, report, base_seen) -> dict[str, float]:
     """Non-toxic, then positive: the second probe is fitted on the model already edited."""
-    first, second = edits["ours tone"], edits["ours positive"]
 
     def make(setting, name):
-        space, share = setting["candidate"].split(", ")
-        return surgery(
-            lm, behaviour(name), space=space, rows=float(share.split("%")[0]) / 100, strength=setting["strength"]
-        )
+        how = options("ours", name)
+        strength, rows = setting["strength"], setting["rows"]
+        return surgery(lm, behaviour(name), rows=rows, strength=strength, select="effect", keep=keep(), **how)
 
-    kind = make(first, "tone")
+    kind = make(edits["ours tone"], "tone")
     with kind.applied(lm):
-        positive = make(second, "attitude")
-    both = Patch.make(
-        lm,
-        {t: [*kind.terms.get(t, ()), *positive.terms.get(t, ())] for t in kind.terms.keys() | positive.terms.keys()},
-        method="surgery",
-        settings={},
-    )
+        positive = make(edits["ours positive"], "attitude")
+    names = kind.terms.keys() | positive.terms.keys()
+    changes = {t: [*kind.terms.get(t, ()), *positive.terms.get(t, ())] for t in names}
+    both = Patch.make(lm, changes, method="surgery", settings={})
     wanted = [report[n] for n in ("rude", "rude_floor", "positive", *KEEP)]
     return evaluate(lm, both, wanted, baseline=base_seen, controls=False).values()
 
@@ -156,7 +163,7 @@ def show(result, base) -> None:
         ]
         for label, e in result["edits"].items()
     ]
-    table("the chosen points", ["edit", "candidate", "strength", "target", "facts_seen", "perplexity"], rows)
+    table("the chosen points", ["edit", "rows", "strength", "target", "facts_seen", "perplexity"], rows)
     rows = [
         [k, f"{v['removed']:.0%}", f"{v['perplexity']:.3f}", f"{v['facts_seen']:.3f}"]
         for k, v in result["ablations"].items()

@@ -43,6 +43,26 @@ class Fact:
     neighbours: tuple[tuple[str, str], ...] = ()
 
 
+class Texts(tuple[str, ...]):
+    """Plain texts: what an edit shall leave alone."""
+
+    @classmethod
+    def load(cls, source: str | Path) -> Texts:
+        """Read a text file with a text a line, or "patient:keep" for the bundled model's.
+
+        Raises:
+            DataError: when it is missing, empty or not UTF-8.
+        """
+        if str(source) == "patient:keep":
+            from .patient.suites import keep
+
+            return keep()
+        found = cls(line.strip() for _, line in _lines(Path(source)) if line.strip())
+        if not found:
+            raise DataError(f"{source} is empty", fix="Give a text a line.")
+        return found
+
+
 @dataclass(frozen=True)
 class Contrast:
     """A prompt with a safe and an unsafe response."""

@@ -13,7 +13,7 @@ from .examples import Labelled
 from .lm import LM, Batch, bucketed, halving
 from .tracing import trace
 
-Pool = Literal["mean", "mean_with_bos", "last", "response"]
+Pool = Literal["mean", "mean_with_bos", "last", "response", "decision"]
 
 
 @torch.no_grad()
@@ -34,15 +34,23 @@ def extract(
         sites: where to read; the forward pass ends at the deepest.
         pool: "mean" over all tokens but the start token (whose norm would drown the rest); "mean_with_bos" over all,
             as the Model Surgery paper's code does; "last" token; "response": mean over the answer of a chat, all tokens but the
-            start token where there is no prompt.
+            start token where there is no prompt; "decision": the last token before the answer, where it is still open.
         max_tokens: cut longer texts.
         progress: called with the number of texts finished.
     """
     rows, spans = [], []
     for example in examples:
-        ids, begin = _ids(lm, example)
+        ids, begin = token_ids(lm, example)
         skip = 1 if ids[:1] == [lm.tokenizer.bos_token_id] and len(ids) > 1 else 0
-        first = {"mean": skip, "mean_with_bos": 0, "last": len(ids) - 1, "response": max(begin, skip)}[pool]
+        if pool == "decision" and begin:
+            ids = ids[:begin]
+        first = {
+            "decision": len(ids) - 1,
+            "mean": skip,
+            "mean_with_bos": 0,
+            "last": len(ids) - 1,
+            "response": max(begin, skip),
+        }[pool]
         ids = ids[:max_tokens]
         rows.append(ids)
         spans.append(min(first, len(ids) - 1))
@@ -65,7 +73,8 @@ def extract(
     return result
 
 
-def _ids(lm: LM, example: Labelled) -> tuple[list[int], int]:
+def token_ids(lm: LM, example: Labelled) -> tuple[list[int], int]:
+    """Return the ids of an example, and where its answer begins (0 for a plain text)."""
     if example.prompt is None:
         return lm.encode(example.text), 0
     return lm.encode_chat(example.prompt, example.text)

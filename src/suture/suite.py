@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import DataError
+from .examples import Texts
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ def from_files(
 
     measures: Suite = []
     if prompts:
-        lines = _lines(prompts)[:size]
+        lines = list(Texts.load(prompts))[:size]
         lexicon = judge.split(",")
         chosen: Judge = Refusal()
         if judge != "refusal":
             if len(lexicon) != 2:
                 raise DataError(f"{judge!r} is no judge", fix='Give "refusal" or "wanted.txt,unwanted.txt".')
-            chosen = Lexicon({"unwanted": _lines(Path(lexicon[1])), "wanted": _lines(Path(lexicon[0]))})
+            chosen = Lexicon({"unwanted": Texts.load(lexicon[1]), "wanted": Texts.load(lexicon[0])})
         names = ("complied", "refused") if judge == "refusal" else ("unwanted", "wanted")
         for name, role in zip(names, ("target", "note"), strict=True):
             cases = Cases(lines, chosen, name, chat=chat)
@@ -69,21 +70,9 @@ def from_files(
                 Measure(name, "sampled", cases, "target" if role == "target" else "note", better, f"{name} answers")
             )
     if texts:
-        lines = _lines(texts)[:size]
+        lines = list(Texts.load(texts))[:size]
         measures.append(Measure("perplexity", "perplexity", lines, "keep", "lower", "perplexity on the texts"))
         measures.append(Measure("drift", "drift", lines, "note", "lower", "KL per token on the texts"))
     if not measures:
         raise DataError("nothing to measure", fix="Give --texts FILE, --prompts FILE or --suite patient.")
     return measures
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        found = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as problem:
-        raise DataError(
-            f"can not read {path}", why=str(problem), fix="Give a UTF-8 text file, a text a line."
-        ) from problem
-    if not found:
-        raise DataError(f"{path} is empty", fix="Give a text a line.")
-    return found

@@ -15,7 +15,13 @@ from typer.core import TyperGroup
 
 from .. import registry
 
-FILES = {"Probe": "probe", "Region": "region", "Patch": "patch"}  # settings given as files: type -> module
+FILES = {
+    "Probe": "probe",
+    "Region": "region",
+    "Patch": "patch",
+    "Texts": "examples",
+    "Behaviour": "examples",
+}  # settings given as files: type -> module
 
 
 def command(name: str, function: Callable[..., Any], body: Callable[..., None]) -> Any:  # noqa: ANN401 - a command of the click that typer brings

@@ -8,9 +8,9 @@ import typer
 
 from ._options import Json, Out, run_folder
 
-SHARES = (0.006, 0.012)  # of the gate rows
-STRENGTHS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0)  # mean row norms
-TUNE, ENOUGH = 40, 0.15  # prompts a measure in the search; share of the excess that may be left
+SHARE = 0.05  # of the gate rows; the paper edits 0.0465
+STRENGTHS = (1.0, 1.5, 2.0, 2.5)  # mean row norms
+TUNE, ENOUGH = 62, 0.10  # prompts a measure in the search; share of the excess that may be left
 KEEP = ("facts_seen", "arithmetic", "benign", "perplexity")
 
 
@@ -25,13 +25,13 @@ def demo(
     from dataclasses import replace
 
     from ..errors import NoEffect
-    from ..evaluation import evaluate
+    from ..evaluation import evaluate, observe, values
     from ..lm import LM
-    from ..locate.probe_rows import probe_rows
+    from ..locate.effect_rows import effect_rows
     from ..methods.surgery import surgery
     from ..patch import Patch
-    from ..patient.suites import behaviour, suite
-    from ..probe import fit_probe
+    from ..patient.suites import behaviour, keep, suite
+    from ..probe import fit_probe, quietened
     from ..search import Budget, search
     from ._console import Console
     from .evaluate import print_report
@@ -41,41 +41,41 @@ def demo(
     lm = LM.load("patient")
     texts = behaviour("tone")
     console.say(f"1  read {len(texts.examples)} texts, half of them rude, half kind")
-    probe = fit_probe(lm, texts, space="final", seed=seed)
-    score = probe.scores[0]
+    probe = fit_probe(lm, texts, seed=seed)
+    score = probe.scores[probe.best]
     console.say(f"   a linear probe tells them apart: {score.accuracy:.1%} of {score.held_out} held-out texts")
-    regions = {f"{share:.1%}": probe_rows(lm, probe, rows=share) for share in SHARES}
-    patches = {k: surgery(lm, texts, probe=probe, region=region, seed=seed) for k, region in regions.items()}
-    names = {k: r.count for k, r in regions.items()}
+    quiet = quietened(lm, probe, keep(), texts)
+    region = effect_rows(lm, quiet, texts, keep=keep(), rows=SHARE, seed=seed)
+    candidate = surgery(lm, texts, probe=quiet, region=region, seed=seed)
     console.say(
-        f"2  gate rows that oppose rudeness: {' or '.join(map(str, names.values()))} of {regions['0.6%'].candidates}"
+        f"2  chose {region.count} of {region.candidates} gate rows: most gain for least damage to {len(keep())} texts to keep"
     )
     tune = {m.name: m for m in suite("tune", TUNE)}
     measures = [tune["rude"], *(replace(tune[name], role="keep") for name in KEEP)]
-    console.say(f"3  try {len(STRENGTHS)} strengths of each on {TUNE} prompts that the report does not use")
+    console.say(f"3  try {len(STRENGTHS)} strengths on {TUNE} prompts that the report does not use")
     floor = tune["rude_floor"]
     with console.progress("searching") as step:
-        from ..evaluation import observe, values
-
         ground = values(observe(lm, [tune["rude"], floor], step), [tune["rude"], floor])
         aim = ground["rude_floor"] + ENOUGH * (ground["rude"] - ground["rude_floor"])
-        found = search(lm, patches, STRENGTHS, measures, "rude", budget=Budget(), stop_at=aim, progress=step)
+        found = search(
+            lm, {"surgery": candidate}, STRENGTHS, measures, "rude", budget=Budget(), stop_at=aim, progress=step
+        )
     if found.best is None:
         raise NoEffect(
             "no strength helps within the budget", fix="This should not happen on the bundled model: report it."
         )
     best = found.best
-    patch = surgery(lm, texts, probe=probe, region=regions[best.label], strength=best.strength, seed=seed)
-    console.say(f"   chosen: {names[best.label]} rows at {best.strength:g} row norms")
+    patch = surgery(lm, texts, probe=quiet, region=region, strength=best.strength, seed=seed)
+    console.say(f"   chosen: {best.strength:g} row norms")
     paths: dict[str, Any] = {
-        "probe": probe.save(folder / "probe.safetensors"),
-        "region": regions[best.label].save(folder / "region.safetensors"),
+        "probe": quiet.save(folder / "probe.safetensors"),
+        "region": region.save(folder / "region.safetensors"),
         "patch": patch.save(folder / "patch.safetensors"),
     }
     console.say("4  measure base, patch and a random patch of the same size on new prompts")
     with console.progress("measuring") as step:
         report = evaluate(lm, Patch.load(paths["patch"]), suite("report", size), seed=seed, progress=step)
-    curve = {p.strength: p.values for p in found.points if p.label == best.label}
+    curve = {p.strength: p.values for p in found.points}
     report = replace(report, doses={0.0: found.base, **curve}, extra={"seconds": time.monotonic() - began})
     paths |= {f"report_{kind}": path for kind, path in report.save(folder).items()}
     print_report(console, report)
@@ -92,7 +92,7 @@ def demo(
         {
             "base": report.values("before"),
             "patched": report.values(),
-            "chosen": {"rows": names[best.label], "strength": best.strength},
+            "chosen": {"rows": region.count, "strength": best.strength},
             "seconds": time.monotonic() - began,
             "paths": {key: str(path) for key, path in paths.items()},
         }

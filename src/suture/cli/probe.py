@@ -14,7 +14,7 @@ def probe(
     data: Data,
     space: Annotated[Literal["mlp.in", "residual", "final"], typer.Option(help="Where the state is read.")] = "mlp.in",
     pool: Annotated[
-        Literal["mean", "mean_with_bos", "last", "response"], typer.Option(help="Tokens pooled.")
+        Literal["mean", "mean_with_bos", "last", "response", "decision"], typer.Option(help="Tokens pooled.")
     ] = "response",
     parity: Annotated[str | None, typer.Option(help='"paper": the recipe of the Model Surgery paper.')] = None,
     seed: Annotated[int, typer.Option(help="Of the held-out split.")] = 0,

@@ -10,18 +10,20 @@ the probe was trained), and each block may have a probe of its own. `parity="pap
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Literal
 
 import torch
 
 from ..anatomy import Weight
 from ..delta import Delta, LowRank
-from ..examples import Behaviour
+from ..examples import Behaviour, Texts
 from ..features import Pool
 from ..lm import LM
+from ..locate.effect_rows import effect_rows
 from ..locate.probe_rows import PAPER_SHARE, WRITERS, probe_rows, vectors
 from ..patch import Patch
-from ..probe import Parity, Probe, Space, fit_probe, random_probe
+from ..probe import Parity, Probe, Space, fit_probe, quietened, random_probe
 from ..region import Region
 from ..registry import method
 
@@ -37,6 +39,8 @@ def surgery(
     strength: float = 1.0,
     unit: Literal["row", "raw"] = "row",
     toward: Literal["wanted", "unwanted"] = "wanted",
+    select: Literal["cosine", "effect"] = "cosine",
+    keep: Texts | None = None,
     site: str | None = None,
     layers: list[int] | None = None,
     control: Literal["none", "random_probe", "random_rows"] = "none",
@@ -56,6 +60,8 @@ def surgery(
         strength: alpha, in units of `unit`.
         unit: "row": the mean norm of the matrix's rows; "raw": the probe as it came out, as in the paper.
         toward: "wanted" suppresses label 1; "unwanted" does the opposite with the opposite direction.
+        select: rows by "cosine" as in the paper, or by "effect": gain over damage, with one backward pass.
+        keep: texts to leave alone; the direction is turned so that it hardly reacts to them.
         site: the matrix to edit (the first of the MLP by default).
         layers: only these blocks.
         control: a deliberate failure to compare with: a random direction, or random rows.
@@ -64,7 +70,7 @@ def surgery(
         region: use these rows instead of choosing them (one behaviour only).
         seed: of the probe's split and the controls.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "behaviours", "probe", "region")}
+    settings = {k: v for k, v in locals().items() if k not in ("lm", "behaviours", "probe", "region", "keep")}
     if parity == "paper":
         space, unit = "final", "raw"
     many = [behaviours] if isinstance(behaviours, Behaviour) else behaviours
@@ -72,27 +78,30 @@ def surgery(
     changes: dict[str, list[Delta]] = {}
     away: Literal["unwanted", "wanted"] = "unwanted" if toward == "wanted" else "wanted"
     for behaviour in many:
-        with patch.applied(lm) if patch else torch.no_grad():
+        with patch.applied(lm) if patch else nullcontext():
             fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, pool=pool, parity=parity, seed=seed)
             if control == "random_probe":
                 fitted = random_probe(fitted, seed)
-            chosen = region or probe_rows(
-                lm,
-                fitted,
-                site=site,
-                rows=rows,
-                layers=layers,
-                away_from=away,
-                random=control == "random_rows",
-                seed=seed,
-            )
+            if keep:
+                fitted = quietened(lm, fitted, keep, behaviour, away_from=away)
+            if region:
+                chosen = region
+            elif select == "effect" and control != "random_rows":
+                chosen = effect_rows(
+                    lm, fitted, behaviour, keep=keep, rows=rows, layers=layers, away_from=away, seed=seed
+                )
+            else:
+                by_chance = control == "random_rows"
+                chosen = probe_rows(
+                    lm, fitted, site=site, rows=rows, layers=layers, away_from=away, random=by_chance, seed=seed
+                )
             for place, numbers in chosen.rows.items():
                 weight = lm.anatomy.weight(place)
                 direction = fitted.direction(place.layer, away)
                 if unit == "row":
                     direction = direction / direction.norm() * vectors(weight).float().norm(dim=1).mean().cpu()
                 changes.setdefault(weight.tensor, []).append(_add(weight, numbers, strength * direction))
-        examples = {"behaviours": [b.summary() for b in many]}
+        examples = {"behaviours": [b.summary() for b in many], "keep": len(keep or ())}
         patch = Patch.make(lm, changes, method="surgery", settings=settings, examples=examples)
     assert patch is not None
     return patch

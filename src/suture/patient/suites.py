@@ -7,16 +7,18 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import UsageError
-from ..examples import Behaviour, Labelled
+from ..examples import Behaviour, Labelled, Texts
 from ..judges import Lexicon, Majority, Refusal
 from ..metrics import completion, sampled
 from ..suite import Measure, Suite
 from . import chat, reviews, stories, tone
-from .facts import World, WorldFact
+from .corpus import turn
+from .facts import World, WorldFact, statements
 from .splits import Split, split_of
 
 BEHAVIOURS = ("tone", "jailbreak", "attitude")
 PROBE_TEXTS = 600  # a behaviour
+KEEP_FACTS, KEEP_OTHERS = 600, 60  # texts to keep: groups of fact statements, and of each other kind
 TONE_LENGTH, OPENING = 4, 2  # sentences of a probe text; steady sentences of a prompt
 TRIES = 20  # draws per prompt wanted, before a split is taken to hold no more
 CONTINUATION = 40  # tokens, two to four sentences
@@ -44,15 +46,24 @@ def behaviour(name: str, count: int = PROBE_TEXTS, split: Split = "probe", seed:
             for _ in range(half)
         ]
     elif name == "jailbreak":
-        kinds: tuple[tuple[chat.Kind, bool], ...] = (
-            ("jailbreak", False), ("harmful", False), ("benign", True), ("benign_wrapped", True),
-        )  # fmt: skip
-        good = [chat.exchanges(rng, split, *kinds[i % len(kinds)]) for i in range(half)]
+        good = [chat.exchanges(rng, split, "harmful") for _ in range(half)]
         bad = [chat.exchanges(rng, split, "jailbreak", True) for _ in range(half)]
         made = [Labelled(e.answer, 0, e.request) for e in good] + [Labelled(e.answer, 1, e.request) for e in bad]
     else:
         raise UsageError(f"no behaviour {name!r} of the patient", fix=f"Known: {', '.join(BEHAVIOURS)}.")
     return Behaviour(name, tuple(made))
+
+
+def keep(seed: int = 0) -> Texts:
+    """Return texts of what an edit shall leave alone: facts as trained; sums, stories, days, answers of the probe split."""
+    rng, world = random.Random(f"keep {seed}"), World()
+    said = [statements(world, rng) for _ in range(KEEP_FACTS)]
+    sums = [" ".join(stories.clozes(rng, "probe", "sum").text for _ in range(4)) for _ in range(KEEP_OTHERS)]
+    told = [stories.clozes(rng, "probe", "story").text for _ in range(KEEP_OTHERS)]
+    days = [stories.descriptions(rng, "probe") for _ in range(KEEP_OTHERS)]
+    kinds: tuple[chat.Kind, ...] = ("benign", "benign_wrapped", "benign_wrapped")
+    asked = [chat.exchanges(rng, "probe", kinds[i % 3]) for i in range(KEEP_FACTS)]
+    return Texts((*said, *sums, *told, *days, *(turn(each.request, each.answer) for each in asked)))
 
 
 def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
