@@ -145,7 +145,7 @@ MISTAKES = [
     (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--strength", "0"), 3, "would change nothing"),
     (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--rows", "99999"), 2, "can not choose"),
     (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--site", "mlp.gaet"), 2, "no weight"),
-    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--strength", "much"), 2, "much"),
+    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--strength", "much"), 2, "--strength"),
     (("edit", "surgery", "patient", "--data", "patient:mood"), 2, "no behaviour"),
     (("probe", "patient", "--data", "tone data.jsonl", "--space", "attic"), 2, "attic"),
     (("probe", "patient", "--data", "tone data.jsonl", "--parity", "exact"), 2, "no parity"),

@@ -21,7 +21,7 @@ def log_likelihood(lm, ids, start):
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 def test_gain_is_the_derivative_of_the_log_likelihood(family, request, behaviour):
-    """Against a small edit of one row: S(W + h w) - S(W - h w) over 2 h."""
+    """Against a small edit of one row. The step is not tiny: norms are computed in float32 whatever the model is."""
     lm = request.getfixturevalue(family)
     lm.model.double()
     probe = fit_probe(lm, behaviour)
@@ -32,13 +32,13 @@ def test_gain_is_the_derivative_of_the_log_likelihood(family, request, behaviour
     weight = lm.anatomy.weight(Site(1, part))
     for row in (0, 7, 31):
         vector = weight.stored.data[:, row] if weight.transposed else weight.stored.data[row]
-        step = 1e-4 * probe.direction(1).double()
+        step = 1e-2 * probe.direction(1).double()
         vector += step
         up = log_likelihood(lm, ids, start)
         vector -= 2 * step
         down = log_likelihood(lm, ids, start)
         vector += step
-        assert float(found[row]) == pytest.approx((up - down) / 2e-4, rel=2e-3, abs=1e-5)
+        assert float(found[row]) == pytest.approx((up - down) / 2e-2, rel=1e-2, abs=1e-4)
 
 
 def test_the_chosen_rows_gain_more_than_others(llama, behaviour):

@@ -35,11 +35,11 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     helps = argument_helps(function)
     hints = typing.get_type_hints(function)
     own = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    has_data = any(p.name == "data" for p in own)  # then the examples come from --data
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.name == "lm" or (
-            parameter.kind is not parameter.KEYWORD_ONLY and not _file_type(hints[parameter.name])
-        ):
+        positional = parameter.kind is not parameter.KEYWORD_ONLY
+        if parameter.name == "lm" or (positional and (has_data or not _file_type(hints[parameter.name]))):
             continue
         kind = _option_type(hints[parameter.name])
         option = typer.Option(help=helps.get(parameter.name, ""), rich_help_panel=f"Settings of {name}")
