@@ -9,8 +9,8 @@ import typer
 from ._options import Json, Out, run_folder
 
 SHARE = 0.05  # of the gate rows; the paper edits 0.0465
-STRENGTHS = (1.0, 1.5, 2.0, 2.5)  # mean row norms
-TUNE, ENOUGH = 62, 0.10  # prompts a measure in the search; share of the excess that may be left
+STRENGTHS = (1.0, 1.5, 2.0)  # mean row norms
+TUNE, ENOUGH = 50, 0.10  # prompts a measure in the search; share of the excess that may be left
 KEEP = ("facts_seen", "arithmetic", "benign", "perplexity")
 
 
