@@ -90,6 +90,7 @@ def test_the_budget_is_in_points_and_per_cent():
     share = Measure("facts", "completion", None, "keep", "higher", "")
     text = Measure("perplexity", "perplexity", None, "keep", "lower", "")
     budget = Budget(points=0.02, perplexity=0.05)
+    assert budget.excess([share], {"facts": 1.0}, {"facts": 49 / 50}) == 0
     assert budget.excess([share, text], {"facts": 1.0, "perplexity": 2.0}, {"facts": 0.981, "perplexity": 2.09}) == 0
     assert budget.excess(
         [share, text], {"facts": 1.0, "perplexity": 2.0}, {"facts": 0.94, "perplexity": 2.0}

@@ -19,6 +19,7 @@ from .suite import Measure, Suite
 
 POINTS = 0.02  # most that a share to keep may lose
 PERPLEXITY = 0.05  # most that perplexity may rise, relative
+ROUNDING = 1e-9  # one fact in fifty is two points, whatever 1 - 49 / 50 is in binary
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ class Budget:
             else:
                 cost = ((before - after) if measure.better == "higher" else (after - before)) / self.points
             worst = max(worst, cost - 1)
-        return worst
+        return worst if worst > ROUNDING else 0.0
 
 
 @dataclass(frozen=True, eq=False)
