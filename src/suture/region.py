@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from . import tensorfile
 from .anatomy import Site
-from .errors import CorruptFile
+from .errors import CorruptFile, UsageError
 
 FORMAT = "suture.region/1"
 
@@ -38,6 +39,42 @@ class Region:
     def count(self) -> int:
         """Number of chosen rows over all sites."""
         return sum(len(rows) for rows in self.rows.values())
+
+    @classmethod
+    def choose(
+        cls,
+        scores: Mapping[Site, Tensor],
+        rows: float,
+        about: dict[str, Any],
+        *,
+        largest: bool = False,
+        chance: torch.Generator | None = None,
+    ) -> Region:
+        """Choose rows over all sites together; ties are broken by the order of the sites, then by row.
+
+        Args:
+            scores: one number for each candidate row of each site, (rows,).
+            rows: how many: a count when 1 or more, else a share of all candidates.
+            about: how they were scored.
+            largest: choose the largest scores instead of the smallest.
+            chance: choose at random from this instead (a control).
+
+        Raises:
+            UsageError: when that many can not be chosen.
+        """
+        flat = torch.cat(list(scores.values()))  # (candidates,)
+        count = int(rows) if rows >= 1 else round(rows * len(flat))
+        if not 1 <= count <= len(flat):
+            fix = "Give a count from 1, or a share below 1."
+            raise UsageError(f"can not choose {rows:g} of {len(flat)} rows", fix=fix)
+        order = torch.argsort(flat, descending=largest, stable=True)
+        if chance is not None:
+            order = torch.randperm(len(flat), generator=chance)
+        chosen = torch.zeros(len(flat), dtype=torch.bool)
+        chosen[order[:count]] = True
+        parts = chosen.split([len(own) for own in scores.values()])
+        found = {site: part.nonzero()[:, 0] for site, part in zip(scores, parts, strict=True) if bool(part.any())}
+        return cls(found, {site: scores[site][numbers].float() for site, numbers in found.items()}, len(flat), about)
 
     def save(self, path: str | Path) -> Path:
         """Write the region as a safetensors file."""

@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from ..anatomy import Site
-from ..errors import UsageError
 from ..examples import Behaviour, Texts
 from ..lm import LM
 from ..probe import Probe
@@ -70,26 +69,11 @@ def effect_rows(
         lm, part, directions, [*((ids, at, +1.0) for ids, at in pairs[0]), *((ids, at, -1.0) for ids, at in pairs[1])]
     )
     damage = _totals(lm, part, directions, [(ids, at, 1.0) for ids, at in kept], squared=True)
-    flat_gain = torch.cat([gain[layer] for layer in searched])
-    flat_damage = torch.cat([damage[layer] for layer in searched]).sqrt()
-    score = flat_gain / (flat_damage + DAMPING * flat_damage.mean())
-    count = int(rows) if rows >= 1 else round(rows * len(score))
-    if not 1 <= count <= len(score):
-        raise UsageError(
-            f"can not choose {rows:g} of {len(score)} rows", fix="Give a count from 1, or a share below 1."
-        )
-    chosen = torch.argsort(score, descending=True, stable=True)[:count].sort().values
-    found: dict[Site, Tensor] = {}
-    scores: dict[Site, Tensor] = {}
-    begin = 0
-    for layer in searched:
-        size = len(gain[layer])
-        inside = chosen[(chosen >= begin) & (chosen < begin + size)] - begin
-        if len(inside):
-            found[Site(layer, part)], scores[Site(layer, part)] = inside, score[begin + inside].float()
-        begin += size
+    spread = {layer: total.sqrt() for layer, total in damage.items()}
+    damping = DAMPING * torch.cat(list(spread.values())).mean()
+    scores = {Site(layer, part): gain[layer] / (spread[layer] + damping) for layer in searched}
     about = {"by": "effect", "probe": probe.name, "space": probe.space, "away_from": away_from}
-    return Region(found, scores, len(score), about)
+    return Region.choose(scores, rows, about, largest=True)
 
 
 def _contrasts(lm: LM, behaviour: Behaviour, rng: random.Random) -> tuple[list[tuple[list[int], int]], ...]:

@@ -13,8 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Site, Weight
-from ..errors import UsageError
+from ..anatomy import Weight
 from ..linalg import cosines
 from ..lm import LM
 from ..probe import Probe
@@ -54,26 +53,11 @@ def probe_rows(
     if probe.space != "final":
         searched = [layer for layer in searched if layer in probe.layers]
     weights = lm.anatomy.weights(part, list(searched))
-    scores = [cosines(vectors(weight), probe.direction(weight.site.layer, away_from)).cpu() for weight in weights]
-    flat = torch.cat(scores)  # (candidates,)
-    count = int(rows) if rows >= 1 else round(rows * len(flat))
-    if not 1 <= count <= len(flat):
-        raise UsageError(f"can not choose {rows:g} of {len(flat)} rows", fix="Give a count from 1, or a share below 1.")
-    if random:
-        picked = torch.randperm(len(flat), generator=torch.Generator().manual_seed(seed))[:count]
-    else:
-        picked = torch.argsort(flat, stable=True)[:count]
-    chosen = picked.sort().values
-    found: dict[Site, Tensor] = {}
-    kept: dict[Site, Tensor] = {}
-    begin = 0
-    for weight, own in zip(weights, scores, strict=True):
-        inside = chosen[(chosen >= begin) & (chosen < begin + len(own))] - begin
-        begin += len(own)
-        if len(inside):
-            found[weight.site], kept[weight.site] = inside, own[inside]
+    scores = {
+        weight.site: cosines(vectors(weight), probe.direction(weight.site.layer, away_from)).cpu() for weight in weights
+    }
     about = {"by": "random" if random else "cosine", "probe": probe.name, "space": probe.space, "away_from": away_from}
-    return Region(found, kept, len(flat), about)
+    return Region.choose(scores, rows, about, chance=torch.Generator().manual_seed(seed) if random else None)
 
 
 def vectors(weight: Weight) -> Tensor:
