@@ -46,6 +46,10 @@ class Fact:
 class Texts(tuple[str, ...]):
     """Plain texts: what an edit shall leave alone."""
 
+    def summary(self) -> dict[str, Any]:
+        """Return size and SHA-256 of the contents, for a patch's provenance."""
+        return {"count": len(self), "sha256": hashlib.sha256(json.dumps(self).encode()).hexdigest()}
+
     @classmethod
     def load(cls, source: str | Path) -> Texts:
         """Read a text file with a text a line, or "patient:keep" for the bundled model's.

@@ -101,7 +101,7 @@ def surgery(
                 if unit == "row":
                     direction = direction / direction.norm() * vectors(weight).float().norm(dim=1).mean().cpu()
                 changes.setdefault(weight.tensor, []).append(_add(weight, numbers, strength * direction))
-        examples = {"behaviours": [b.summary() for b in many], "keep": len(keep or ())}
+        examples = {"behaviours": [b.summary() for b in many], "keep": Texts(keep or ()).summary()}
         patch = Patch.make(lm, changes, method="surgery", settings=settings, examples=examples)
     assert patch is not None
     return patch
