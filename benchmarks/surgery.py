@@ -34,6 +34,7 @@ EDITS = {  # name -> behaviour, direction, target
 PAPER = {"shares": (0.012, 0.0465), "strengths": (2.0, 3.0, 4.0, 5.0, 8.0)}  # the paper's share is 0.0465
 OURS = {"shares": (0.05, 0.1), "strengths": (1.5, 2.0, 2.5, 3.0, 3.5)}  # strengths in mean row norms
 RECIPES = {"paper": PAPER, "ours": OURS}
+SPARSE = {"paper": {"rows": 0.012, "strength": 5.0}, "ours": {"rows": 0.0125, "strength": 3.0}}  # of the ablations
 
 
 def options(recipe: str, name: str) -> dict:
@@ -63,14 +64,10 @@ def main() -> None:
     base_seen = observe(lm, list(report.values()))
     base = values(base_seen, list(report.values()))
     note("measured the base")
-    names = [
-        *dict.fromkeys(
-            ["rude", "rude_floor", "kind", "jailbreak", "positive", "negative", *KEEP, "stories", "benign_wrapped"]
-        )
-    ]
+    names = ["rude", "rude_floor", "kind", "jailbreak", "positive", "negative", *KEEP, "stories", "benign_wrapped"]
     result = {"base": {n: base[n] for n in names}, "edits": {}, "ablations": {}}
     for recipe in RECIPES:
-        figures: dict[str, float] = {}
+        figures = dict(result["base"])  # where a recipe finds no point within the budget, nothing is changed
         for edit, (name, toward, target) in EDITS.items():
             aim = tune[target]
             aim = aim if edit != "negative" else type(aim)(**{**vars(aim), "better": "higher"})
@@ -94,38 +91,38 @@ def main() -> None:
                 figures["rude_floor"], figures["kind"] = line["rude_floor"], line["kind"]
             for kept in (*KEEP, "stories", "benign_wrapped"):
                 worst = max if kept == "perplexity" else min
-                figures[kept] = worst(figures.get(kept, line[kept]), line[kept])
+                figures[kept] = worst(figures[kept], line[kept])
         result[recipe] = figures
-    if result["edits"]["ours tone"]:
-        result["ablations"] = ablations(lm, result["edits"]["ours tone"], report, base, base_seen)
+    result["ablations"] = ablations(lm, report, base, base_seen)
     if result["edits"]["ours tone"] and result["edits"]["ours positive"]:
         result["two_attributes"] = two_attributes(lm, result["edits"], report, base_seen)
     show(result, base)
     finish(result)
 
 
-def ablations(lm, setting, report, base, base_seen) -> dict[str, dict[str, float]]:
-    """The ordering of the paper's Table 9 and the matrices of Table 11: share of the excess of rudeness removed."""
+def ablations(lm, report, base, base_seen) -> dict[str, dict[str, float]]:
+    """The ordering of the paper's Table 9 and the matrices of Table 11, with few rows, where it matters which they are."""
     texts = behaviour("tone")
-    probe = fit_probe(lm, texts, **options("ours", "tone"))
+    paper, ours = (fit_probe(lm, texts, **options(recipe, "tone")) for recipe in RECIPES)
+    keeping = {"probe": ours, "keep": keep(), **SPARSE["ours"]}
+    runs = {
+        f"{recipe}: {label}": {"probe": probe, **SPARSE[recipe], **how}
+        for recipe, probe, more in (("paper", paper, {}), ("ours", ours, {"keep": keep()}))
+        for label, how in (
+            ("real probe, real rows", {**more, "select": "effect"} if more else {}),
+            ("real probe, random rows", {**more, "control": "random_rows"}),
+            ("random probe, its own rows", {**more, "control": "random_probe"}),
+        )
+    }
+    runs["ours: without turning the direction"] = {**keeping, "keep": None, "select": "effect"}
+    for site in ("mlp.gate", "mlp.up", "mlp.down", "attn.v", "attn.o"):
+        runs[f"ours: rows of {site} by cosine"] = {**keeping, "site": site}
     wanted = [report["rude"], report["perplexity"], report["facts_seen"]]
-    effect = {"select": "effect", "keep": keep()}
-    runs: dict[str, dict] = {
-        "ours": effect,
-        "without turning the direction": {"select": "effect"},
-        "without rows by effect": {"keep": keep()},
-        "real probe, random rows": {"keep": keep(), "control": "random_rows"},
-        "random probe, its own rows": {"control": "random_probe"},
-    }
-    runs |= {
-        f"{site} instead of mlp.gate": {"site": site} for site in ("mlp.gate", "mlp.up", "mlp.down", "attn.v", "attn.o")
-    }
     found = {}
     for label, how in runs.items():
-        patch = surgery(lm, texts, probe=probe, rows=setting["rows"], strength=setting["strength"], **how)
-        now = evaluate(lm, patch, wanted, baseline=base_seen, controls=False).values()
+        now = evaluate(lm, surgery(lm, texts, **how), wanted, baseline=base_seen, controls=False).values()
         removed = (base["rude"] - now["rude"]) / (base["rude"] - base["rude_floor"])
-        found[label] = {"removed": removed, "perplexity": now["perplexity"], "facts_seen": now["facts_seen"]}
+        found[label] = {**now, "removed": removed}
         note(f"ablation {label}: {removed:.0%}")
     return found
 
@@ -157,7 +154,7 @@ def show(result, base) -> None:
         if not e
         else [
             label,
-            e["candidate"],
+            f"{e['rows']:g}",
             f"{e['strength']:g}",
             *(f"{e[n]:.3f}" for n in (EDITS[label.split()[1]][2], "facts_seen", "perplexity")),
         ]
@@ -165,10 +162,10 @@ def show(result, base) -> None:
     ]
     table("the chosen points", ["edit", "rows", "strength", "target", "facts_seen", "perplexity"], rows)
     rows = [
-        [k, f"{v['removed']:.0%}", f"{v['perplexity']:.3f}", f"{v['facts_seen']:.3f}"]
+        [k, f"{v['rude']:.3f}", f"{v['removed']:.0%}", f"{v['perplexity']:.3f}", f"{v['facts_seen']:.3f}"]
         for k, v in result["ablations"].items()
     ]
-    table("excess of rudeness removed", ["", "removed", "perplexity", "facts_seen"], rows)
+    table("excess of rudeness removed", ["", "rude", "removed", "perplexity", "facts_seen"], rows)
     print("\ntwo attributes:", {k: round(v, 3) for k, v in result.get("two_attributes", {}).items()})
 
 
