@@ -3,7 +3,14 @@
 from pathlib import Path
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from suture.lm import LM
 
@@ -35,6 +42,48 @@ def tiny_gpt2(tokenizer, *, dtype=torch.float32, square=False) -> LM:
         bos_token_id=0, eos_token_id=1, initializer_range=0.2,
     )  # fmt: skip
     return LM(GPT2LMHeadModel(config).to(dtype), tokenizer, name="tiny-gpt2")
+
+
+# Every family, tiny: what their configs need beside the sizes.
+FAMILIES: dict[str, dict] = {
+    "llama": {},
+    "mistral": {},
+    "qwen2": {},
+    "qwen3": {"head_dim": 8},
+    "gemma": {"head_dim": 8},
+    "gemma2": {"head_dim": 8},
+    "gemma3_text": {"head_dim": 8, "layer_types": ["full_attention"] * 2},
+    "phi3": {"pad_token_id": 0},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_inner": 48},
+    "gptj": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_inner": 48, "rotary_dim": 4},
+    "gpt_neox": {},
+    "olmo": {},
+    "olmo2": {},
+    "mixtral": {"num_local_experts": 3},
+    "qwen2_moe": {"num_experts": 3, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "shared_expert_intermediate_size": 24},
+    "qwen3_moe": {"num_experts": 3, "moe_intermediate_size": 24, "num_experts_per_tok": 2},
+    "olmoe": {"num_experts": 3, "num_experts_per_tok": 2},
+    "gpt_oss": {"num_local_experts": 3, "head_dim": 8, "num_experts_per_tok": 2},
+    "deepseek_v3": {
+        "n_routed_experts": 4, "moe_intermediate_size": 24, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1,
+        "num_experts_per_tok": 2, "q_lora_rank": 8, "kv_lora_rank": 8, "num_key_value_heads": 4,
+    },
+}  # fmt: skip
+
+
+def tiny_family(name: str, tokenizer, *, square=False) -> LM:
+    """A random model of a family with two blocks of width 32."""
+    torch.manual_seed(3)
+    sizes = {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 32 if square else 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128, "bos_token_id": 0,
+        "eos_token_id": 1, "pad_token_id": 1, "initializer_range": 0.2, "rms_norm_eps": 1e-6,
+    }  # fmt: skip
+    more = dict(FAMILIES[name])
+    if square and "n_inner" in more:
+        more["n_inner"] = 32
+    config = AutoConfig.for_model(name, **{**sizes, **more})
+    return LM(AutoModelForCausalLM.from_config(config).float(), tokenizer, name=f"tiny-{name}")
 
 
 def snapshot(lm: LM) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ def made(lm, seed=0, size=0.3, kinds=("lowrank", "entries", "dense")) -> Patch:
     g = torch.Generator().manual_seed(seed)
     changes = {}
     for layer, kind in enumerate(kinds):
-        name = lm.anatomy.weights(lm.anatomy.layout.first)[layer].tensor
+        name = lm.anatomy.weights(lm.anatomy.first)[layer].tensor
         shape = tuple(lm.tensor(name).shape)
         if kind == "lowrank":
             rows = torch.tensor([0, 3, shape[0] - 1])

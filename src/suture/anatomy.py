@@ -1,21 +1,23 @@
 """Architecture-neutral names for the parts of a causal language model, and where each part is stored.
 
-An architecture is data: a `Layout` says under which module path each part of a block is found, and which rows of a
-fused tensor it covers. A layout is chosen because its paths exist in the module graph, never by the model's name. Every
-weight is described twice: as a live view into the model (in the layout of the file) and by its name in the checkpoint,
-which transformers may have renamed on load.
+An architecture is data: a `Layout` (see `layouts.py`) says under which path each part of a block is found and which share
+of a fused tensor it covers. A layout is chosen because its paths exist in the module graph, never by the model's name.
+Every weight is described twice: as a live (out, in) matrix, and as rows and columns of the tensor that the checkpoint
+stores, which transformers may have renamed or fused on load (`Stored`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
+import torch
 from torch import Tensor, nn
 
 from .delta import LowRank
 from .errors import UnsupportedModel, UsageError
+from .layouts import LAYOUTS, Layout, Numbers, Slot
 
 # Where activations can be read or replaced, in the order in which a block computes them.
 ACTIVATIONS = ("residual.in", "attn.out", "mlp.in", "mlp.key", "mlp.out", "residual")
@@ -44,69 +46,33 @@ EMBED, FINAL, HEAD = Site(-1, "embed"), Site(-1, "final"), Site(-1, "head")
 
 
 @dataclass(frozen=True)
-class Slot:
-    """Where a weight lies inside a block: module path, and which share of its outputs (fused tensors).
+class Stored:
+    """Where the memory of a checkpoint tensor lies: a strided part of a live parameter, most often all of it.
 
     Attributes:
-        path: module path below the block, e.g. "mlp.gate_proj".
-        part: this weight is slice number `part` ...
-        parts: ... of `parts` equal slices along the output axis.
+        live: name of the parameter.
+        shape: of the tensor in the checkpoint; 3-D tensors (experts) are seen as matrices, their first two axes joined.
+        stride: of that shape in the parameter.
+        offset: of its first entry in the parameter.
     """
 
-    path: str
-    part: int = 0
-    parts: int = 1
+    live: str
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int = 0
 
+    @classmethod
+    def of(cls, live: str, tensor: Tensor, *, shift: int = 0) -> Stored:
+        """Describe a view of a contiguous parameter; `shift` is where the parameter itself begins in memory."""
+        shape, stride = tuple(tensor.shape), tuple(tensor.stride())
+        if len(shape) == 3 and stride[0] == shape[1] * stride[1]:
+            shape, stride = (shape[0] * shape[1], shape[2]), stride[1:]
+        return cls(live, shape, stride, int(tensor.storage_offset()) - shift)
 
-@dataclass(frozen=True)
-class Layout:
-    """An architecture as data. Paths below the model: `blocks`, `embed`, `final`; below a block: all others."""
-
-    name: str
-    blocks: str
-    embed: str
-    final: str
-    attn: str
-    mlp: str
-    weights: Mapping[str, Slot]
-    first: str = "mlp.gate"  # the matrix whose rows decide when an MLP neuron is active
-
-
-LLAMA = Layout(
-    name="llama",  # also Mistral, Qwen 2 and 3, Gemma: everything with these paths
-    blocks="model.layers",
-    embed="model.embed_tokens",
-    final="model.norm",
-    attn="self_attn",
-    mlp="mlp",
-    weights={
-        "mlp.gate": Slot("mlp.gate_proj"),
-        "mlp.up": Slot("mlp.up_proj"),
-        "mlp.down": Slot("mlp.down_proj"),
-        "attn.q": Slot("self_attn.q_proj"),
-        "attn.k": Slot("self_attn.k_proj"),
-        "attn.v": Slot("self_attn.v_proj"),
-        "attn.o": Slot("self_attn.o_proj"),
-    },
-)
-GPT2 = Layout(
-    name="gpt2",
-    blocks="transformer.h",
-    embed="transformer.wte",
-    final="transformer.ln_f",
-    attn="attn",
-    mlp="mlp",
-    weights={
-        "mlp.up": Slot("mlp.c_fc"),
-        "mlp.down": Slot("mlp.c_proj"),
-        "attn.q": Slot("attn.c_attn", 0, 3),
-        "attn.k": Slot("attn.c_attn", 1, 3),
-        "attn.v": Slot("attn.c_attn", 2, 3),
-        "attn.o": Slot("attn.c_proj"),
-    },
-    first="mlp.up",
-)
-LAYOUTS = (LLAMA, GPT2)
+    def view(self, parameter: Tensor) -> Tensor:
+        """Return the live memory of the tensor, in the checkpoint's layout; shares memory with the parameter."""
+        data = parameter.detach()
+        return data.as_strided(self.shape, self.stride, data.storage_offset() + self.offset)
 
 
 @dataclass(frozen=True)
@@ -116,33 +82,48 @@ class Weight:
     Attributes:
         site: its neutral name.
         tensor: name of the tensor in the checkpoint.
-        module: the module that applies it.
+        parameter: the live parameter that holds it.
+        form: how the checkpoint's tensor lies in the parameter.
         transposed: the tensor is stored (in, out), as GPT-2's Conv1D does.
-        start: first output of the stored tensor that belongs to this weight (fused tensors).
-        outputs: how many outputs it has.
+        outputs: which of the tensor's outputs are this weight's (fused tensors), or None for all.
+        inputs: which of its inputs are (experts of one transposed tensor), or None for all.
+        cut: which outputs of the live operand (see `operand`) are this weight's, or None for all.
     """
 
     site: Site
     tensor: str
-    module: nn.Module = field(repr=False)
+    parameter: nn.Parameter = field(repr=False)
+    form: Stored = field(repr=False)
     transposed: bool
-    start: int
-    outputs: int
+    outputs: Numbers | None = None
+    inputs: Numbers | None = None
+    cut: Numbers | None = None
+
+    @property
+    def operand(self) -> Tensor:
+        """The live matrix that the model multiplies with: the parameter, or one expert of it."""
+        data = self.parameter.detach()
+        return data if data.dim() == 2 else data[self.site.expert]
 
     @property
     def stored(self) -> Tensor:
-        """The live parameter in the layout of the file."""
-        return self.module.get_parameter("weight")
+        """The live tensor in the layout of the file; shares memory with the model."""
+        return self.form.view(self.parameter)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of outputs and inputs."""
+        out, read = reversed(self.form.shape) if self.transposed else self.form.shape
+        return (out if self.outputs is None else len(self.outputs), read if self.inputs is None else len(self.inputs))
 
     def matrix(self) -> Tensor:
-        """Return this weight as a live (out, in) view of the model; read it, never write it."""
-        full = self.stored.detach().T if self.transposed else self.stored.detach()
-        return full[self.start : self.start + self.outputs]
+        """Return this weight as (out, in), a live view where its storage allows; read it, never write it."""
+        full = self.stored.T if self.transposed else self.stored
+        return _taken(_taken(full, self.outputs).T, self.inputs).T
 
     def place(self, delta: LowRank) -> LowRank:
         """Return a change to `matrix()` as a change to the stored tensor."""
-        if self.outputs != (self.stored.shape[1] if self.transposed else self.stored.shape[0]):
-            delta = delta.placed(self.start, 1)
+        delta = delta.placed(_tensor(self.outputs), _tensor(self.inputs))
         return delta.transposed() if self.transposed else delta
 
 
@@ -151,26 +132,41 @@ class Anatomy:
 
     Args:
         model: a causal language model from transformers.
-        disk_names: name in the checkpoint of each live parameter, where it differs.
+        disk: where each tensor of the checkpoint lies, by its name there; by default every parameter under its own name.
 
     Raises:
         UnsupportedModel: when no layout fits the module graph.
     """
 
-    def __init__(self, model: nn.Module, disk_names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, model: nn.Module, disk: Mapping[str, Stored] | None = None) -> None:
         self.model = model
         self.layout = _fitting(model)
-        blocks = model.get_submodule(self.layout.blocks)
-        assert isinstance(blocks, nn.ModuleList)
-        self.blocks: list[nn.Module] = list(blocks)
-        self._disk = dict(disk_names or {})
-        self._modules = {id(module): name for name, module in model.named_modules()}
+        self.blocks: list[nn.Module] = list(model.get_submodule(self.layout.blocks).children())
+        self._disk = dict(
+            disk or {name: Stored.of(name, p, shift=int(p.storage_offset())) for name, p in model.named_parameters()}
+        )
+        self._on: dict[str, list[str]] = {}  # live name -> tensors of the checkpoint that lie in it
+        for name, form in self._disk.items():
+            self._on.setdefault(form.live, []).append(name)
         self._weights = {weight.site: weight for weight in self._find()}
+        self._by_tensor: dict[str, list[Weight]] = {}
+        for weight in self._weights.values():
+            self._by_tensor.setdefault(weight.tensor, []).append(weight)
 
     @property
     def layers(self) -> int:
         """Number of blocks."""
         return len(self.blocks)
+
+    @property
+    def first(self) -> str:
+        """The part whose rows decide when an MLP neuron is active: the gate, or the first matrix where there is none."""
+        return next(part for part in self.layout.first if any(site.part == part for site in self._weights))
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of the parts this model has, in the layout's order."""
+        return [part for part in self.layout.weights if any(site.part == part for site in self._weights)]
 
     def weight(self, site: Site) -> Weight:
         """Return the weight at a site.
@@ -179,17 +175,31 @@ class Anatomy:
             UsageError: when the model has none there.
         """
         if site not in self._weights:
-            known = sorted({s.part for s in self._weights})
+            experts = " Its experts are numbered: Site(layer, part, expert)." if self._experts(site) else ""
             raise UsageError(
                 f"no weight at {site}",
-                why=f"This model has {self.layers} blocks with {', '.join(known)}.",
+                why=f"This model has {self.layers} blocks with {', '.join(self.parts)}.{experts}",
                 fix="Name one of these parts and a block that exists.",
             )
         return self._weights[site]
 
-    def weights(self, part: str, layers: list[int] | None = None) -> list[Weight]:
-        """Return the weights of one part, in order of the blocks (all blocks by default)."""
-        return [self.weight(Site(layer, part)) for layer in (range(self.layers) if layers is None else layers)]
+    def weights(self, part: str, layers: Sequence[int] | None = None) -> list[Weight]:
+        """Return the weights of one part in order of the blocks, each expert of a block on its own.
+
+        Args:
+            part: name in the layout.
+            layers: only these blocks. Without it, blocks that have no such part are left out.
+
+        Raises:
+            UsageError: when a block asked for, or every block, has none.
+        """
+        found = [
+            w for w in self._weights.values() if w.site.part == part and (layers is None or w.site.layer in layers)
+        ]
+        for layer in [0] if layers is None and not found else layers or ():
+            if not any(w.site.layer == layer for w in found):
+                self.weight(Site(layer, part))
+        return sorted(found, key=lambda w: (w.site.layer, -1 if w.site.expert is None else w.site.expert))
 
     def module(self, site: Site) -> tuple[nn.Module, Literal["input", "output"]]:
         """Return the module at whose input or output the activations of a site are found."""
@@ -213,69 +223,148 @@ class Anatomy:
             case "mlp.out":
                 return block.get_submodule(self.layout.mlp), "output"
             case "mlp.key":
-                return block.get_submodule(self.layout.weights["mlp.down"].path), "input"
+                for slot in self.layout.weights["mlp.down"]:
+                    if not slot.experts and _parameter(block, slot.path) is not None:
+                        return block.get_submodule(slot.path.rpartition(".")[0]), "input"
+                raise UsageError(f"block {site.layer} has no single MLP key", why="Its MLP is a mixture of experts.")
         raise UsageError(f"no activations called {site.part!r}", fix=f"Known: {', '.join(ACTIVATIONS)}, embed, final.")
 
-    def disk_name(self, module: nn.Module, parameter: str = "weight") -> str:
-        """Return the checkpoint's name of a module's parameter."""
-        live = f"{self._modules[id(module)]}.{parameter}"
-        return self._disk.get(live, live)
-
     def stored(self) -> dict[str, Tensor]:
-        """Return every parameter by its name in the checkpoint; tied ones once."""
-        return {self._disk.get(name, name): value for name, value in self.model.named_parameters()}
+        """Return every tensor by its name in the checkpoint, live; tied ones once."""
+        return {name: self.tensor(name) for name in self._disk}
 
-    def owner(self, tensor: str) -> tuple[nn.Module, str]:
-        """Return the module and attribute that hold a checkpoint tensor.
+    def tensor(self, name: str) -> Tensor:
+        """Return a live tensor by its name in the checkpoint, in the checkpoint's layout.
 
         Raises:
             UsageError: when the model has no such tensor.
         """
-        live = {disk: name for name, disk in self._disk.items()}.get(tensor, tensor)
-        path, _, attribute = live.rpartition(".")
-        try:
-            self.model.get_parameter(live)
-        except AttributeError:
+        return self._form(name).view(self.model.get_parameter(self._form(name).live))
+
+    def owner(self, name: str) -> tuple[nn.Module, str, bool]:
+        """Return the module and attribute that hold a checkpoint tensor, and whether it is all of what they hold."""
+        form = self._form(name)
+        path, _, attribute = form.live.rpartition(".")
+        whole = torch.Size(form.shape).numel() == self.model.get_parameter(form.live).numel()
+        return self.model.get_submodule(path), attribute, whole
+
+    def on(self, tensor: str) -> list[Weight]:
+        """Return the weights that a checkpoint tensor holds: one, several of a fused one, or none (a norm)."""
+        return self._by_tensor.get(tensor, [])
+
+    def coverage(self) -> dict[str, int]:
+        """Return how many parameters each part has; "norm", "bias", "embed", "head" and "other" complete the total."""
+        found = dict.fromkeys(self.parts, 0)
+        covered: dict[str, int] = {}
+        for weight in self._weights.values():
+            size = weight.shape[0] * weight.shape[1]
+            found[weight.site.part] += size
+            covered[weight.form.live] = covered.get(weight.form.live, 0) + size
+        head = cast(Any, self.model).get_output_embeddings()
+        for name, parameter in self.model.named_parameters():
+            left = parameter.numel() - covered.get(name, 0)
+            if not left:
+                continue
+            if isinstance(self.model.get_submodule(name.rpartition(".")[0]), nn.Embedding):
+                kind = "embed"
+            elif head is not None and any(parameter is p for p in head.parameters()):
+                kind = "head"
+            elif name.endswith("bias"):
+                kind = "bias"
+            else:
+                kind = "norm" if parameter.dim() == 1 else "other"
+            found[kind] = found.get(kind, 0) + left
+        return found
+
+    def _form(self, name: str) -> Stored:
+        if name not in self._disk:
             raise UsageError(
-                f"the model has no tensor {tensor}",
+                f"the model has no tensor {name}",
                 why="The patch names a tensor of another architecture or size.",
                 fix="Use the model named in the patch: suture show PATCH",
-            ) from None
-        return self.model.get_submodule(path), attribute
+            )
+        return self._disk[name]
+
+    def _experts(self, site: Site) -> bool:
+        return site.expert is None and replace(site, expert=0) in self._weights
 
     def _find(self) -> Iterator[Weight]:
+        names = {id(p): name for name, p in self.model.named_parameters()}
         for layer, block in enumerate(self.blocks):
-            for part, slot in self.layout.weights.items():
-                try:
-                    module = block.get_submodule(slot.path)
-                except AttributeError:
-                    continue
-                transposed = is_transposed(module)
-                outputs = module.get_parameter("weight").shape[1 if transposed else 0] // slot.parts
-                yield Weight(
-                    Site(layer, part), self.disk_name(module), module, transposed, outputs * slot.part, outputs
-                )
+            for part, slots in self.layout.weights.items():
+                for slot in slots:
+                    parameter = _parameter(block, slot.path)
+                    if parameter is None:
+                        continue
+                    for expert in range(parameter.shape[0]) if slot.experts else (None,):
+                        weight = self._weight(Site(layer, part, expert), slot, block, parameter, names[id(parameter)])
+                        if weight:
+                            yield weight
+
+    def _weight(self, site: Site, slot: Slot, block: nn.Module, parameter: nn.Parameter, live: str) -> Weight | None:
+        """Find a slot's matrix in the checkpoint: in a tensor that is the whole parameter, or as a tensor of its own."""
+        rows, columns = parameter.shape[-2:]
+        module = block.get_submodule(slot.path.rpartition(".")[0])
+        transposed = is_transposed(module)
+        outputs = slot.cut(columns if transposed else rows, module, self.model.config) if slot.cut else None
+        begin = 0 if site.expert is None else site.expert * rows
+        on = self._on.get(live, [])
+        for name in on:
+            form = self._disk[name]
+            if torch.Size(form.shape).numel() == parameter.numel():
+                own = range(begin, begin + rows) if slot.experts else None
+                if transposed:
+                    return Weight(site, name, parameter, form, True, outputs, own, outputs)
+                if own is not None and isinstance(outputs, range):
+                    own = range(begin + outputs.start, begin + outputs.stop, outputs.step)
+                return Weight(site, name, parameter, form, False, own or outputs, None, outputs)
+        cut = range(rows) if outputs is None else outputs
+        if isinstance(cut, range):
+            wanted = Stored(live, (len(cut), columns), (columns * cut.step, 1), (begin + cut.start) * columns)
+            for name in on:
+                if not transposed and self._disk[name] == wanted:
+                    return Weight(site, name, parameter, wanted, False, cut=outputs)
+        return None  # the checkpoint keeps it in a form that can not be edited in place
 
 
 def is_transposed(module: nn.Module) -> bool:
-    """Return whether a linear module stores its weight as (in, out). By its class: shapes can not tell (square ones)."""
-    return type(module).__name__ == "Conv1D"
+    """Return whether a module stores its weights as (in, out). By class or its own word: shapes can not tell (square ones)."""
+    return type(module).__name__ == "Conv1D" or bool(getattr(module, "is_transposed", False))
+
+
+def _parameter(block: nn.Module, path: str) -> nn.Parameter | None:
+    try:
+        return block.get_parameter(path)
+    except AttributeError:
+        return None
+
+
+def _tensor(numbers: Numbers | None) -> Tensor | None:
+    return torch.tensor(numbers) if numbers is not None else None
+
+
+def _taken(matrix: Tensor, rows: Numbers | None) -> Tensor:
+    """Return some rows of a matrix; a view when they are evenly spaced."""
+    if rows is None:
+        return matrix
+    if isinstance(rows, range):
+        return matrix[rows.start : rows.stop : rows.step]
+    return matrix[torch.tensor(rows, device=matrix.device)]
 
 
 def _fitting(model: nn.Module) -> Layout:
     for layout in LAYOUTS:
         try:
-            block = model.get_submodule(layout.blocks)
+            blocks = list(model.get_submodule(layout.blocks).children())
             model.get_submodule(layout.embed)
             model.get_submodule(layout.final)
-            first = next(iter(block.children()))
-            first.get_submodule(layout.weights["mlp.down"].path)
-            first.get_submodule(layout.weights[layout.first].path)
-        except (AttributeError, StopIteration):
+        except AttributeError:
             continue
-        return layout
+        slots = (*layout.weights["mlp.down"], *layout.weights["mlp.up"])
+        if blocks and any(_parameter(blocks[0], slot.path) is not None for slot in slots):
+            return layout
     raise UnsupportedModel(
         f"the parts of {type(model).__name__} are not known",
         why="None of the layouts fits its module graph.",
-        fix=f"Known layouts: {', '.join(layout.name for layout in LAYOUTS)}. Add one to suture/anatomy.py.",
+        fix=f"Known layouts: {', '.join(layout.name for layout in LAYOUTS)}. Add one to suture/layouts.py.",
     )

@@ -152,10 +152,9 @@ class LowRank(Delta):
         """Return the same change to the transposed weight."""
         return LowRank(self.right.T.contiguous(), self.left.T.contiguous(), self.columns, self.rows, scale=self.scale)
 
-    def placed(self, start: int, step: int) -> LowRank:
-        """Return the change as rows `start, start + step, ...` of a larger tensor (a fused or interleaved weight)."""
-        rows = torch.arange(self.left.shape[0]) if self.rows is None else self.rows
-        return replace(self, rows=start + step * rows)
+    def placed(self, rows: Tensor | None, columns: Tensor | None) -> LowRank:
+        """Return the change as one of the given rows and columns (sorted; None: the same) of a larger tensor."""
+        return replace(self, rows=_within(self.rows, rows), columns=_within(self.columns, columns))
 
     def _misfit(self, shape: tuple[int, ...]) -> str:
         if len(shape) != 2:
@@ -313,6 +312,13 @@ def _positions(own: Tensor | None, wanted: Tensor) -> tuple[Tensor, Tensor]:
     place = torch.searchsorted(own, wanted).clamp(max=max(len(own) - 1, 0))
     here = (own[place] == wanted).nonzero()[:, 0]
     return here, place[here]
+
+
+def _within(own: Tensor | None, outer: Tensor | None) -> Tensor | None:
+    """Return numbers that count within `outer` as what they are outside."""
+    if outer is None or own is None:
+        return own if outer is None else outer
+    return outer[own]
 
 
 def _bad_index(index: Tensor, count: int, size: int) -> str:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import transformers
 from torch import Tensor, nn
+from transformers.core_model_loading import revert_weight_conversion
 
-from .anatomy import Anatomy, is_transposed
+from .anatomy import Anatomy, Stored, is_transposed
 from .errors import ResourceError, UsageError
 
 PATIENT = Path(__file__).parent / "patient" / "model"
@@ -54,7 +55,7 @@ class LM:
         tokenizer: its tokenizer.
         name: what reports and patches call it.
         path: folder of its checkpoint, if it came from one.
-        disk: name and dtype on disk of each live parameter that the checkpoint knows under another name or type.
+        dtypes: type on disk of the checkpoint's tensors, where it differs from the live one.
         fingerprint: anything that identifies the weights (hub revision).
     """
 
@@ -65,7 +66,7 @@ class LM:
         *,
         name: str = "model",
         path: Path | None = None,
-        disk: Mapping[str, tuple[str, torch.dtype]] | None = None,
+        dtypes: Mapping[str, torch.dtype] | None = None,
         fingerprint: str = "",
     ) -> None:
         self.model, self.tokenizer, self.name, self.path, self.fingerprint = (
@@ -75,9 +76,8 @@ class LM:
             path,
             fingerprint,
         )
-        disk = disk or {}
-        self.anatomy = Anatomy(model, {live: stored for live, (stored, _) in disk.items()})
-        self._dtypes = {stored: dtype for stored, dtype in disk.values()}
+        self._dtypes = dict(dtypes or {})
+        self.anatomy = Anatomy(model, checkpoint_forms(model, self._dtypes))
         model.requires_grad_(False)
 
     @classmethod
@@ -121,8 +121,7 @@ class LM:
             ) from problem
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        stored = _disk_tensors(folder) if local else {}
-        disk = _match(stored, model)
+        files = folder if local else _snapshot(str(name), revision)
         target = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         size = sum(p.numel() * p.element_size() for p in model.parameters())
         if dtype != "auto":
@@ -131,32 +130,30 @@ class LM:
             model.float()
         model.to(target)
         commit = getattr(config, "_commit_hash", None) or revision or ""
-        return cls(model, tokenizer, name=str(name), path=folder if local else None, disk=disk, fingerprint=commit)
+        return cls(model, tokenizer, name=str(name), path=files, dtypes=_disk_tensors(files), fingerprint=commit)
 
     def tensor(self, name: str) -> Tensor:
-        """Return a live parameter by its name in the checkpoint, in the checkpoint's layout."""
-        module, attribute = self.anatomy.owner(name)
-        return module.get_parameter(attribute)
+        """Return a live tensor by its name in the checkpoint, in the checkpoint's layout; it shares the model's memory."""
+        return self.anatomy.tensor(name)
 
     def linear(self, tensor: str) -> tuple[nn.Module, bool]:
         """Return the linear module that applies a checkpoint tensor, and whether its weight is stored (in, out).
 
         Raises:
-            UsageError: when the tensor belongs to something else (an embedding, a norm).
+            UsageError: when the tensor belongs to something else (an embedding, a norm, one of many experts).
         """
-        module, _ = self.anatomy.owner(tensor)
-        if not (isinstance(module, nn.Linear) or is_transposed(module)):
+        module, _, whole = self.anatomy.owner(tensor)
+        if not whole or not (isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"):
             raise UsageError(
                 f"{tensor} can not be changed while the model runs",
-                why=f"It belongs to a {type(module).__name__}, not to a linear layer.",
+                why=f"It belongs to a {type(module).__name__}, not to a linear layer of its own.",
                 fix="Apply the patch to the weights instead.",
             )
         return module, is_transposed(module)
 
     def disk_dtype(self, tensor: str) -> torch.dtype:
         """Return the type a tensor has in the checkpoint (its live type if there is none)."""
-        module, attribute = self.anatomy.owner(tensor)
-        return self._dtypes.get(tensor, module.get_parameter(attribute).dtype)
+        return self._dtypes.get(tensor, self.anatomy.tensor(tensor).dtype)
 
     @property
     def device(self) -> torch.device:
@@ -256,10 +253,10 @@ def halving(group: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterator
         yield result
 
 
-def _disk_tensors(folder: Path) -> dict[str, torch.dtype]:
+def _disk_tensors(folder: Path | None) -> dict[str, torch.dtype]:
     """Return name and dtype of every tensor in a folder's safetensors files, from their headers alone."""
     found: dict[str, torch.dtype] = {}
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in sorted(folder.glob("*.safetensors")) if folder else ():
         with file.open("rb") as stream:
             (size,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(size))
@@ -269,15 +266,37 @@ def _disk_tensors(folder: Path) -> dict[str, torch.dtype]:
     return found
 
 
-def _match(stored: Mapping[str, torch.dtype], model: nn.Module) -> dict[str, tuple[str, torch.dtype]]:
-    """Return for each live parameter its name and type on disk; the base model's prefix may be absent there."""
+class _Traced(Tensor):
+    """A tensor without data that remembers which part of which parameter it is: a copy of it stays a view."""
+
+    def contiguous(self, *_: object, **__: object) -> Tensor:
+        return self
+
+
+def checkpoint_forms(model: nn.Module, on_disk: Container[str] = ()) -> dict[str, Stored]:
+    """Return where every tensor of the checkpoint lies in the live model, by its name in the checkpoint.
+
+    transformers renames and fuses tensors on load (the experts of a block become one 3-D parameter). Its own way back is
+    run on tensors without data; what comes out still knows which part of which parameter it is. A tensor that would be
+    computed from several parameters has no such place and is left out.
+
+    Args:
+        model: the live model.
+        on_disk: names of the tensors in the files; the prefix of the decoder may be absent there.
+    """
+    blank = {name: torch.empty_like(p, device="meta").as_subclass(_Traced) for name, p in model.named_parameters()}
+    memory = {tensor.untyped_storage()._cdata: name for name, tensor in blank.items()}
     prefix = f"{getattr(model, 'base_model_prefix', '')}."
-    matched = {}
-    for live, parameter in model.named_parameters():
-        for name in (live, live.removeprefix(prefix), prefix + live):
-            if name in stored:
-                matched[live] = (name, stored[name])
-                break
-        else:
-            matched[live] = (live, parameter.dtype)
-    return matched
+    found: dict[str, Stored] = {}
+    for name, tensor in revert_weight_conversion(cast(Any, model), dict(blank)).items():
+        live = memory.get(tensor.untyped_storage()._cdata)
+        if live is not None:
+            spellings = (name, name.removeprefix(prefix), prefix + name)
+            found[next((s for s in spellings if s in on_disk), name)] = Stored.of(live, tensor)
+    return found
+
+
+def _snapshot(name: str, revision: str | None) -> Path | None:
+    """Return the folder of the Hub's cache that holds a repository's files."""
+    config = transformers.utils.cached_file(name, "config.json", revision=revision)
+    return Path(config).parent if config else None

@@ -215,6 +215,15 @@ class Patch:
                 hooks.callback(module.register_forward_hook(_adder(terms, shape, transposed, dose)).remove)
             yield dose
 
+    def attachable(self, lm: Host) -> bool:
+        """Return whether `attached` can add this patch while the model runs: every tensor is a linear module's own."""
+        try:
+            for name in self.terms:
+                lm.linear(name)
+        except UsageError:
+            return False
+        return True
+
     def check_base(self, lm: Host) -> None:
         """Raise PatchMismatch unless every touched tensor is, bit for bit, the one this patch was made for."""
         for name, expected in self.before.items():

@@ -155,10 +155,11 @@ def _at_doses(
     lm: LM, patch: Patch, strengths: Sequence[float], measure: Measure, progress: Progress | None
 ) -> list[Observation]:
     metric = importlib.import_module(f".metrics.{measure.metric}", __package__)
-    if measure.metric not in ("sampled", "completion"):  # no generation: a pass per strength is all there is to share
+    attachable = patch.attachable(lm)
+    if not attachable or measure.metric not in ("sampled", "completion"):  # nothing to share: a pass per strength
         found = []
         for strength in strengths:
-            with patch.attached(lm, strength):
+            with patch.attached(lm, strength) if attachable else (patch * strength).applied(lm):
                 found.append(metric.observe(lm, measure.cases, progress))
         return found
     count, cases = len(measure.cases.prompts), measure.cases

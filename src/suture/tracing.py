@@ -10,13 +10,16 @@ shares memory with them changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from .anatomy import Site
+from .anatomy import Site, Weight
 from .lm import LM
 
 Edit = Callable[[Tensor], Tensor]
@@ -61,6 +64,67 @@ def trace(
             yield seen
         except _Stop:
             pass
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """One multiplication of activations with weights, as it happened.
+
+    Attributes:
+        weights: those the matrix holds (gate and up of a fused one); `Weight.cut` says which outputs are whose.
+        inputs: (..., in) what was multiplied; for an expert the tokens routed to it, (tokens, in).
+        push: zeros (..., out) that were added to the result; the gradient of a loss with respect to it is that with respect
+            to the result.
+    """
+
+    weights: list[Weight]
+    inputs: Tensor
+    push: Tensor
+
+
+@contextmanager
+def tap(lm: LM, weights: Iterable[Weight]) -> Iterator[list[Product]]:
+    """Record every multiplication with some weights while the model runs, wherever it happens in the code.
+
+    The operand is recognised by its place in memory, so linear layers, fused matrices and the experts of a 3-D parameter
+    need no code of their own.
+    """
+    owners: dict[int, list[Weight]] = {}
+    for weight in weights:
+        owners.setdefault(weight.operand.data_ptr(), []).append(weight)
+    found: list[Product] = []
+    chosen = getattr(lm.model.config, "_experts_implementation", None)
+    if chosen is not None:
+        lm.model.config._experts_implementation = "eager"  # the fused kernels never multiply with one expert
+    try:
+        with _Tap(owners, found):
+            yield found
+    finally:
+        if chosen is not None:
+            lm.model.config._experts_implementation = chosen
+
+
+class _Tap(TorchFunctionMode):
+    OPERAND: Mapping[Any, int] = {  # position of the weight among the arguments
+        torch.nn.functional.linear: 1, torch.matmul: 1, Tensor.matmul: 1, Tensor.__matmul__: 1, torch.addmm: 2,
+    }  # fmt: skip
+
+    def __init__(self, owners: Mapping[int, list[Weight]], found: list[Product]) -> None:
+        super().__init__()
+        self.owners, self.found = owners, found
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        """See torch.overrides."""
+        result = func(*args, **(kwargs or {}))
+        at = self.OPERAND.get(func)
+        if at is None or len(args) <= at:
+            return result
+        owned = self.owners.get(args[at].data_ptr())
+        if owned is None or args[at].shape != owned[0].operand.shape:
+            return result
+        push = torch.zeros_like(result, requires_grad=torch.is_grad_enabled())
+        self.found.append(Product(owned, args[at - 1], push))
+        return result + push
 
 
 def _hook(

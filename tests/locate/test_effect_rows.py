@@ -27,9 +27,8 @@ def test_gain_is_the_derivative_of_the_log_likelihood(family, request, behaviour
     probe = fit_probe(lm, behaviour)
     ids, start = lm.encode("You are a stupid fool, go away now."), 3
     direction = {1: probe.direction(1)}
-    part = lm.anatomy.layout.first
-    found = _totals(lm, part, direction, [(ids, start, 1.0)])[1]
-    weight = lm.anatomy.weight(Site(1, part))
+    weight = lm.anatomy.weight(Site(1, lm.anatomy.first))
+    found = _totals(lm, [weight], direction, [(ids, start, 1.0)])[weight.site]
     for row in (0, 7, 31):
         vector = weight.stored.data[:, row] if weight.transposed else weight.stored.data[row]
         step = 1e-2 * probe.direction(1).double()

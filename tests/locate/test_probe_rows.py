@@ -22,10 +22,10 @@ def all_rows(lm, part, direction):
 def test_the_k_smallest_cosines_over_all_blocks_are_chosen(tiny, behaviour, space):
     probe = fit_probe(tiny, behaviour, space=space)
     region = probe_rows(tiny, probe, rows=17)
-    expected = {(layer, row) for _, layer, row in all_rows(tiny, tiny.anatomy.layout.first, probe.direction)[:17]}
+    expected = {(layer, row) for _, layer, row in all_rows(tiny, tiny.anatomy.first, probe.direction)[:17]}
     assert {(site.layer, int(row)) for site, rows in region.rows.items() for row in rows} == expected
     assert region.count == 17
-    assert region.candidates == 3 * tiny.anatomy.weights(tiny.anatomy.layout.first)[0].outputs
+    assert region.candidates == 3 * tiny.anatomy.weights(tiny.anatomy.first)[0].shape[0]
 
 
 def probe_of(direction):

@@ -22,13 +22,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
+from ..anatomy import Site, Weight
 from ..examples import Behaviour, Texts
 from ..lm import LM
 from ..probe import Probe
 from ..region import Region
 from ..registry import locator
-from ..tracing import trace
+from ..tracing import tap
 
 CONTRASTS = 128  # unwanted texts used, each with one wanted continuation
 BATCH = 16
@@ -59,19 +59,17 @@ def effect_rows(
         away_from: which of the probe's directions is added.
         seed: of the pairing.
     """
-    part = lm.anatomy.layout.first
-    searched = [w.site.layer for w in lm.anatomy.weights(part, layers)]
-    directions = {layer: probe.direction(layer, away_from).to(lm.device).float() for layer in searched}
+    weights = lm.anatomy.weights(lm.anatomy.first, layers)
+    directions = {w.site.layer: probe.direction(w.site.layer, away_from).to(lm.device).float() for w in weights}
     mine = behaviour if away_from == "unwanted" else behaviour.reversed()
-    pairs = _contrasts(lm, mine, random.Random(seed))
+    wanted, unwanted = _contrasts(lm, mine, random.Random(seed))
     kept = [(lm.encode(t), 1) for t in keep or ()] or [(lm.encode(e.text), 1) for e in mine.examples if not e.label]
-    gain = _totals(
-        lm, part, directions, [*((ids, at, +1.0) for ids, at in pairs[0]), *((ids, at, -1.0) for ids, at in pairs[1])]
-    )
-    damage = _totals(lm, part, directions, [(ids, at, 1.0) for ids, at in kept], squared=True)
-    spread = {layer: total.sqrt() for layer, total in damage.items()}
+    pairs = [*((ids, at, +1.0) for ids, at in wanted), *((ids, at, -1.0) for ids, at in unwanted)]
+    gain = _totals(lm, weights, directions, pairs)
+    damage = _totals(lm, weights, directions, [(ids, at, 1.0) for ids, at in kept], squared=True)
+    spread = {site: total.sqrt() for site, total in damage.items()}
     damping = DAMPING * torch.cat(list(spread.values())).mean()
-    scores = {Site(layer, part): gain[layer] / (spread[layer] + damping) for layer in searched}
+    scores = {site: gain[site] / (spread[site] + damping) for site in gain}
     about = {"by": "effect", "probe": probe.name, "space": probe.space, "away_from": away_from}
     return Region.choose(scores, rows, about, largest=True)
 
@@ -103,45 +101,30 @@ def _halves(text: str) -> tuple[str, str]:
 
 def _totals(
     lm: LM,
-    part: str,
+    weights: Sequence[Weight],
     directions: dict[int, Tensor],
     texts: Sequence[tuple[list[int], int, float]],
     *,
     squared: bool = False,
-) -> dict[int, Tensor]:
-    """Return for each block and row the sum over texts and tokens of (w . x) dS/dz, or of its square: (d_ff,) float64."""
-    totals = {
-        layer: torch.zeros(lm.anatomy.weight(Site(layer, part)).outputs, dtype=torch.float64) for layer in directions
-    }
-    inputs = {layer: Site(layer, "mlp.in") for layer in directions}
+) -> dict[Site, Tensor]:
+    """Return for each weight and row the sum over texts and tokens of (w . x) dS/dz, or of its square: (d_ff,) float64."""
+    totals = {weight.site: torch.zeros(weight.shape[0], dtype=torch.float64) for weight in weights}
     for begin in range(0, len(texts), BATCH):
         chunk = texts[begin : begin + BATCH]
         batch = lm.batch([ids for ids, _, _ in chunk])
-        pushes = {}  # a zero added to every pre-activation, whose gradient is dS/dz
-        hooks = []
-        try:
-            for layer in directions:
-                weight = lm.anatomy.weight(Site(layer, part))
-                size = weight.stored.shape[1 if weight.transposed else 0]
-                push = torch.zeros(*batch.ids.shape, size, device=lm.device, requires_grad=True)
-                pushes[layer] = push
-                hooks.append(
-                    weight.module.register_forward_hook(lambda _, __, out, push=push: out + push.to(out.dtype))
-                )
-            places = torch.arange(1, batch.ids.shape[1], device=lm.device)
-            starts = torch.tensor([at for _, at, _ in chunk], device=lm.device)
-            signs = torch.tensor([sign for _, _, sign in chunk], device=lm.device)
-            counted = batch.mask[:, 1:] * (places >= starts[:, None]) * signs[:, None]
-            with torch.enable_grad(), trace(lm, list(inputs.values())) as seen:
-                logits = lm.forward(batch).logits[:, :-1].float()
-                loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none")
-                gradients = torch.autograd.grad(-(loss * counted).sum(), list(pushes.values()))
-        finally:
-            for hook in hooks:
-                hook.remove()
-        for (layer, direction), gradient in zip(directions.items(), gradients, strict=True):
-            along = seen[inputs[layer]].detach().float() @ direction  # (batch, tokens)
-            weight = lm.anatomy.weight(Site(layer, part))
-            moved = along[..., None] * gradient[..., weight.start : weight.start + weight.outputs]
-            totals[layer] += (moved.square() if squared else moved).sum((0, 1)).double().cpu()
+        places = torch.arange(1, batch.ids.shape[1], device=lm.device)
+        starts = torch.tensor([at for _, at, _ in chunk], device=lm.device)
+        signs = torch.tensor([sign for _, _, sign in chunk], device=lm.device)
+        counted = batch.mask[:, 1:] * (places >= starts[:, None]) * signs[:, None]
+        with torch.enable_grad(), tap(lm, weights) as products:
+            logits = lm.forward(batch).logits[:, :-1].float()
+            loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none")
+            gradients = torch.autograd.grad(-(loss * counted).sum(), [p.push for p in products])
+        for product, gradient in zip(products, gradients, strict=True):
+            inputs = product.inputs.detach().float()
+            along = inputs @ directions[product.weights[0].site.layer]  # (..., tokens)
+            for weight in product.weights:
+                own = gradient if weight.cut is None else gradient[..., list(weight.cut)]
+                moved = (along[..., None] * own).flatten(0, -2)
+                totals[weight.site] += (moved.square() if squared else moved).sum(0).double().cpu()
     return totals

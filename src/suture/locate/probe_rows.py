@@ -21,7 +21,9 @@ from ..region import Region
 from ..registry import locator
 
 PAPER_SHARE = 0.0465  # 16,384 of the 352,256 gate rows of a 7B Llama
-WRITERS = frozenset({"mlp.down", "attn.o"})  # their columns, not their rows, have the size of the residual stream
+WRITERS = frozenset(
+    {"mlp.down", "shared.down", "attn.o"}
+)  # their columns, not their rows, have the size of the residual stream
 
 
 @locator
@@ -48,11 +50,9 @@ def probe_rows(
         random: choose any rows instead (a control); scores are still the cosines.
         seed: of the random choice.
     """
-    part = site or lm.anatomy.layout.first
-    searched = range(lm.anatomy.layers) if layers is None else layers
+    weights = lm.anatomy.weights(site or lm.anatomy.first, layers)
     if probe.space != "final":
-        searched = [layer for layer in searched if layer in probe.layers]
-    weights = lm.anatomy.weights(part, list(searched))
+        weights = [weight for weight in weights if weight.site.layer in probe.layers]
     scores = {
         weight.site: cosines(vectors(weight), probe.direction(weight.site.layer, away_from)).cpu() for weight in weights
     }
