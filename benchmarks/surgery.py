@@ -82,8 +82,9 @@ def main() -> None:
                 result["edits"][f"{recipe} {edit}"] = None
                 continue
             wanted = [report[n] for n in names]
-            now = evaluate(lm, found.best.scaled, wanted, baseline=base_seen, controls=False)
-            line = {"rows": found.best.label, "strength": found.best.strength, **now.values()}
+            chosen = made[found.best.settings["candidate"]] * found.best.strength
+            now = evaluate(lm, chosen, wanted, baseline=base_seen, controls=False)
+            line = {"rows": found.best.settings["candidate"], "strength": found.best.strength, **now.values()}
             line["interval"] = [now.line(target).score.low, now.line(target).score.high]
             result["edits"][f"{recipe} {edit}"] = line
             figures[target] = line[target]

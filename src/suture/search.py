@@ -1,15 +1,21 @@
-"""Find the strength that does most within a damage budget, with all strengths of a candidate in the same batches.
+"""Find the settings and the strength that do most within a damage budget.
 
-A candidate patch is attached, not merged, and every prompt is repeated once per strength with its own dose, so a curve
-costs about as much as its prompts, not a model per point. The chosen point is then measured merged, on other prompts.
+All strengths of a candidate share their batches: its patch is attached, not merged, and every prompt is repeated once per
+strength with its own dose, so a curve costs about as much as its prompts, not a model per point. Settings are searched by
+optuna's tree-structured Parzen estimator in a journal on disk, so an interrupted search goes on where it was. The chosen
+point is then measured merged, on other prompts.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
+from .errors import UsageError
 from .evaluation import Baseline, observe, values
 from .generation import Doses
 from .lm import LM
@@ -19,24 +25,35 @@ from .suite import Measure, Suite
 
 POINTS = 0.02  # most that a share to keep may lose
 PERPLEXITY = 0.05  # most that perplexity may rise, relative
+KL = 0.1  # most that the distribution may move on neutral text, nats per token
 ROUNDING = 1e-9  # one fact in fifty is two points, whatever 1 - 49 / 50 is in binary
+Settings = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Point:
-    """One candidate at one strength: the figures, and how far it oversteps the budget (0: it keeps it)."""
+    """One candidate at one strength.
 
-    label: str
-    patch: Patch
+    Attributes:
+        settings: what makes the candidate.
+        strength: multiple of it.
+        values: figures by measure.
+        excess: how far it oversteps the budget, in units of it; 0 when it keeps it.
+        gain: how far the target moved the right way.
+        size: norm of the change.
+    """
+
+    settings: Settings
     strength: float
     values: dict[str, float]
     excess: float
     gain: float
+    size: float
 
     @property
-    def scaled(self) -> Patch:
-        """The patch at the point's strength."""
-        return self.patch * self.strength
+    def label(self) -> str:
+        """The settings as people read them."""
+        return ", ".join(f"{key} {value}" for key, value in self.settings.items())
 
 
 @dataclass(frozen=True)
@@ -46,10 +63,32 @@ class Budget:
     Attributes:
         points: most that a share to keep may lose (0.02 is two points).
         perplexity: most that perplexity may rise, relative.
+        kl: most that the distribution may move, nats per token.
     """
 
     points: float = POINTS
     perplexity: float = PERPLEXITY
+    kl: float = KL
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read a budget as the command line has it: "kl=0.05,points=0.01".
+
+        Raises:
+            UsageError: for an unknown name or a number that is none.
+        """
+        given = {}
+        for part in filter(None, text.split(",")):
+            name, _, number = part.partition("=")
+            try:
+                given[name.strip()] = float(number)
+                made = cls(**given)
+            except (TypeError, ValueError):
+                fix = "Write it as kl=0.05,points=0.02,perplexity=0.05 (any of them)."
+                raise UsageError(f"{part!r} is no budget", fix=fix) from None
+            if not min(vars(made).values()) > 0:
+                raise UsageError(f"{part!r}: a budget is more than 0", fix="Give a small positive number.")
+        return cls(**given)
 
     def excess(self, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
         """Return the largest overstepping over all measures to keep, in units of the budget; 0 when it is kept."""
@@ -60,6 +99,8 @@ class Budget:
             before, after = base[measure.name], now[measure.name]
             if measure.metric == "perplexity":
                 cost = (after / before - 1) / self.perplexity
+            elif measure.metric == "drift":
+                cost = after / self.kl
             else:
                 cost = ((before - after) if measure.better == "higher" else (after - before)) / self.points
             worst = max(worst, cost - 1)
@@ -128,27 +169,122 @@ def search(
     Returns:
         Every point, and the one within budget that moves the target most (or far enough with the smallest change).
     """
-    budget = budget or Budget()
-    baseline = observe(lm, suite, progress)
-    base = values(baseline, suite)
-    measure = next(m for m in suite if m.name == target)
-    sign = 1.0 if measure.better == "higher" else -1.0
-    points: list[Point] = []
-    for label, patch in candidates.items():
-        curves = dose_response(lm, patch, strengths, suite, baseline=baseline, progress=progress)
+    measured = _Measured.of(lm, suite, target, budget, progress)
+    points = [
+        p
+        for label, patch in candidates.items()
+        for p in measured.points({"candidate": label}, patch, strengths, progress)
+    ]
+    return measured.frontier(points, stop_at)
+
+
+def explore(
+    lm: LM,
+    make: Callable[[Settings], Patch],
+    space: Mapping[str, Sequence[Any]],
+    strengths: Sequence[float],
+    suite: Suite,
+    target: str,
+    *,
+    first: Sequence[Settings] = (),
+    trials: int = 12,
+    budget: Budget | None = None,
+    stop_at: float | None = None,
+    journal: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Search settings and strengths together.
+
+    Args:
+        lm: the base model.
+        make: returns the patch of some settings at strength 1.
+        space: the values each setting may take.
+        strengths: multiples tried of each.
+        suite: the target and what to keep, on prompts that are not used for reporting.
+        target: name of the measure to move.
+        first: settings tried before any are suggested.
+        trials: how many settings are tried at most.
+        budget: what the edit may cost.
+        stop_at: a share of the target that is enough: the search ends with the first settings that reach it.
+        journal: file in which the search is kept; one that exists is continued.
+        seed: of the suggestions. They depend on it and on the finished trials alone, so that a continued search makes
+            the choices that an uninterrupted one would have made.
+        progress: called as measures advance.
+
+    Raises:
+        UsageError: when optuna is not installed.
+    """
+    optuna = _optuna()
+    measured = _Measured.of(lm, suite, target, budget, progress)
+    backend = optuna.storages.journal.JournalFileBackend(str(journal)) if journal else None
+    storage = optuna.storages.JournalStorage(backend) if backend else None
+    states = optuna.trial.TrialState
+    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+    for left in study.get_trials(states=(states.RUNNING, states.WAITING)):
+        study.tell(left.number, state=states.FAIL)
+    while True:
+        done = study.get_trials(states=(states.COMPLETE,))
+        points = [Point(**point) for trial in done for point in json.loads(trial.user_attrs["points"])]
+        found = measured.frontier(points, stop_at)
+        if len(done) >= trials or (found.best and stop_at is not None and measured.enough(found.best, stop_at)):
+            return found
+        study.sampler = optuna.samplers.TPESampler(seed=seed + len(done), n_startup_trials=max(4, len(first)))
+        if len(done) < len(first):
+            study.enqueue_trial(first[len(done)])
+        trial = study.ask()
+        settings = {name: trial.suggest_categorical(name, list(choices)) for name, choices in space.items()}
+        known = next((t for t in done if t.params == settings), None)
+        if known:  # optuna may repeat itself: no need to measure
+            trial.set_user_attr("points", "[]")
+            study.tell(trial, known.value)
+            continue
+        step = _prefixed(progress, f"settings {len(done) + 1} of {trials}")
+        made = measured.points(settings, make(settings), strengths, step)
+        trial.set_user_attr("points", json.dumps([vars(p) for p in made]))
+        study.tell(trial, max(p.gain if p.excess == 0 else -p.excess for p in made))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The base, measured once, and what its figures are compared by."""
+
+    lm: LM
+    suite: Suite
+    target: str
+    budget: Budget
+    baseline: Baseline
+    base: dict[str, float]
+    sign: float  # +1 when more of the target is better
+
+    @classmethod
+    def of(cls, lm: LM, suite: Suite, target: str, budget: Budget | None, progress: Progress | None) -> _Measured:
+        better = next(m.better for m in suite if m.name == target)
+        baseline = observe(lm, suite, progress)
+        sign = 1.0 if better == "higher" else -1.0
+        return cls(lm, suite, target, budget or Budget(), baseline, values(baseline, suite), sign)
+
+    def points(
+        self, settings: Settings, patch: Patch, strengths: Sequence[float], progress: Progress | None
+    ) -> list[Point]:
+        curves = dose_response(self.lm, patch, strengths, self.suite, baseline=self.baseline, progress=progress)
+        size = patch.provenance.effect["intended"]
+        made = []
         for strength, found in zip(strengths, curves, strict=True):
-            excess = budget.excess(suite, base, found)
-            points.append(Point(label, patch, strength, found, excess, sign * (found[target] - base[target])))
-    return Frontier(base, points, _best(points, sign, target, stop_at))
+            excess = self.budget.excess(self.suite, self.base, found)
+            gain = self.sign * (found[self.target] - self.base[self.target])
+            made.append(Point(settings, strength, found, excess, gain, size * abs(strength)))
+        return made
 
+    def enough(self, point: Point, stop_at: float) -> bool:
+        return self.sign * point.values[self.target] >= self.sign * stop_at
 
-def _best(points: list[Point], sign: float, target: str, stop_at: float | None) -> Point | None:
-    allowed = [p for p in points if p.excess == 0 and p.gain > 0]
-    if not allowed:
-        return None
-    if stop_at is not None and (enough := [p for p in allowed if sign * p.values[target] >= sign * stop_at]):
-        return min(enough, key=lambda p: p.strength * p.patch.provenance.effect["intended"])
-    return max(allowed, key=lambda p: p.gain)
+    def frontier(self, points: list[Point], stop_at: float | None) -> Frontier:
+        """Choose: the gentlest point that does enough, or else the one that does most, within budget."""
+        allowed = [p for p in points if p.excess == 0 and p.gain > 0]
+        enough = [p for p in allowed if stop_at is not None and self.enough(p, stop_at)]
+        best = min(enough, key=lambda p: p.size) if enough else max(allowed, key=lambda p: p.gain, default=None)
+        return Frontier(self.base, points, best)
 
 
 def _at_doses(
@@ -170,6 +306,25 @@ def _at_doses(
         doses = Doses(dose, [strength for strength in strengths for _ in range(count)])
         seen: Observation = metric.observe(lm, tiled, progress, doses)
     return [_part(seen, slice(i * count, (i + 1) * count)) for i in range(len(strengths))]
+
+
+def _prefixed(progress: Progress | None, prefix: str) -> Progress | None:
+    if progress is None:
+        return None
+    inner: Callable[[str, int, int], None] = progress
+    return lambda what, done, of: inner(f"{prefix}, {what}", done, of)
+
+
+def _optuna() -> Any:  # noqa: ANN401 - an optional module
+    try:
+        import optuna
+    except ImportError as problem:
+        fix = "pip install 'suture[search]'"
+        raise UsageError(
+            "searching settings needs one more package", why="optuna is not installed", fix=fix
+        ) from problem
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
 
 
 def _part(seen: Observation, part: slice) -> Observation:

@@ -59,6 +59,22 @@ def effect_rows(
         away_from: which of the probe's directions is added.
         seed: of the pairing.
     """
+    scores = effect_scores(lm, probe, behaviour, keep=keep, layers=layers, away_from=away_from, seed=seed)
+    about = {"by": "effect", "probe": probe.name, "space": probe.space, "away_from": away_from}
+    return Region.choose(scores, rows, about, largest=True)
+
+
+def effect_scores(
+    lm: LM,
+    probe: Probe,
+    behaviour: Behaviour,
+    *,
+    keep: Texts | None = None,
+    layers: list[int] | None = None,
+    away_from: Literal["unwanted", "wanted"] = "unwanted",
+    seed: int = 0,
+) -> dict[Site, Tensor]:
+    """Return gain over damage of every row, (rows,) for each weight; arguments as `effect_rows`."""
     weights = lm.anatomy.weights(lm.anatomy.first, layers)
     directions = {w.site.layer: probe.direction(w.site.layer, away_from).to(lm.device).float() for w in weights}
     mine = behaviour if away_from == "unwanted" else behaviour.reversed()
@@ -69,9 +85,7 @@ def effect_rows(
     damage = _totals(lm, weights, directions, [(ids, at, 1.0) for ids, at in kept], squared=True)
     spread = {site: total.sqrt() for site, total in damage.items()}
     damping = DAMPING * torch.cat(list(spread.values())).mean()
-    scores = {site: gain[site] / (spread[site] + damping) for site in gain}
-    about = {"by": "effect", "probe": probe.name, "space": probe.space, "away_from": away_from}
-    return Region.choose(scores, rows, about, largest=True)
+    return {site: gain[site] / (spread[site] + damping) for site in gain}
 
 
 def _contrasts(lm: LM, behaviour: Behaviour, rng: random.Random) -> tuple[list[tuple[list[int], int]], ...]:
