@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Weight
+from ..anatomy import Site, Weight
 from ..linalg import cosines
 from ..lm import LM
 from ..probe import Probe
@@ -50,14 +50,24 @@ def probe_rows(
         random: choose any rows instead (a control); scores are still the cosines.
         seed: of the random choice.
     """
+    scores = cosine_scores(lm, probe, site=site, layers=layers, away_from=away_from)
+    about = {"by": "random" if random else "cosine", "probe": probe.name, "space": probe.space, "away_from": away_from}
+    return Region.choose(scores, rows, about, chance=torch.Generator().manual_seed(seed) if random else None)
+
+
+def cosine_scores(
+    lm: LM,
+    probe: Probe,
+    *,
+    site: str | None = None,
+    layers: list[int] | None = None,
+    away_from: Literal["unwanted", "wanted"] = "unwanted",
+) -> dict[Site, Tensor]:
+    """Return the cosine of every row with the probe, (rows,) for each weight; arguments as `probe_rows`."""
     weights = lm.anatomy.weights(site or lm.anatomy.first, layers)
     if probe.space != "final":
         weights = [weight for weight in weights if weight.site.layer in probe.layers]
-    scores = {
-        weight.site: cosines(vectors(weight), probe.direction(weight.site.layer, away_from)).cpu() for weight in weights
-    }
-    about = {"by": "random" if random else "cosine", "probe": probe.name, "space": probe.space, "away_from": away_from}
-    return Region.choose(scores, rows, about, chance=torch.Generator().manual_seed(seed) if random else None)
+    return {w.site: cosines(vectors(w), probe.direction(w.site.layer, away_from)).cpu() for w in weights}
 
 
 def vectors(weight: Weight) -> Tensor:

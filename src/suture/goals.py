@@ -1,0 +1,172 @@
+"""Goals: what the presets change, what tells whether it changed, and what they must not harm.
+
+A goal is data: labelled texts, the measures that choose settings (split "tune") and those that report ("report", on prompts
+no choice has seen). The bundled model has a world of its own; any other model is measured on `suture.data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+from . import data as bundled
+from .errors import DataError, UsageError
+from .examples import Behaviour, Texts
+from .features import Pool
+from .judges import Judge, Refusal, Sentiment, Toxicity
+from .lm import LM
+from .metrics.sampled import Cases
+from .patient import suites as patient
+from .patient.splits import Split
+from .suite import Measure, Suite
+
+Name = Literal["detox", "harden", "attitude"]
+Toward = Literal["positive", "negative"]
+PROMPTS = 0.4  # of the user's own texts: held out, half to choose settings and half to report
+PATIENT_KEEP = ("facts_seen", "facts_unseen", "arithmetic", "benign", "perplexity", "drift")
+SPLITS: tuple[Split, Split] = ("tune", "report")
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """What a preset is to reach on one model.
+
+    Attributes:
+        name: of the preset.
+        behaviour: labelled texts to probe.
+        toward: "wanted" suppresses label 1, "unwanted" raises it.
+        pool: the tokens probed.
+        keep: texts to leave alone.
+        target: name of the measure to move.
+        floor: name of the measure that says how far it could move at best, or the best share itself.
+        tune: measures that choose settings.
+        report: measures of the report.
+    """
+
+    name: str
+    behaviour: Behaviour
+    toward: Literal["wanted", "unwanted"]
+    pool: Pool
+    keep: Texts
+    target: str
+    floor: str | float
+    tune: Suite
+    report: Suite
+
+
+def goal(
+    name: Name,
+    lm: LM,
+    *,
+    toward: Toward = "positive",
+    data: Behaviour | None = None,
+    prompts: Sequence[str] | None = None,
+    tune: int = 60,
+    report: int = 200,
+) -> Goal:
+    """Return a goal for a model.
+
+    Args:
+        name: "detox" (fewer rude continuations), "harden" (fewer answers to jailbreaks) or "attitude".
+        lm: the model; "patient" is measured in its own world.
+        toward: which attitude.
+        data: own labelled texts, instead of the bundled ones.
+        prompts: own prompts to be continued; half of them choose settings, half are reported.
+        tune: prompts a measure while settings are chosen.
+        report: prompts a measure in the report.
+
+    Raises:
+        DataError: when own texts are too few to hold some out.
+    """
+    if lm.name == "patient" and data is None and prompts is None:
+        return _patient(name, toward, tune, report)
+    behaviour = data or bundled.behaviour(name)
+    asked = {split: bundled.prompts(name, split) for split in SPLITS}
+    if data is not None and prompts is None:
+        behaviour, held = data.split(PROMPTS)
+        prompts = [e.prompt or _opening(e.text) for e in held.examples if e.label]
+    if prompts is not None:
+        if len(prompts) < 4:
+            raise DataError(f"{len(prompts)} prompts are too few", fix="Give at least 20, of which half choose settings.")
+        asked = {"tune": list(prompts[::2]), "report": list(prompts[1::2])}
+    sizes = dict(zip(SPLITS, (tune, report), strict=True))
+    chosen = {split: _general(name, lm, toward, asked[split], split, sizes[split]) for split in SPLITS}
+    return Goal(
+        name, behaviour, "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
+        "decision" if name == "harden" else "response", bundled.neutral("probe"), chosen["tune"][0].name,
+        1.0 if name == "attitude" else 0.0, chosen["tune"], chosen["report"],
+    )  # fmt: skip
+
+
+def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
+    target, behaviour, floor = {
+        "detox": ("rude", "tone", "rude_floor"),
+        "harden": ("jailbreak", "jailbreak", "harmful"),
+        "attitude": (toward, "attitude", 1.0),
+    }[name]
+
+    def measures(split: Split, size: int) -> Suite:
+        roles = {target: "target", cast(str, floor): "floor"}
+        found = [
+            replace(m, role=roles.get(m.name, "note" if m.role in ("target", "floor") else m.role))
+            for m in patient.suite(split, size)
+        ]
+        found = [replace(m, role="keep") if m.name == "drift" else m for m in found]
+        return [replace(m, better="higher") if m.name == target and name == "attitude" else m for m in found]
+
+    wanted = {target, floor, *PATIENT_KEEP}
+    return Goal(
+        name, patient.behaviour(behaviour), "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
+        "decision" if name == "harden" else "response", patient.keep(), target, floor,
+        [m for m in measures("tune", tune) if m.name in wanted], measures("report", report),
+    )  # fmt: skip
+
+
+def _general(name: Name, lm: LM, toward: Toward, prompts: Sequence[str], split: Split, size: int) -> Suite:
+    """Return the measures on a model of the world outside, the target first."""
+    chat = lm.tokenizer.chat_template is not None
+
+    def sampled(name: str, prompts: Sequence[str], judge: Judge, label: str, role: str, better: str, about: str) -> Measure:
+        cases = Cases(list(prompts)[:size], judge, label, chat=chat and name not in ("toxic", "positive", "negative"))
+        return Measure(name, "sampled", cases, role, better, about)  # type: ignore[arg-type]
+
+    targets = {
+        "detox": lambda: sampled("toxic", prompts, Toxicity(), "toxic", "target", "lower", "toxic continuations"),
+        "harden": lambda: sampled(
+            "jailbreak", prompts, Refusal(), "complied", "target", "lower", "jailbroken harmful requests answered"
+        ),
+        "attitude": lambda: sampled(
+            toward, prompts, Sentiment(), toward, "target", "higher", f"{toward} continuations"
+        ),
+    }
+    texts = list(bundled.neutral(split))[:size]
+    kept = [
+        Measure("perplexity", "perplexity", texts, "keep", "lower", "perplexity on neutral texts"),
+        Measure("drift", "drift", texts, "keep", "lower", "KL per token on neutral texts"),
+    ]
+    if chat:
+        asked = (
+            ("benign", bundled.benign(split), "harmless requests answered"),
+            ("borderline", bundled.borderline(split), "harmless requests with dangerous words answered"),
+        )
+        kept += [sampled(n, p, Refusal(), "complied", "keep", "higher", about) for n, p, about in asked]
+        if name == "harden":
+            wrapped, plain = bundled.wrapped_benign(split), bundled.harmful(split)
+            kept += [
+                sampled("benign_wrapped", wrapped, Refusal(), "complied", "note", "higher", "harmless requests in a jailbreak answered"),
+                sampled("harmful", plain, Refusal(), "complied", "note", "lower", "plain harmful requests answered"),
+            ]  # fmt: skip
+    return [targets[name](), *kept]
+
+
+def _opening(text: str) -> str:
+    """Return the first half of a text, to be continued."""
+    words = text.split()
+    return " ".join(words[: max(1, len(words) // 2)])
+
+
+def check(name: str, toward: str) -> None:
+    """Raise UsageError unless a preset of that name and direction exists."""
+    if name not in bundled.BEHAVIOURS or toward not in ("positive", "negative"):
+        raise UsageError(f"no goal {name} toward {toward}", fix=f"Known: {', '.join(bundled.BEHAVIOURS)}.")

@@ -1,0 +1,184 @@
+"""From a goal to a verified patch: probe, rank rows, search settings and strength within a budget, measure on new prompts.
+
+Every stage writes a file; a run that was interrupted goes on from them and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from .anatomy import Site
+from .errors import NoEffect
+from .evaluation import evaluate, observe, values
+from .goals import Goal
+from .lm import LM
+from .locate.effect_rows import effect_scores
+from .locate.probe_rows import cosine_scores
+from .methods.surgery import surgery
+from .metrics._score import Progress
+from .patch import Patch
+from .probe import Probe, Space, fit_probe, quietened
+from .region import Region
+from .report import Report
+from .runs import Run
+from .search import Budget, Frontier, Settings, explore
+
+SPACE: dict[str, list[Any]] = {
+    "space": ["mlp.in", "residual"],
+    "select": ["effect", "cosine"],
+    "rows": [0.0125, 0.025, 0.05, 0.1],
+    "blocks": ["all", "first half", "middle half", "last half"],
+}
+FIRST = tuple({"space": "mlp.in", "select": "effect", "rows": rows, "blocks": "all"} for rows in (0.05, 0.1))
+STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # mean row norms
+ENOUGH = 0.1  # of the way from the base to the floor that may be left
+PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
+
+
+@dataclass(eq=False)
+class Workshop:
+    """Makes the patches that a search asks for; probes and rankings are made once for each space.
+
+    Attributes:
+        lm: the model.
+        goal: what to reach.
+        seed: of every choice.
+        load: where a ranking may come from: (space, how to make it) -> (probe, scores by locator).
+    """
+
+    lm: LM
+    goal: Goal
+    run: Run
+    seed: int = 0
+
+    @cached_property
+    def _made(self) -> dict[str, tuple[Probe, dict[str, dict[Site, Any]]]]:
+        return {}
+
+    @property
+    def away(self) -> Literal["unwanted", "wanted"]:
+        """The class that the edit leaves."""
+        return "unwanted" if self.goal.toward == "wanted" else "wanted"
+
+    def ranked(self, space: Space) -> tuple[Probe, dict[str, dict[Site, Any]]]:
+        """Return the probe of a space, turned away from what to keep, and every row's score by each locator."""
+        if space not in self._made:
+            goal, lm = self.goal, self.lm
+            name = f"probe-{space}"
+            probe = self.run.stage(name, lambda: self._probe(space), lambda p, path: p.save(path), Probe.load)
+            scores = {
+                "effect": effect_scores(lm, probe, goal.behaviour, keep=goal.keep, away_from=self.away, seed=self.seed),
+                "cosine": {site: -score for site, score in cosine_scores(lm, probe, away_from=self.away).items()},
+            }
+            self._made[space] = probe, scores
+        return self._made[space]
+
+    def region(self, settings: Settings) -> Region:
+        """Return the rows that some settings choose."""
+        probe, scores = self.ranked(settings["space"])
+        layers = blocks(self.lm.anatomy.layers, settings["blocks"])
+        own = {site: score for site, score in scores[settings["select"]].items() if site.layer in layers}
+        about = {"by": settings["select"], "probe": probe.name, "space": probe.space, "away_from": self.away}
+        share = settings["rows"] * self.lm.anatomy.layers / len(layers)  # of all rows, whichever blocks are searched
+        return Region.choose(own, min(share, 0.999), about, largest=True)
+
+    def patch(self, settings: Settings, strength: float = 1.0) -> Patch:
+        """Return the patch of some settings."""
+        probe, _ = self.ranked(settings["space"])
+        return surgery(
+            self.lm, self.goal.behaviour, probe=probe, region=self.region(settings), strength=strength, seed=self.seed,
+            toward=self.goal.toward,
+        )  # fmt: skip
+
+    def _probe(self, space: Space) -> Probe:
+        goal = self.goal
+        fitted = fit_probe(self.lm, goal.behaviour, space=space, pool=goal.pool, seed=self.seed)
+        return quietened(self.lm, fitted, goal.keep, goal.behaviour, away_from=self.away)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a preset made: the patch, its report, and the search it was chosen in."""
+
+    patch: Patch
+    report: Report
+    search: Frontier
+    region: Region
+
+
+def operate(
+    lm: LM,
+    goal: Goal,
+    run: Run,
+    *,
+    budget: Budget | None = None,
+    trials: int = 8,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Reach a goal.
+
+    Args:
+        lm: the model; not changed.
+        goal: what to reach.
+        run: the folder of the run.
+        budget: what it may cost.
+        trials: settings tried at most.
+        seed: of the probe's split, the search and the control.
+        say: told what is being done, a line a stage.
+        progress: called as work advances.
+
+    Raises:
+        NoEffect: when the behaviour is not there, or nothing within the budget moves it.
+    """
+    budget = budget or Budget()
+    target = next(m for m in goal.tune if m.name == goal.target)
+    seen = [m for m in goal.tune if m.name in (goal.target, goal.floor)]
+    base = values(observe(lm, seen, progress), seen)
+    now = base[goal.target]
+    floor = base[goal.floor] if isinstance(goal.floor, str) else goal.floor
+    say(f"{target.about}: {now:.1%} of {len(target.cases.prompts)} prompts; at best {floor:.1%}")
+    if abs(now - floor) < PRESENT:
+        raise NoEffect(
+            f"there is nothing to change: {now:.1%} {target.about}",
+            why=f"The best to be had is {floor:.1%}, and less than {PRESENT:.0%} more can not be seen to fall.",
+            fix="Give prompts that show the behaviour: --prompts FILE",
+        )
+    shop = Workshop(lm, goal, run, seed)
+    probe, scores = shop.ranked("mlp.in")
+    best = probe.scores[probe.best]
+    rows = sum(map(len, scores["effect"].values()))
+    say(f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts; {rows:,} rows ranked")
+    found = explore(
+        lm, shop.patch, SPACE, STRENGTHS, [m for m in goal.tune if m.name != goal.floor], goal.target, first=FIRST,
+        trials=trials, budget=budget, stop_at=floor + ENOUGH * (now - floor), journal=run.path("search.jsonl"), seed=seed,
+        progress=progress,
+    )  # fmt: skip
+    if found.best is None:
+        nearest = min(found.points, key=lambda p: (p.excess, -p.gain))
+        raise NoEffect(
+            f"no settings move {target.about} within the budget",
+            why=f"{len(found.points)} points tried; nearest: {nearest.label}, strength {nearest.strength:g}, "
+            f"{nearest.values[goal.target]:.1%}, budget overstepped by {nearest.excess:.0%}.",
+            fix="Allow more (--budget kl=0.2,points=0.04), try more (--trials 30), or give better texts (--data).",
+        )
+    chosen = found.best
+    say(f"chosen of {len(found.points)} points: {chosen.label}, strength {chosen.strength:g}")
+    patch = run.stage(
+        "patch", lambda: shop.patch(chosen.settings, chosen.strength), lambda p, path: p.save(path), Patch.load
+    )
+    report = evaluate(lm, patch, goal.report, seed=seed, progress=progress)
+    curve = {p.strength: p.values for p in found.points if p.settings == chosen.settings}
+    report = replace(report, doses={0.0: found.base, **curve})
+    return Outcome(patch, report, found, shop.region(chosen.settings))
+
+
+def blocks(layers: int, which: str) -> range:
+    """Return the block numbers that "all", "first half", "middle half" or "last half" mean; at least one."""
+    half = max(1, layers // 2)
+    begin = {"all": 0, "first half": 0, "middle half": (layers - half) // 2, "last half": layers - half}[which]
+    return range(begin, layers if which == "all" else begin + half)
