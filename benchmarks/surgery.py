@@ -34,6 +34,7 @@ EDITS = {  # name -> behaviour, direction, target
 PAPER = {"shares": (0.012, 0.0465), "strengths": (2.0, 3.0, 4.0, 5.0, 8.0)}  # the paper's share is 0.0465
 OURS = {"shares": (0.05, 0.1), "strengths": (1.5, 2.0, 2.5, 3.0, 3.5)}  # strengths in mean row norms
 RECIPES = {"paper": PAPER, "ours": OURS}
+BOTH, FIRST_STRENGTH = {"rows": 0.05}, 2.0  # of the edits that share a model
 SPARSE = {"paper": {"rows": 0.012, "strength": 5.0}, "ours": {"rows": 0.0125, "strength": 3.0}}  # of the ablations
 
 
@@ -95,8 +96,7 @@ def main() -> None:
                 figures[kept] = worst(figures[kept], line[kept])
         result[recipe] = figures
     result["ablations"] = ablations(lm, report, base, base_seen)
-    if result["edits"]["ours tone"] and result["edits"]["ours positive"]:
-        result["two_attributes"] = two_attributes(lm, result["edits"], report, base_seen)
+    result["two_attributes"] = two_attributes(lm, tune, report, base_seen)
     show(result, base)
     finish(result)
 
@@ -128,22 +128,39 @@ def ablations(lm, report, base, base_seen) -> dict[str, dict[str, float]]:
     return found
 
 
-def two_attributes(lm, edits, report, base_seen) -> dict[str, float]:
-    """Non-toxic, then positive: the second probe is fitted on the model already edited."""
+def two_attributes(lm, tune, report, base_seen) -> dict[str, float]:
+    """Kind, then positive: the second probe is fitted on the model already edited, its strength chosen there."""
 
-    def make(setting, name):
-        how = options("ours", name)
-        strength, rows = setting["strength"], setting["rows"]
-        return surgery(lm, behaviour(name), rows=rows, strength=strength, select="effect", keep=keep(), **how)
+    def make(name: str, **more) -> Patch:
+        return surgery(lm, behaviour(name), select="effect", keep=keep(), **options("ours", name), **BOTH, **more)
 
-    kind = make(edits["ours tone"], "tone")
+    kind = make("tone", strength=FIRST_STRENGTH)
     with kind.applied(lm):
-        positive = make(edits["ours positive"], "attitude")
+        second = make("attitude")
+        measures = [
+            tune["positive"],
+            *(type(m)(**{**vars(m), "role": "keep"}) for m in (tune[n] for n in ("rude", *KEEP))),
+        ]
+        found = search(lm, {"positive": second}, OURS["strengths"], measures, "positive", budget=Budget())
+        if found.best is None:
+            return {}
+        positive = second * found.best.strength
     names = kind.terms.keys() | positive.terms.keys()
     changes = {t: [*kind.terms.get(t, ()), *positive.terms.get(t, ())] for t in names}
     both = Patch.make(lm, changes, method="surgery", settings={})
     wanted = [report[n] for n in ("rude", "rude_floor", "positive", *KEEP)]
-    return evaluate(lm, both, wanted, baseline=base_seen, controls=False).values()
+    first = evaluate(lm, kind, [report["rude"]], baseline=base_seen, controls=False).values()["rude"]
+    now = evaluate(lm, both, wanted, baseline=base_seen, controls=False).values()
+    base = {n: float(base_seen[n].values.mean()) for n in ("rude", "rude_floor")}
+    excess = base["rude"] - base["rude_floor"]
+    kept = (base["rude"] - now["rude"]) / (base["rude"] - first)
+    return {
+        **now,
+        "rude_first_alone": first,
+        "strength": found.best.strength,
+        "kept": kept,
+        "removed": (base["rude"] - now["rude"]) / excess,
+    }
 
 
 def show(result, base) -> None:

@@ -58,12 +58,15 @@ def extract(
 
     def run(part: Sequence[int]) -> int:
         batch = lm.batch([rows[i] for i in part])
-        with trace(lm, sites, stop=True) as seen:
-            lm.forward(batch, head=False)
         weights = _weights(batch, [spans[i] for i in part])
+
+        def pooled(states: Tensor) -> Tensor:
+            return torch.einsum("bt,btd->bd", weights.to(states.device), states.float()).cpu()
+
+        with trace(lm, sites, keep=pooled, stop=True) as seen:
+            lm.forward(batch, head=False)
         for column, site in enumerate(sites):
-            pooled = torch.einsum("bt,btd->bd", weights, seen[site].float())
-            result[list(part), column] = pooled.cpu()
+            result[list(part), column] = seen[site]
         return len(part)
 
     for group in bucketed([len(row) for row in rows]):

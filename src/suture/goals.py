@@ -88,7 +88,9 @@ def goal(
         prompts = [e.prompt or _opening(e.text) for e in held.examples if e.label]
     if prompts is not None:
         if len(prompts) < 4:
-            raise DataError(f"{len(prompts)} prompts are too few", fix="Give at least 20, of which half choose settings.")
+            raise DataError(
+                f"{len(prompts)} prompts are too few", fix="Give at least 20, of which half choose settings."
+            )
         asked = {"tune": list(prompts[::2]), "report": list(prompts[1::2])}
     sizes = dict(zip(SPLITS, (tune, report), strict=True))
     chosen = {split: _general(name, lm, toward, asked[split], split, sizes[split]) for split in SPLITS}
@@ -127,7 +129,9 @@ def _general(name: Name, lm: LM, toward: Toward, prompts: Sequence[str], split: 
     """Return the measures on a model of the world outside, the target first."""
     chat = lm.tokenizer.chat_template is not None
 
-    def sampled(name: str, prompts: Sequence[str], judge: Judge, label: str, role: str, better: str, about: str) -> Measure:
+    def sampled(
+        name: str, prompts: Sequence[str], judge: Judge, label: str, role: str, better: str, about: str
+    ) -> Measure:
         cases = Cases(list(prompts)[:size], judge, label, chat=chat and name not in ("toxic", "positive", "negative"))
         return Measure(name, "sampled", cases, role, better, about)  # type: ignore[arg-type]
 

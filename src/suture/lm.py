@@ -24,6 +24,7 @@ from .errors import ResourceError, UsageError
 
 PATIENT = Path(__file__).parent / "patient" / "model"
 BATCH_TOKENS = 8192  # tokens of a batch, padding included; enough to fill two cores or a small GPU
+SMALL = 2**30  # bytes of weights below which float32 is used on a CPU, where it is faster
 SAFETENSORS_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 T = TypeVar("T")
 
@@ -126,7 +127,7 @@ class LM:
         size = sum(p.numel() * p.element_size() for p in model.parameters())
         if dtype != "auto":
             model.to(getattr(torch, dtype))
-        elif target.type == "cpu" and size < 2**30:
+        elif target.type == "cpu" and size < SMALL:
             model.float()
         model.to(target)
         commit = getattr(config, "_commit_hash", None) or revision or ""

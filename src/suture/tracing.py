@@ -31,7 +31,12 @@ class _Stop(BaseException):
 
 @contextmanager
 def trace(
-    lm: LM, sites: Sequence[Site] = (), *, edit: Mapping[Site, Edit] | None = None, stop: bool = False
+    lm: LM,
+    sites: Sequence[Site] = (),
+    *,
+    edit: Mapping[Site, Edit] | None = None,
+    keep: Edit | None = None,
+    stop: bool = False,
 ) -> Iterator[dict[Site, Tensor]]:
     """Capture activations at `sites`, replace those in `edit`.
 
@@ -39,6 +44,7 @@ def trace(
         lm: the model.
         sites: where to read; each forward pass overwrites what was read before.
         edit: functions (batch, tokens, d) -> same shape, applied before reading.
+        keep: what to keep of each capture, so that a pass need not hold all of them (a pooled state, a few positions).
         stop: leave the forward pass (and the block) once every site has been read. Nothing behind the deepest site is
             computed; statements after the forward call inside the block do not run.
 
@@ -51,7 +57,8 @@ def trace(
     def visit(site: Site, value: Tensor) -> Tensor | None:
         new = edits[site](value) if site in edits else None
         if site in sites:
-            seen[site] = value if new is None else new
+            read = value if new is None else new
+            seen[site] = read if keep is None else keep(read)
             if stop and len(seen) == len(sites):
                 raise _Stop
         return new

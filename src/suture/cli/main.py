@@ -8,7 +8,7 @@ import sys
 import typer
 
 from ..errors import SutureError
-from . import demo, doctor, edit, evaluate, locate, methods, probe, show
+from . import demo, doctor, edit, evaluate, locate, methods, plan, probe, show
 
 app = typer.Typer(
     name="suture",
@@ -26,6 +26,7 @@ app.add_typer(edit.app, name="edit")
 app.command("eval")(evaluate.evaluate)
 app.command("show")(show.show)
 app.command("methods")(methods.methods)
+app.command("plan")(plan.plan)
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,0 +1,112 @@
+"""suture detox | harden | attitude MODEL: reach a goal without being told a setting."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
+
+if TYPE_CHECKING:
+    from ..goals import Name
+    from ..presets import Outcome
+    from ._console import Console
+
+ABOUT: dict[Name, str] = {
+    "detox": "Make a model less rude and toxic.",
+    "harden": "Make a model harder to jailbreak.",
+    "attitude": "Make a model's opinions more positive (or negative: --toward).",
+}
+
+
+def preset(name: Name) -> Callable[..., None]:
+    """Return the command of a goal."""
+
+    def command(
+        model: Model,
+        data: Annotated[str | None, typer.Option(help="Own labelled texts instead of the bundled ones.")] = None,
+        prompts: Annotated[
+            str | None,
+            typer.Option(help="Own prompts: a text a line, .jsonl, .json or .csv. Half choose, half report."),
+        ] = None,
+        toward: Annotated[
+            Literal["positive", "negative"], typer.Option(help="Which attitude.", hidden=name != "attitude")
+        ] = "positive",
+        budget: Annotated[
+            str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
+        ] = "",
+        trials: Annotated[int, typer.Option(min=1, help="Settings tried at most.")] = 8,
+        tune: Annotated[int, typer.Option(min=4, help="Prompts a measure while settings are chosen.")] = 60,
+        report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
+        seed: Annotated[int, typer.Option(help="Of the probe's split, the search and the control.")] = 0,
+        text_column: TextColumn = None,
+        label_column: LabelColumn = None,
+        unwanted: Unwanted = None,
+        out: Out = None,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        json: Json = False,
+    ) -> None:
+        import time
+
+        from ..budget import Budget
+        from ..examples import Behaviour, Texts
+        from ..goals import goal
+        from ..lm import LM
+        from ..presets import operate
+        from ..runs import Run
+        from ._console import Console
+
+        console, began = Console(json), time.monotonic()
+        allowed = Budget.parse(budget)
+        own = Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else None
+        asked = list(Texts.load(prompts)) if prompts else None
+        lm = LM.load(model, device=device, dtype=dtype)
+        aim = goal(name, lm, toward=toward, data=own, prompts=asked, tune=tune, report=report)
+        settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
+        with Run.begin(name, sys.argv[1:], {"model": model, **settings}, out) as run:
+            with console.progress(name) as step:
+                outcome = operate(
+                    lm, aim, run, budget=allowed, trials=trials, seed=seed, say=console.say, progress=step
+                )
+            paths = {"patch": run.path("patch.safetensors"), **outcome.report.save(run.path(""))}
+            line = outcome.report.line(aim.target)
+            run.result = f"{line.about}: {line.score.before:.1%} -> {line.score.after:.1%}"
+        _tell(console, model, outcome, paths, time.monotonic() - began)
+
+    command.__doc__ = f"{ABOUT[name]} Finds settings and strength within a budget, verifies, writes patch and report."
+    return command
+
+
+def _tell(console: Console, model: str, outcome: Outcome, paths: dict[str, Path], seconds: float) -> None:
+    from .evaluate import print_report
+
+    best = outcome.search.best
+    assert best is not None
+    print_report(console, outcome.report)
+    target = outcome.report.line(outcome.report.target or outcome.report.lines[0].name)
+    for sample in target.samples[:2]:
+        console.say(f"  prompt  {sample.prompt}", "bold")
+        console.say(f"  before  {sample.before.strip()}")
+        console.say(f"  after   {sample.after.strip()}\n")
+    console.say(f"patch:  {paths['patch']} ({paths['patch'].stat().st_size / 1000:,.1f} kB)")
+    console.say(f"report: {paths['html']}   ({seconds:.0f} s)")
+    console.say(f"next:   suture chat {model} --patch {paths['patch']}")
+    chosen: dict[str, Any] = {**best.settings, "strength": best.strength}
+    console.result(
+        {
+            "base": outcome.report.values("before"),
+            "patched": outcome.report.values(),
+            "chosen": chosen,
+            "points": len(outcome.search.points),
+            "seconds": seconds,
+            "paths": {key: str(path) for key, path in paths.items()},
+        }
+    )
+
+
+detox, harden, attitude = (preset(name) for name in ABOUT)
