@@ -82,7 +82,11 @@ def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as problem:  # whatever the file does is the file's mistake, not ours
+        why = " ".join(f"{type(problem).__name__}: {problem}".split())
+        raise UsageError(f"{path} does not run", why=why, fix=f"Correct it until this runs: python {path}") from problem
     return _checked(kind, getattr(module, path.stem, None), path.stem)
 
 

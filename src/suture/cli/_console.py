@@ -45,6 +45,16 @@ class Console:
             table.add_row(*(_escape(cell) for cell in row))
         self.out.print(table)
 
+    def columns(self, texts: dict[str, str]) -> None:
+        """Print texts side by side, each below its title, in columns of the same width."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+        for title in texts:
+            table.add_column(_escape(title), ratio=1, overflow="fold")
+        table.add_row(*map(_escape, texts.values()))
+        self.out.print(table)
+
     def result(self, content: dict[str, Any]) -> None:
         """Print the one line of JSON, if asked for."""
         if self.json_only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import types
 import typing
@@ -14,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import registry
+from ..errors import UsageError
 
 FILES = {
     "Probe": "probe",
@@ -53,6 +55,8 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     def call(**given: Any) -> None:  # noqa: ANN401 - typer fills them in by the signature below
         chosen = {p.name: given.pop(p.name) for p in settings}
         for key, value in chosen.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"--{key.replace('_', '-')} can not be {value}", fix="Give a finite number.")
             if isinstance(value, Path):
                 chosen[key] = _load(_file_type(hints[key]), value)
         body(chosen, **given)

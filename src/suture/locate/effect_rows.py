@@ -59,6 +59,7 @@ def effect_rows(
         away_from: which of the probe's directions is added.
         seed: of the pairing.
     """
+    probe.check(lm)
     part = lm.anatomy.layout.first
     searched = [w.site.layer for w in lm.anatomy.weights(part, layers)]
     directions = {layer: probe.direction(layer, away_from).to(lm.device).float() for layer in searched}

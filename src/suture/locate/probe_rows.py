@@ -48,6 +48,7 @@ def probe_rows(
         random: choose any rows instead (a control); scores are still the cosines.
         seed: of the random choice.
     """
+    probe.check(lm)
     part = site or lm.anatomy.layout.first
     searched = range(lm.anatomy.layers) if layers is None else layers
     if probe.space != "final":
