@@ -123,6 +123,7 @@ class Spec(Strict):
             ) from problem
         if not isinstance(content, dict):
             raise DataError(f"{path} is not a spec", why="It holds no keys.", fix="See docs/check.md.")
+        _refuse_twins(path, root)
         try:
             return cls.model_validate(content)
         except ValidationError as problem:
@@ -195,6 +196,20 @@ def _explained(path: Path, root: yaml.Node, problem: ValidationError) -> DataErr
         return DataError(f"{where}: {last!r} is missing", fix=f"Add {last}: ...; see docs/check.md.")
     name = ".".join(map(str, error["loc"]))
     return DataError(f"{where}: {name}: {error['msg'].lower()}", fix="Correct it; see docs/check.md.")
+
+
+def _refuse_twins(path: Path, node: yaml.Node) -> None:
+    """Raise DataError for a key that stands twice: YAML would silently take the last."""
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        for index, (key, value) in enumerate(node.value):
+            if key.value in keys[:index]:
+                where = f"{path}, line {key.start_mark.line + 1}"
+                raise DataError(f"{where}: {key.value!r} stands twice", fix="Remove one of them.")
+            _refuse_twins(path, value)
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_twins(path, item)
 
 
 def _line(node: yaml.Node, loc: Sequence[str | int]) -> int:

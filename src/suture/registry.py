@@ -6,6 +6,7 @@ offer methods through the entry-point group "suture.methods"; a file anywhere is
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import importlib.util
@@ -65,6 +66,15 @@ def get(kind: Kind, name: str) -> Callable[..., Any]:
 def summary(function: Callable[..., Any]) -> str:
     """Return the first line of a function's module docstring."""
     return (inspect.getdoc(inspect.getmodule(function)) or inspect.getdoc(function) or "").split("\n")[0]
+
+
+def about(kind: Kind, name: str) -> str:
+    """Return the first line of the docstring of a known name's module, read from its source: nothing is imported."""
+    point = next(iter(entry_points(group=f"suture.{kind}s", name=name)), None)
+    spec = importlib.util.find_spec(point.module if point else f"{FOLDERS[kind]}.{name}")
+    source = Path(spec.origin) if spec and spec.origin else None
+    docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) if source else None
+    return (docstring or "").split("\n")[0]
 
 
 def _mark(function: F, kind: Kind) -> F:

@@ -41,7 +41,7 @@ def command(monkeypatch, capsys):
         capsys.readouterr()
         monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "argv", ["suture", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", None if stdin is None else io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin)
         before = signal.getsignal(signal.SIGTERM)
         try:
             with pytest.raises(SystemExit) as left:

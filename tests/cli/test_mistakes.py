@@ -49,10 +49,10 @@ FILES = {
     "two.yaml": "model: patient\npatches: [patch.safetensors]\ngates:\n- {measure: rude, max: 1, min: 0}\n",
     "type.yaml": "model: patient\npatches: [patch.safetensors]\nscale: strong\ngates: [{measure: rude, max: 1}]\n",
     "missing.yaml": "model: patient\npatches: [patch.safetensors]\n",
-    "measure.yaml": "model: patient\npatches: [patch.safetensors]\ngates: [{measure: rued, max: 1}]\n",
-    "nopatch.yaml": "model: patient\npatches: [none.safetensors]\ngates: [{measure: rude, max: 1}]\n",
+    "measure.yaml": "model: patient\npatches: [patch.safetensors]\nsize: 1\ngates: [{measure: rued, max: 1}]\n",
+    "nopatch.yaml": "model: patient\npatches: [none.safetensors]\nsize: 1\ngates: [{measure: rude, max: 1}]\n",
     "suite.yaml": "model: patient\nsuite: world\npatches: [patch.safetensors]\ngates: [{measure: rude, max: 1}]\n",
-    "falls.yaml": "model: patient\ntexts: texts.txt\ncontrols: false\npatches: [patch.safetensors]\n"
+    "falls.yaml": "model: patient\ntexts: texts.txt\ncontrols: false\nsize: 1\npatches: [patch.safetensors]\n"
     "gates: [{measure: drift, max: 0}]\n",
     "unfinished/recipe.yaml": "command: [probe\n",
     "wordless/recipe.yaml": "command: 5\n",

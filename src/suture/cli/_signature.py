@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from .. import registry
 from ..errors import UsageError
@@ -81,9 +81,13 @@ def group(kind: registry.Kind, body: Callable[[str, Callable[..., Any]], Callabl
             return registry.names(kind)
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
-            function = registry.get(kind, cmd_name)
-            name = Path(cmd_name).stem
-            return command(name, function, body(name, function))
+            """Return what the list of commands shows; only a command that runs is worth an import."""
+            return TyperCommand(cmd_name, help=registry.about(kind, cmd_name))
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+            function = registry.get(kind, args[0])
+            name = Path(args[0]).stem
+            return name, command(name, function, body(name, function)), args[1:]
 
     return Lazy
 
