@@ -1,8 +1,8 @@
 """How fast features are read, and what a dose-response costs. make bench-extraction
 
-    fraction_of_forward   tokens a second of `extract` over those of the bare decoder's forward on the same batches; 1 is the limit
+    fraction_of_forward   tokens a second of `extract` over those of the bare decoder on the same batches; 1 is the limit
     layer_cost_ratio      time to read block l alone over (l + 1) / L of the time to read the last; 1 is proportional
-    memory_ratio          growth of the peak of the process when four times as many texts are read, over the size of the result
+    memory_ratio          growth of the peak of memory when four times as many texts are read, over the size of the result
     dose_ratio            time of a dose-response of 8 strengths over that of one
 
 Every ratio is the median of pairs measured in turn, in one run on one machine.

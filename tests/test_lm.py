@@ -1,3 +1,4 @@
+import copy
 import shutil
 
 import pytest
@@ -85,3 +86,55 @@ def test_a_real_model_of_others_writes_its_golden_story():
     golden = (folder / "golden.txt").read_text().strip()
     row = [lm.tokenizer.bos_token_id]
     assert generate(lm, [row], max_new_tokens=60, temperature=0)[0][0].strip()[:100] == golden[:100]
+
+
+TALK = [
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Hello"},
+    {"role": "user", "content": "Well?"},
+]
+
+
+def written(lm, messages, **options):
+    return lm.tokenizer.decode(lm.encode_messages(messages, **options))
+
+
+def with_template(lm, template):
+    """The same model with a tokenizer of its own that has another chat template."""
+    other = copy.deepcopy(lm.tokenizer)
+    other.chat_template = template
+    return LM(lm.model, other)
+
+
+def test_a_conversation_is_written_with_the_template(patient):
+    text = written(patient, TALK)
+    assert text.endswith("<|assistant|>")
+    assert text.count("</s>") == 1  # after the one answer given
+    assert not written(patient, TALK[:2], reply=False).endswith("<|assistant|>")
+    assert patient.encode_chat("Hi")[0] == patient.encode_messages(TALK[:1])
+
+
+def test_without_a_template_a_conversation_is_a_message_a_line(llama):
+    lm = with_template(llama, None)
+    assert lm.encode_messages(TALK) == lm.encode("Hi\nHello\nWell?\n")
+    ids, begin = lm.encode_chat("How are you?", "Fine.")
+    assert lm.decode(ids[begin:]).strip() == "Fine."
+
+
+def test_templates_that_can_think_are_told_not_to(llama):
+    lm = with_template(llama, "{{ messages[0]['content'] }}{% if enable_thinking %}<think>{% endif %}")
+    assert written(lm, TALK) == "Hi"
+    assert written(lm, TALK, thinking=True) == "Hi<think>"
+
+
+def test_a_template_that_refuses_roles_says_so(llama):
+    lm = with_template(llama, "{{ raise_exception('System role not supported') }}")
+    with pytest.raises(UsageError, match="System role not supported"):
+        lm.encode_messages(TALK)
+
+
+@pytest.mark.parametrize("options", [{"device": "gpu"}, {"device": "cuda:99"}, {"dtype": "float31"}, {"dtype": "int8"}])
+def test_a_device_or_type_that_is_not_there_is_said_before_loading(options, monkeypatch):
+    monkeypatch.setattr("transformers.AutoConfig.from_pretrained", None)
+    with pytest.raises(UsageError, match=r"no (device|dtype)"):
+        LM.load("patient", **options)

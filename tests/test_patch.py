@@ -160,8 +160,14 @@ def test_an_already_patched_base_is_refused(tiny):
 
 
 def test_another_architecture_is_refused(llama, gpt2):
-    with pytest.raises(UsageError, match="no tensor"), made(llama).applied(gpt2):
+    with pytest.raises(PatchMismatch, match="no tensor"), made(llama).applied(gpt2):
         pass
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_a_strength_that_is_no_number_is_refused(llama, factor):
+    with pytest.raises(UsageError, match="can not scale"):
+        made(llama) * factor
 
 
 def test_another_type_is_refused(llama):

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from suture import registry
@@ -29,3 +32,18 @@ def test_a_method_from_a_file_needs_no_list(tmp_path):
 def test_the_first_argument_must_be_the_model():
     with pytest.raises(TypeError, match="first argument"):
         registry.method(lambda model: None)
+
+
+def test_the_summary_of_a_method_is_read_without_importing_it():
+    code = "import sys; from suture import registry; print(registry.about('method', 'surgery'), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    summary, _, imported = done.stdout.strip().rpartition(" ")
+    assert imported == "False"
+    assert summary == registry.summary(registry.get("method", "surgery"))
+
+
+@pytest.mark.parametrize("content", ["def broken(lm:\n", "raise RuntimeError('at import')\n", "import not_a_module\n"])
+def test_a_file_that_does_not_run_is_said(tmp_path, content):
+    (tmp_path / "broken.py").write_text(content)
+    with pytest.raises(UsageError, match=r"broken\.py does not run"):
+        registry.get("method", str(tmp_path / "broken.py"))

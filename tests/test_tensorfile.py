@@ -85,10 +85,3 @@ def test_a_name_that_stands_twice_is_refused(tmp_path):
 def test_a_missing_file_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="can not read"):
         tensorfile.read(tmp_path / "none", FORM)
-
-
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("no space")))
-    with pytest.raises(OSError, match="no space"):
-        tensorfile.write_bytes(tmp_path / "x", b"content")
-    assert list(tmp_path.iterdir()) == []

@@ -209,7 +209,9 @@ class Anatomy:
                 raise UsageError(f"no activations at {site}", fix='Use "embed" or "final".')
             return self.model.get_submodule(path), "output"
         if site.layer >= self.layers:
-            raise UsageError(f"no block {site.layer}", why=f"The model has blocks 0 to {self.layers - 1}.")
+            raise UsageError(
+                f"no block {site.layer}", why=f"The model has blocks 0 to {self.layers - 1}.", fix="Name one of these."
+            )
         block = self.blocks[site.layer]
         match site.part:
             case "residual":

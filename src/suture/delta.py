@@ -51,7 +51,9 @@ class Delta:
                 raise CorruptFile(f"{where}: {self.kind}.{name} holds NaN or infinity", fix="Make the patch again.")
         problem = self._misfit(shape)
         if problem:
-            raise CorruptFile(f"{where}: {problem}", why=f"The weight has shape {shape}.")
+            raise CorruptFile(
+                f"{where}: {problem}", why=f"The weight has shape {shape}.", fix="Use the model it is for."
+            )
 
     def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
         """Return the sorted numbers of the rows (first axis) that can change, int64."""

@@ -65,3 +65,9 @@ class ResourceError(SutureError):
     """Not enough memory or disk."""
 
     exit_code = 6
+
+
+class Interrupted(SutureError):
+    """The user or the system stopped a run; `fix` says how to go on."""
+
+    exit_code = 130

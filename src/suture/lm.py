@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 
 import torch
 import transformers
+from jinja2 import TemplateError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers.core_model_loading import revert_weight_conversion
 
@@ -107,6 +109,7 @@ class LM:
             raise UsageError(
                 f"no folder {name}", fix='Give a folder, a Hub name such as "Qwen/Qwen2.5-0.5B", or "patient".'
             )
+        target, kept = _device(device), _floating(dtype)
         place = str(folder) if local else str(name)
         try:
             config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
@@ -114,19 +117,18 @@ class LM:
             model = transformers.AutoModelForCausalLM.from_pretrained(
                 place, config=config, revision=revision, dtype="auto", trust_remote_code=False
             )
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, SafetensorError) as problem:
             raise UsageError(
                 f"can not load {name}",
-                why=str(problem).strip().splitlines()[0],
+                why=(str(problem).strip() or repr(problem)).splitlines()[0],
                 fix='Check the name and the network, or use a local folder or "patient".',
             ) from problem
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         files = folder if local else _snapshot(str(name), revision)
-        target = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         size = sum(p.numel() * p.element_size() for p in model.parameters())
-        if dtype != "auto":
-            model.to(getattr(torch, dtype))
+        if kept is not None:
+            model.to(kept)
         elif target.type == "cpu" and size < SMALL:
             model.float()
         model.to(target)
@@ -175,28 +177,44 @@ class LM:
         """Return the ids of raw text, with the start token if the tokenizer uses one."""
         return list(self.tokenizer(text)["input_ids"])
 
-    def encode_chat(self, request: str, answer: str | None = None) -> tuple[list[int], int]:
-        """Return the ids of a request (and its answer), and where the answer begins.
+    def encode_messages(
+        self, messages: Sequence[Mapping[str, str]], *, reply: bool = True, thinking: bool = False
+    ) -> list[int]:
+        """Return the ids of a conversation, written with the chat template; without one, a message a line.
 
-        Without a chat template the request stands alone, a space before the answer.
+        Args:
+            messages: turns with "role" (system, user or assistant) and "content".
+            reply: end where the assistant is to speak.
+            thinking: let models that can think aloud do so (templates with `enable_thinking`).
+
+        Raises:
+            UsageError: when the template refuses these roles.
         """
         if self.tokenizer.chat_template is None:
-            prompt = self.encode(request)
-            full = prompt if answer is None else self.encode(f"{request} {answer}")
-            return full, min(len(prompt), len(full))
-        prompt = self._template([{"role": "user", "content": request}], add_generation_prompt=True)
+            return self.encode("\n".join(message["content"] for message in messages) + "\n" * reply)
+        try:
+            text = self.tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=reply, enable_thinking=thinking
+            )
+        except TemplateError as problem:
+            raise UsageError(
+                "the chat template of this model refuses the conversation",
+                why=str(problem),
+                fix="Leave out the system text; let user and assistant take turns.",
+            ) from problem
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote the start token
+
+    def encode_chat(self, request: str, answer: str | None = None) -> tuple[list[int], int]:
+        """Return the ids of a request (and its answer), and where the answer begins."""
+        messages = [{"role": "user", "content": request}]
+        prompt = self.encode_messages(messages)
         if answer is None:
             return prompt, len(prompt)
-        messages = [{"role": "user", "content": request}, {"role": "assistant", "content": answer}]
-        full = self._template(messages, add_generation_prompt=False)
+        full = self.encode_messages([*messages, {"role": "assistant", "content": answer}], reply=False)
         begin = next(
             (i for i, (a, b) in enumerate(zip(prompt, full, strict=False)) if a != b), min(len(prompt), len(full))
         )
         return full, begin
-
-    def _template(self, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> list[int]:
-        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote the start token
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, special tokens left out."""
@@ -252,6 +270,29 @@ def halving(group: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterator
             waiting += [part[half:], part[:half]]
             continue
         yield result
+
+
+def _device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is a GPU if there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)  # a name may be right and the device not there
+    except (RuntimeError, AssertionError) as problem:
+        why = (str(problem) or repr(problem)).splitlines()[0]
+        raise UsageError(f"no device {name!r}", why=why, fix="Use auto or cpu; see: suture doctor") from problem
+    return device
+
+
+def _floating(name: str) -> torch.dtype | None:
+    """Return the type of that name, None for "auto"."""
+    if name == "auto":
+        return None
+    known = {str(dtype).removeprefix("torch."): dtype for dtype in SAFETENSORS_DTYPES.values()}
+    if name not in known:
+        raise UsageError(f"no dtype {name!r}", why=f"Known: auto, {', '.join(known)}.", fix="Use auto or one of these.")
+    return known[name]
 
 
 def _disk_tensors(folder: Path | None) -> dict[str, torch.dtype]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -227,7 +228,10 @@ class Patch:
     def check_base(self, lm: Host) -> None:
         """Raise PatchMismatch unless every touched tensor is, bit for bit, the one this patch was made for."""
         for name, expected in self.before.items():
-            found = Stamp.of(lm.tensor(name), lm.disk_dtype(name))
+            try:
+                found = Stamp.of(lm.tensor(name), lm.disk_dtype(name))
+            except UsageError as problem:  # no such tensor: another architecture
+                raise PatchMismatch(problem.what, why=problem.why, fix=problem.fix) from problem
             if found == expected:
                 continue
             if (found.shape, found.dtype) != (expected.shape, expected.dtype):
@@ -259,6 +263,10 @@ class Patch:
 
     def __mul__(self, factor: float) -> Patch:
         """Return the same patch, `factor` times as strong; 0 is the identity, 1 the patch itself."""
+        if not math.isfinite(factor):
+            raise UsageError(
+                f"can not scale a patch by {factor}", fix="Give a finite strength: 1 is the patch as made."
+            )
         terms = {name: canonical([t.scaled(factor) for t in terms]) for name, terms in self.terms.items()}
         return replace(self, terms=terms, after=self.after if factor == 1 else {})
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from . import tensorfile
 from .anatomy import FINAL, Site
-from .errors import CorruptFile, UsageError
+from .errors import CorruptFile, PatchMismatch, UsageError
 from .examples import Behaviour
 from .features import Pool, extract, token_ids
 from .linalg import logistic_regression, roc_area
@@ -81,6 +81,15 @@ class Probe:
                 f"block {layer} has no probe", why=f"Probed: {self.layers}.", fix="Fit it for this block too."
             )
         return (self.unwanted if away_from == "unwanted" else self.wanted)[index]
+
+    def check(self, lm: LM) -> None:
+        """Raise PatchMismatch when the directions are not as wide as the model's residual stream."""
+        if self.unwanted.shape[1] != lm.width:
+            raise PatchMismatch(
+                f"the probe of {self.name} is for another model",
+                why=f"Its directions have {self.unwanted.shape[1]} numbers, the model's states {lm.width}.",
+                fix="Fit it on this model: suture probe MODEL --data DATA",
+            )
 
     @property
     def best(self) -> int:

@@ -6,6 +6,7 @@ offer methods through the entry-point group "suture.methods"; a file anywhere is
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import importlib.util
@@ -67,6 +68,15 @@ def summary(function: Callable[..., Any]) -> str:
     return (inspect.getdoc(inspect.getmodule(function)) or inspect.getdoc(function) or "").split("\n")[0]
 
 
+def about(kind: Kind, name: str) -> str:
+    """Return the first line of the docstring of a known name's module, read from its source: nothing is imported."""
+    point = next(iter(entry_points(group=f"suture.{kind}s", name=name)), None)
+    spec = importlib.util.find_spec(point.module if point else f"{FOLDERS[kind]}.{name}")
+    source = Path(spec.origin) if spec and spec.origin else None
+    docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) if source else None
+    return (docstring or "").split("\n")[0]
+
+
 def _mark(function: F, kind: Kind) -> F:
     first = next(iter(inspect.signature(function).parameters), None)
     if first != "lm":
@@ -82,7 +92,11 @@ def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as problem:  # whatever the file does is the file's mistake, not ours
+        why = " ".join(f"{type(problem).__name__}: {problem}".split())
+        raise UsageError(f"{path} does not run", why=why, fix=f"Correct it until this runs: python {path}") from problem
     return _checked(kind, getattr(module, path.stem, None), path.stem)
 
 

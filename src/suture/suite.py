@@ -35,6 +35,31 @@ class Measure:
 Suite = list[Measure]
 
 
+def chosen(
+    model: str,
+    name: str | None = None,
+    texts: Path | None = None,
+    prompts: Path | None = None,
+    judge: str = "refusal",
+    *,
+    chat: bool = False,
+    size: int = 200,
+) -> Suite:
+    """Return the suite of a name ("patient", "patient:tune"), or one from files; of neither, the patient has its own.
+
+    Raises:
+        UsageError: when there is no such suite.
+        DataError: as `from_files`.
+    """
+    if size < 1:
+        raise DataError(f"can not measure {size} prompts", fix="Give a size of at least 1.")
+    if name is None and (model != "patient" or texts or prompts):
+        return from_files(texts, prompts, judge, chat=chat, size=size)
+    from .patient.suites import named
+
+    return named(name or "patient", size)
+
+
 def from_files(
     texts: Path | None, prompts: Path | None, judge: str = "refusal", *, chat: bool = False, size: int = 200
 ) -> Suite:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -59,18 +58,6 @@ def made(work):
         name: json.loads(done.stdout.splitlines()[-1])
         for name, done in (("probe", probe), ("region", region), ("edit", edit))
     }
-
-
-def test_help_is_quick_and_never_imports_torch(work):
-    began = time.monotonic()
-    done = suture("--help", cwd=work)
-    taken = time.monotonic() - began
-    assert done.returncode == 0
-    for verb in ("demo", "probe", "locate", "edit", "eval", "show", "methods", "doctor"):
-        assert verb in done.stdout
-    bare = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import typer, rich"], check=True)
-    assert taken < 3 * (time.monotonic() - bare) + 0.3  # as a ratio: machines differ
 
 
 def test_probe_locate_edit_show_eval(work, made):
@@ -134,61 +121,6 @@ def test_methods_and_doctor(work):
     done = suture("doctor", "--json", cwd=work)
     assert done.returncode == 0
     assert "shards" in json.loads(done.stdout.splitlines()[-1])["patient"]
-
-
-MISTAKES = [
-    (("edit", "surgeri", "patient", "--data", "tone data.jsonl"), 2, 'Did you mean "surgery"'),
-    (("edit", "surgery", "./nowhere", "--data", "tone data.jsonl"), 2, "no folder"),
-    (("edit", "surgery", "patient", "--data", "none.jsonl"), 2, "no file"),
-    (("edit", "surgery", "patient", "--data", "broken.jsonl"), 2, "line 2"),
-    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--label-column", "mood"), 2, "no column 'mood'"),
-    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--strength", "0"), 3, "would change nothing"),
-    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--rows", "99999"), 2, "can not choose"),
-    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--site", "mlp.gaet"), 2, "no weight"),
-    (("edit", "surgery", "patient", "--data", "tone data.jsonl", "--strength", "much"), 2, "--strength"),
-    (("edit", "surgery", "patient", "--data", "patient:mood"), 2, "no behaviour"),
-    (("probe", "patient", "--data", "tone data.jsonl", "--space", "attic"), 2, "attic"),
-    (("probe", "patient", "--data", "tone data.jsonl", "--parity", "exact"), 2, "no parity"),
-    (("locate", "probe_rows", "patient", "--probe", "patch.safetensors"), 5, "format"),
-    (("show", "none.safetensors"), 2, "can not read"),
-    (("show", "tone data.jsonl"), 2, "not a suture file"),
-    (("show", "flipped.safetensors"), 5, "digest"),
-    (("eval", "patient", "--patch", "flipped.safetensors", "--texts", "texts.txt"), 5, "digest"),
-    (("eval", "patient", "--suite", "world"), 2, "no suite"),
-    (("eval", "patient", "--texts", "nothing.txt"), 2, "can not read"),
-    (("operate",), 2, "No such command"),
-]
-
-
-@pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=[" ".join(m[0])[:60] for m in MISTAKES])
-def test_a_mistake_is_answered_in_a_line_with_its_code_and_no_traceback(work, made, words, code, said):
-    (work / "broken.jsonl").write_text('{"text": "a", "label": 0}\n{"text": \n')
-    content = bytearray((work / "patch.safetensors").read_bytes())
-    content[-5] ^= 1
-    (work / "flipped.safetensors").write_bytes(content)
-    done = suture(*words, cwd=work, NO_COLOR="1", COLUMNS="200")
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_patch_for_another_model_is_refused(work, made, tmp_path):
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from suture.lm import PATIENT
-
-    other = AutoModelForCausalLM.from_pretrained(PATIENT)
-    with torch.no_grad():
-        for name, value in other.named_parameters():
-            if "gate_proj" in name:
-                value[0, 0] += 1
-    other.save_pretrained(tmp_path)
-    AutoTokenizer.from_pretrained(PATIENT).save_pretrained(tmp_path)
-    (work / "texts.txt").write_text("On Monday it rained.\nAnna read a book.\n")
-    done = suture("eval", tmp_path, "--patch", "patch.safetensors", "--texts", "texts.txt", cwd=work)
-    assert done.returncode == 5
-    assert "differs from the weight this patch was made for" in done.stderr
 
 
 @pytest.fixture(scope="module")

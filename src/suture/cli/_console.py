@@ -31,18 +31,29 @@ class Console:
         self.err = Rich(stderr=True, highlight=False)
 
     def say(self, text: str = "", style: str = "") -> None:
-        """Print a line."""
-        self.out.print(text, style=style or None, markup=False)
+        """Print a line; never broken by us, so that a path in it stays whole."""
+        self.out.print(text, style=style or None, markup=False, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Print a table; numbers to the right, the first column to the left."""
+        """Print a table; columns of figures to the right, the first column and words to the left."""
         from rich.table import Table
 
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for index, name in enumerate(columns):
-            table.add_column(name, justify="right" if index else "left", overflow="fold")
+            figures = index > 0 and all(row[index][:1] in "+-0123456789" for row in rows)
+            table.add_column(name, justify="right" if figures else "left", overflow="fold")
         for row in rows:
             table.add_row(*(_escape(cell) for cell in row))
+        self.out.print(table)
+
+    def columns(self, texts: dict[str, str]) -> None:
+        """Print texts side by side, each below its title, in columns of the same width."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+        for title in texts:
+            table.add_column(_escape(title), ratio=1, overflow="fold")
+        table.add_row(*map(_escape, texts.values()))
         self.out.print(table)
 
     def result(self, content: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import types
 import typing
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from .. import registry
+from ..errors import UsageError
 
 FILES = {
     "Probe": "probe",
@@ -53,6 +55,8 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     def call(**given: Any) -> None:  # noqa: ANN401 - typer fills them in by the signature below
         chosen = {p.name: given.pop(p.name) for p in settings}
         for key, value in chosen.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"--{key.replace('_', '-')} can not be {value}", fix="Give a finite number.")
             if isinstance(value, Path):
                 chosen[key] = _load(_file_type(hints[key]), value)
         body(chosen, **given)
@@ -77,9 +81,13 @@ def group(kind: registry.Kind, body: Callable[[str, Callable[..., Any]], Callabl
             return registry.names(kind)
 
         def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
-            function = registry.get(kind, cmd_name)
-            name = Path(cmd_name).stem
-            return command(name, function, body(name, function))
+            """Return what the list of commands shows; only a command that runs is worth an import."""
+            return TyperCommand(cmd_name, help=registry.about(kind, cmd_name))
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+            function = registry.get(kind, args[0])
+            name = Path(args[0]).stem
+            return name, command(name, function, body(name, function)), args[1:]
 
     return Lazy
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._options import Json, Out, run_folder
+from ._options import Json, Out
 
 SHARE = 0.05  # of the gate rows; the paper edits 0.0465
 STRENGTHS = (1.0, 1.5, 2.0)  # mean row norms
@@ -32,12 +32,13 @@ def demo(
     from ..patch import Patch
     from ..patient.suites import behaviour, keep, suite
     from ..probe import fit_probe, quietened
+    from ..runs import new_folder
     from ..search import Budget, search
     from ._console import Console
     from .evaluate import print_report
 
     console, began = Console(json), time.monotonic()
-    folder = out or run_folder("demo")
+    folder = out or new_folder("demo")
     lm = LM.load("patient")
     texts = behaviour("tone")
     console.say(f"1  read {len(texts.examples)} texts, half of them rude, half kind")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, run_folder
+from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
 from ._signature import group
 
 if TYPE_CHECKING:
@@ -38,15 +39,19 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
 
         from ..examples import Behaviour
         from ..lm import LM
+        from ..patch import Patch
+        from ..runs import Run
         from ._console import Console
 
         console = Console(json)
         behaviours = [Behaviour.load(d, text=text_column, label=label_column, unwanted=unwanted) for d in data]
         lm = LM.load(model, device=device, dtype=dtype)
         console.say(f"{name} on {lm.name}: {', '.join(f'{b.name} ({len(b.examples)} texts)' for b in behaviours)}")
-        patch: Patch = function(lm, behaviours, **settings)
-        path = patch.save(out or run_folder(name) / "patch.safetensors")
-        effect = patch.verify(lm)
+        with Run.begin(name, sys.argv[1:], settings, out) as run:
+            patch = run.stage("patch", lambda: function(lm, behaviours, **settings), Patch.save, Patch.load)
+            path = run.path("patch.safetensors")
+            effect = patch.verify(lm)
+            run.result = f"{effect['entries']:,.0f} weights change, norm {effect['effective']:.3g}"
         tensors = [[tensor, *_about(patch, tensor)] for tensor in patch.terms]
         console.table(["tensor", "kind", "rows", "norm"], tensors)
         console.say(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._options import Device, Dtype, Json, Model, Out, run_folder
+from ._options import Device, Dtype, Json, Model, Out
 
 if TYPE_CHECKING:
     from ..report import Report
@@ -31,34 +31,27 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure a model before and after a patch, with intervals and controls."""
-    from functools import reduce
-    from operator import add
-
     from ..evaluation import evaluate as measure
     from ..evaluation import observe, values
     from ..lm import LM
-    from ..patch import Patch
-    from ..suite import from_files
+    from ..runs import new_folder
+    from ..suite import chosen
     from ._console import Console
+    from ._inputs import load_patch
 
     console = Console(json)
-    loaded = [Patch.load(path) for path in patch or []]
-    if suite or (model == "patient" and not (texts or prompts)):
-        from ..patient.suites import named
-
-        measures = named(suite or "patient", size)
-    else:
-        measures = from_files(texts, prompts, judge, chat=chat, size=size)
+    change = load_patch(patch, scale)
+    measures = chosen(model, suite, texts, prompts, judge, chat=chat, size=size)
     lm = LM.load(model, device=device, dtype=dtype)
     with console.progress("measuring") as step:
-        if not loaded:
+        if change is None:
             found = values(observe(lm, measures, step), measures)
             console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
             console.result({"model": lm.name, "base": found})
             return
-        report = measure(lm, reduce(add, loaded) * scale, measures, controls=controls, progress=step)
+        report = measure(lm, change, measures, controls=controls, progress=step)
     print_report(console, report)
-    paths = report.save(out or run_folder("eval"))
+    paths = report.save(out or new_folder("eval"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
     console.result(
         {"model": lm.name, "base": report.values("before"), "patched": report.values(), "report": str(paths["html"])}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
-from ._options import Device, Dtype, Json, Model, Out, run_folder
+from ._options import Device, Dtype, Json, Model, Out
 from ._signature import group
 
 
@@ -22,12 +23,16 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         json: Json = False,
     ) -> None:
         from ..lm import LM
+        from ..region import Region
+        from ..runs import Run
         from ._console import Console
 
         console = Console(json)
         lm = LM.load(model, device=device, dtype=dtype)
-        region = function(lm, **settings)
-        path = region.save(out or run_folder(name) / "region.safetensors")
+        with Run.begin(name, sys.argv[1:], settings, out) as run:
+            region = run.stage("region", lambda: function(lm, **settings), Region.save, Region.load)
+            path = run.path("region.safetensors")
+            run.result = f"{region.count} of {region.candidates} rows"
         rows = [
             [str(site), str(len(numbers)), f"{region.scores[site].min():+.3f}", f"{region.scores[site].max():+.3f}"]
             for site, numbers in region.rows.items()

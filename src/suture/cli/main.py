@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from typing import Any
 
 import typer
 
-from ..errors import SutureError
-from . import demo, doctor, edit, evaluate, locate, methods, plan, probe, show
+from ..errors import Interrupted, SutureError
+from . import chat, check, demo, doctor, edit, evaluate, locate, methods, plan, probe, runs, show
+
+CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
+INTERRUPTED = Interrupted.exit_code
+HELP = "suture --help"
 
 app = typer.Typer(
     name="suture",
@@ -24,7 +30,11 @@ app.command("probe")(probe.probe)
 app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")
 app.command("eval")(evaluate.evaluate)
+app.command("check")(check.check)
+app.command("chat")(chat.chat)
 app.command("show")(show.show)
+app.command("runs")(runs.runs)
+app.command("resume")(runs.resume)
 app.command("methods")(methods.methods)
 app.command("plan")(plan.plan)
 app.command("doctor")(doctor.doctor)
@@ -36,29 +46,48 @@ def run() -> None:
     sys.argv = [word for word in sys.argv if word not in ("-v", "--verbose")]
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by the system as by the user: clean up, 130
     try:
-        app()
-    except SutureError as problem:
-        if verbose:
-            raise
-        lines = [
-            f"error: {problem.what}",
-            problem.why and f"  why: {problem.why}",
-            problem.fix and f"  try: {problem.fix}",
-        ]
-        sys.stderr.write("\n".join(line for line in lines if line) + "\n")
-        sys.exit(problem.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
+        code = app(prog_name="suture", standalone_mode=False)
+        if code == INTERRUPTED:  # what click makes of Ctrl-C outside a run
+            _complain("interrupted")
+        sys.exit(code if isinstance(code, int) else 0)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except Exception as problem:
-        if verbose:
+        if verbose and not isinstance(problem, CLICK_ERROR):
             raise
-        sys.stderr.write(
-            f"error: {type(problem).__name__}: {problem}\n  why: this is a bug in suture\n"
-            "  try: run it again with -v and report what it prints\n"
-        )
-        sys.exit(1)
+        sys.exit(_explain(problem))
+
+
+def _explain(problem: Exception) -> int:
+    """Say what went wrong, why and what to try, a line each; returns the exit code."""
+    if isinstance(problem, Interrupted):
+        _complain(f"interrupted; continue with: {problem.fix}")
+        return problem.exit_code
+    if isinstance(problem, SutureError):
+        _complain(f"error: {problem.what}", problem.why and f"  why: {problem.why}", f"  try: {problem.fix or HELP}")
+        return problem.exit_code
+    if isinstance(problem, CLICK_ERROR):
+        path = problem.ctx.command_path if problem.ctx else "suture"
+        if "NoArgsIsHelp" not in type(problem).__name__:  # that one has shown the help itself
+            _complain(f"error: {_one_line(problem.format_message())}", f"  try: {path} --help")
+        return int(problem.exit_code)
+    if isinstance(problem, typer.Abort):
+        _complain("interrupted")
+        return INTERRUPTED
+    _complain(
+        f"error: {type(problem).__name__}: {_one_line(str(problem))}",
+        "  why: this is a bug in suture",
+        "  try: run it again with -v and report what it prints",
+    )
+    return 1
+
+
+def _complain(*lines: str) -> None:
+    sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -13,7 +13,7 @@ def methods(json: Json = False) -> None:
     console = Console(json)
     found = {}
     for kind, verb in (("method", "edit"), ("locator", "locate")):
-        rows = [[name, registry.summary(registry.get(kind, name))] for name in registry.names(kind)]  # type: ignore[arg-type]
+        rows = [[name, registry.about(kind, name)] for name in registry.names(kind)]  # type: ignore[arg-type]
         console.table([f"suture {verb}", "what it does"], rows)
         console.say()
         found[kind] = dict(rows)

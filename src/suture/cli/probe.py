@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Literal
 
 import typer
 
-from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, run_folder
+from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
 
 
 def probe(
@@ -30,7 +31,8 @@ def probe(
     from ..errors import UsageError
     from ..examples import Behaviour
     from ..lm import LM
-    from ..probe import fit_probe
+    from ..probe import Probe, fit_probe
+    from ..runs import Run
     from ._console import Console
 
     console = Console(json)
@@ -41,15 +43,20 @@ def probe(
     behaviour = Behaviour.load(data[0], text=text_column, label=label_column, unwanted=unwanted)
     lm = LM.load(model, device=device, dtype=dtype)
     done = 0
-    with console.progress("reading texts") as step:
+    settings = {"space": space, "pool": pool, "parity": parity, "seed": seed}
+    with Run.begin("probe", sys.argv[1:], settings, out) as run, console.progress("reading texts") as step:
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
             step(behaviour.name, done, len(behaviour.examples))
 
-        fitted = fit_probe(lm, behaviour, space=space, pool=pool, parity=parity, seed=seed, progress=advance)  # type: ignore[arg-type]
-    path = fitted.save(out or run_folder("probe") / "probe.safetensors")
+        def fit() -> Probe:
+            return fit_probe(lm, behaviour, **settings, progress=advance)  # type: ignore[arg-type]
+
+        fitted = run.stage("probe", fit, Probe.save, Probe.load)
+        path, first = run.path("probe.safetensors"), fitted.scores[0]
+        run.result = f"{fitted.scores[fitted.best].accuracy:.1%} of {first.held_out} held-out texts"
     rows = [
         [
             "final" if layer < 0 else str(layer),
@@ -60,7 +67,6 @@ def probe(
         for index, (layer, s) in enumerate(zip(fitted.layers, fitted.scores, strict=True))
     ]
     console.table(["layer", "train", "held out", "AUC"], rows, f"{behaviour.name}, read at {fitted.space}")
-    first = fitted.scores[0]
     console.say(f"{first.train} texts to fit, {first.held_out} held out")
     console.say(f"wrote {path}")
     console.say(f"next: suture locate probe_rows {model} --probe {path}")

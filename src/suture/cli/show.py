@@ -17,26 +17,13 @@ def show(
     file: Annotated[Path, typer.Argument(help="A patch, probe or region file, or a report.json.")], json: Json = False
 ) -> None:
     """Show what a file holds, where it comes from and what it was made for."""
-    import json as codec
-
     from ..errors import UsageError
     from ..tensorfile import form_of
     from ._console import Console
 
     console = Console(json)
     if file.suffix == ".json" and file.is_file():
-        report = codec.loads(file.read_text())
-        rows = [
-            [
-                line["about"],
-                f"{line['score']['before']:.4g}",
-                f"{line['score']['after']:.4g}",
-                str(line["score"]["cases"]),
-            ]
-            for line in report["lines"]
-        ]
-        console.table(["property", "base", "edited", "n"], rows, f"{report['method']} on {report['model']}")
-        console.result(report)
+        console.result(_report(console, file))
         return
     form = form_of(file)
     if form == "suture.patch/1":
@@ -50,6 +37,30 @@ def show(
             f"{file} is not a suture file", why=f"Its format is {form!r}.", fix="Give a patch, probe or region."
         )
     console.result(content)
+
+
+def _report(console: Console, file: Path) -> dict[str, Any]:
+    import json as codec
+
+    from ..errors import DataError
+
+    try:
+        report = codec.loads(file.read_text(encoding="utf-8"))
+        rows = [
+            [
+                line["about"],
+                *(f"{line['score'][when]:.4g}" for when in ("before", "after")),
+                str(line["score"]["cases"]),
+            ]
+            for line in report["lines"]
+        ]
+        title = f"{report['method']} on {report['model']}"
+    except (ValueError, KeyError, TypeError) as problem:
+        raise DataError(
+            f"{file} is not a report", why=repr(problem), fix="Give the report.json of an evaluation."
+        ) from problem
+    console.table(["property", "base", "edited", "n"], rows, title)
+    return dict(report)
 
 
 def _patch(console: Console, file: Path) -> dict[str, Any]:

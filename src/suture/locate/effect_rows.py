@@ -75,6 +75,7 @@ def effect_scores(
     seed: int = 0,
 ) -> dict[Site, Tensor]:
     """Return gain over damage of every row, (rows,) for each weight; arguments as `effect_rows`."""
+    probe.check(lm)
     weights = lm.anatomy.weights(lm.anatomy.first, layers)
     directions = {w.site.layer: probe.direction(w.site.layer, away_from).to(lm.device).float() for w in weights}
     mine = behaviour if away_from == "unwanted" else behaviour.reversed()

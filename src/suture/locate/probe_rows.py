@@ -64,6 +64,7 @@ def cosine_scores(
     away_from: Literal["unwanted", "wanted"] = "unwanted",
 ) -> dict[Site, Tensor]:
     """Return the cosine of every row with the probe, (rows,) for each weight; arguments as `probe_rows`."""
+    probe.check(lm)
     weights = lm.anatomy.weights(site or lm.anatomy.first, layers)
     if probe.space != "final":
         weights = [weight for weight in weights if weight.site.layer in probe.layers]

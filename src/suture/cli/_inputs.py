@@ -1,0 +1,21 @@
+"""What several verbs read from their shared options: labelled texts, and patches as one."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..patch import Patch
+
+
+def load_patch(paths: Sequence[Path | str] | None, scale: float = 1.0) -> Patch | None:
+    """Return the sum of patch files at a strength; None without any."""
+    from ..patch import Patch
+
+    loaded = [Patch.load(path) for path in paths or ()]
+    return reduce(add, loaded) * scale if loaded else None

@@ -1,0 +1,51 @@
+"""suture check: hold a patched model against the gates of a spec; what a release pipeline runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._options import Device, Dtype, Json, Out
+
+
+def check(
+    spec: Annotated[Path, typer.Argument(help="A YAML file with model, patches, suite and gates; see docs/check.md.")],
+    out: Out = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Measure a patched model and compare the figures with release gates. Exit code 4 when one falls."""
+    from ..errors import VerificationFailed
+    from ..evaluation import evaluate
+    from ..gates import Spec, judged
+    from ..lm import LM
+    from ..runs import new_folder
+    from ._console import Console
+    from ._inputs import load_patch
+
+    console = Console(json)
+    asked = Spec.load(spec)
+    measures = asked.measures()
+    patch = load_patch(asked.patches, asked.scale)
+    assert patch is not None  # a spec has at least one
+    lm = LM.load(asked.model, device=device, dtype=dtype)
+    with console.progress("measuring") as step:
+        report = evaluate(lm, patch, measures, controls=asked.controls, progress=step)
+    verdicts = judged(asked.gates, report)
+    gates = [{**v.gate.model_dump(exclude_none=True), "figure": v.figure, "passed": v.passed} for v in verdicts]
+    paths = replace(report, extra={**report.extra, "gates": gates}).save(out or new_folder("check"))
+    rows = [[*verdict.describe(), "pass" if verdict.passed else "FAIL"] for verdict in verdicts]
+    console.table(["gate", "figure", "limit", ""], rows, f"{lm.name} with {', '.join(asked.patches)}")
+    console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
+    fallen = [verdict.gate.measure for verdict in verdicts if not verdict.passed]
+    console.result({"passed": not fallen, "gates": gates, "report": str(paths["html"])})
+    if fallen:
+        raise VerificationFailed(
+            f"{len(fallen)} of {len(verdicts)} gates fell",
+            why=f"Outside the limit: {', '.join(fallen)}.",
+            fix=f"Change the patch or its scale, and look at {paths['html']}",
+        )

@@ -1,0 +1,233 @@
+"""Release gates: limits on figures, written in a file, that a patched model must hold before it ships.
+
+    model: patient
+    patches: [runs/kinder/patch.safetensors]
+    suite: patient
+    gates:
+      - {measure: rude, max: 0.25}                  # the figure itself
+      - {measure: facts_seen, max_decrease: 0.02}   # against the base: points of a share, a ratio - 1 of a perplexity
+
+A limit against the base holds the pessimistic end of the 95 % interval ("worst"), so that few cases can not pass by luck.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import DataError
+from .report import Report, figure, is_share
+from .suite import Suite, chosen
+
+LIMITS = ("max", "min", "max_increase", "max_decrease")
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Nothing unknown, nothing converted, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Gate(Strict):
+    """One limit on one measure.
+
+    Attributes:
+        measure: name of a measure of the suite.
+        max: highest figure of the patched model.
+        min: lowest figure of the patched model.
+        max_increase: highest change against the base; a negative one demands a fall.
+        max_decrease: highest change downwards; a negative one demands a rise.
+        interval: which end of the change's interval counts.
+    """
+
+    measure: str
+    max: Finite | None = None
+    min: Finite | None = None
+    max_increase: Finite | None = None
+    max_decrease: Finite | None = None
+    interval: Literal["worst", "point"] = "worst"
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Gate:
+        if sum(getattr(self, name) is not None for name in LIMITS) != 1:
+            raise ValueError(f"give exactly one of {', '.join(LIMITS)}")
+        return self
+
+    @property
+    def limit(self) -> tuple[str, float]:
+        """Which of LIMITS, and its value."""
+        return next((name, getattr(self, name)) for name in LIMITS if getattr(self, name) is not None)
+
+
+class Spec(Strict):
+    """What to measure, and what must hold.
+
+    Attributes:
+        model: a folder, a Hub name or "patient".
+        patches: files, applied together.
+        scale: strength of the patches.
+        suite: "patient" or "patient:tune"; the next four are for a suite from files. All as `suture eval` takes them.
+        texts: neutral texts, one a line.
+        prompts: prompts, one a line, to be continued and judged.
+        judge: "refusal", or two word lists.
+        chat: write the prompts with the chat template.
+        size: prompts a measure.
+        controls: also measure a random patch of the same size.
+        gates: the limits.
+    """
+
+    model: str
+    patches: Annotated[list[str], Field(min_length=1)]
+    scale: Finite = 1.0
+    suite: str | None = None
+    texts: str | None = None
+    prompts: str | None = None
+    judge: str = "refusal"
+    chat: bool = False
+    size: Count = 200
+    controls: bool = True
+    gates: Annotated[list[Gate], Field(min_length=1)]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Spec:
+        """Read a YAML file.
+
+        Raises:
+            DataError: naming file and line of what is wrong.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+            content = yaml.safe_load(text)
+        except OSError as problem:
+            raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem
+        except UnicodeDecodeError as problem:
+            raise DataError(
+                f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8"
+            ) from problem
+        except yaml.YAMLError as problem:
+            mark = getattr(problem, "problem_mark", None)
+            where = f", line {mark.line + 1}" if mark else ""
+            why = getattr(problem, "problem", None) or str(problem).splitlines()[0]
+            raise DataError(
+                f"{path}{where}: not YAML", why=f"{why}.", fix="Correct it; see docs/check.md."
+            ) from problem
+        if not isinstance(content, dict):
+            raise DataError(f"{path} is not a spec", why="It holds no keys.", fix="See docs/check.md.")
+        _refuse_twins(path, root)
+        try:
+            return cls.model_validate(content)
+        except ValidationError as problem:
+            raise _explained(path, root, problem) from problem
+
+    def measures(self) -> Suite:
+        """Return the suite, having checked that every gate names one of its measures.
+
+        Raises:
+            DataError: when one does not, or a file of the suite can not be read.
+        """
+        texts, prompts = (Path(name) if name else None for name in (self.texts, self.prompts))
+        suite = chosen(self.model, self.suite, texts, prompts, self.judge, chat=self.chat, size=self.size)
+        known = [measure.name for measure in suite]
+        for gate in self.gates:
+            if gate.measure not in known:
+                why = f"The suite measures {', '.join(known)}."
+                raise DataError(f"no measure {gate.measure!r}", why=why, fix=_meant(gate.measure, known))
+        return suite
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A gate and the figure it was held against."""
+
+    gate: Gate
+    figure: float
+    passed: bool
+
+    def describe(self) -> list[str]:
+        """Return measure, figure and limit as people read them."""
+        kind, limit = self.gate.limit
+        if kind in ("max", "min"):
+            shown = [figure(self.gate.measure, value) for value in (self.figure, limit)]
+        else:
+            shown = [_points(self.gate.measure, value) for value in (self.figure, limit)]
+            shown[0] += f" ({self.gate.interval})"
+        return [self.gate.measure, shown[0], f"{kind} {shown[1]}"]
+
+
+def judged(gates: Sequence[Gate], report: Report) -> list[Verdict]:
+    """Return for each gate the figure it looks at and whether the figure is within the limit."""
+    verdicts = []
+    for gate in gates:
+        score = report.line(gate.measure).score
+        kind, limit = gate.limit
+        up, down = (score.change,) * 2 if gate.interval == "point" else (score.high, score.low)
+        found = {"max": score.after, "min": score.after, "max_increase": up, "max_decrease": 0.0 - down}[kind]
+        verdicts.append(Verdict(gate, found, found >= limit if kind == "min" else found <= limit))
+    return verdicts
+
+
+def _points(name: str, change: float) -> str:
+    """Return a change as reports show it: points of a share, per cent of a perplexity, nats of a drift."""
+    if is_share(name):
+        return f"{100 * change:.1f} pt"
+    return f"{change:.3f}" if name == "drift" else f"{100 * change:.1f} %"
+
+
+def _explained(path: Path, root: yaml.Node, problem: ValidationError) -> DataError:
+    """Return the first complaint in the file, with its line and the nearest known key."""
+    line, error = min(((_line(root, error["loc"]), error) for error in problem.errors()), key=lambda pair: pair[0])
+    *parents, last = error["loc"] or ("the spec",)
+    where = f"{path}, line {line}"
+    if error["type"] == "extra_forbidden":
+        known = list((Gate if parents else Spec).model_fields)
+        fix = _meant(str(last), known)
+        return DataError(f"{where}: unknown key {last!r}", why=f"Known: {', '.join(known)}.", fix=fix)
+    if error["type"] == "missing":
+        return DataError(f"{where}: {last!r} is missing", fix=f"Add {last}: ...; see docs/check.md.")
+    name = ".".join(map(str, error["loc"]))
+    return DataError(f"{where}: {name}: {error['msg'].lower()}", fix="Correct it; see docs/check.md.")
+
+
+def _refuse_twins(path: Path, node: yaml.Node) -> None:
+    """Raise DataError for a key that stands twice: YAML would silently take the last."""
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        for index, (key, value) in enumerate(node.value):
+            if key.value in keys[:index]:
+                where = f"{path}, line {key.start_mark.line + 1}"
+                raise DataError(f"{where}: {key.value!r} stands twice", fix="Remove one of them.")
+            _refuse_twins(path, value)
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_twins(path, item)
+
+
+def _line(node: yaml.Node, loc: Sequence[str | int]) -> int:
+    """Return the line of a key or an item, counted from 1; of the deepest part of `loc` that is in the file."""
+    line = node.start_mark.line + 1
+    for part in loc:
+        entries: dict[Any, tuple[yaml.Node, yaml.Node]] = {}
+        if isinstance(node, yaml.MappingNode):
+            entries = {key.value: (key, value) for key, value in node.value}
+        elif isinstance(node, yaml.SequenceNode):
+            entries = {index: (item, item) for index, item in enumerate(node.value)}
+        if part not in entries:
+            break
+        mark, node = entries[part]
+        line = mark.start_mark.line + 1
+    return line
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    return f'Did you mean "{near[0]}"?' if near else "Use one of these."

@@ -1,0 +1,155 @@
+"""A conversation with a model as it is and as a patch makes it, side by side.
+
+Each side answers its own history. Both are rows of one batch, the base at strength 0 and the patched side at the strength
+asked for, so that one generation serves both; a patch that can not be attached is applied to the weights in between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import UsageError
+from .files import write_bytes
+from .generation import Doses, generate
+from .lm import LM
+from .patch import Patch
+
+Message = dict[str, str]  # "role" and "content", as chat templates read them
+
+
+class Reply(NamedTuple):
+    """What the base and the patched model say; `patched` is None without a patch."""
+
+    base: str
+    patched: str | None
+
+
+@dataclass
+class Manner:
+    """How the models speak; may be changed between turns.
+
+    Attributes:
+        strength: of the patch; 0 is the base, 1 the patch as made.
+        temperature: 0 is greedy.
+        seed: of the random streams; both sides draw the same numbers while their histories are the same.
+        tokens: longest answer.
+        system: text of the system's turn, if any.
+        raw: no chat template; the history is continued as plain text.
+        thinking: let models that can think aloud do so.
+    """
+
+    strength: float = 1.0
+    temperature: float = 0.7
+    seed: int = 0
+    tokens: int = 200
+    system: str = ""
+    raw: bool = False
+    thinking: bool = False
+
+
+@dataclass(eq=False)
+class Talk:
+    """A conversation of several turns with both models.
+
+    Attributes:
+        lm: the base model; the same, bit for bit, after every answer.
+        patch: the edit; None talks to the base alone.
+        manner: how they speak.
+        history: the turns of the base and of the patched side.
+        transcript: one entry a turn: prompt, answers and manner.
+
+    Raises:
+        PatchMismatch: when the patch is for other weights.
+    """
+
+    lm: LM
+    patch: Patch | None = None
+    manner: Manner = field(default_factory=Manner)
+    history: tuple[list[Message], ...] = field(init=False)
+    transcript: list[dict[str, Any]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.reset()
+        self._attachable = self.patch is not None and _attachable(self.patch, self.lm)
+
+    def reset(self) -> None:
+        """Forget both histories; the transcript stays."""
+        self.history = ([],) if self.patch is None else ([], [])
+
+    def respond(self, text: str) -> Reply:
+        """Return both answers to a text and remember them. A turn that fails leaves the histories as they were.
+
+        Raises:
+            UsageError: when the conversation is longer than the model can read, or its template refuses it.
+        """
+        turn = {"role": "user", "content": text}
+        rows = [self._ids([*side, turn]) for side in self.history]
+        room = self._room(max(map(len, rows)))
+        answers = [answer.strip() for answer in self._generate(rows, room)]
+        for side, answer in zip(self.history, answers, strict=True):
+            side += [turn, {"role": "assistant", "content": answer}]
+        reply = Reply(answers[0], answers[1] if self.patch else None)
+        self.transcript.append({"prompt": text, **reply._asdict(), **asdict(self.manner)})
+        return reply
+
+    def save(self, path: str | Path) -> None:
+        """Write the transcript, one line of JSON a turn.
+
+        Raises:
+            UsageError: when nothing was said yet, or the file can not be written.
+        """
+        if not str(path) or not self.transcript:
+            raise UsageError("nothing to save, or no place for it", fix="Say something first, then: /save FILE")
+        lines = [json.dumps(turn, ensure_ascii=False) + "\n" for turn in self.transcript]
+        write_bytes(Path(path), "".join(lines).encode())
+
+    def _ids(self, turns: Sequence[Message]) -> list[int]:
+        if self.manner.raw:
+            return self.lm.encode("\n".join(turn["content"] for turn in turns))
+        first = [{"role": "system", "content": self.manner.system}] if self.manner.system else []
+        return self.lm.encode_messages([*first, *turns], thinking=self.manner.thinking)
+
+    def _room(self, used: int) -> int:
+        """Return how many tokens an answer may have after `used` of them."""
+        limit = getattr(self.lm.model.config, "max_position_embeddings", None)
+        room = self.manner.tokens if limit is None else min(self.manner.tokens, limit - used)
+        if room < 1:
+            raise UsageError(
+                "the conversation is longer than the model can read",
+                why=f"{used} tokens of {limit}.",
+                fix="Start again with /reset, or say less.",
+            )
+        return room
+
+    def _generate(self, rows: list[list[int]], room: int) -> list[str]:
+        manner = self.manner
+
+        def answer(some: list[list[int]], doses: Doses | None = None) -> list[str]:
+            made = generate(
+                self.lm, some, max_new_tokens=room, temperature=manner.temperature, seed=manner.seed, doses=doses
+            )
+            return [text for (text,) in made]
+
+        if self.patch is None:
+            return answer(rows)
+        # The base was checked when the talk began; hashing every touched tensor again would delay each answer.
+        if self._attachable:
+            with self.patch.attached(self.lm, force=True) as dose:
+                return answer(rows, Doses(dose, [0.0, manner.strength]))
+        base = answer(rows[:1])
+        with (manner.strength * self.patch).applied(self.lm, force=True):
+            return base + answer(rows[1:])
+
+
+def _attachable(patch: Patch, lm: LM) -> bool:
+    """Return whether a patch can be added while the model runs; it must be for this model in any case."""
+    patch.check_base(lm)
+    try:
+        with patch.attached(lm, force=True):
+            return True
+    except UsageError:
+        return False

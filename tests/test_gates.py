@@ -1,0 +1,94 @@
+import pytest
+
+from suture.errors import DataError
+from suture.gates import Gate, Spec, judged
+from suture.metrics._score import Score
+from suture.report import Line, Report
+
+HEAD = "model: patient\npatches: [a.safetensors]\n"
+
+
+@pytest.fixture
+def report():
+    rude = Score(before=0.8, after=0.5, change=-0.3, low=-0.4, high=-0.1, cases=50)
+    facts = Score(before=1.0, after=0.98, change=-0.02, low=-0.06, high=0.0, cases=50)
+    lines = [Line("rude", "target", "lower", "", rude), Line("facts", "keep", "higher", "", facts)]
+    return Report("m", "x", {}, {}, lines)
+
+
+def passes(report, **gate):
+    (verdict,) = judged([Gate(**gate)], report)
+    return verdict.passed
+
+
+def test_absolute_limits_look_at_the_patched_figure(report):
+    assert passes(report, measure="rude", max=0.5)
+    assert not passes(report, measure="rude", max=0.49)
+    assert passes(report, measure="facts", min=0.98)
+    assert not passes(report, measure="facts", min=0.99)
+
+
+def test_limits_against_the_base_look_at_the_worst_end_unless_told(report):
+    assert not passes(report, measure="facts", max_decrease=0.05)
+    assert passes(report, measure="facts", max_decrease=0.06)
+    assert passes(report, measure="facts", max_decrease=0.02, interval="point")
+    assert not passes(report, measure="facts", max_decrease=0.01, interval="point")
+    assert passes(report, measure="rude", max_increase=0.0)
+
+
+def test_a_negative_limit_demands_a_change_for_the_better(report):
+    assert passes(report, measure="rude", max_increase=-0.1)
+    assert not passes(report, measure="rude", max_increase=-0.2)
+    assert passes(report, measure="rude", max_increase=-0.3, interval="point")
+
+
+def test_a_verdict_shows_figure_and_limit_in_the_same_unit(report):
+    gates = [Gate(measure="rude", max=0.6), Gate(measure="facts", max_decrease=0.05)]
+    assert [verdict.describe() for verdict in judged(gates, report)] == [
+        ["rude", "50.0 %", "max 60.0 %"],
+        ["facts", "6.0 pt (worst)", "max_decrease 5.0 pt"],
+    ]
+
+
+def load(tmp_path, text):
+    file = tmp_path / "gates.yaml"
+    file.write_text(text)
+    return Spec.load(file)
+
+
+def test_a_spec_is_read_whole(tmp_path):
+    spec = load(tmp_path, f"{HEAD}scale: 2\nsize: 7\ngates:\n- {{measure: rude, max: 1, interval: point}}\n")
+    assert (spec.model, spec.patches, spec.scale, spec.size) == ("patient", ["a.safetensors"], 2.0, 7)
+    assert spec.gates == [Gate(measure="rude", max=1.0, interval="point")]
+    assert "rude" in [measure.name for measure in spec.measures()]
+
+
+WRONG = [
+    ("scael: 2\ngates: [{measure: a, max: 1}]", r"line 3: unknown key 'scael'", 'Did you mean "scale"'),
+    ("gates:\n- measure: a\n  mxa: 1\n", r"line 5: unknown key 'mxa'", 'Did you mean "max"'),
+    ("gates:\n- measure: a\n", r"line 4: gates.0: .*exactly one of", "docs/check.md"),
+    ("gates:\n- {measure: a, max: 1, min: 1}\n", r"line 4: gates.0: .*exactly one of", "docs/check.md"),
+    ("gates:\n- {measure: a, max: high}\n", r"line 4: gates.0.max: .*number", "docs/check.md"),
+    ("gates:\n- {measure: a, max: .nan}\n", r"line 4: gates.0.max: .*finite", "docs/check.md"),
+    ("gates:\n- {max: 1}\n", r"line 4: 'measure' is missing", "Add measure"),
+    ("gates: []\n", r"line 3: gates: .*at least 1", "docs/check.md"),
+    ("size: '7'\ngates: [{measure: a, max: 1}]", r"line 3: size: .*integer", "docs/check.md"),
+    ("size: 0\ngates: [{measure: a, max: 1}]", r"line 3: size", "docs/check.md"),
+    ("gates: [{measure: a, max: 1}]\nscale: 1\nscale: 2\n", r"line 5: 'scale' stands twice", "Remove"),
+    ("gates: [\n", r"line 4: not YAML", "docs/check.md"),
+]
+
+
+@pytest.mark.parametrize(("text", "said", "fix"), WRONG)
+def test_a_wrong_spec_is_answered_with_line_and_fix(tmp_path, text, said, fix):
+    with pytest.raises(DataError, match=said) as problem:
+        load(tmp_path, HEAD + text)
+    assert fix in problem.value.fix
+
+
+def test_a_gate_on_no_measure_of_the_suite_is_refused_before_any_model_is_loaded(tmp_path):
+    (tmp_path / "texts.txt").write_text("On Monday it rained.\n")
+    spec = load(tmp_path, f"{HEAD}texts: {tmp_path}/texts.txt\ngates: [{{measure: drfit, max: 1}}]\n")
+    with pytest.raises(DataError, match="no measure 'drfit'") as problem:
+        spec.measures()
+    assert problem.value.fix == 'Did you mean "drift"?'
