@@ -192,7 +192,11 @@ class Anatomy:
         return [self.weight(Site(layer, part)) for layer in (range(self.layers) if layers is None else layers)]
 
     def module(self, site: Site) -> tuple[nn.Module, Literal["input", "output"]]:
-        """Return the module at whose input or output the activations of a site are found."""
+        """Return the module at whose input or output the activations of a site are found.
+
+        A weight's activations are the whole output of the module that applies it; of a fused tensor the weight's own part
+        are `outputs` channels from `start`.
+        """
         if site.layer < 0:
             path = {"embed": self.layout.embed, "final": self.layout.final}.get(site.part)
             if path is None:
@@ -214,6 +218,8 @@ class Anatomy:
                 return block.get_submodule(self.layout.mlp), "output"
             case "mlp.key":
                 return block.get_submodule(self.layout.weights["mlp.down"].path), "input"
+        if site in self._weights:
+            return self._weights[site].module, "output"
         raise UsageError(f"no activations called {site.part!r}", fix=f"Known: {', '.join(ACTIVATIONS)}, embed, final.")
 
     def disk_name(self, module: nn.Module, parameter: str = "weight") -> str:

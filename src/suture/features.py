@@ -38,6 +38,30 @@ def extract(
         max_tokens: cut longer texts.
         progress: called with the number of texts finished.
     """
+    rows, spans = spanned(lm, examples, pool, max_tokens)
+    result = torch.zeros(len(rows), len(sites), lm.width)
+
+    def run(part: Sequence[int]) -> int:
+        batch = lm.batch([rows[i] for i in part])
+        with trace(lm, sites, stop=True) as seen:
+            lm.forward(batch, head=False)
+        weights = averaging(batch, [spans[i] for i in part])
+        for column, site in enumerate(sites):
+            pooled = torch.einsum("bt,btd->bd", weights, seen[site].float())
+            result[list(part), column] = pooled.cpu()
+        return len(part)
+
+    for group in bucketed([len(row) for row in rows]):
+        for count in halving(group, run):
+            if progress:
+                progress(count)
+    return result
+
+
+def spanned(
+    lm: LM, examples: Sequence[Labelled], pool: Pool, max_tokens: int | None = None
+) -> tuple[list[list[int]], list[int]]:
+    """Return the ids of each example and the first token that is averaged, see `extract`."""
     rows, spans = [], []
     for example in examples:
         ids, begin = token_ids(lm, example)
@@ -54,23 +78,7 @@ def extract(
         ids = ids[:max_tokens]
         rows.append(ids)
         spans.append(min(first, len(ids) - 1))
-    result = torch.zeros(len(rows), len(sites), lm.width)
-
-    def run(part: Sequence[int]) -> int:
-        batch = lm.batch([rows[i] for i in part])
-        with trace(lm, sites, stop=True) as seen:
-            lm.forward(batch, head=False)
-        weights = _weights(batch, [spans[i] for i in part])
-        for column, site in enumerate(sites):
-            pooled = torch.einsum("bt,btd->bd", weights, seen[site].float())
-            result[list(part), column] = pooled.cpu()
-        return len(part)
-
-    for group in bucketed([len(row) for row in rows]):
-        for count in halving(group, run):
-            if progress:
-                progress(count)
-    return result
+    return rows, spans
 
 
 def token_ids(lm: LM, example: Labelled) -> tuple[list[int], int]:
@@ -80,7 +88,7 @@ def token_ids(lm: LM, example: Labelled) -> tuple[list[int], int]:
     return lm.encode_chat(example.prompt, example.text)
 
 
-def _weights(batch: Batch, first: Sequence[int]) -> Tensor:
+def averaging(batch: Batch, first: Sequence[int]) -> Tensor:
     """Return averaging weights over the tokens from `first` on: (batch, tokens), rows sum to 1."""
     columns = torch.arange(batch.mask.shape[1], device=batch.mask.device)
     chosen = batch.mask * (columns >= torch.tensor(list(first), device=batch.mask.device)[:, None])

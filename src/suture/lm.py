@@ -196,6 +196,10 @@ class LM:
         )
         return full, begin
 
+    def encode_prompts(self, prompts: Sequence[str], *, chat: bool = False) -> list[list[int]]:
+        """Return the ids of prompts to be continued: raw texts, or requests of a chat."""
+        return [self.encode_chat(prompt)[0] if chat else self.encode(prompt) for prompt in prompts]
+
     def _template(self, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> list[int]:
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote the start token

@@ -10,16 +10,14 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from .budget import Budget
 from .evaluation import Baseline, observe, values
+from .figures.frontier import SearchPoint
 from .generation import Doses
 from .lm import LM
 from .metrics._score import Observation, Progress
 from .patch import Patch
 from .suite import Measure, Suite
-
-POINTS = 0.02  # most that a share to keep may lose
-PERPLEXITY = 0.05  # most that perplexity may rise, relative
-ROUNDING = 1e-9  # one fact in fifty is two points, whatever 1 - 49 / 50 is in binary
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,33 +37,6 @@ class Point:
         return self.patch * self.strength
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What an edit may cost.
-
-    Attributes:
-        points: most that a share to keep may lose (0.02 is two points).
-        perplexity: most that perplexity may rise, relative.
-    """
-
-    points: float = POINTS
-    perplexity: float = PERPLEXITY
-
-    def excess(self, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
-        """Return the largest overstepping over all measures to keep, in units of the budget; 0 when it is kept."""
-        worst = 0.0
-        for measure in suite:
-            if measure.role != "keep":
-                continue
-            before, after = base[measure.name], now[measure.name]
-            if measure.metric == "perplexity":
-                cost = (after / before - 1) / self.perplexity
-            else:
-                cost = ((before - after) if measure.better == "higher" else (after - before)) / self.points
-            worst = max(worst, cost - 1)
-        return worst if worst > ROUNDING else 0.0
-
-
 @dataclass(frozen=True, eq=False)
 class Frontier:
     """All points of a search, the base's figures, and the chosen point (None when none keeps the budget and gains)."""
@@ -73,6 +44,22 @@ class Frontier:
     base: dict[str, float]
     points: list[Point]
     best: Point | None = field(default=None)
+
+    def shown(self, suite: Suite, target: str, budget: Budget | None = None) -> list[SearchPoint]:
+        """Return the points as a report shows them, with the worst share of the budget that each uses."""
+        budget = budget or Budget()
+        return [
+            SearchPoint(
+                point.label,
+                point.strength,
+                point.values[target],
+                budget.worst(suite, self.base, point.values),
+                within=point.excess == 0,
+                chosen=point is self.best,
+                rejected="" if point.gain > 0 else "does not help",
+            )
+            for point in self.points
+        ]
 
 
 def dose_response(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -25,3 +27,8 @@ Dtype = Annotated[str, typer.Option(help="auto (as stored; small models in float
 def run_folder(name: str) -> Path:
     """Return a new folder name for the results of a run: runs/<utc>-<name>."""
     return Path("runs") / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{name}"
+
+
+def typed() -> str:
+    """Return the command line as it was typed, to be typed again."""
+    return shlex.join(["suture", *sys.argv[1:]])
