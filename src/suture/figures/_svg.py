@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 WIDTH = 360
 LETTER = 11  # height of letters
-ADVANCE = 0.54  # mean width of a letter, as a share of its height; measured on system fonts
+ADVANCE = 0.6  # mean width of a letter, as a share of its height, in a wide system font (DejaVu Sans)
+TIGHT = 0.56  # the same of running text, where a letter too many does no harm
 SHRINK, GROW = 0.9, 1.45  # how far a picture may be scaled
 COLOURS = ("--s1", "--s2", "--s3", "--s4", "--s5", "--s6")
 SHAPES = ("circle", "square", "triangle", "diamond", "plus", "cross")
@@ -78,6 +79,14 @@ def round_text(value: float) -> str:
     return ("0" if float(shown) == 0 else shown).replace("-", "\u2212")
 
 
+def look(index: int) -> tuple[str, str, str]:
+    """Return colour, shape and dash of a series; 36 differ."""
+    turn = index // len(COLOURS)
+    kinds = ((COLOURS, index), (SHAPES, index + turn), (DASHES, index + 2 * turn))
+    colour, shape, dash = (kind[number % len(kind)] for kind, number in kinds)
+    return colour, shape, dash
+
+
 def at(value: float) -> str:
     """Return a coordinate; refuses what is no number, so that no picture can hold NaN."""
     if not math.isfinite(value):
@@ -87,14 +96,24 @@ def at(value: float) -> str:
 
 def cut(words: str, width: float, size: float = LETTER) -> str:
     """Return words that fit a width, the rest as an ellipsis."""
-    room = max(1, int(width / (size * ADVANCE)))
+    room = max(1, int(width / (size * TIGHT)))
     return words if len(words) <= room else words[: room - 1].rstrip() + "\u2026"
 
 
-def text(x: float, y: float, words: str, *, anchor: str = "start", colour: str = "--mute", size: float = LETTER) -> str:
-    """Return a line of text at its baseline."""
+def text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    anchor: str = "start",
+    colour: str = "--mute",
+    size: float = LETTER,
+    clear: bool = False,
+) -> str:
+    """Return a line of text at its baseline; `clear` keeps lines behind it off its letters."""
+    halo = ' paint-order="stroke" stroke="var(--bg)" stroke-width="4" stroke-linejoin="round"' if clear else ""
     return (
-        f'<text x="{at(x)}" y="{at(y)}" text-anchor="{anchor}" font-size="{size:g}" fill="var({colour})">'
+        f'<text x="{at(x)}" y="{at(y)}" text-anchor="{anchor}" font-size="{size:g}" fill="var({colour})"{halo}>'
         f"{html.escape(words)}</text>"
     )
 
@@ -165,28 +184,29 @@ def legend(entries: Sequence[tuple[str, str]], y: float, x: float = 10) -> tuple
     for sign, words in entries:
         words = cut(words, WIDTH - x - 26)
         width = 28 + len(words) * LETTER * ADVANCE
-        if left > x and left + width > WIDTH + 6:
+        if left > x and left + width > WIDTH:
             left, y = x, y + 17
         parts.append(f'<g transform="translate({at(left)} {at(y)})">{sign}{text(21, 4, words, colour="--fg")}</g>')
         left += width + 6
     return "".join(parts), y + 10
 
 
-def picture(name: str, title: str, description: str, height: float, body: str) -> str:
+def picture(name: str, title: str, description: str, height: float, body: str, width: float = WIDTH) -> str:
     """Return the whole SVG, with what a screen reader says.
 
     Args:
         name: unique on its page; letters and digits.
         title: one line.
         description: what the picture shows, in words and numbers.
-        height: of a picture WIDTH wide.
+        height: of the picture.
         body: what is drawn.
+        width: of the picture; a wider one is scrolled on small screens.
     """
     key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return (
-        f'<svg viewBox="0 0 {WIDTH} {at(math.ceil(height))}" role="img" '
+        f'<svg viewBox="0 0 {at(math.ceil(width))} {at(math.ceil(height))}" role="img" '
         f'aria-labelledby="{key}-title {key}-desc" font-family="system-ui,sans-serif" '
-        f'style="display:block;width:100%;min-width:{SHRINK * WIDTH:.0f}px;max-width:{GROW * WIDTH:.0f}px">'
+        f'style="display:block;width:100%;min-width:{SHRINK * width:.0f}px;max-width:{GROW * width:.0f}px">'
         f'<title id="{key}-title">{html.escape(title)}</title><desc id="{key}-desc">{html.escape(description)}</desc>'
         f"{body}</svg>"
     )

@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ._svg import WIDTH, Scale, cut, legend, line, marker, picture, round_text, text
+from ._svg import ADVANCE, LETTER, WIDTH, Scale, cut, legend, line, marker, picture, round_text, text
 
 LEFT, RIGHT, ROW, HEAD = 12, WIDTH - 12, 40, 8
 LOOKS = {"good": ("circle", "--good"), "bad": ("diamond", "--bad"), "": ("square", "--mute")}
-SAID = {"good": "better", "bad": "worse", "": "no clear change"}
+SAID = {"good": "better", "bad": "worse", "": "no verdict"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Bar:
         low: 2.5 % quantile.
         high: 97.5 % quantile.
         verdict: "good" or "bad" when the interval does not hold 0, else "".
+        shown: the change as it is written beside the label.
         control: change, low and high of the control.
         limit: the change at which the budget is used up.
     """
@@ -35,6 +36,7 @@ class Bar:
     low: float
     high: float
     verdict: str
+    shown: str
     control: tuple[float, float, float] | None = None
     limit: float | None = None
 
@@ -88,10 +90,15 @@ def _anchor(x: float) -> str:
 
 def _row(bar: Bar, x: Scale, top: float) -> str:
     shape, colour = LOOKS[bar.verdict]
-    value = f"{bar.change:+.3g}".replace("-", "\u2212")
     parts = [
-        text(LEFT, top + 12, cut(bar.label, RIGHT - LEFT - 50), colour="--fg"),
-        text(RIGHT, top + 12, value, anchor="end", colour=colour),
+        text(
+            LEFT,
+            top + 12,
+            cut(bar.label, RIGHT - LEFT - LETTER * len(bar.shown) * ADVANCE - 12),
+            colour="--fg",
+            clear=True,
+        ),
+        text(RIGHT, top + 12, bar.shown, anchor="end", colour=colour, clear=True),
     ]
     middle = top + 22
     if bar.limit is not None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from ._svg import LETTER, WIDTH, box, cut, picture, text, tip
 
-LABELS, TOP = 118, 26  # room for the names on the left, and for the numbers above
-HEIGHT, WIDEST = 30, 48  # of a cell
+LABELS, TOP = 130, 26  # room for the names on the left, and for the numbers above
+HEIGHT, NARROWEST, WIDEST = 30, 30, 48  # of a cell
 
 
 def cosine_matrix(names: Sequence[str], cosines: Sequence[Sequence[float]]) -> str:
@@ -23,8 +23,8 @@ def cosine_matrix(names: Sequence[str], cosines: Sequence[Sequence[float]]) -> s
     """
     if any(len(row) != len(names) for row in cosines) or len(cosines) != len(names):
         raise ValueError(f"{len(names)} names for a matrix of {len(cosines)} rows")
-    size = min(WIDEST, (WIDTH - LABELS - 8) / max(1, len(names)))
-    letter = min(LETTER, size * 0.42)
+    size = max(NARROWEST, min(WIDEST, (WIDTH - LABELS - 8) / max(1, len(names))))
+    letter = min(LETTER, size * 0.3)
     parts = []
     for row, name in enumerate(names):
         top = TOP + row * HEIGHT
@@ -46,4 +46,5 @@ def cosine_matrix(names: Sequence[str], cosines: Sequence[Sequence[float]]) -> s
     below = [(i, j) for i in range(len(names)) for j in range(i)]
     pairs = [f"{names[i]} and {names[j]} {cosines[i][j]:.2f}" for i, j in below if math.isfinite(cosines[i][j])]
     words = "; ".join(pairs) or "No pairs."
-    return picture("cosine-matrix", "Cosines between directions", words, TOP + len(names) * HEIGHT + 6, "".join(parts))
+    height, width = TOP + len(names) * HEIGHT + 6, max(WIDTH, LABELS + len(names) * size + 8)
+    return picture("cosine-matrix", "Cosines between directions", words, height, "".join(parts), width)

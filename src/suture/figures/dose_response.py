@@ -1,7 +1,7 @@
 """Dose and response: the target over the strength of an edit, and below it what the strength costs.
 
-The upper panel shows the target with its floor; the lower one what each property to keep lost, with the budget as dashed
-lines. A vertical line marks the chosen strength.
+The upper panel shows the target with its floor; the lower one what each property to keep lost, with the budget as lines
+without markers. A dotted line marks the chosen strength.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ._svg import COLOURS, DASHES, SHAPES, WIDTH, Scale, axes, curve, legend, line, marker, picture, round_text, text
+from ._svg import WIDTH, Scale, axes, curve, legend, line, look, marker, picture, round_text, text
 
 LEFT, RIGHT = 40, WIDTH - 14
 TOP, BOTTOM, LOWER_TOP, LOWER_BOTTOM = 34, 150, 190, 300  # heights of the panels' edges
@@ -54,23 +54,26 @@ def dose_response(
     parts += _series(x, upper, strengths, target, "--edit", "circle", "", name, unit)
     key, bottom = legend(signs, BOTTOM + (20 if damage else 46))
     if damage:
-        shift = bottom - (LOWER_TOP - 24)
+        shift = bottom - (LOWER_TOP - 30)
         lower = Scale.over([0.0, *finite, *limits.values()], LOWER_BOTTOM + shift, LOWER_TOP + shift, most=most)
         parts += [key, axes(x, lower, "strength", "lost by what is to keep, points (perplexity: %)")]
         for limit, height in limits.items():
-            parts.append(line(LEFT, lower(height), RIGHT, lower(height), "--bad", dash="6 3", width=1.3))
-            parts.append(text(LEFT + 4, lower(height) - 3, limit, colour="--bad"))
+            parts.append(line(LEFT, lower(height), RIGHT, lower(height), "--bad", width=1.3))
+            parts.append(text(LEFT + 4, lower(height) - 3, limit, colour="--bad", clear=True))
         signs = []
         for index, (kept, values) in enumerate(damage.items()):
-            colour, shape, dash = (kinds[index % len(kinds)] for kinds in (COLOURS, SHAPES, DASHES))
+            colour, shape, dash = look(index)
             parts += _series(x, lower, strengths, values, colour, shape, dash, kept, "")
             signs.append((curve([(0, 0), (16, 0)], colour, dash) + marker(shape, 8, 0, colour), kept))
         key, bottom = legend(signs, LOWER_BOTTOM + shift + 46)
     parts.append(key)
     if chosen is not None:
-        parts.append(line(x(chosen), TOP - 6, x(chosen), lower.start if damage else BOTTOM, "--fg", dash="2 2"))
+        for panel in [upper, *([lower] if damage else [])]:
+            parts.append(line(x(chosen), panel.start, x(chosen), panel.end, "--fg", dash="2 2"))
         anchor = "end" if x(chosen) > WIDTH / 2 else "start"
-        parts.append(text(x(chosen), TOP - 9, f"chosen: {round_text(chosen)}", anchor=anchor, colour="--fg"))
+        away = -4 if anchor == "end" else 4
+        words = f"chosen: {round_text(chosen)}"
+        parts.append(text(x(chosen) + away, TOP + 12, words, anchor=anchor, colour="--fg", clear=True))
     said = "; ".join(f"strength {s:g}: {v:.1f} {unit}" for s, v in zip(strengths, target, strict=True))
     lost = "; ".join(f"{kept} at most {max(values):.1f}" for kept, values in damage.items())
     words = f"{name}: {said}." + (f" Lost: {lost}." if lost else "")

@@ -57,11 +57,11 @@ def frontier(
     x = Scale.over([0.0, 110.0, *(100 * p.cost for p in known)], LEFT, RIGHT, most=MOST)
     y = Scale.over([0.0, *targets, *([] if base is None else [base])], BOTTOM, TOP)
     parts = [axes(x, y, "worst share of the budget used, %", f"{name}, {unit}")]
-    parts.append(line(x(100), TOP - 6, x(100), BOTTOM, "--bad", dash="6 3", width=1.3))
-    parts.append(text(x(100) - 3, TOP - 9, "budget", anchor="end", colour="--bad"))
+    parts.append(line(x(100), TOP - 6, x(100), BOTTOM, "--bad", width=1.3))
+    parts.append(text(x(100) + 4, TOP + 12, "budget", colour="--bad", clear=True))
     if base is not None:
         parts.append(line(LEFT, y(base), RIGHT, y(base), "--mute", dash="2 3"))
-        parts.append(text(RIGHT, y(base) - 4, "base", anchor="end"))
+        parts.append(text(RIGHT, y(base) - 4, "base", anchor="end", clear=True))
     labels = list(dict.fromkeys(p.label for p in known))
     look = {label: (FILLED[i % len(FILLED)], COLOURS[i % len(COLOURS)]) for i, label in enumerate(labels)}
     for point, height in sorted(zip(known, targets, strict=True), key=lambda pair: pair[0].chosen):
@@ -103,6 +103,8 @@ def _drawn(point: SearchPoint, x: Scale, y: Scale, height: float, shape: str, co
         side = "end" if left > (x.start + x.end) / 2 else "start"
         room = (left - x.start if side == "end" else x.end - left) - 12
         words = f" at {round_text(point.strength)}"
-        words = cut(point.label, room - 6 * len(words)) + words
-        parts.append(text(left + (-12 if side == "end" else 12), top + 4, words, anchor=side, colour="--fg"))
+        words = cut(point.label, room - 7 * len(words)) + words
+        parts.append(
+            text(left + (-12 if side == "end" else 12), top + 4, words, anchor=side, colour="--fg", clear=True)
+        )
     return f"<g>{''.join(parts)}</g>"

@@ -20,13 +20,14 @@ from .style import STYLE
 from .words import FORMS, difference, figure, headline, verdict
 
 SHOWN = 3  # texts of each measure
+SCORES = {"cosine": "cosine with the probe", "effect": "gain over damage", "random": "cosine with the probe"}
 SIGNS = {"good": "\u2713 ", "bad": "! ", "": ""}  # beside the colour
 
 
 def page(report: Report) -> str:
     """Return the whole page."""
     title = f"{html.escape(report.method)} on {html.escape(report.model)}"
-    sections = (_head, _changes, _tables, _doses, _search, _where, _activity, _directions, _texts, _settings, _commands)
+    sections = (_head, _changes, _tables, _choice, _place, _texts, _settings, _commands)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>suture: {title}</title><style>{STYLE}</style>"
@@ -59,8 +60,8 @@ def _changes(report: Report) -> str:
         for line in lines:
             panels.setdefault(FORMS[line.unit].axis, []).append(_bar(line, report.budget))
         if panels:
-            pictures.append(_figure(change_bars(title, panels), title))
-    return _section("What changed", *pictures)
+            pictures.append(_figure(title, change_bars(title, panels)))
+    return f'<h2>What changed</h2><div class="columns">{"".join(pictures)}</div>' if pictures else ""
 
 
 def _bar(line: Line, budget: Budget | None) -> Bar:
@@ -69,11 +70,14 @@ def _bar(line: Line, budget: Budget | None) -> Bar:
     def scaled(score: Score) -> tuple[float, float, float]:
         return scale * score.change, scale * score.low, scale * score.high
 
+    shown = difference(line.score, line.unit).split(" [")[0].replace("-", "\u2212")
     limit = None
     if budget and line.role == "keep":
         worse = -1 if line.better == "higher" else 1
         limit = 100 * budget.perplexity if line.unit == "perplexity" else worse * 100 * budget.points
-    return Bar(line.about, *scaled(line.score), verdict(line), scaled(line.random) if line.random else None, limit)
+    return Bar(
+        line.about, *scaled(line.score), verdict(line), shown, scaled(line.random) if line.random else None, limit
+    )
 
 
 def _tables(report: Report) -> str:
@@ -110,6 +114,21 @@ def _bars(line: Line) -> str:
     )
 
 
+def _choice(report: Report) -> str:
+    parts = _dose(report) + _search(report)
+    pictures = f'<div class="grid">{parts}</div>' if parts else ""
+    table = _doses(report)
+    return f"<h2>How the strength was chosen</h2>{pictures}{table}" if pictures or table else ""
+
+
+def _dose(report: Report) -> str:
+    strengths, aim = sorted(report.doses), report.aim
+    if not strengths or aim is None or aim.name not in report.doses[strengths[0]]:
+        return ""
+    said = "How far the target moves with the strength of the edit, and below it what each strength costs."
+    return _figure("Dose and response", _curve(report, aim, strengths), said)
+
+
 def _doses(report: Report) -> str:
     if not report.doses:
         return ""
@@ -123,12 +142,7 @@ def _doses(report: Report) -> str:
         for s in strengths
     )
     table = f'<div class="scroll"><table><tr><th>Strength</th>{head}</tr>{rows}</table></div>'
-    said = "How far the target moves with the strength of the edit, and what each strength costs. The numbers are in the table."
-    aim = report.aim
-    pictures = [] if aim is None or aim.name not in names else [_figure(_curve(report, aim, strengths), said)]
-    return _section(
-        "Dose and response", *pictures, f"<details><summary>All figures by strength</summary>{table}</details>"
-    )
+    return f"<details><summary>All figures by strength</summary>{table}</details>"
 
 
 def _curve(report: Report, aim: Line, strengths: Sequence[float]) -> str:
@@ -171,20 +185,24 @@ def _search(report: Report) -> str:
         base=None if base is None else form.scale * base,
     )
     said = "Every candidate at every strength, measured on prompts that the rest of this report does not use."
-    return _section("What was searched", _figure(drawn, said))
+    return _figure("What was searched", drawn, said)
+
+
+def _place(report: Report) -> str:
+    parts = _where(report) + _activity(report) + _directions(report)
+    return f'<h2>Where the edit is</h2><div class="grid">{parts}</div>' if parts else ""
 
 
 def _where(report: Report) -> str:
     where = report.where
     if where is None:
         return ""
-    pictures = []
-    if where.counts:
-        said = "All rows that could be edited by their score; the filled part is edited. The outer bars hold what lies beyond."
-        drawn = score_histogram(where.edges, where.counts, where.chosen, score=where.by)
-        pictures.append(_figure(drawn, said))
-    pictures.append(_figure(rows_per_layer(where.layers), "Edited rows of each block."))
-    return _section("Where the edit is", *pictures)
+    bars = _figure("Rows by block", rows_per_layer(where.layers), "Edited rows of each block.")
+    if not where.counts:
+        return bars
+    drawn = score_histogram(where.edges, where.counts, where.chosen, score=SCORES.get(where.by, where.by))
+    said = "All rows that could be edited, by their score; the filled part is edited. The outer bars hold what lies beyond."
+    return _figure("Rows by score", drawn, said) + bars
 
 
 def _activity(report: Report) -> str:
@@ -193,14 +211,14 @@ def _activity(report: Report) -> str:
         return ""
     drawn = activation_change((found.wanted_before, found.wanted_after), (found.unwanted_before, found.unwanted_after))
     said = "A point is an edited neuron; above the dashed line it fires on more tokens than before the edit."
-    return _section("What the edited neurons do", _figure(drawn, said))
+    return _figure("What the edited neurons do", drawn, said)
 
 
 def _directions(report: Report) -> str:
     if report.directions is None:
         return ""
     drawn = cosine_matrix(report.directions.names, report.directions.cosines)
-    return _section("How alike directions are", _figure(drawn, "1: the same, 0: unrelated, \u22121: opposite."))
+    return _figure("How alike directions are", drawn, "1: the same, 0: unrelated, \u22121: opposite.")
 
 
 def _texts(report: Report) -> str:
@@ -232,9 +250,6 @@ def _commands(report: Report) -> str:
     return f"<h2>To get this again</h2><pre>{html.escape(chr(10).join(report.commands))}</pre>"
 
 
-def _figure(drawn: str, said: str) -> str:
-    return f'<figure><div class="scroll">{drawn}</div><figcaption>{html.escape(said)}</figcaption></figure>'
-
-
-def _section(title: str, *parts: str) -> str:
-    return f'<h2>{title}</h2><div class="grid">{"".join(parts)}</div>' if parts else ""
+def _figure(title: str, drawn: str, said: str = "") -> str:
+    caption = f"<figcaption>{html.escape(said)}</figcaption>" if said else ""
+    return f'<figure><h3>{html.escape(title)}</h3><div class="scroll">{drawn}</div>{caption}</figure>'

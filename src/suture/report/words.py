@@ -27,7 +27,7 @@ class Form(NamedTuple):
 FORMS: dict[Unit, Form] = {
     "share": Form(100, 1, " %", 100, 1, " pt", "change, points"),
     "perplexity": Form(1, 3, "", 100, 1, " %", "relative change, %"),
-    "nats": Form(1, 3, "", 1, 3, "", "change, nats"),
+    "nats": Form(1, 4, "", 1, 4, "", "KL, nats"),
     "bits": Form(1, 2, "", 1, 2, "", "change, bits"),
 }
 
@@ -57,8 +57,11 @@ def difference(score: Score, unit: Unit = "share") -> str:
 
 
 def verdict(line: Line) -> str:
-    """Return "good" or "bad" when the whole interval lies on one side of zero, else an empty string."""
-    if line.better == "none" or (line.score.low <= 0 <= line.score.high):
+    """Return "good" or "bad" when the whole interval lies on one side of zero, else an empty string.
+
+    A divergence gets none: it is never below zero, so it has a size but no sign.
+    """
+    if line.better == "none" or line.unit == "nats" or (line.score.low <= 0 <= line.score.high):
         return ""
     return "good" if (line.score.change > 0) == (line.better == "higher") else "bad"
 
