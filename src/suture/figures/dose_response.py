@@ -74,8 +74,11 @@ def dose_response(
         away = -4 if anchor == "end" else 4
         words = f"chosen: {round_text(chosen)}"
         parts.append(text(x(chosen) + away, TOP + 12, words, anchor=anchor, colour="--fg", clear=True))
-    said = "; ".join(f"strength {s:g}: {v:.1f} {unit}" for s, v in zip(strengths, target, strict=True))
-    lost = "; ".join(f"{kept} at most {max(values):.1f}" for kept, values in damage.items())
+    said = "; ".join(
+        f"strength {s:g}: {v:.1f} {unit}" for s, v in zip(strengths, target, strict=True) if not math.isnan(v)
+    )
+    worst = {kept: max((v for v in values if not math.isnan(v)), default=0.0) for kept, values in damage.items()}
+    lost = "; ".join(f"{kept} at most {most:.1f}" for kept, most in worst.items())
     words = f"{name}: {said}." + (f" Lost: {lost}." if lost else "")
     return picture("dose-response", f"{name} over the strength of the edit", words, bottom, "".join(parts))
 
