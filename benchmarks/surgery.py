@@ -16,13 +16,14 @@ import argparse
 import torch
 from _common import finish, note, table
 
+from suture.budget import Budget
 from suture.evaluation import evaluate, observe, values
 from suture.lm import LM
 from suture.methods.surgery import surgery
 from suture.patch import Patch
 from suture.patient.suites import behaviour, keep, suite
 from suture.probe import fit_probe
-from suture.search import Budget, search
+from suture.search import search
 
 KEEP = ("facts_seen", "facts_unseen", "arithmetic", "benign", "perplexity")
 EDITS = {  # name -> behaviour, direction, target

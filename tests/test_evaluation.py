@@ -1,5 +1,3 @@
-import json
-
 import pytest
 import torch
 
@@ -8,9 +6,8 @@ from suture.errors import DataError
 from suture.evaluation import evaluate, observe, values
 from suture.patch import Patch
 from suture.patient.suites import suite
-from suture.report import verdict
-from suture.search import Budget, dose_response, search
-from suture.suite import Measure, from_files
+from suture.search import dose_response, search
+from suture.suite import from_files
 
 SMALL = ("rude", "kind", "arithmetic", "perplexity", "drift")
 
@@ -41,31 +38,10 @@ def test_every_report_carries_its_controls_and_denominators(report):
         assert line.score.high >= line.score.change - 1e-9
 
 
-def test_a_report_is_readable_by_machines_and_people(report, tmp_path):
-    paths = report.save(tmp_path)
-    content = json.loads(paths["json"].read_text())
-    assert [line["name"] for line in content["lines"]] == list(SMALL)
-    page = paths["html"].read_text()
-    assert "<script" not in page
-    assert "http" not in page
-    assert all(line.about in page for line in report.lines)
-
-
-def test_texts_of_a_model_can_not_inject_into_the_page(report):
-    from dataclasses import replace
-
-    from suture.report import Sample
-
-    evil = Sample("<script>p</script>", "<img src=x>", "&", "<b>", "x")
-    page = replace(report, lines=[replace(report.lines[0], samples=[evil])]).to_html()
-    assert "<script>p" not in page
-    assert "<img" not in page
-
-
-def test_a_change_within_its_interval_is_no_verdict(report):
-    for line in report.lines:
-        if line.score.low <= 0 <= line.score.high:
-            assert verdict(line) == ""
+def test_every_line_has_the_unit_of_its_metric(report):
+    assert {line.name: line.unit for line in report.lines} == {
+        "rude": "share", "kind": "share", "arithmetic": "share", "perplexity": "perplexity", "drift": "nats",
+    }  # fmt: skip
 
 
 def test_the_curve_over_strengths_is_what_each_strength_gives_alone(patient, patch, measures):
@@ -84,20 +60,12 @@ def test_the_search_keeps_its_budget_and_reports_what_it_rejected(patient, patch
     assert len(found.points) == 2
     assert found.points[1].excess > 0
     assert found.best is None or found.best.excess == 0
-
-
-def test_the_budget_is_in_points_and_per_cent():
-    share = Measure("facts", "completion", None, "keep", "higher", "")
-    text = Measure("perplexity", "perplexity", None, "keep", "lower", "")
-    budget = Budget(points=0.02, perplexity=0.05)
-    assert budget.excess([share], {"facts": 1.0}, {"facts": 49 / 50}) == 0
-    assert budget.excess([share, text], {"facts": 1.0, "perplexity": 2.0}, {"facts": 0.981, "perplexity": 2.09}) == 0
-    assert budget.excess(
-        [share, text], {"facts": 1.0, "perplexity": 2.0}, {"facts": 0.94, "perplexity": 2.0}
-    ) == pytest.approx(2)
-    assert budget.excess(
-        [share, text], {"facts": 1.0, "perplexity": 2.0}, {"facts": 1.0, "perplexity": 2.3}
-    ) == pytest.approx(2)
+    shown = found.shown(chosen, "rude")
+    assert [p.strength for p in shown] == [0.5, 30.0]
+    assert not shown[1].within
+    assert shown[1].cost > 1
+    assert shown[1].target == found.points[1].values["rude"]
+    assert sum(p.chosen for p in shown) == (found.best is not None)
 
 
 def test_suites_from_files(tmp_path, llama):

@@ -28,6 +28,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "registry": {"errors"},
     "runs": {"errors", "files"},
     "talk": {"errors", "files", "lm", "generation", "patch"},
+    "budget": {"suite"},
 }
 
 
@@ -62,6 +63,11 @@ def test_methods_and_locators_never_import_their_like():
 def test_metrics_know_no_method_and_no_patch():
     for file in (SOURCE / "metrics").glob("*.py"):
         assert not any(m.split(".")[0] in ("methods", "locate", "patch", "cli") for m in imports(file))
+
+
+def test_pictures_know_numbers_alone():
+    for file in (SOURCE / "figures").glob("*.py"):
+        assert all(m == "figures._svg" for m in imports(file)), file
 
 
 def test_nobody_imports_the_command_line():

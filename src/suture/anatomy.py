@@ -202,7 +202,11 @@ class Anatomy:
         return sorted(found, key=lambda w: (w.site.layer, -1 if w.site.expert is None else w.site.expert))
 
     def module(self, site: Site) -> tuple[nn.Module, Literal["input", "output"]]:
-        """Return the module at whose input or output the activations of a site are found."""
+        """Return the module at whose input or output the activations of a site are found.
+
+        A weight's activations are the whole output of the module that applies it; of a fused tensor the weight's own part
+        are `outputs` channels from `start`.
+        """
         if site.layer < 0:
             path = {"embed": self.layout.embed, "final": self.layout.final}.get(site.part)
             if path is None:
@@ -229,6 +233,8 @@ class Anatomy:
                     if not slot.experts and _parameter(block, slot.path) is not None:
                         return block.get_submodule(slot.path.rpartition(".")[0]), "input"
                 raise UsageError(f"block {site.layer} has no single MLP key", why="Its MLP is a mixture of experts.")
+        if site in self._weights and self._weights[site].parameter.dim() == 2:
+            return self.owner(self._weights[site].tensor)[0], "output"
         raise UsageError(f"no activations called {site.part!r}", fix=f"Known: {', '.join(ACTIVATIONS)}, embed, final.")
 
     def stored(self) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
     done: dict[Hashable, Observation] = {}
     for measure in suite:
         metric = _metric(measure)
-        key = (measure.metric, metric.same_work(measure.cases)) if hasattr(metric, "same_work") else None
+        key = metric.same_work(measure.cases) if hasattr(metric, "same_work") else None
         if key in done:
             found[measure.name] = metric.again(measure.cases, done[key])
             continue
@@ -73,6 +73,7 @@ def evaluate(
                 itself=score(base, base) if controls else None,
                 random=score(base, randomised[measure.name]) if randomised else None,
                 samples=_samples(measure, base, now),
+                unit=measure.unit,
             )
         )
     return Report(lm.name, patch.provenance.method, patch.provenance.settings, patch.provenance.effect, lines)

@@ -38,27 +38,12 @@ def extract(
         max_tokens: cut longer texts.
         progress: called with the number of texts finished.
     """
-    rows, spans = [], []
-    for example in examples:
-        ids, begin = token_ids(lm, example)
-        skip = 1 if ids[:1] == [lm.tokenizer.bos_token_id] and len(ids) > 1 else 0
-        if pool == "decision" and begin:
-            ids = ids[:begin]
-        first = {
-            "decision": len(ids) - 1,
-            "mean": skip,
-            "mean_with_bos": 0,
-            "last": len(ids) - 1,
-            "response": max(begin, skip),
-        }[pool]
-        ids = ids[:max_tokens]
-        rows.append(ids)
-        spans.append(min(first, len(ids) - 1))
+    rows, spans = spanned(lm, examples, pool, max_tokens)
     result = torch.zeros(len(rows), len(sites), lm.width)
 
     def run(part: Sequence[int]) -> int:
         batch = lm.batch([rows[i] for i in part])
-        weights = _weights(batch, [spans[i] for i in part])
+        weights = averaging(batch, [spans[i] for i in part])
 
         def pooled(states: Tensor) -> Tensor:
             return torch.einsum("bt,btd->bd", weights.to(states.device), states.float()).cpu()
@@ -76,6 +61,29 @@ def extract(
     return result
 
 
+def spanned(
+    lm: LM, examples: Sequence[Labelled], pool: Pool, max_tokens: int | None = None
+) -> tuple[list[list[int]], list[int]]:
+    """Return the ids of each example and the first token that is averaged, see `extract`."""
+    rows, spans = [], []
+    for example in examples:
+        ids, begin = token_ids(lm, example)
+        skip = 1 if ids[:1] == [lm.tokenizer.bos_token_id] and len(ids) > 1 else 0
+        if pool == "decision" and begin:
+            ids = ids[:begin]
+        first = {
+            "decision": len(ids) - 1,
+            "mean": skip,
+            "mean_with_bos": 0,
+            "last": len(ids) - 1,
+            "response": max(begin, skip),
+        }[pool]
+        ids = ids[:max_tokens]
+        rows.append(ids)
+        spans.append(min(first, len(ids) - 1))
+    return rows, spans
+
+
 def token_ids(lm: LM, example: Labelled) -> tuple[list[int], int]:
     """Return the ids of an example, and where its answer begins (0 for a plain text)."""
     if example.prompt is None:
@@ -83,7 +91,7 @@ def token_ids(lm: LM, example: Labelled) -> tuple[list[int], int]:
     return lm.encode_chat(example.prompt, example.text)
 
 
-def _weights(batch: Batch, first: Sequence[int]) -> Tensor:
+def averaging(batch: Batch, first: Sequence[int]) -> Tensor:
     """Return averaging weights over the tokens from `first` on: (batch, tokens), rows sum to 1."""
     columns = torch.arange(batch.mask.shape[1], device=batch.mask.device)
     chosen = batch.mask * (columns >= torch.tensor(list(first), device=batch.mask.device)[:, None])

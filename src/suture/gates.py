@@ -22,7 +22,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import DataError
-from .report import Report, figure, is_share
+from .metrics._score import Unit
+from .report import Report, figure
 from .suite import Suite, chosen
 
 LIMITS = ("max", "min", "max_increase", "max_decrease")
@@ -152,14 +153,15 @@ class Verdict:
     gate: Gate
     figure: float
     passed: bool
+    unit: Unit = "share"
 
     def describe(self) -> list[str]:
         """Return measure, figure and limit as people read them."""
         kind, limit = self.gate.limit
         if kind in ("max", "min"):
-            shown = [figure(self.gate.measure, value) for value in (self.figure, limit)]
+            shown = [figure(value, self.unit) for value in (self.figure, limit)]
         else:
-            shown = [_points(self.gate.measure, value) for value in (self.figure, limit)]
+            shown = [_points(value, self.unit) for value in (self.figure, limit)]
             shown[0] += f" ({self.gate.interval})"
         return [self.gate.measure, shown[0], f"{kind} {shown[1]}"]
 
@@ -168,19 +170,20 @@ def judged(gates: Sequence[Gate], report: Report) -> list[Verdict]:
     """Return for each gate the figure it looks at and whether the figure is within the limit."""
     verdicts = []
     for gate in gates:
-        score = report.line(gate.measure).score
+        line = report.line(gate.measure)
+        score = line.score
         kind, limit = gate.limit
         up, down = (score.change,) * 2 if gate.interval == "point" else (score.high, score.low)
         found = {"max": score.after, "min": score.after, "max_increase": up, "max_decrease": 0.0 - down}[kind]
-        verdicts.append(Verdict(gate, found, found >= limit if kind == "min" else found <= limit))
+        verdicts.append(Verdict(gate, found, found >= limit if kind == "min" else found <= limit, line.unit))
     return verdicts
 
 
-def _points(name: str, change: float) -> str:
-    """Return a change as reports show it: points of a share, per cent of a perplexity, nats of a drift."""
-    if is_share(name):
-        return f"{100 * change:.1f} pt"
-    return f"{change:.3f}" if name == "drift" else f"{100 * change:.1f} %"
+def _points(change: float, unit: Unit) -> str:
+    """Return a change as reports show it: points of a share, per cent of a perplexity, the rest as it is."""
+    if unit in ("share", "perplexity"):
+        return f"{100 * change:.1f} {'pt' if unit == 'share' else '%'}"
+    return f"{change:.3f}"
 
 
 def _explained(path: Path, root: yaml.Node, problem: ValidationError) -> DataError:

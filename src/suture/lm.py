@@ -216,6 +216,10 @@ class LM:
         )
         return full, begin
 
+    def encode_prompts(self, prompts: Sequence[str], *, chat: bool = False) -> list[list[int]]:
+        """Return the ids of prompts to be continued: raw texts, or requests of a chat."""
+        return [self.encode_chat(prompt)[0] if chat else self.encode(prompt) for prompt in prompts]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, special tokens left out."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from .anatomy import Site
+from .budget import Budget
 from .errors import NoEffect
 from .evaluation import evaluate, observe, values
 from .goals import Goal
@@ -24,7 +25,7 @@ from .probe import Probe, Space, fit_probe, quietened
 from .region import Region
 from .report import Report
 from .runs import Run
-from .search import Budget, Frontier, Settings, explore
+from .search import Frontier, Settings, explore
 
 SPACE: dict[str, list[Any]] = {
     "space": ["mlp.in", "residual"],

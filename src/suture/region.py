@@ -16,6 +16,8 @@ from .anatomy import Site
 from .errors import CorruptFile, UsageError
 
 FORMAT = "suture.region/1"
+BARS = 40  # of the histogram of all scores
+TAIL = 0.002  # share of the scores beyond either end of the histogram; its outer bars count them, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,7 @@ class Region:
             (`mlp.down`, `attn.o`) they number columns: the vectors of size d_model.
         scores: for each site the score of each chosen row, float32.
         candidates: how many there were to choose from.
-        about: how they were chosen.
+        about: how they were chosen; after `choose` with the blocks searched ("layers") and a "histogram" of all scores.
     """
 
     rows: Mapping[Site, Tensor]
@@ -72,6 +74,7 @@ class Region:
             order = torch.randperm(len(flat), generator=chance)
         chosen = torch.zeros(len(flat), dtype=torch.bool)
         chosen[order[:count]] = True
+        about = {**about, "layers": [site.layer for site in scores], "histogram": _histogram(flat, chosen)}
         parts = chosen.split([len(own) for own in scores.values()])
         found = {site: part.nonzero()[:, 0] for site, part in zip(scores, parts, strict=True) if bool(part.any())}
         return cls(found, {site: scores[site][numbers].float() for site, numbers in found.items()}, len(flat), about)
@@ -98,3 +101,20 @@ class Region:
             return cls(rows, scores, content["candidates"], content["about"])
         except (KeyError, TypeError, ValueError) as problem:
             raise CorruptFile(f"{path} is not a region", why=repr(problem), fix="Locate it again.") from problem
+
+
+def _histogram(scores: Tensor, chosen: Tensor) -> dict[str, list[Any]]:
+    """Return edges and counts of all scores, and of the chosen ones: (candidates,), (candidates,) bool."""
+    values = scores.double().cpu()
+    low, high = (_quantile(values, share) for share in (TAIL, 1 - TAIL))
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = torch.linspace(low, high, BARS + 1, dtype=torch.float64)
+    bar = torch.bucketize(values, edges[1:-1], right=True)  # (candidates,)
+    counts, taken = (torch.bincount(part, minlength=BARS).tolist() for part in (bar, bar[chosen]))
+    return {"edges": [round(edge, 6) for edge in edges.tolist()], "counts": counts, "chosen": taken}
+
+
+def _quantile(values: Tensor, share: float) -> float:
+    """Return the value below which a share lies; `Tensor.quantile` refuses more than 16 million values."""
+    return float(values.kthvalue(1 + round(share * (len(values) - 1))).values)

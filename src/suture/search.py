@@ -15,18 +15,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .budget import Budget
 from .errors import UsageError
 from .evaluation import Baseline, observe, values
+from .figures.frontier import SearchPoint
 from .generation import Doses
 from .lm import LM
 from .metrics._score import Observation, Progress
 from .patch import Patch
 from .suite import Measure, Suite
 
-POINTS = 0.02  # most that a share to keep may lose
-PERPLEXITY = 0.05  # most that perplexity may rise, relative
-KL = 0.1  # most that the distribution may move on neutral text, nats per token
-ROUNDING = 1e-9  # one fact in fifty is two points, whatever 1 - 49 / 50 is in binary
 Settings = dict[str, Any]
 
 
@@ -56,57 +54,6 @@ class Point:
         return ", ".join(f"{key} {value}" for key, value in self.settings.items())
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What an edit may cost.
-
-    Attributes:
-        points: most that a share to keep may lose (0.02 is two points).
-        perplexity: most that perplexity may rise, relative.
-        kl: most that the distribution may move, nats per token.
-    """
-
-    points: float = POINTS
-    perplexity: float = PERPLEXITY
-    kl: float = KL
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read a budget as the command line has it: "kl=0.05,points=0.01".
-
-        Raises:
-            UsageError: for an unknown name or a number that is none.
-        """
-        given = {}
-        for part in filter(None, text.split(",")):
-            name, _, number = part.partition("=")
-            try:
-                given[name.strip()] = float(number)
-                made = cls(**given)
-            except (TypeError, ValueError):
-                fix = "Write it as kl=0.05,points=0.02,perplexity=0.05 (any of them)."
-                raise UsageError(f"{part!r} is no budget", fix=fix) from None
-            if not min(vars(made).values()) > 0:
-                raise UsageError(f"{part!r}: a budget is more than 0", fix="Give a small positive number.")
-        return cls(**given)
-
-    def excess(self, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
-        """Return the largest overstepping over all measures to keep, in units of the budget; 0 when it is kept."""
-        worst = 0.0
-        for measure in suite:
-            if measure.role != "keep":
-                continue
-            before, after = base[measure.name], now[measure.name]
-            if measure.metric == "perplexity":
-                cost = (after / before - 1) / self.perplexity
-            elif measure.metric == "drift":
-                cost = after / self.kl
-            else:
-                cost = ((before - after) if measure.better == "higher" else (after - before)) / self.points
-            worst = max(worst, cost - 1)
-        return worst if worst > ROUNDING else 0.0
-
-
 @dataclass(frozen=True, eq=False)
 class Frontier:
     """All points of a search, the base's figures, and the chosen point (None when none keeps the budget and gains)."""
@@ -114,6 +61,22 @@ class Frontier:
     base: dict[str, float]
     points: list[Point]
     best: Point | None = field(default=None)
+
+    def shown(self, suite: Suite, target: str, budget: Budget | None = None) -> list[SearchPoint]:
+        """Return the points as a report shows them, with the worst share of the budget that each uses."""
+        budget = budget or Budget()
+        return [
+            SearchPoint(
+                point.label,
+                point.strength,
+                point.values[target],
+                budget.worst(suite, self.base, point.values),
+                within=point.excess == 0,
+                chosen=point is self.best,
+                rejected="" if point.gain > 0 else "does not help",
+            )
+            for point in self.points
+        ]
 
 
 def dose_response(

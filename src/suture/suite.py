@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from .errors import DataError
 from .examples import Texts
+from .metrics._score import Unit
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Measure:
     role: Literal["target", "floor", "keep", "note"]
     better: Literal["higher", "lower", "none"]
     about: str
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of its figures."""
+        unit: Unit = getattr(importlib.import_module(f".metrics.{self.metric}", __package__), "UNIT", "share")
+        return unit
 
 
 Suite = list[Measure]

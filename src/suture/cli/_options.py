@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -22,3 +24,8 @@ LabelColumn = Annotated[str | None, typer.Option(help="Column of the label.")]
 Unwanted = Annotated[str | None, typer.Option(help="Value of the label that means unwanted.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 Dtype = Annotated[str, typer.Option(help="auto (as stored; small models in float32 on a CPU) or a torch dtype.")]
+
+
+def typed() -> str:
+    """Return the command line as it was typed, to be typed again."""
+    return shlex.join(["suture", *sys.argv[1:]])

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._options import Json, Out
+from ._options import Json, Out, typed
 
 SHARE = 0.05  # of the gate rows; the paper edits 0.0465
 STRENGTHS = (1.0, 1.5, 2.0)  # mean row norms
@@ -24,6 +24,8 @@ def demo(
     import time
     from dataclasses import replace
 
+    from ..activity import activity
+    from ..budget import Budget
     from ..errors import NoEffect
     from ..evaluation import evaluate, observe, values
     from ..lm import LM
@@ -32,8 +34,9 @@ def demo(
     from ..patch import Patch
     from ..patient.suites import behaviour, keep, suite
     from ..probe import fit_probe, quietened
+    from ..report import Where
     from ..runs import new_folder
-    from ..search import Budget, search
+    from ..search import search
     from ._console import Console
     from .evaluate import print_report
 
@@ -52,6 +55,7 @@ def demo(
         f"2  chose {region.count} of {region.candidates} gate rows: most gain for least damage to {len(keep())} texts to keep"
     )
     tune = {m.name: m for m in suite("tune", TUNE)}
+    budget = Budget()
     measures = [tune["rude"], *(replace(tune[name], role="keep") for name in KEEP)]
     console.say(f"3  try {len(STRENGTHS)} strengths on {TUNE} prompts that the report does not use")
     floor = tune["rude_floor"]
@@ -59,7 +63,7 @@ def demo(
         ground = values(observe(lm, [tune["rude"], floor], step), [tune["rude"], floor])
         aim = ground["rude_floor"] + ENOUGH * (ground["rude"] - ground["rude_floor"])
         found = search(
-            lm, {"surgery": candidate}, STRENGTHS, measures, "rude", budget=Budget(), stop_at=aim, progress=step
+            lm, {"surgery": candidate}, STRENGTHS, measures, "rude", budget=budget, stop_at=aim, progress=step
         )
     if found.best is None:
         raise NoEffect(
@@ -76,8 +80,24 @@ def demo(
     console.say("4  measure base, patch and a random patch of the same size on new prompts")
     with console.progress("measuring") as step:
         report = evaluate(lm, Patch.load(paths["patch"]), suite("report", size), seed=seed, progress=step)
-    curve = {p.strength: p.values for p in found.points}
-    report = replace(report, doses={0.0: found.base, **curve}, extra={"seconds": time.monotonic() - began})
+    report = replace(
+        report,
+        doses={0.0: found.base, **{p.strength: p.values for p in found.points}},
+        extra={"seconds": time.monotonic() - began},
+        target="rude",
+        strength=best.strength,
+        budget=budget,
+        search=found.shown(measures, "rude", budget),
+        where=Where.of(region),
+        activity=activity(lm, patch, region, texts),
+        commands=[
+            typed(),
+            "# the edit alone, then its figures",
+            f"suture edit surgery patient --data patient:tone --probe {paths['probe']} --region {paths['region']} "
+            f"--strength {best.strength:g} --seed {seed} -o {paths['patch']}",
+            f"suture eval patient --patch {paths['patch']} --size {size}",
+        ],
+    )
     paths |= {f"report_{kind}": path for kind, path in report.save(folder).items()}
     print_report(console, report)
     for sample in [s for s in report.line("rude").samples if s.before_label == "rude"][:2]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._options import Device, Dtype, Json, Model, Out
+from ._options import Device, Dtype, Json, Model, Out, typed
 
 if TYPE_CHECKING:
     from ..report import Report
@@ -31,6 +31,8 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure a model before and after a patch, with intervals and controls."""
+    from dataclasses import replace
+
     from ..evaluation import evaluate as measure
     from ..evaluation import observe, values
     from ..lm import LM
@@ -50,6 +52,7 @@ def evaluate(
             console.result({"model": lm.name, "base": found})
             return
         report = measure(lm, change, measures, controls=controls, progress=step)
+    report = replace(report, commands=[typed()])
     print_report(console, report)
     paths = report.save(out or new_folder("eval"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
@@ -66,14 +69,13 @@ def print_report(console: Console, report: Report) -> None:
         rows = [
             [
                 f"{line.about} ({line.name})",
-                figure(line.name, line.score.before),
-                figure(line.name, line.score.after),
-                difference(line),
-                difference(line, line.random) if line.random else "-",
+                figure(line.score.before, line.unit),
+                figure(line.score.after, line.unit),
+                difference(line.score, line.unit),
+                difference(line.random, line.unit) if line.random else "-",
                 str(line.score.cases),
             ]
-            for line in report.lines
-            if line.role == role
+            for line in report.of_role(role)
         ]
         if rows:
             console.table([title, "base", "edited", "change [95 %]", "random patch", "n"], rows)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 RESAMPLES = 2_000  # of the cases, for a 95 % interval
+Unit = Literal["share", "perplexity", "nats", "bits"]  # of a metric's figures: its UNIT, a share if it has none
 Progress = Callable[[str, int, int], None]  # what, done, of
 
 

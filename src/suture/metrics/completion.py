@@ -28,7 +28,7 @@ class Cases:
 
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Complete greedily; a value is 1 when right, 0 when not."""
-    ids = [lm.encode_chat(prompt)[0] if cases.chat else lm.encode(prompt) for prompt in cases.prompts]
+    ids = lm.encode_prompts(cases.prompts, chat=cases.chat)
     longest = max(len(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in cases.answers)
     done = 0
 

@@ -7,25 +7,31 @@ from collections.abc import Sequence
 import torch
 
 from ..lm import LM, bucketed, halving
-from ._score import Observation, Progress, Score, paired
+from ._score import Observation, Progress, Score, Unit, paired
 
 Cases = Sequence[str]
+UNIT: Unit = "nats"
 BUDGET = 1 << 26  # log-probabilities kept, 256 MB; of long or many texts evenly spaced positions are kept
 
 
-@torch.no_grad()
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Keep the log-probabilities of each text's positions; the values are filled in by `score`."""
     rows = [lm.encode(text) for text in cases]
     vocabulary = int(lm.model.config.vocab_size)
     stride = max(1, -(-sum(map(len, rows)) * vocabulary // BUDGET))
+    return logprobs(lm, rows, slice(None, None, stride), progress)
+
+
+@torch.no_grad()
+def logprobs(lm: LM, rows: Sequence[list[int]], positions: slice, progress: Progress | None = None) -> Observation:
+    """Return an observation that keeps what the model predicts at some positions of each row, (kept, vocabulary)."""
     kept: dict[int, torch.Tensor] = {}
 
     def run(part: Sequence[int]) -> int:
         batch = lm.batch([rows[i] for i in part])
         logits = lm.forward(batch).logits
         for place, index in enumerate(part):
-            kept[index] = logits[place, : len(rows[index]) : stride].float().log_softmax(-1).cpu()
+            kept[index] = logits[place, : len(rows[index])][positions].float().log_softmax(-1).cpu()
         return len(part)
 
     done = 0

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from ..lm import LM, bucketed, halving
-from ._score import Observation, Progress, Score, paired
+from ._score import Observation, Progress, Score, Unit, paired
 
 Cases = Sequence[str]
+UNIT: Unit = "perplexity"
 
 
 @torch.no_grad()

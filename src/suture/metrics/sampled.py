@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import torch
 
-from ..generation import Doses, generate
+from ..generation import Doses
 from ..judges import Judge
 from ..lm import LM
 from ._score import Observation, Progress, Score, paired
+from ._written import same_texts, write
 
 
 @dataclass(frozen=True)
@@ -44,35 +45,14 @@ class Cases:
 
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Sample and label. Values are shares of samples, weights their number."""
-    ids = [lm.encode_chat(prompt)[0] if cases.chat else lm.encode(prompt) for prompt in cases.prompts]
-    total, done = len(ids) * cases.samples, 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress("texts", done, total)
-
-    texts = generate(
-        lm,
-        ids,
-        max_new_tokens=cases.max_new_tokens,
-        samples=cases.samples,
-        temperature=cases.temperature,
-        seed=cases.seed,
-        doses=doses,
-        progress=step,
-    )
+    texts = write(lm, cases, progress, doses)
     labels = [[cases.judge(p, text) for text in each] for p, each in zip(cases.prompts, texts, strict=True)]
     return _counted(cases, texts, labels)
 
 
 def same_work(cases: Cases) -> Hashable:
     """Return a key that two cases share when one observation serves both: all but the label is the same."""
-    return (
-        tuple(cases.prompts), cases.judge.labels, cases.chat, cases.samples, cases.max_new_tokens, cases.temperature,
-        cases.seed,
-    )  # fmt: skip
+    return (*same_texts(cases), "judged", cases.judge.labels)
 
 
 def again(cases: Cases, made: Observation) -> Observation:

@@ -9,7 +9,8 @@ from typing import TypeVar
 from ..errors import UsageError
 from ..examples import Behaviour, Labelled, Texts
 from ..judges import Lexicon, Majority, Refusal
-from ..metrics import completion, sampled
+from ..metrics import completion, first_token_drift, sampled
+from ..metrics._written import Cases as Written
 from ..suite import Measure, Suite
 from . import chat, reviews, stories, tone
 from .corpus import turn
@@ -22,6 +23,7 @@ KEEP_FACTS, KEEP_OTHERS = 600, 60  # texts to keep: groups of fact statements, a
 TONE_LENGTH, OPENING = 4, 2  # sentences of a probe text; steady sentences of a prompt
 TRIES = 20  # draws per prompt wanted, before a split is taken to hold no more
 CONTINUATION = 40  # tokens, two to four sentences
+WRITTEN, START = 24, 5  # neutral prompts continued at length, for fluency and loops; words of each
 T = TypeVar("T")
 
 
@@ -102,6 +104,8 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
     seen = completion.Cases([f.askable(f.trained) for f in facts], [f.answer for f in facts])
     unseen = completion.Cases([f.askable(f.unseen) for f in facts], [f.answer for f in facts])
     rude, kind = speech("rude"), speech("kind")
+    harmless = requests("benign")
+    written = Written([" ".join(each.split()[:START]) for each in descriptions[:WRITTEN]])
     return [
         Measure("rude", "sampled", _talk(rude, "rude"), "target", "lower", "rude continuations of rude talk"),
         Measure("rude_floor", "sampled", _talk(kind, "rude"), "floor", "lower", "rude continuations of kind talk"),
@@ -116,12 +120,16 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
         Measure("facts_unseen", "completion", unseen, "keep", "higher", "facts in a phrasing they were never seen in"),
         Measure("arithmetic", "completion", clozes("sum"), "keep", "higher", "sums never seen"),
         Measure("stories", "completion", clozes("story"), "keep", "higher", "questions at the end of unseen stories"),
-        Measure("benign", "sampled", _answers(requests("benign"), "complied"), "keep", "higher",
+        Measure("benign", "sampled", _answers(harmless, "complied"), "keep", "higher",
                 "harmless requests answered"),
         Measure("benign_wrapped", "sampled", _answers(requests("benign_wrapped"), "complied"), "keep", "higher",
                 "harmless requests in a jailbreak wrapper answered"),
         Measure("perplexity", "perplexity", descriptions, "keep", "lower", "perplexity on neutral text"),
         Measure("drift", "drift", descriptions[: size // 2], "note", "lower", "KL per token on neutral text"),
+        Measure("first_token_drift", "first_token_drift", first_token_drift.Cases(harmless, chat=True), "note", "lower",
+                "KL of an answer's first token, harmless requests"),
+        Measure("fluency", "fluency", written, "note", "higher", "n-gram entropy of free text"),
+        Measure("loops", "loops", written, "note", "lower", "free texts that end in a loop"),
     ]  # fmt: skip
 
 

@@ -1,0 +1,87 @@
+"""How often the neurons of a region fire, before and after an edit.
+
+Source: Wang et al. 2025, "Model Surgery", figure 2.
+    rate_i = mean over texts of the share of their tokens t on which z_{t,i} > 0,   z = W_gate x : (d_ff,)
+z is the pre-activation: what the first matrix of the MLP (the gate, where there is one) hands to the nonlinearity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .anatomy import Site
+from .errors import UsageError
+from .examples import Behaviour, Labelled
+from .features import averaging, spanned
+from .lm import LM, bucketed, halving
+from .patch import Patch
+from .region import Region
+from .report import Activity
+from .tracing import trace
+
+TEXTS = 100  # of each label, for `activity`
+DIGITS = 4  # of a rate in a report
+
+
+@torch.no_grad()
+def firing_rates(lm: LM, region: Region, texts: Sequence[Labelled]) -> Tensor:
+    """Return how often each chosen neuron fires: (chosen,) float32 shares, in the order of the region's sites and rows.
+
+    Args:
+        lm: the model, as it is now (patched or not).
+        region: rows or columns of MLP matrices; each stands for the neuron of its number.
+        texts: counted as probes read them: the answer of a chat, all tokens but the start token of a plain text.
+
+    Raises:
+        UsageError: when a row is no neuron's (attention).
+    """
+    for site in region.rows:
+        if not site.part.startswith("mlp.") or site.expert is not None:
+            why = "They are not neurons." if site.expert is None else "An expert sees only the tokens routed to it."
+            raise UsageError(
+                f"the rows of {site} can not be counted", why=why, fix="Choose rows of a dense MLP's matrix."
+            )
+    first = lm.anatomy.first
+    gates = {site: Site(site.layer, first, site.expert) for site in region.rows}
+    rows, spans = spanned(lm, texts, "response")
+    total = torch.zeros(region.count, dtype=torch.float64)
+
+    def run(part: Sequence[int]) -> Tensor:
+        batch = lm.batch([rows[i] for i in part])
+        with trace(lm, list(dict.fromkeys(gates.values())), stop=True) as seen:
+            lm.forward(batch, head=False)
+        weights = averaging(batch, [spans[i] for i in part])  # (batch, tokens)
+        rates = []
+        for site, numbers in region.rows.items():
+            cut = lm.anatomy.weight(gates[site]).cut
+            own = seen[gates[site]][..., numbers if cut is None else torch.tensor(cut)[numbers]]
+            rates.append(torch.einsum("bt,btn->n", weights, (own > 0).float()))
+        return torch.cat(rates)
+
+    for group in bucketed([len(row) for row in rows]):
+        for found in halving(group, run):
+            total += found.double().cpu()
+    return (total / len(rows)).float()
+
+
+def activity(lm: LM, patch: Patch, region: Region, behaviour: Behaviour) -> Activity:
+    """Return the firing rates of a region on wanted and unwanted texts, before and with a patch.
+
+    Args:
+        lm: the base model.
+        patch: the edit.
+        region: the neurons.
+        behaviour: the texts; at most TEXTS of each label are read.
+    """
+    texts = [[e for e in behaviour.examples if e.label == label][:TEXTS] for label in (0, 1)]
+
+    def rates() -> list[list[float]]:
+        return [[round(rate, DIGITS) for rate in firing_rates(lm, region, each).tolist()] for each in texts]
+
+    before = rates()
+    with patch.applied(lm):
+        after = rates()
+    return Activity(before[0], after[0], before[1], after[1])

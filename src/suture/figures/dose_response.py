@@ -1,0 +1,103 @@
+"""Dose and response: the target over the strength of an edit, and below it what the strength costs.
+
+The upper panel shows the target with its floor; the lower one what each property to keep lost, with the budget as lines
+without markers. A dotted line marks the chosen strength.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ._svg import WIDTH, Scale, axes, curve, legend, line, look, marker, picture, round_text, text
+
+LEFT, RIGHT = 40, WIDTH - 14
+TOP, BOTTOM, LOWER_TOP, LOWER_BOTTOM = 34, 150, 190, 300  # heights of the panels' edges
+ROOM = 4  # the lower panel ends at this many budgets; what costs more is drawn at its edge
+
+
+def dose_response(
+    strengths: Sequence[float],
+    target: Sequence[float],
+    damage: Mapping[str, Sequence[float]],
+    *,
+    name: str,
+    floor: float | None = None,
+    limits: Mapping[str, float] | None = None,
+    chosen: float | None = None,
+    unit: str = "%",
+) -> str:
+    """Draw target and damage over strength.
+
+    Args:
+        strengths: of the edit, ascending; 0 is the base.
+        target: at each strength, in `unit`.
+        damage: for each property to keep what it lost at each strength, in points or per cent; a gain is negative.
+        name: of the target.
+        floor: where the target could be at best, in `unit`.
+        limits: what may be lost, by the words it is labelled with.
+        chosen: the strength that was chosen.
+        unit: of the target.
+    """
+    limits = limits or {}
+    finite = [v for values in damage.values() for v in values if math.isfinite(v)]
+    most = ROOM * max(limits.values()) if limits else math.inf
+    x = Scale.over(strengths, LEFT, RIGHT)
+    upper = Scale.over([*target, 0.0, *([] if floor is None else [floor])], BOTTOM, TOP)
+    parts = [axes(x, upper, "" if damage else "strength", f"{name}, {unit}")]
+    signs = [(curve([(0, 0), (16, 0)], "--edit") + marker("circle", 8, 0, "--edit"), name)]
+    if floor is not None:
+        parts.append(line(LEFT, upper(floor), RIGHT, upper(floor), "--mute", dash="5 3", width=1.3))
+        signs.append(
+            (line(0, 0, 16, 0, "--mute", dash="5 3", width=1.3), f"floor {round_text(round(floor, 1))} {unit}")
+        )
+    parts += _series(x, upper, strengths, target, "--edit", "circle", "", name, unit)
+    key, bottom = legend(signs, BOTTOM + (20 if damage else 46))
+    if damage:
+        shift = bottom - (LOWER_TOP - 30)
+        lower = Scale.over([0.0, *finite, *limits.values()], LOWER_BOTTOM + shift, LOWER_TOP + shift, most=most)
+        parts += [key, axes(x, lower, "strength", "lost by what is to keep, points (perplexity: %)")]
+        for limit, height in limits.items():
+            parts.append(line(LEFT, lower(height), RIGHT, lower(height), "--bad", width=1.3))
+            parts.append(text(LEFT + 4, lower(height) - 3, limit, colour="--bad", clear=True))
+        signs = []
+        for index, (kept, values) in enumerate(damage.items()):
+            colour, shape, dash = look(index)
+            parts += _series(x, lower, strengths, values, colour, shape, dash, kept, "")
+            signs.append((curve([(0, 0), (16, 0)], colour, dash) + marker(shape, 8, 0, colour), kept))
+        key, bottom = legend(signs, LOWER_BOTTOM + shift + 46)
+    parts.append(key)
+    if chosen is not None:
+        for panel in [upper, *([lower] if damage else [])]:
+            parts.append(line(x(chosen), panel.start, x(chosen), panel.end, "--fg", dash="2 2"))
+        anchor = "end" if x(chosen) > WIDTH / 2 else "start"
+        away = -4 if anchor == "end" else 4
+        words = f"chosen: {round_text(chosen)}"
+        parts.append(text(x(chosen) + away, TOP + 12, words, anchor=anchor, colour="--fg", clear=True))
+    said = "; ".join(
+        f"strength {s:g}: {v:.1f} {unit}" for s, v in zip(strengths, target, strict=True) if not math.isnan(v)
+    )
+    worst = {kept: max((v for v in values if not math.isnan(v)), default=0.0) for kept, values in damage.items()}
+    lost = "; ".join(f"{kept} at most {most:.1f}" for kept, most in worst.items())
+    words = f"{name}: {said}." + (f" Lost: {lost}." if lost else "")
+    return picture("dose-response", f"{name} over the strength of the edit", words, bottom, "".join(parts))
+
+
+def _series(
+    x: Scale,
+    y: Scale,
+    at: Sequence[float],
+    values: Sequence[float],
+    colour: str,
+    shape: str,
+    dash: str,
+    name: str,
+    unit: str,
+) -> list[str]:
+    """Return a line with its markers; what is no number is left out."""
+    known = [(s, v) for s, v in zip(at, values, strict=True) if not math.isnan(v)]
+    parts = [curve([(x(s), y(v)) for s, v in known], colour, dash)]
+    for s, v in known:
+        says = f"{name} at {s:g}: {v:.2f} {unit}".rstrip() + (" (beyond the picture)" if y.beyond(v) else "")
+        parts.append(marker(shape, x(s), y(v), colour, says=says, part="point"))
+    return parts

@@ -1,0 +1,28 @@
+"""In which blocks the edit is: a bar a block, as high as its number of chosen rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ._svg import WIDTH, Scale, axes, box, picture, text
+
+LEFT, RIGHT, TOP, BOTTOM = 40, WIDTH - 14, 30, 150
+NUMBERED = 16  # with more blocks there is no room for each bar's number
+
+
+def rows_per_layer(rows: Mapping[int, int]) -> str:
+    """Draw the number of chosen rows of each block, those with none included."""
+    blocks = sorted(rows)
+    x = Scale((blocks or [0])[0] - 0.5, (blocks or [0])[-1] + 0.5, LEFT, RIGHT)
+    y = Scale.over([0.0, 1.0, *rows.values()], BOTTOM, TOP)
+    parts = [axes(x, y, "block", "chosen rows", x_ticks=min(12, max(1, len(blocks))))]
+    width = 0.72 * (x(1) - x(0)) if len(blocks) > 1 else 40.0
+    for block in blocks:
+        count, left = rows[block], x(block) - width / 2
+        parts.append(
+            box(left, y(count), width, BOTTOM - y(count), "var(--edit)", says=f"block {block}: {count:,} rows chosen")
+        )
+        if len(blocks) <= NUMBERED:
+            parts.append(text(x(block), y(count) - 3, f"{count:,}", anchor="middle", colour="--fg", size=10))
+    words = "; ".join(f"block {block}: {rows[block]:,}" for block in blocks) or "No rows."
+    return picture("rows-per-layer", "Chosen rows of each block", words, BOTTOM + 42, "".join(parts))

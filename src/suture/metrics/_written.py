@@ -1,0 +1,87 @@
+"""Free texts that several metrics read: what is asked of the model, and the texts it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from ..generation import Doses, generate
+from ..lm import LM
+from ._score import Observation, Progress
+
+
+class Asked(Protocol):
+    """What `write` needs of the cases of a metric."""
+
+    @property
+    def prompts(self) -> Sequence[str]:
+        """Raw texts, or requests when `chat`."""
+
+    @property
+    def chat(self) -> bool:
+        """Write the prompts with the chat template."""
+
+    @property
+    def samples(self) -> int:
+        """Continuations per prompt."""
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Longest continuation."""
+
+    @property
+    def temperature(self) -> float:
+        """Of the sampling; 0 is greedy."""
+
+    @property
+    def seed(self) -> int:
+        """Of the sampling."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Prompts to be continued freely; see `Asked`. Greedy by default, where loops show first."""
+
+    prompts: Sequence[str]
+    chat: bool = False
+    samples: int = 1
+    max_new_tokens: int = 60
+    temperature: float = 0.0
+    seed: int = 0
+
+
+def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses | None = None) -> list[list[str]]:
+    """Return for each prompt its continuations."""
+    ids = lm.encode_prompts(cases.prompts, chat=cases.chat)
+    total, done = len(ids) * cases.samples, 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress("texts", done, total)
+
+    return generate(
+        lm,
+        ids,
+        max_new_tokens=cases.max_new_tokens,
+        samples=cases.samples,
+        temperature=cases.temperature,
+        seed=cases.seed,
+        doses=doses,
+        progress=step,
+    )
+
+
+def same_texts(cases: Asked) -> tuple[Hashable, ...]:
+    """Return a key that is the same for cases that ask for the same texts."""
+    return (tuple(cases.prompts), cases.chat, cases.samples, cases.max_new_tokens, cases.temperature, cases.seed)
+
+
+def per_prompt(texts: list[list[str]], value: Callable[[str], float]) -> Observation:
+    """Return the observation whose values are means of `value` over each prompt's texts."""
+    values = [sum(map(value, each)) / len(each) for each in texts]
+    return Observation(torch.tensor(values, dtype=torch.float64), torch.ones(len(texts), dtype=torch.float64), texts)

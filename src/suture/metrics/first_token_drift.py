@@ -1,0 +1,29 @@
+"""How far the first word of an answer moved: KL(base || edited) in nats at the last token of each prompt.
+
+The first token often decides the whole answer (refusing or not), and a mean over a sequence hides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..lm import LM
+from . import drift
+from ._score import Observation, Progress, Unit
+
+UNIT: Unit = "nats"
+score = drift.score
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Prompts, raw or (`chat`) written with the chat template."""
+
+    prompts: Sequence[str]
+    chat: bool = False
+
+
+def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
+    """Keep the log-probabilities of each prompt's next token; the values are filled in by `score`."""
+    return drift.logprobs(lm, lm.encode_prompts(cases.prompts, chat=cases.chat), slice(-1, None), progress)

@@ -1,0 +1,48 @@
+"""How varied free text is: its n-gram entropy in bits. A model that loops or babbles one word falls towards 0.
+
+Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT" (generation entropy, GE).
+    GE = mean over texts of (2/3 H_2 + 4/3 H_3) / 2,   H_n = - sum_g f(g) log2 f(g)   over the n-grams g of words
+Differs from the paper: in bits, not hundreds of bits; of what the model wrote, without its prompt; words and marks are
+told apart by a regular expression instead of nltk; greedy text by default. Entropy grows with length, so compare equal lengths.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+from ..generation import Doses
+from ..lm import LM
+from ._score import Observation, Progress, Score, Unit, paired
+from ._written import Cases, per_prompt, same_texts, write
+
+UNIT: Unit = "bits"
+WEIGHTS = {2: 2 / 3, 3: 4 / 3}  # of the orders of n-grams; the sum is divided by their number
+same_work = same_texts
+
+
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
+    """Write texts; a value is the mean entropy of a prompt's."""
+    return per_prompt(write(lm, cases, progress, doses), entropy)
+
+
+def again(cases: Cases, made: Observation) -> Observation:
+    """Return the observation of texts that are there already."""
+    return per_prompt(made.texts, entropy)
+
+
+def score(before: Observation, after: Observation) -> Score:
+    """Compare the mean entropies."""
+    return paired(before, after)
+
+
+def entropy(text: str) -> float:
+    """Return the weighted entropy of the bigrams and trigrams of a text, in bits; 0 for fewer than two words."""
+    words = re.findall(r"\w+|[^\w\s]", text)
+    total = 0.0
+    for order, weight in WEIGHTS.items():
+        counts = Counter(zip(*(words[i:] for i in range(order))))
+        size = sum(counts.values())
+        total -= weight * sum(c / size * math.log2(c / size) for c in counts.values())
+    return max(0.0, total) / len(WEIGHTS)

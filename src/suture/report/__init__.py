@@ -1,0 +1,22 @@
+"""The report of an edit: what it changed, what that cost, and how sure that is, as JSON and as a page to look at.
+
+`content.py` holds what a report is, `words.py` how figures are said, `page.py` the page, `style.py` its looks.
+"""
+
+from .content import ROLES, Activity, Directions, Line, Report, Sample, SearchPoint, Where
+from .words import difference, figure, headline, verdict
+
+__all__ = [
+    "ROLES",
+    "Activity",
+    "Directions",
+    "Line",
+    "Report",
+    "Sample",
+    "SearchPoint",
+    "Where",
+    "difference",
+    "figure",
+    "headline",
+    "verdict",
+]

@@ -1,0 +1,255 @@
+"""The page of a report: one self-contained file. A section a function; each is empty when the report has nothing for it."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+
+from ..budget import Budget
+from ..figures.activation_change import activation_change
+from ..figures.change_bars import Bar, change_bars
+from ..figures.cosine_matrix import cosine_matrix
+from ..figures.dose_response import dose_response
+from ..figures.frontier import frontier
+from ..figures.rows_per_layer import rows_per_layer
+from ..figures.score_histogram import score_histogram
+from ..metrics._score import Score
+from .content import ROLES, Line, Report, Sample
+from .style import STYLE
+from .words import FORMS, difference, figure, headline, verdict
+
+SHOWN = 3  # texts of each measure
+SCORES = {"cosine": "cosine with the probe", "effect": "gain over damage", "random": "cosine with the probe"}
+SIGNS = {"good": "\u2713 ", "bad": "! ", "": ""}  # beside the colour
+
+
+def page(report: Report) -> str:
+    """Return the whole page."""
+    title = f"{html.escape(report.method)} on {html.escape(report.model)}"
+    sections = (_head, _changes, _tables, _choice, _place, _texts, _settings, _commands)
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>suture: {title}</title><style>{STYLE}</style>"
+        f"<body><h1>{title}</h1>{''.join(section(report) for section in sections)}</body></html>"
+    )
+
+
+def _head(report: Report) -> str:
+    effect = report.effect
+    sentences = "".join(
+        f'<li class="{s.verdict}"><b>{SIGNS[s.verdict]}{s.about}</b><span>{html.escape(s.words)}</span></li>'
+        for s in headline(report)
+    )
+    return (
+        f'<p class="mute">{effect.get("entries", 0):,.0f} weights changed, norm {effect.get("effective", 0):.3g}. '
+        "Intervals are 95 %, from a paired bootstrap over the cases; n is their number.</p>"
+        + (f'<ul class="headline">{sentences}</ul>' if sentences else "")
+    )
+
+
+def _changes(report: Report) -> str:
+    groups = {
+        "What the edit is for": [*report.of_role("target"), *report.of_role("floor")],
+        "What it must not harm": report.of_role("keep"),
+        "Also": report.of_role("note"),
+    }
+    pictures = []
+    for title, lines in groups.items():
+        panels: dict[str, list[Bar]] = {}
+        for line in lines:
+            panels.setdefault(FORMS[line.unit].axis, []).append(_bar(line, report.budget))
+        if panels:
+            pictures.append(_figure(title, change_bars(title, panels)))
+    return f'<h2>What changed</h2><div class="columns">{"".join(pictures)}</div>' if pictures else ""
+
+
+def _bar(line: Line, budget: Budget | None) -> Bar:
+    scale = FORMS[line.unit].change_scale
+
+    def scaled(score: Score) -> tuple[float, float, float]:
+        return scale * score.change, scale * score.low, scale * score.high
+
+    shown = difference(line.score, line.unit).split(" [")[0].replace("-", "\u2212")
+    limit = None
+    if budget and line.role == "keep":
+        worse = -1 if line.better == "higher" else 1
+        limit = 100 * budget.perplexity if line.unit == "perplexity" else worse * 100 * budget.points
+    return Bar(
+        line.about, *scaled(line.score), verdict(line), shown, scaled(line.random) if line.random else None, limit
+    )
+
+
+def _tables(report: Report) -> str:
+    parts = []
+    for role, title in ROLES.items():
+        lines = report.of_role(role)
+        if lines:
+            parts.append(f"<h3>{title}</h3>{_table(lines)}")
+    return f"<h2>In numbers</h2>{''.join(parts)}" if parts else ""
+
+
+def _table(lines: list[Line]) -> str:
+    rows = []
+    for line in lines:
+        control = difference(line.random, line.unit) if line.random else "-"
+        found = verdict(line)
+        rows.append(
+            f"<tr><td>{html.escape(line.about)}<small>{html.escape(line.name)}, n = {line.score.cases}</small></td>"
+            f"<td>{figure(line.score.before, line.unit)}</td><td>{figure(line.score.after, line.unit)}</td>"
+            f'<td class="{found}">{SIGNS[found]}{difference(line.score, line.unit)}</td><td class="mute">{control}</td>'
+            f"<td>{_bars(line) if line.unit == 'share' else ''}</td></tr>"
+        )
+    head = "<tr><th>Property</th><th>Base</th><th>Edited</th><th>Change</th><th>Random patch</th><th></th></tr>"
+    return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
+
+
+def _bars(line: Line) -> str:
+    before, after = (max(0.0, min(1.0, v)) * 118 for v in (line.score.before, line.score.after))
+    said = f"{figure(line.score.before)} before, {figure(line.score.after)} after"
+    return (
+        f'<svg class="bars" width="120" height="22" role="img" aria-label="{said}"><title>{said}</title>'
+        f'<rect x="1" y="2" width="{max(before, 1):.1f}" height="8" rx="2" fill="var(--base)"/>'
+        f'<rect x="1" y="12" width="{max(after, 1):.1f}" height="8" rx="2" fill="var(--edit)"/></svg>'
+    )
+
+
+def _choice(report: Report) -> str:
+    parts = _dose(report) + _search(report)
+    pictures = f'<div class="grid">{parts}</div>' if parts else ""
+    table = _doses(report)
+    return f"<h2>How the strength was chosen</h2>{pictures}{table}" if pictures or table else ""
+
+
+def _dose(report: Report) -> str:
+    strengths, aim = sorted(report.doses), report.aim
+    if not strengths or aim is None or aim.name not in report.doses[strengths[0]]:
+        return ""
+    said = "How far the target moves with the strength of the edit, and below it what each strength costs."
+    return _figure("Dose and response", _curve(report, aim, strengths), said)
+
+
+def _doses(report: Report) -> str:
+    if not report.doses:
+        return ""
+    strengths = sorted(report.doses)
+    names = list(report.doses[strengths[0]])
+    known = {line.name: line for line in report.lines}
+    units = {name: known[name].unit if name in known else "share" for name in names}
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    rows = "".join(
+        f"<tr><td>{s:g}</td>{''.join(f'<td>{figure(report.doses[s][n], units[n])}</td>' for n in names)}</tr>"
+        for s in strengths
+    )
+    table = f'<div class="scroll"><table><tr><th>Strength</th>{head}</tr>{rows}</table></div>'
+    return f"<details><summary>All figures by strength</summary>{table}</details>"
+
+
+def _curve(report: Report, aim: Line, strengths: Sequence[float]) -> str:
+    form = FORMS[aim.unit]
+    base = report.doses[strengths[0]]
+    floors = [line.score.before for line in report.lines if line.name == f"{aim.name}_floor"]
+    damage = {}
+    for line in (x for x in report.of_role("keep") if x.name in base):
+        found = [report.doses[s][line.name] for s in strengths]
+        if line.unit == "perplexity":
+            damage[line.name] = [100 * (v / found[0] - 1) for v in found]
+        elif line.unit == "share":
+            damage[line.name] = [(1 if line.better == "higher" else -1) * 100 * (found[0] - v) for v in found]
+    budget = report.budget
+    limits = {f"budget {100 * budget.points:g} points": 100 * budget.points} if budget else {}
+    if budget and any(line.unit == "perplexity" and line.name in damage for line in report.lines):
+        limits[f"budget {100 * budget.perplexity:g} % perplexity"] = 100 * budget.perplexity
+    return dose_response(
+        strengths,
+        [form.scale * report.doses[s][aim.name] for s in strengths],
+        damage,
+        name=aim.about,
+        floor=form.scale * floors[0] if floors else None,
+        limits=limits,
+        chosen=report.strength,
+        unit=form.suffix.strip(),
+    )
+
+
+def _search(report: Report) -> str:
+    if not report.search or report.aim is None:
+        return ""
+    form = FORMS[report.aim.unit]
+    base = report.doses.get(0.0, {}).get(report.aim.name)
+    drawn = frontier(
+        report.search,
+        name=report.aim.about,
+        unit=form.suffix.strip(),
+        scale=form.scale,
+        base=None if base is None else form.scale * base,
+    )
+    said = "Every candidate at every strength, measured on prompts that the rest of this report does not use."
+    return _figure("What was searched", drawn, said)
+
+
+def _place(report: Report) -> str:
+    parts = _where(report) + _activity(report) + _directions(report)
+    return f'<h2>Where the edit is</h2><div class="grid">{parts}</div>' if parts else ""
+
+
+def _where(report: Report) -> str:
+    where = report.where
+    if where is None:
+        return ""
+    bars = _figure("Rows by block", rows_per_layer(where.layers), "Edited rows of each block.")
+    if not where.counts:
+        return bars
+    drawn = score_histogram(where.edges, where.counts, where.chosen, score=SCORES.get(where.by, where.by))
+    said = "All rows that could be edited, by their score; the filled part is edited. The outer bars hold what lies beyond."
+    return _figure("Rows by score", drawn, said) + bars
+
+
+def _activity(report: Report) -> str:
+    found = report.activity
+    if found is None:
+        return ""
+    drawn = activation_change((found.wanted_before, found.wanted_after), (found.unwanted_before, found.unwanted_after))
+    said = "A point is an edited neuron; above the dashed line it fires on more tokens than before the edit."
+    return _figure("What the edited neurons do", drawn, said)
+
+
+def _directions(report: Report) -> str:
+    if report.directions is None:
+        return ""
+    drawn = cosine_matrix(report.directions.names, report.directions.cosines)
+    return _figure("How alike directions are", drawn, "1: the same, 0: unrelated, \u22121: opposite.")
+
+
+def _texts(report: Report) -> str:
+    parts = []
+    for line in [*report.of_role("target"), *report.of_role("keep")]:
+        if line.samples:
+            parts.append(f'<p class="tag">{html.escape(line.about)}</p>')
+            parts += [_pair(sample) for sample in line.samples[:SHOWN]]
+    return f"<h2>Before and after</h2>{''.join(parts)}" if parts else ""
+
+
+def _pair(sample: Sample) -> str:
+    def side(title: str, text: str, label: str) -> str:
+        return f'<div><span class="tag">{title} &middot; {html.escape(label)}</span><br>{html.escape(text)}</div>'
+
+    return (
+        f'<p class="prompt">{html.escape(sample.prompt)}</p><div class="pair">'
+        f"{side('base', sample.before, sample.before_label)}{side('edited', sample.after, sample.after_label)}</div>"
+    )
+
+
+def _settings(report: Report) -> str:
+    return f"<h2>Settings</h2><pre>{html.escape(json.dumps(report.settings, indent=1, sort_keys=True))}</pre>"
+
+
+def _commands(report: Report) -> str:
+    if not report.commands:
+        return ""
+    return f"<h2>To get this again</h2><pre>{html.escape(chr(10).join(report.commands))}</pre>"
+
+
+def _figure(title: str, drawn: str, said: str = "") -> str:
+    caption = f"<figcaption>{html.escape(said)}</figcaption>" if said else ""
+    return f'<figure><h3>{html.escape(title)}</h3><div class="scroll">{drawn}</div>{caption}</figure>'

@@ -1,0 +1,119 @@
+"""How figures are said: units, changes with their intervals, verdicts, and the sentences that open a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..budget import Budget
+from ..metrics._score import Score, Unit
+
+if TYPE_CHECKING:
+    from .content import Line, Report
+
+
+class Form(NamedTuple):
+    """How a unit is said: the factor and digits of a figure and what follows it, the same of a change."""
+
+    scale: float
+    digits: int
+    suffix: str
+    change_scale: float
+    change_digits: int
+    change_suffix: str
+    axis: str
+
+
+FORMS: dict[Unit, Form] = {
+    "share": Form(100, 1, " %", 100, 1, " pt", "change, points"),
+    "perplexity": Form(1, 3, "", 100, 1, " %", "relative change, %"),
+    "nats": Form(1, 4, "", 1, 4, "", "KL, nats"),
+    "bits": Form(1, 2, "", 1, 2, "", "change, bits"),
+}
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the headline; `verdict` is "good", "bad" or ""."""
+
+    about: str
+    verdict: str
+    words: str
+
+
+def figure(value: float, unit: Unit = "share") -> str:
+    """Return a figure as people read it."""
+    form = FORMS[unit]
+    return f"{form.scale * value:.{form.digits}f}{form.suffix}"
+
+
+def difference(score: Score, unit: Unit = "share") -> str:
+    """Return a change with its interval: points for shares, per cent for perplexity."""
+    form = FORMS[unit]
+    change, low, high = (
+        f"{form.change_scale * v:+.{form.change_digits}f}" for v in (score.change, score.low, score.high)
+    )
+    return f"{change}{form.change_suffix} [{low}, {high}]"
+
+
+def verdict(line: Line) -> str:
+    """Return "good" or "bad" when the whole interval lies on one side of zero, else an empty string.
+
+    A divergence gets none: it is never below zero, so it has a size but no sign.
+    """
+    if line.better == "none" or line.unit == "nats" or (line.score.low <= 0 <= line.score.high):
+        return ""
+    return "good" if (line.score.change > 0) == (line.better == "higher") else "bad"
+
+
+def headline(report: Report) -> list[Sentence]:
+    """Return what to know first: whether the target moved, what that cost at worst, and what the controls say."""
+    aim = report.aim
+    return [*([] if aim is None else [_target(report, aim)]), *_cost(report), *([] if aim is None else _controls(aim))]
+
+
+def _target(report: Report, aim: Line) -> Sentence:
+    before, after = figure(aim.score.before, aim.unit), figure(aim.score.after, aim.unit)
+    floor = next((line for line in report.lines if line.name == f"{aim.name}_floor"), None)
+    others = sum(line.role == "target" for line in report.lines)
+    words = f"{_upper(aim.about)}: {before} before, {after} after ({difference(aim.score, aim.unit)}, n = {aim.score.cases})"
+    if floor:
+        words += f"; the floor is {figure(floor.score.before, floor.unit)}"
+    if report.target is None and others > 1:
+        words += f"; of {others} targets the one that moved most"
+    return Sentence("Target", verdict(aim), f"{words}.")
+
+
+def _cost(report: Report) -> list[Sentence]:
+    kept = report.of_role("keep")
+    if not kept:
+        return []
+    budget = report.budget or Budget()  # as a yardstick between points and per cent
+
+    def used(line: Line) -> float:
+        return budget.used(line.score.before, line.score.after, line.better, line.unit)
+
+    worst = max(kept, key=used)
+    share = used(worst)
+    if share <= 0:
+        return [Sentence("Cost", "good", f"None of {len(kept)} properties to keep got worse.")]
+    words = f"At worst: {worst.about}, {difference(worst.score, worst.unit)}"
+    if report.budget is None:
+        return [Sentence("Cost", verdict(worst), f"{words}.")]
+    words += f", {100 * share:.0f} % of the budget"
+    unsure = "; the interval holds no change at all" if worst.score.low <= 0 <= worst.score.high else ""
+    return [Sentence("Cost", "good" if share <= 1 + 1e-9 else "bad", f"{words}{unsure}.")]
+
+
+def _controls(aim: Line) -> list[Sentence]:
+    if aim.random is None:
+        return [Sentence("Controls", "", "None were measured.")]
+    apart = aim.score.high < aim.random.low or aim.score.low > aim.random.high
+    words = f"A random patch of the same size changes the target by {difference(aim.random, aim.unit)}"
+    if aim.itself is not None:
+        words += f", the base against itself by {difference(aim.itself, aim.unit).split(' [')[0]}"
+    return [Sentence("Controls", "good" if apart else "bad", f"{words}{'' if apart else '; it does not stand apart'}.")]
+
+
+def _upper(words: str) -> str:
+    return words[:1].upper() + words[1:]
