@@ -11,6 +11,7 @@ from typing import Any
 
 from . import tensorfile
 from .metrics._score import Score
+from .panel import tables
 
 STYLE = """
 :root{color-scheme:light dark;--fg:#1c2430;--bg:#fff;--mute:#667085;--line:#dfe3ea;--soft:#f5f7fa;--good:#0a7d4b;
@@ -117,6 +118,9 @@ class Report:
                 parts += [f"<h2>{title}</h2>", _table(lines)]
         if self.doses:
             parts += ["<h2>Dose and response</h2>", _doses(self.doses)]
+        for when, found in self.extra.get("judges", {}).items():
+            parts.append(f"<h2>Judges side by side: {html.escape(when)}</h2>")
+            parts += [_cells(columns, rows) for columns, rows in tables(found)]
         shown = [line for line in self.lines if line.samples and line.role in ("target", "keep")]
         if shown:
             parts.append("<h2>Before and after</h2>")
@@ -190,6 +194,12 @@ def _doses(doses: dict[float, dict[str, float]]) -> str:
         for strength, found in sorted(doses.items())
     )
     return f'<div class="scroll"><table><tr><th>Strength</th>{head}</tr>{rows}</table></div>'
+
+
+def _cells(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def _pair(sample: Sample) -> str:
