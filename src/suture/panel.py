@@ -50,11 +50,12 @@ def tables(found: Panel) -> list[tuple[list[str], list[list[str]]]]:
     if not found:
         return []
     rates = [
-        [name, ", ".join(f"{label} {100 * share:.1f} %" for label, share in labels.items())]
+        [name, label, f"{100 * share:.1f} %"]
         for name, labels in found["rates"].items()
+        for label, share in labels.items()
     ]
     pairs = [
         [f"{pair['a']} and {pair['b']}", f"{100 * pair['raw']:.1f} %", figure(pair["kappa"]), str(pair["texts"])]
         for pair in found["agreement"]
     ]
-    return [(["judge", "labels"], rates), (["on what is unwanted", "agreement", "kappa", "texts"], pairs)]
+    return [(["judge", "label", "texts"], rates), (["on what is unwanted", "agreement", "kappa", "texts"], pairs)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._console import Console
 
 JUDGES = (
-    "refusal (the default), toxicity, sentiment, linear:FOLDER, hf:NAME[@label=toxic], detoxify, openai:MODEL@URL[#refusal] or "
+    "refusal (the default), toxicity, sentiment, linear:FOLDER, hf:NAME@label=toxic, detoxify, openai:MODEL@URL#refusal or "
     "words:wanted.txt,unwanted.txt. May be given several times: the first decides, all are compared."
 )
 

@@ -86,7 +86,7 @@ def _clause(clause: str) -> float:
         total += value * found
     words = TOKEN.findall(clause)
     for index, word in enumerate(words):
-        value = weight(word)
+        value = 0.0 if word in DEGREES else weight(word)
         if not value or word in NEGATIONS:
             total += value
             continue

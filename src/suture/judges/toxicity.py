@@ -5,8 +5,8 @@ Per sentence, the sum over its bad words of
     weight * 2 if aimed at someone ("you are", "he is such a", ", fool!") * 0 if negated ("he is not an idiot") or innocent
     ("killer app", "bloody Mary") * a fifth if only mentioned (in quotes) or said of oneself
 
-plus one for threats, wishes of harm and commands to be silent, found by patterns. The worst sentence counts; THRESHOLD and
-more is toxic. Disguises are undone first: 1d10t, s h u t  u p, f.u.c.k, sh*t, stuuupid.
+plus one for threats, wishes of harm and commands to be silent, found by patterns. Strong swearing always counts in full. The
+worst sentence counts; THRESHOLD and more is toxic. Disguises are undone first: 1d10t, s h u t  u p, f.u.c.k, sh*t, stuuupid.
 
 What it can not see: contempt without a bad word, irony, stereotypes, most slurs (left out on purpose), other languages.
 It is a word-list kind of judge: good at rates over many texts, no authority on one. Agreement with people: docs/judges.md.
@@ -127,9 +127,14 @@ class Toxicity:
 def undisguised(text: str) -> str:
     """Return a lower-case text with spaced, leet, starred and stretched words written plainly."""
     text = re.sub(r"(?<![\w'])\w(?: {1,3}\w){3,}(?![\w'])", lambda m: re.sub(r"(?<! ) (?! )", "", m[0]), text)
-    text = re.sub(r"(?<![\w'])\w(?:([.*-])\w)(?:\1\w)+(?![\w'])", lambda m: m[0].replace(m[1], ""), text)
+    text = re.sub(r"(?<![\w'])\w(?:([.*-])\w)(?:\1\w)+(?![\w'])", lambda m: _joined(m[0], m[1]), text)
     text = re.sub(r"[\w@$!*#&%-]*[a-z][\w@$!*#&%-]*", lambda m: _plain(m[0]), text)
     return re.sub(r"[^\S\n]+", " ", text)
+
+
+def _joined(word: str, separator: str) -> str:
+    bare = word.replace(separator, "")
+    return bare if weight(bare) else word  # else an abbreviation
 
 
 def _plain(word: str) -> str:
@@ -177,18 +182,13 @@ def _score(sentence: str) -> float:
     total = 0.0
     for match in re.finditer(r"[a-z][a-z'-]*", sentence):
         level = weight(match[0])
-        if not level:
-            continue
         before = sentence[max(0, match.start() - REACH) : match.start()]
-        aimed = bool(AIM.search(before))
-        if NEGATED.search(before) and level < STRONG:
-            continue
-        if level < STRONG and SELF.search(before) and not aimed:
-            level *= MENTIONED
-        elif aimed and level < STRONG:
-            level *= AIMED
-        elif level == ANIMAL:
-            level = 0.0
-        total += level * (mentioned if level < STRONG else 1.0)
+        if level >= STRONG:  # said aloud whoever is meant
+            total += level
+        elif level and not NEGATED.search(before):
+            if AIM.search(before):
+                total += level * AIMED * mentioned
+            elif level != ANIMAL:
+                total += level * (MENTIONED if SELF.search(before) else mentioned)
     attack = next((m for m in ATTACKS.finditer(sentence) if not NEGATED.search(sentence[: m.start()])), None)
     return total + (mentioned if attack else 0.0)
