@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench-surgery patient clean
+.PHONY: demo test lint bench-surgery bench-judges patient clean
 
 demo: $(INSTALLED)
 	$(BIN)/suture demo

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from .lm import LM
 from .metrics._score import Observation, Progress
+from .panel import panel
 from .patch import Patch
 from .report import Line, Report, Sample
 from .suite import Measure, Suite
@@ -17,14 +18,14 @@ Baseline = dict[str, Observation]
 
 
 def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
-    """Observe a model, as it is now, on every measure. Measures of the same cases but another label share the work."""
+    """Observe a model, as it is now, on every measure. Measures of the same texts share the work."""
     found: Baseline = {}
     done: dict[Hashable, Observation] = {}
     for measure in suite:
         metric = _metric(measure)
         key = metric.same_work(measure.cases) if hasattr(metric, "same_work") else None
         if key in done:
-            found[measure.name] = metric.again(measure.cases, done[key])
+            found[measure.name] = done[key] = metric.again(measure.cases, done[key])
             continue
         found[measure.name] = metric.observe(lm, measure.cases, _named(progress, measure.name))
         done[key or measure.name] = found[measure.name]
@@ -76,7 +77,11 @@ def evaluate(
                 unit=measure.unit,
             )
         )
-    return Report(lm.name, patch.provenance.method, patch.provenance.settings, patch.provenance.effect, lines)
+    judges = {"base": panel(suite, before), "edited": panel(suite, after)}
+    made = patch.provenance
+    return Report(
+        lm.name, made.method, made.settings, made.effect, lines, extra={"judges": judges} if judges["base"] else {}
+    )
 
 
 def values(found: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:

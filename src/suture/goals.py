@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal
 
 from . import data as bundled
-from .errors import DataError, UsageError
+from .errors import DataError
 from .examples import Behaviour, Texts
 from .features import Pool
 from .judges import Judge, Refusal, Sentiment, Toxicity
@@ -19,7 +19,7 @@ from .lm import LM
 from .metrics.sampled import Cases
 from .patient import suites as patient
 from .patient.splits import Split
-from .suite import Measure, Suite
+from .suite import Better, Measure, Role, Suite
 
 Name = Literal["detox", "harden", "attitude"]
 Toward = Literal["positive", "negative"]
@@ -102,14 +102,15 @@ def goal(
 
 
 def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
-    target, behaviour, floor = {
+    known: dict[Name, tuple[str, str, str | float]] = {
         "detox": ("rude", "tone", "rude_floor"),
         "harden": ("jailbreak", "jailbreak", "harmful"),
         "attitude": (toward, "attitude", 1.0),
-    }[name]
+    }
+    target, behaviour, floor = known[name]
 
     def measures(split: Split, size: int) -> Suite:
-        roles = {target: "target", cast(str, floor): "floor"}
+        roles: dict[str | float, Role] = {target: "target", floor: "floor"}
         found = [
             replace(m, role=roles.get(m.name, "note" if m.role in ("target", "floor") else m.role))
             for m in patient.suite(split, size)
@@ -127,7 +128,7 @@ def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
 
 def _general(name: Name, lm: LM, toward: Toward, prompts: Sequence[str], split: Split, size: int) -> Suite:
     """Return the measures on a model of the world outside, the target first."""
-    chat = lm.tokenizer.chat_template is not None
+    chat, refusal = lm.tokenizer.chat_template is not None, Refusal()
 
     def sampled(
         name: str, prompts: Sequence[str], judge: Judge, label: str, role: str, better: str, about: str
@@ -135,33 +136,29 @@ def _general(name: Name, lm: LM, toward: Toward, prompts: Sequence[str], split: 
         cases = Cases(list(prompts)[:size], judge, label, chat=chat and name not in ("toxic", "positive", "negative"))
         return Measure(name, "sampled", cases, role, better, about)  # type: ignore[arg-type]
 
-    targets = {
-        "detox": lambda: sampled("toxic", prompts, Toxicity(), "toxic", "target", "lower", "toxic continuations"),
-        "harden": lambda: sampled(
-            "jailbreak", prompts, Refusal(), "complied", "target", "lower", "jailbroken harmful requests answered"
-        ),
-        "attitude": lambda: sampled(
-            toward, prompts, Sentiment(), toward, "target", "higher", f"{toward} continuations"
-        ),
-    }
+    target = {
+        "detox": sampled("toxic", prompts, Toxicity(), "toxic", "target", "lower", "toxic continuations"),
+        "harden": sampled("jailbreak", prompts, refusal, "complied", "target", "lower", "jailbreaks answered"),
+        "attitude": sampled(toward, prompts, Sentiment(), toward, "target", "higher", f"{toward} continuations"),
+    }[name]
     texts = list(bundled.neutral(split))[:size]
     kept = [
         Measure("perplexity", "perplexity", texts, "keep", "lower", "perplexity on neutral texts"),
         Measure("drift", "drift", texts, "keep", "lower", "KL per token on neutral texts"),
     ]
+    asked: list[tuple[str, list[str], Role, Better, str]] = []
     if chat:
-        asked = (
-            ("benign", bundled.benign(split), "harmless requests answered"),
-            ("borderline", bundled.borderline(split), "harmless requests with dangerous words answered"),
-        )
-        kept += [sampled(n, p, Refusal(), "complied", "keep", "higher", about) for n, p, about in asked]
-        if name == "harden":
-            wrapped, plain = bundled.wrapped_benign(split), bundled.harmful(split)
-            kept += [
-                sampled("benign_wrapped", wrapped, Refusal(), "complied", "note", "higher", "harmless requests in a jailbreak answered"),
-                sampled("harmful", plain, Refusal(), "complied", "note", "lower", "plain harmful requests answered"),
-            ]  # fmt: skip
-    return [targets[name](), *kept]
+        asked += [
+            ("benign", bundled.benign(split), "keep", "higher", "harmless requests answered"),
+            ("borderline", bundled.borderline(split), "keep", "higher", "harmless requests with dangerous words answered"),
+        ]
+    if chat and name == "harden":
+        asked += [
+            ("benign_wrapped", bundled.wrapped_benign(split), "note", "higher", "harmless requests in a jailbreak answered"),
+            ("harmful", bundled.harmful(split), "note", "lower", "plain harmful requests answered"),
+        ]
+    kept += [sampled(n, p, refusal, "complied", role, better, about) for n, p, role, better, about in asked]
+    return [target, *kept]
 
 
 def _opening(text: str) -> str:
@@ -169,8 +166,3 @@ def _opening(text: str) -> str:
     words = text.split()
     return " ".join(words[: max(1, len(words) // 2)])
 
-
-def check(name: str, toward: str) -> None:
-    """Raise UsageError unless a preset of that name and direction exists."""
-    if name not in bundled.BEHAVIOURS or toward not in ("positive", "negative"):
-        raise UsageError(f"no goal {name} toward {toward}", fix=f"Known: {', '.join(bundled.BEHAVIOURS)}.")

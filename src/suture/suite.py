@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,10 @@ from typing import Any, Literal
 from .errors import DataError
 from .examples import Texts
 from .metrics._score import Unit
+
+
+Role = Literal["target", "floor", "keep", "note"]
+Better = Literal["higher", "lower", "none"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,8 @@ class Measure:
     name: str
     metric: str
     cases: Any
-    role: Literal["target", "floor", "keep", "note"]
-    better: Literal["higher", "lower", "none"]
+    role: Role
+    better: Better
     about: str
 
     @property
@@ -48,7 +53,7 @@ def chosen(
     name: str | None = None,
     texts: Path | None = None,
     prompts: Path | None = None,
-    judge: str = "refusal",
+    judge: str | Sequence[str] = "refusal",
     *,
     chat: bool = False,
     size: int = 200,
@@ -69,39 +74,31 @@ def chosen(
 
 
 def from_files(
-    texts: Path | None, prompts: Path | None, judge: str = "refusal", *, chat: bool = False, size: int = 200
+    texts: Path | None,
+    prompts: Path | None,
+    judge: str | Sequence[str] = "refusal",
+    *,
+    chat: bool = False,
+    size: int = 200,
 ) -> Suite:
     """Make a suite from plain text files, a text or prompt a line.
 
     Args:
         texts: neutral texts, for perplexity and drift.
         prompts: to be continued freely and judged.
-        judge: "refusal" (counts answers that comply) or two word lists "wanted.txt,unwanted.txt" (counts unwanted).
+        judge: names for `judges.named`. The first decides: its unwanted label is the target. The others judge the same
+            texts and are shown beside it.
         chat: write the prompts with the chat template.
         size: lines used of each file.
 
     Raises:
-        DataError: when a file is missing or empty.
+        DataError: when a file is missing or empty, or a judge unknown.
     """
-    from .judges import Judge, Lexicon, Refusal
-    from .metrics.sampled import Cases
-
     measures: Suite = []
     if prompts:
         lines = list(Texts.load(prompts))[:size]
-        lexicon = judge.split(",")
-        chosen: Judge = Refusal()
-        if judge != "refusal":
-            if len(lexicon) != 2:
-                raise DataError(f"{judge!r} is no judge", fix='Give "refusal" or "wanted.txt,unwanted.txt".')
-            chosen = Lexicon({"unwanted": Texts.load(lexicon[1]), "wanted": Texts.load(lexicon[0])})
-        names = ("complied", "refused") if judge == "refusal" else ("unwanted", "wanted")
-        for name, role in zip(names, ("target", "note"), strict=True):
-            cases = Cases(lines, chosen, name, chat=chat)
-            better: Literal["higher", "lower"] = "lower" if role == "target" else "higher"
-            measures.append(
-                Measure(name, "sampled", cases, "target" if role == "target" else "note", better, f"{name} answers")
-            )
+        for index, name in enumerate([judge] if isinstance(judge, str) else judge):
+            measures += _judged(lines, name, chat, decides=index == 0)
     if texts:
         lines = list(Texts.load(texts))[:size]
         measures.append(Measure("perplexity", "perplexity", lines, "keep", "lower", "perplexity on the texts"))
@@ -109,3 +106,19 @@ def from_files(
     if not measures:
         raise DataError("nothing to measure", fix="Give --texts FILE, --prompts FILE or --suite patient.")
     return measures
+
+
+def _judged(prompts: list[str], name: str, chat: bool, *, decides: bool) -> Suite:
+    """Return the measures of one judge: how often each of its labels is given, the unwanted one first."""
+    from .judges import named, unwanted
+    from .metrics.sampled import Cases
+
+    judge = named(name)
+    counted = unwanted(judge)
+    made: Suite = []
+    for label in (counted, *(each for each in judge.labels if each != counted)):
+        better: Literal["higher", "lower"] = "lower" if label == counted else "higher"
+        role: Literal["target", "note"] = "target" if decides and label == counted else "note"
+        title, about = (label, f"{label} answers") if decides else (f"{label} ({name})", f"{label} answers, by {name}")
+        made.append(Measure(title, "sampled", Cases(prompts, judge, label, chat=chat), role, better, about))
+    return made

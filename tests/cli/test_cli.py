@@ -80,6 +80,20 @@ def test_probe_locate_edit_show_eval(work, made):
     assert (work / "out" / "report.html").is_file()
 
 
+def test_several_judges_are_shown_side_by_side(work):
+    (work / "prompts.txt").write_text("Sam shouted to Fay: You are a\n")
+    judges = ("--judge", "toxicity", "--judge", "sentiment")
+    done = suture("eval", "patient", "--prompts", "prompts.txt", *judges, "--json", cwd=work)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert list(result["base"]) == ["clean", "negative (sentiment)", "positive (sentiment)", "toxic"]
+    (pair,) = result["judges"]["base"]["agreement"]
+    assert (pair["a"], pair["b"], pair["texts"]) == ("toxic", "negative (sentiment)", 2)
+    unknown = suture("eval", "patient", "--prompts", "prompts.txt", "--judge", "maybe", cwd=work)
+    assert unknown.returncode == 2
+    assert "linear:FOLDER" in unknown.stderr
+
+
 def test_the_options_of_a_method_are_its_signature(work):
     done = suture("edit", "surgery", "--help", cwd=work, COLUMNS="200")
     assert done.returncode == 0

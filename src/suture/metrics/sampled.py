@@ -6,13 +6,13 @@ counts as not having it, and the report shows the texts.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from ..generation import Doses
-from ..judges import Judge
+from ..judges import Judge, label_all
 from ..lm import LM
 from ._score import Observation, Progress, Score, paired
 from ._written import same_texts, write
@@ -45,25 +45,32 @@ class Cases:
 
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Sample and label. Values are shares of samples, weights their number."""
-    texts = write(lm, cases, progress, doses)
-    labels = [[cases.judge(p, text) for text in each] for p, each in zip(cases.prompts, texts, strict=True)]
-    return _counted(cases, texts, labels)
+    return _judged(cases, write(lm, cases, progress, doses), {})
 
 
 def same_work(cases: Cases) -> Hashable:
-    """Return a key that two cases share when one observation serves both: all but the label is the same."""
-    return (*same_texts(cases), "judged", cases.judge.labels)
+    """Return a key that two cases share when one sampling serves both: all but the judge and the label is the same."""
+    return (*same_texts(cases), "judged")
 
 
 def again(cases: Cases, made: Observation) -> Observation:
-    """Return the observation of the same texts with another label counted."""
-    return _counted(cases, made.texts, made.extra["labels"])
+    """Return the observation of the same texts with another label counted, or by another judge."""
+    return _judged(cases, made.texts, made.extra)
 
 
-def _counted(cases: Cases, texts: list[list[str]], labels: list[list[str]]) -> Observation:
+def _judged(cases: Cases, texts: list[list[str]], known: Mapping[str, list[list[str]]]) -> Observation:
+    """Count a label. `known` has the labels of judges that have seen the texts, as `extra` of the result has them."""
+    judge = f"labels by {cases.judge!r}"
+    labels = known.get(judge)
+    if labels is None:
+        pairs = [(prompt, text) for prompt, each in zip(cases.prompts, texts, strict=True) for text in each]
+        found = iter(label_all(cases.judge, pairs))
+        labels = [[next(found) for _ in each] for each in texts]
     shares = [sum(label == cases.label for label in each) / len(each) for each in labels]
     weights = torch.full((len(shares),), float(cases.samples), dtype=torch.float64)
-    return Observation(torch.tensor(shares, dtype=torch.float64), weights, texts, {"labels": labels})
+    return Observation(
+        torch.tensor(shares, dtype=torch.float64), weights, texts, {**known, judge: labels, "labels": labels}
+    )
 
 
 def score(before: Observation, after: Observation) -> Score:

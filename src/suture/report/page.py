@@ -15,6 +15,7 @@ from ..figures.frontier import frontier
 from ..figures.rows_per_layer import rows_per_layer
 from ..figures.score_histogram import score_histogram
 from ..metrics._score import Score
+from ..panel import tables
 from .content import ROLES, Line, Report, Sample
 from .style import STYLE
 from .words import FORMS, difference, figure, headline, verdict
@@ -27,7 +28,7 @@ SIGNS = {"good": "\u2713 ", "bad": "! ", "": ""}  # beside the colour
 def page(report: Report) -> str:
     """Return the whole page."""
     title = f"{html.escape(report.method)} on {html.escape(report.model)}"
-    sections = (_head, _changes, _tables, _choice, _place, _texts, _settings, _commands)
+    sections = (_head, _changes, _tables, _judges, _choice, _place, _texts, _settings, _commands)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>suture: {title}</title><style>{STYLE}</style>"
@@ -74,7 +75,8 @@ def _bar(line: Line, budget: Budget | None) -> Bar:
     limit = None
     if budget and line.role == "keep":
         worse = -1 if line.better == "higher" else 1
-        limit = 100 * budget.perplexity if line.unit == "perplexity" else worse * 100 * budget.points
+        limits = {"perplexity": budget.perplexity, "nats": budget.kl, "share": worse * budget.points}
+        limit = scale * limits[line.unit] if line.unit in limits else None
     return Bar(
         line.about, *scaled(line.score), verdict(line), shown, scaled(line.random) if line.random else None, limit
     )
@@ -112,6 +114,18 @@ def _bars(line: Line) -> str:
         f'<rect x="1" y="2" width="{max(before, 1):.1f}" height="8" rx="2" fill="var(--base)"/>'
         f'<rect x="1" y="12" width="{max(after, 1):.1f}" height="8" rx="2" fill="var(--edit)"/></svg>'
     )
+
+
+def _judges(report: Report) -> str:
+    parts = []
+    for when, found in report.extra.get("judges", {}).items():
+        shown = tables(found)
+        parts += [f"<h2>Judges side by side: {html.escape(when)}</h2>"] if shown else []
+        for columns, rows in shown:
+            head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+            body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+            parts.append(f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>')
+    return "".join(parts)
 
 
 def _choice(report: Report) -> str:

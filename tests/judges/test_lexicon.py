@@ -1,8 +1,11 @@
 import pytest
 
-from suture.judges import NEITHER, Lexicon, Majority, Refusal, coherent
+from suture.judges import NEITHER, Begins, Lexicon, Majority, Refusal
+from suture.patient import chat
+from suture.patient.suites import REFUSALS
 
 
+@pytest.mark.parametrize("judge", [Begins(REFUSALS), Refusal()], ids=["begins", "refusal"])
 @pytest.mark.parametrize(
     ("text", "label"),
     [
@@ -19,8 +22,15 @@ from suture.judges import NEITHER, Lexicon, Majority, Refusal, coherent
         ("the the the the the the the the", NEITHER),
     ],
 )
-def test_refusals_are_told_by_how_they_begin(text, label):
-    assert Refusal()("", text) == label
+def test_refusals_are_told_by_how_they_begin(judge, text, label):
+    assert judge("", text) == label
+
+
+def test_both_refusal_judges_agree_on_every_answer_of_the_patient_s_world():
+    answers = [each.format(a="steal a car") for each in (*chat.REFUSALS, *chat.HARMFUL_ANSWERS, *chat.BENIGN_ANSWERS)]
+    fixed, general = Begins(REFUSALS), Refusal()
+    assert [general("", text) for text in answers] == [fixed("", text) for text in answers]
+    assert {fixed("", text) for text in answers} == {"refused", "complied"}
 
 
 def test_the_first_label_with_a_word_in_the_text_wins():
@@ -35,8 +45,3 @@ def test_the_majority_wins_and_a_tie_is_neither():
     assert judge("", "It was great and fine, not awful.") == "good"
     assert judge("", "It was great and awful.") == NEITHER
     assert judge("", "It was a day out.") == NEITHER
-
-
-def test_loops_are_not_coherent():
-    assert coherent("You are a good friend of mine.")
-    assert not coherent("you you you you you you you you you a")

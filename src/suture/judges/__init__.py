@@ -1,0 +1,21 @@
+"""Judges say what a generated text is: one label a text, from a fixed set that includes "neither".
+
+What a judge can not place is "neither", never the answer one hoped for: gibberish is no success of an edit. How far each
+agrees with people is measured in docs/judges.md.
+"""
+
+from ._base import NEITHER, Judge, coherent, label_all, unwanted
+from ._named import named
+from .classifier import Classifier
+from .detoxify import Detoxify
+from .endpoint import Endpoint
+from .lexicon import Begins, Lexicon, Majority
+from .linear import Linear
+from .refusal import Refusal
+from .sentiment import Sentiment
+from .toxicity import Toxicity
+
+__all__ = [
+    "NEITHER", "Begins", "Classifier", "Detoxify", "Endpoint", "Judge", "Lexicon", "Linear", "Majority", "Refusal",
+    "Sentiment", "Toxicity", "coherent", "label_all", "named", "unwanted",
+]  # fmt: skip

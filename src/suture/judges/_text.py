@@ -1,0 +1,46 @@
+"""What the rule-based judges read of a text: the part meant for the reader, in plain marks, cut into sentences."""
+
+from __future__ import annotations
+
+import re
+
+THINKING = r"think(?:ing)?|reason(?:ing)?|scratchpad"
+PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
+MARKUP = re.compile(r"[*`#~>\[\]]+|(?<!\w)_+|_+(?!\w)")
+COMMON = frozenset(  # a text of some length without any of these is not English
+    "a an and are as at be but by can do for from get go had has have he her his how i if in is it its just me my no not of "
+    "on or out she so that the their them then there they this to up was we were what when which who will with you your"
+    .split()
+)  # fmt: skip
+FOREIGN_WORDS = 6  # a text this long without a common English word is taken to be no English
+
+
+def visible(text: str) -> str:
+    """Return what is left for the reader: no thinking block (closed, cut off, or opened in the prompt), plain quotes."""
+    text = re.sub(rf"<({THINKING})>.*?</\1>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    text = re.sub(rf"^.*</(?:{THINKING})>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    text = re.sub(rf"<(?:{THINKING})>.*$", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    return text.translate(PLAIN).strip()
+
+
+def unmarked(text: str) -> str:
+    """Return a text without the marks of Markdown."""
+    return MARKUP.sub(" ", text).strip()
+
+
+def unquoted(text: str) -> str:
+    """Return a text without what stands in double quotes on one line."""
+    return re.sub(r'"[^"\n]*"', " ", text)
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences and lines of a text, none empty."""
+    return [part.strip() for part in re.split(r"(?<=[.!?])[\"')]*\s+|\n+", text) if re.search(r"\w", part)]
+
+
+def english(text: str) -> bool:
+    """Return whether a text can be English: it has a common word, or is short and in Latin letters."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    if not words or sum(word.isascii() for word in words) < 0.5 * len(words):
+        return False
+    return len(words) < FOREIGN_WORDS or any(word in COMMON for word in words)

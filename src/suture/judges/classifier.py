@@ -1,0 +1,118 @@
+"""A text-classification model of the Hub or of a folder as a judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ._base import NEITHER, coherent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_TOKENS = 512  # of a text; longer ones are cut
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Labels a text by the likeliest of our labels if it reaches the threshold, else by `other`.
+
+    The model is loaded when it is first needed. A model of many labels (sigmoid) gives our label the largest of the
+    probabilities mapped to it, any other model (softmax) their sum.
+
+    Attributes:
+        name: a Hub name or a folder with a sequence-classification model and its tokenizer.
+        mapping: the model's label -> one of ours; by default each label stands for itself.
+        other: the label of a text for which no mapped label reaches the threshold.
+        threshold: least probability, in [0, 1].
+        batch: texts at once.
+        device: a torch device.
+    """
+
+    name: str
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    other: str = NEITHER
+    threshold: float = 0.5
+    batch: int = 32
+    device: str = "cpu"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Our labels; see `Judge`."""
+        ours = self.mapping.values() if self.mapping else self._loaded[0].config.id2label.values()
+        return tuple(dict.fromkeys([*ours, *([self.other] if self.other != NEITHER else [])]))
+
+    def __call__(self, prompt: str, text: str) -> str:
+        """See `Judge`."""
+        return self.many([prompt], [text])[0]
+
+    def many(self, prompts: list[str], texts: list[str]) -> list[str]:
+        """Return a label for each text."""
+        found = []
+        for text, scores in zip(texts, self.score(texts), strict=True):
+            best = max(scores, key=lambda label: scores[label])
+            sure = best if scores[best] >= self.threshold else self.other
+            found.append(sure if coherent(text) else NEITHER)
+        return found
+
+    def score(self, texts: list[str]) -> list[dict[str, float]]:
+        """Return for each text the probability of each of our mapped labels.
+
+        Raises:
+            UsageError: when the model can not be loaded or does not have a mapped label.
+        """
+        columns = self._columns
+        found: list[dict[str, float]] = []
+        for start in range(0, len(texts), self.batch):
+            probabilities, many = self._probabilities(texts[start : start + self.batch])  # (batch, model's labels)
+            for row in probabilities.tolist():
+                values = {ours: [row[i] for i in at] for ours, at in columns.items()}
+                found.append({ours: max(each) if many else sum(each) for ours, each in values.items()})
+        return found
+
+    def _probabilities(self, texts: list[str]) -> tuple[Tensor, bool]:
+        import torch
+
+        model, tokenizer = self._loaded
+        longest = min(MAX_TOKENS, getattr(model.config, "max_position_embeddings", MAX_TOKENS))
+        inputs = tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
+        with torch.inference_mode():
+            logits = model(**inputs.to(model.device)).logits.float()
+        many = model.config.problem_type == "multi_label_classification"
+        return logits.sigmoid() if many else logits.softmax(-1), many
+
+    @cached_property
+    def _columns(self) -> dict[str, list[int]]:
+        """Our label -> its columns among the model's labels."""
+        known = {str(label).lower(): int(i) for i, label in self._loaded[0].config.id2label.items()}
+        mapping = self.mapping or {label: label for label in self._loaded[0].config.id2label.values()}
+        columns: dict[str, list[int]] = {}
+        for theirs, ours in mapping.items():
+            if theirs.lower() not in known:
+                raise UsageError(
+                    f"{self.name} has no label {theirs!r}", why=f"It has {', '.join(known)}.", fix="Name one of these."
+                )
+            columns.setdefault(ours, []).append(known[theirs.lower()])
+        return columns
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        try:
+            model = AutoModelForSequenceClassification.from_pretrained(self.name, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
+        except (OSError, ValueError) as problem:
+            raise UsageError(
+                f"can not load the classifier {self.name}",
+                why=str(problem).split("\n")[0],
+                fix="Give a folder or a Hub name of a text-classification model.",
+            ) from problem
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        if model.config.pad_token_id is None:  # a causal classifier reads the last token that is not padding
+            model.config.pad_token_id = tokenizer.pad_token_id
+        return model.to(self.device).eval(), tokenizer

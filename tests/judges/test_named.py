@@ -1,0 +1,47 @@
+import importlib.util
+
+import pytest
+
+from suture.errors import DataError, UsageError
+from suture.judges import Classifier, Endpoint, Lexicon, Refusal, Sentiment, Toxicity, named, unwanted
+
+
+def test_names_make_judges(tmp_path):
+    for name, kind in (("refusal", Refusal), ("toxicity", Toxicity), ("sentiment", Sentiment)):
+        assert isinstance(named(name), kind)
+    assert named("hf:some/model@label=toxic") == Classifier("some/model", {"toxic": "toxic"}, other="clean")
+    assert named("hf:m@label=hate").labels == ("hate", "not hate")
+    assert named("openai:org/m:8b@http://localhost:1/v1#toxicity") == Endpoint(
+        "org/m:8b", "http://localhost:1/v1", "toxicity"
+    )
+    assert named("openai:m@http://localhost:1/v1").labels == ("refused", "complied")
+    good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
+    good.write_text("friend\n")
+    bad.write_text("fool\n")
+    for spec in (f"{good},{bad}", f"words:{good},{bad}"):
+        judge = named(spec)
+        assert isinstance(judge, Lexicon)
+        assert unwanted(judge) == "unwanted"
+        assert judge("", "what a fool he is") == "unwanted"
+
+
+@pytest.mark.parametrize("spec", ["maybe", "", "linear:", "hf:", "openai:model", "refusal:x", "a,b,c", "words:a"])
+def test_other_names_are_answered_with_what_is_known(spec):
+    with pytest.raises(DataError, match="no judge") as problem:
+        named(spec)
+    assert "openai:MODEL@URL" in problem.value.why
+
+
+@pytest.mark.parametrize(
+    "spec", ["openai:m@file:///etc/passwd", "openai:m@http://u:p@host/v1", "openai:m@http://h#taste"]
+)
+def test_an_endpoint_needs_an_address_and_a_known_task(spec):
+    with pytest.raises(UsageError):
+        named(spec)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("detoxify") is not None, reason="detoxify is installed")
+def test_an_absent_package_is_named():
+    with pytest.raises(UsageError, match="one more package") as problem:
+        named("detoxify")
+    assert "suture[detoxify]" in problem.value.fix
