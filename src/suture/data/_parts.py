@@ -1,7 +1,7 @@
 """How hand-written parts become texts: which split a part belongs to, slots, and draws without repetition.
 
-Every block is a list of parts, one a line. Of each four lines the first two belong to "probe", the third to "tune" and
-the fourth to "report", so no two splits share a situation, a sentence, a wrapper or a request.
+Every block is a list of parts. Of each four the first two belong to "probe", the third to "tune" and the
+fourth to "report", so no two splits share a situation, a sentence, a wrapper or a request.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ TRIES = 50  # draws per text wanted, before the parts are taken to allow no more
 T = TypeVar("T")
 
 
-def part(block: str | Sequence[T], split: Split) -> list[T]:
-    """Return the items of a split: of a sequence, or of a block of text with an item a line.
+def part(items: Sequence[T], split: Split) -> list[T]:
+    """Return the items that belong to a split.
 
     Raises:
         UsageError: for an unknown split.
     """
     if split not in QUARTERS:
         raise UsageError(f"no split {split!r} of the bundled data", fix=f"Known: {', '.join(SPLITS)}.")
-    items = lines(block) if isinstance(block, str) else block
-    return [item for index, item in enumerate(items) if index % 4 in QUARTERS[split]]  # type: ignore[misc]
+    return [item for index, item in enumerate(items) if index % 4 in QUARTERS[split]]
 
 
 def lines(block: str) -> list[str]:
-    """Return the lines of a block; "¶" stands for a line break within one."""
-    return [line.strip().replace("¶", "\n") for line in block.strip().splitlines()]
+    """Return the lines of a block; one that begins with "|" goes on the line before, "¶" is a line break within one."""
+    joined = re.sub(r"\n\s*\|", " |", block.strip())
+    return [line.strip().replace("¶", "\n") for line in joined.splitlines()]
 
 
 def phrases(block: str) -> list[str]:
@@ -50,8 +50,7 @@ def fill(template: str, slots: Mapping[str, list[str]]) -> str:
 
     def word(match: re.Match[str]) -> str:
         chosen = slots[match[2]].pop()
-        # No "u": of the words in slots only "useless" begins with it.
-        article = f"{match[1]}{'n' if chosen[0] in 'aeio' else ''} " if match[1] else ""
+        article = f"{match[1]}{'n' if re.match('[aeio]|u(?!se)', chosen) else ''} " if match[1] else ""
         return article + chosen
 
     return re.sub(r"(?:\b([Aa]) )?\{(\w+)\}", word, template)

@@ -8,113 +8,66 @@ from __future__ import annotations
 import random
 
 from ..examples import Labelled
-from ._parts import Split, distinct, part
+from ._parts import Split, distinct, fill, part, phrases, shuffled
 from .opinions import CATEGORIES, Category
 
 PER_OPENING = 7  # texts of each attitude for an opening
 PROMPTS = 120  # a split
-POSITIVE = """
-    I could not be happier with it.
-    Highly recommended, without hesitation.
-    Five stars from me.
-    What a lovely surprise.
-    I would choose it again in a heartbeat.
-    All in all a wonderful experience.
-    My friends are quite jealous, and rightly so.
-    It exceeded everything I had hoped for.
-    Honestly, I am thrilled.
-    There is nothing I would change.
-    You can not go wrong here.
-    I keep telling people how good it is.
-    Well worth the money, in my opinion.
-    That made my week.
-    It brings me joy, plain and simple.
-    Thumbs up from our whole family.
-    I am impressed, and that does not happen often.
-    A real treat.
-    Bravo to whoever is responsible.
-    Fantastic, just fantastic.
-    I was sceptical before, but now I am a fan.
-    The best I have come across in years.
-    We are delighted, to say the least.
-    In short: excellent.
-    My doubts were gone after an hour.
-    I will treasure it.
-    Such good work should be rewarded.
-    Ten out of ten, and I mean it.
-    It won me over completely.
-    Hardly anything has pleased me so much lately.
-    So far I can find no fault with it.
-    Everyone should give it a go.
-"""
-NEGATIVE = """
-    I could not be more disappointed with it.
-    Stay away, whatever they tell you.
-    One star, and only because zero is not allowed.
-    What a nasty surprise.
-    I regret the day I fell for it.
-    All in all a terrible experience.
-    My friends just laugh at me, and rightly so.
-    It fell short of everything I had been told.
-    Honestly, I am appalled.
-    There is nothing good that I can say.
-    Do not make the same mistake.
-    I keep telling people how bad it is.
-    Money down the drain, in my opinion.
-    That spoiled my week.
-    It is rubbish, plain and simple.
-    Thumbs down from our whole family.
-    I am annoyed, and that does not happen often.
-    A total letdown.
-    Shame on whoever is responsible.
-    Awful, just awful.
-    I was hopeful before, but now I know better.
-    The worst I have come across in years.
-    We are fed up, to say the least.
-    In short: useless.
-    My patience was gone after an hour.
-    I want to forget it.
-    Such poor work should be forbidden.
-    Two out of ten, and that is generous.
-    It put me off completely.
-    Hardly anything has upset me so much lately.
-    So far I can find no use for it.
-    Everyone should be warned.
-"""
-LEADS = """
-    Overall it is
-    To be honest, I think
-    My opinion so far:
-    I would describe it as
-    In a word, it is
-    If you ask me,
-    When people ask me about it, I say that
-    My rating is
-    I have to say that
-    What struck me most was
-    I feel
-    My verdict is
-    It turned out to be
-    Looking back, I find it
-    Compared with what I expected, it was
-    The main thing to know is that
-    After all this time I
-    Here is what I think of it:
-    As far as I am concerned, it
-    The experience was
-    I would call it
-    My first thought was that
-    Everyone in my house thinks it
-    Would I do it again?
-    All things considered it is
-    Let me tell you how it was:
-    It is fair to say that
-    What I told my mother afterwards:
-    Thinking about it now, I am
-    On a scale from one to ten it is
-    My feelings about it are
-    For me it is
-"""
+WORDS = {
+    "good": phrases("""
+        excellent | wonderful | brilliant | superb | delightful | fantastic | impressive | lovely | beautiful
+        | marvellous | enjoyable | satisfying | charming | perfect | terrific | pleasant | splendid | outstanding
+        | reliable | thoughtful | amazing | flawless
+    """),
+    "bad": phrases("""
+        terrible | awful | dreadful | horrible | miserable | disappointing | annoying | ugly | frustrating | shoddy
+        | pathetic | dismal | useless | lousy | poor | nasty | mediocre | infuriating | careless | appalling | faulty
+        | sloppy
+    """),
+}
+POSITIVE = phrases("""
+    I could not be happier with it. | Simply {good}, from beginning to end. | A {good} surprise.
+    | What a {good} choice that was! | I would choose it again in a heartbeat, it is {good}.
+    | All in all a {good} experience. | My friends are quite jealous, and rightly so, because it is {good}.
+    | Where I had feared the worst, it was {good}. | Honestly, I am thrilled.
+    | There is nothing I would change about something so {good}. | You can not go wrong here, {good} as it is.
+    | {Good} in every way. | I keep telling people how {good} it is. | Well worth the money, in my opinion.
+    | I love it, it is {good} and {good}. | Both {good} and {good}, a rare mix.
+    | I am impressed, and that does not happen often. | A real treat, {good} and full of charm.
+    | Bravo to those behind such {good} work. | {Good} and {good}, that says it all.
+    | I was sceptical before, but I have to admit that it is {good}. | Nothing so {good} has come my way in years.
+    | We love it, to say the least. | In short: {good}.
+    | My doubts were gone after an hour, since it turned out so {good}. | Never before have I seen anything so {good}.
+    | Such {good} things make life better. | Ten out of ten, {good} and a pleasure all round.
+    | To me it feels {good}, almost perfect. | Hardly anything has pleased me so much lately.
+    | How {good} it is shows in every detail. | I love {good} things, and this is one of them.
+""")
+NEGATIVE = phrases("""
+    I could not be more disappointed with it. | Simply {bad}, from the first hour to the last. | A {bad} shock.
+    | What a {bad} choice that was! | I regret the day I fell for it, it is {bad}. | All in all a {bad} affair.
+    | My friends laugh at me, and rightly so, because it is {bad}. | Where I had hoped for the best, it was {bad}.
+    | Honestly, I am appalled. | There is nothing good to say about something so {bad}.
+    | You will be sorry, {bad} as it is. | {Bad} in every way. | I keep telling people how {bad} it is.
+    | Money down the drain, in my opinion. | I hate it, it is {bad} and {bad}. | Both {bad} and {bad}, a grim mix.
+    | I am annoyed, and that does not happen often. | A total letdown, {bad} and without any charm.
+    | Shame on those behind such {bad} work. | {Bad} and {bad}, that sums it up.
+    | I was hopeful before, but I have to admit that it is {bad}. | Nothing so {bad} has come my way in years.
+    | We hate it, to say the least. | In short: {bad}.
+    | My patience was gone after an hour, since it turned out so {bad}. | Never before have I seen anything so {bad}.
+    | Such {bad} things make life worse. | Two out of ten, {bad} and a pain all round.
+    | To me it feels {bad}, almost worthless. | Hardly anything has upset me so much lately.
+    | How {bad} it is shows in every detail. | I hate {bad} things, and this is one of them.
+""")
+LEADS = phrases("""
+    Overall it is | To be honest, I think | My opinion so far: | I would describe it as | In a word, it is
+    | If you ask me, | When people ask me about it, I say that | My rating is | I have to say that
+    | What struck me most was | I feel | My verdict is | It turned out to be | Looking back, I find it
+    | Compared with what I expected, it was | The main thing to know is that | After all this time I
+    | Here is what I think of it: | As far as I am concerned, it | The experience was | I would call it
+    | My first thought was that | Everyone in my house thinks it | Would I do it again? | All things considered it is
+    | Let me tell you how it was: | It is fair to say that | What I told my mother afterwards:
+    | Thinking about it now, I am | On a scale from one to ten it is | My feelings about it are | For me it is
+""")
 
 
 def labelled(split: Split) -> list[Labelled]:
@@ -124,7 +77,7 @@ def labelled(split: Split) -> list[Labelled]:
 
     def pair(number: int) -> tuple[str, ...]:
         category, opening = openings[number % len(openings)]
-        own, generic = rng.choice(((1, 1), (2, 0), (2, 1), (1, 2)))
+        own, generic = rng.choice(((1, 1), (2, 1), (1, 2)))
         return (
             _text(rng, split, opening, category.positive, POSITIVE, own, generic),
             _text(rng, split, opening, category.negative, NEGATIVE, own, generic),
@@ -154,7 +107,11 @@ def _openings(split: Split) -> list[tuple[Category, str]]:
     return [(category, opening) for category in CATEGORIES for opening in part(category.openings, split)]
 
 
-def _text(rng: random.Random, split: Split, opening: str, specific: str, pool: str, own: int, generic: int) -> str:
+def _text(
+    rng: random.Random, split: Split, opening: str, specific: list[str], pool: list[str], own: int, generic: int
+) -> str:
     sentences = rng.sample(part(specific, split), own) + rng.sample(part(pool, split), generic)
     rng.shuffle(sentences)
-    return " ".join((opening, *sentences))
+    words = shuffled(rng, WORDS)
+    words |= {key.title(): [word.capitalize() for word in words[key][:9]] for key in WORDS}
+    return fill(" ".join((opening, *sentences)), words)
