@@ -93,11 +93,11 @@ def test_both_classes_are_as_long(name, split):
         assert 0.87 < wanted / unwanted < 1.15
 
 
-def accuracy(model, name, view):
+def accuracies(model, name, view):
     fitted = data.behaviour(name, "probe")
     model.fit([view(e.text) for e in fitted.examples], fitted.labels)
     held = [data.behaviour(name, split) for split in ("tune", "report")]
-    return min(model.score([view(e.text) for e in b.examples], b.labels) for b in held)
+    return [model.score([view(e.text) for e in b.examples], b.labels) for b in held]
 
 
 def bag():
@@ -108,7 +108,7 @@ def bag():
 
 @pytest.mark.parametrize("name", data.BEHAVIOURS)
 def test_the_words_of_unseen_situations_tell_the_classes_apart(name):
-    assert accuracy(bag(), name, str) >= 0.8
+    assert min(accuracies(bag(), name, str)) >= 0.8
 
 
 @pytest.mark.parametrize("name", data.BEHAVIOURS)
@@ -119,9 +119,9 @@ def test_topics_first_words_length_and_punctuation_do_not(name):
         shared = [next(t for t in topics[split] if t in (e.prompt or e.text)) for e in examples]
         labels = [e.label for e in examples]
         assert bag().fit(shared[0::2], labels[0::2]).score(shared[1::2], labels[1::2]) <= 0.6
-    assert accuracy(bag(), name, lambda text: text.split()[0]) <= 0.7
+    assert max(accuracies(bag(), name, lambda text: text.split()[0])) <= 0.7
     shape = make_pipeline(StandardScaler(), LogisticRegression())
-    assert accuracy(shape, name, lambda t: [len(t), *(t.count(c) for c in ".,!?:;'\"\n-")]) <= 0.7
+    assert max(accuracies(shape, name, lambda t: [len(t), *(t.count(c) for c in ".,!?:;'\"\n-")])) <= 0.7
 
 
 def test_openings_of_both_tones_and_attitudes_are_the_same():
@@ -220,7 +220,9 @@ def test_texts_have_no_slot_left_and_no_wrong_article(texts):
             for text in found:
                 assert not re.search(r"¶| \| |\{(say|thing|adj|noun|a|q)\}", text), text
                 if name != "neutral":  # code has its own spelling
-                    assert not re.search(r"\b[Aa] (?:[aei]|o(?!ne)|u(?!se|ni))\w|\b[Aa]n [^aeiouhAEIOUFX\W]", text), text
+                    assert not re.search(r"\b[Aa] (?:[aei]|o(?!ne)|u(?!se|ni))\w|\b[Aa]n [^aeiouhAEIOUFX\W]", text), (
+                        text
+                    )
                     assert "  " not in text
 
 

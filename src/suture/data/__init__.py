@@ -1,6 +1,6 @@
 """Bundled examples in plain English for `suture detox`, `harden` and `attitude`, for any English language model.
 
-Hand-written parts, combined with a fixed seed. A split ("probe" to fit on, "tune" to choose settings on, "report" for
+Parts written for this purpose, combined with a fixed seed. A split ("probe" to fit on, "tune" to choose settings on, "report" for
 figures) shares no situation, sentence, wrapper or request with another. See docs/data.md.
 """
 

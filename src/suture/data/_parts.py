@@ -1,4 +1,4 @@
-"""How hand-written parts become texts: which split a part belongs to, slots, and draws without repetition.
+"""How parts become texts: which split a part belongs to, slots, and draws without repetition.
 
 Every block is a list of parts. Of each four the first two belong to "probe", the third to "tune" and the
 fourth to "report", so no two splits share a situation, a sentence, a wrapper or a request.
