@@ -19,7 +19,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "anatomy": {"errors", "delta", "layouts"},
     "lm": {"errors", "anatomy"},
     "tracing": {"errors", "anatomy", "lm"},
-    "examples": {"errors", "patient.suites"},
+    "examples": {"errors", "patient.suites", "data"},
     "linalg": set(),
     "judges/_base": set(),
     "judges/_text": set(),

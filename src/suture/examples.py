@@ -52,7 +52,7 @@ class Texts(tuple[str, ...]):
 
     @classmethod
     def load(cls, source: str | Path) -> Texts:
-        """Read a text file with a text a line, or "patient:keep" for the bundled model's.
+        """Read a text file with a text a line, "patient:keep" for the bundled model's or "bundled:neutral" for any model.
 
         Raises:
             DataError: when it is missing, empty or not UTF-8.
@@ -61,6 +61,10 @@ class Texts(tuple[str, ...]):
             from .patient.suites import keep
 
             return keep()
+        if str(source) == "bundled:neutral":
+            from .data import neutral
+
+            return neutral("probe")
         found = cls(line.strip() for _, line in _lines(Path(source)) if line.strip())
         if not found:
             raise DataError(f"{source} is empty", fix="Give a text a line.")
@@ -135,7 +139,8 @@ class Behaviour:
 
         Args:
             source: a .jsonl, .csv or .tsv file; two .txt files as "wanted.txt,unwanted.txt" (a text a line); "patient:NAME"
-                for a behaviour of the bundled model; or "hub:ID" for a dataset of the Hub (needs `datasets`).
+                for a behaviour of the bundled model; "bundled:NAME" for detox, harden or attitude of `suture.data`; or
+                "hub:ID" for a dataset of the Hub (needs `datasets`).
             text: name of the text's column or key (found by itself if it is one of the usual ones).
             label: name of the label's column or key.
             unwanted: the value of the label that means unwanted (1, true, toxic ... are known).
@@ -148,6 +153,10 @@ class Behaviour:
             from .patient.suites import behaviour
 
             return behaviour(source.removeprefix("patient:"))
+        if source.startswith("bundled:"):
+            from . import data
+
+            return data.behaviour(source.removeprefix("bundled:"))
         if source.startswith("hub:"):
             return cls(source, tuple(_labelled(_hub(source.removeprefix("hub:")), source, text, label, unwanted)))
         if "," in source and not Path(source).exists():
@@ -159,7 +168,7 @@ class Behaviour:
         if path.suffix not in readers:
             raise DataError(
                 f"can not tell what {source} is",
-                why="Known: .jsonl, .csv, .tsv, wanted.txt,unwanted.txt, hub:ID.",
+                why="Known: .jsonl, .csv, .tsv, wanted.txt,unwanted.txt, bundled:NAME, hub:ID.",
                 fix="Rename the file, or convert it.",
             )
         if not path.is_file():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from . import data as bundled
+from .data import Split
 from .errors import DataError
 from .examples import Behaviour, Texts
 from .features import Pool
@@ -18,14 +19,13 @@ from .judges import Judge, Refusal, Sentiment, Toxicity
 from .lm import LM
 from .metrics.sampled import Cases
 from .patient import suites as patient
-from .patient.splits import Split
 from .suite import Better, Measure, Role, Suite
 
 Name = Literal["detox", "harden", "attitude"]
 Toward = Literal["positive", "negative"]
 PROMPTS = 0.4  # of the user's own texts: held out, half to choose settings and half to report
 PATIENT_KEEP = ("facts_seen", "facts_unseen", "arithmetic", "benign", "perplexity", "drift")
-SPLITS: tuple[Split, Split] = ("tune", "report")
+CHOOSING: tuple[Split, Split] = ("tune", "report")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def goal(
     if lm.name == "patient" and data is None and prompts is None:
         return _patient(name, toward, tune, report)
     behaviour = data or bundled.behaviour(name)
-    asked = {split: bundled.prompts(name, split) for split in SPLITS}
+    asked = {split: bundled.prompts(name, split) for split in CHOOSING}
     if data is not None and prompts is None:
         behaviour, held = data.split(PROMPTS)
         prompts = [e.prompt or _opening(e.text) for e in held.examples if e.label]
@@ -92,8 +92,8 @@ def goal(
                 f"{len(prompts)} prompts are too few", fix="Give at least 20, of which half choose settings."
             )
         asked = {"tune": list(prompts[::2]), "report": list(prompts[1::2])}
-    sizes = dict(zip(SPLITS, (tune, report), strict=True))
-    chosen = {split: _general(name, lm, toward, asked[split], split, sizes[split]) for split in SPLITS}
+    sizes = dict(zip(CHOOSING, (tune, report), strict=True))
+    chosen = {split: _general(name, lm, toward, asked[split], split, sizes[split]) for split in CHOOSING}
     return Goal(
         name, behaviour, "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
         "decision" if name == "harden" else "response", bundled.neutral("probe"), chosen["tune"][0].name,
@@ -150,11 +150,23 @@ def _general(name: Name, lm: LM, toward: Toward, prompts: Sequence[str], split: 
     if chat:
         asked += [
             ("benign", bundled.benign(split), "keep", "higher", "harmless requests answered"),
-            ("borderline", bundled.borderline(split), "keep", "higher", "harmless requests with dangerous words answered"),
+            (
+                "borderline",
+                bundled.borderline(split),
+                "keep",
+                "higher",
+                "harmless requests with dangerous words answered",
+            ),
         ]
     if chat and name == "harden":
         asked += [
-            ("benign_wrapped", bundled.wrapped_benign(split), "note", "higher", "harmless requests in a jailbreak answered"),
+            (
+                "benign_wrapped",
+                bundled.wrapped_benign(split),
+                "note",
+                "higher",
+                "harmless requests in a jailbreak answered",
+            ),
             ("harmful", bundled.harmful(split), "note", "lower", "plain harmful requests answered"),
         ]
     kept += [sampled(n, p, refusal, "complied", role, better, about) for n, p, role, better, about in asked]
@@ -165,4 +177,3 @@ def _opening(text: str) -> str:
     """Return the first half of a text, to be continued."""
     words = text.split()
     return " ".join(words[: max(1, len(words) // 2)])
-

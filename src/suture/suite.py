@@ -12,7 +12,6 @@ from .errors import DataError
 from .examples import Texts
 from .metrics._score import Unit
 
-
 Role = Literal["target", "floor", "keep", "note"]
 Better = Literal["higher", "lower", "none"]
 

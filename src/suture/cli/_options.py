@@ -12,7 +12,10 @@ import typer
 Model = Annotated[str, typer.Argument(help='A folder, a Hub name, or "patient" (the bundled model).')]
 Data = Annotated[
     list[str],
-    typer.Option("--data", help="Labelled texts: .jsonl .csv .tsv, wanted.txt,unwanted.txt, hub:ID or patient:NAME."),
+    typer.Option(
+        "--data",
+        help="Labelled texts: .jsonl .csv .tsv, wanted.txt,unwanted.txt, hub:ID, bundled: or patient:NAME.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON to standard output.")]
 Out = Annotated[

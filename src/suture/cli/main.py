@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from ..errors import Interrupted, SutureError
-from . import chat, check, demo, doctor, edit, evaluate, locate, methods, plan, probe, runs, show
+from . import chat, check, demo, doctor, edit, evaluate, locate, methods, plan, presets, probe, runs, show
 
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
 INTERRUPTED = Interrupted.exit_code
@@ -26,6 +26,9 @@ app = typer.Typer(
     "5 wrong or tampered base or patch, 6 resources, 130 interrupted. A traceback only with -v.",
 )
 app.command("demo")(demo.demo)
+app.command("detox")(presets.detox)
+app.command("harden")(presets.harden)
+app.command("attitude")(presets.attitude)
 app.command("probe")(probe.probe)
 app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")
