@@ -11,7 +11,9 @@ import typer
 Model = Annotated[str, typer.Argument(help='A folder, a Hub name, or "patient" (the bundled model).')]
 Data = Annotated[
     list[str],
-    typer.Option("--data", help="Labelled texts: .jsonl .csv .tsv, wanted.txt,unwanted.txt, hub:ID, bundled:NAME or patient:NAME."),
+    typer.Option(
+        "--data", help="Labelled texts: .jsonl .csv .tsv, wanted.txt,unwanted.txt, hub:ID, bundled:NAME, patient:NAME."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON to standard output.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; a new folder below runs/ by default.")]
