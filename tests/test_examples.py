@@ -4,7 +4,7 @@ import pytest
 
 from models import SHARED
 from suture.errors import DataError
-from suture.examples import Behaviour
+from suture.examples import Behaviour, Texts
 
 ROWS = [("kind words", 0), ("rude words", 1), ("more kind ones", 0), ("more rude ones", 1)]
 
@@ -92,3 +92,44 @@ def test_real_files_are_read_as_they_are():
     assert len(toxicity.examples) == 1000
     assert 0.4 < sum(toxicity.labels) / 1000 < 0.6
     assert len(Behaviour.load(SHARED / "data/sst2/dev.tsv").examples) == 872
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "One prompt\n\nAnother"),
+        ("a.jsonl", '{"prompt": {"text": "One prompt", "toxicity": 0.1}}\n{"prompt": "Another"}\n'),
+        ("a.json", '["One prompt", {"instruction": "Another"}]'),
+        ("a.csv", "id,prompt\n1,One prompt\n2,Another\n"),
+    ],
+)
+def test_prompts_are_read_from_the_usual_files(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    assert Texts.load(tmp_path / name) == ("One prompt", "Another")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.jsonl", '{"prompt": "x"}\n{"other": 1}\n', "line 2: no prompt"),
+        ("a.jsonl", '{"prompt": 3}\n', "line 1, prompt: not a text"),
+        ("a.json", "[1", "line 1, column 3: not JSON"),
+        ("a.json", "{}", "not a list"),
+    ],
+)
+def test_what_is_no_prompt_is_said_where(tmp_path, name, content, said):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=said):
+        Texts.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["realtoxicityprompts/rtp-3k.jsonl", "refusal/harmful_val.json", "jailbreakbench", "xstest/xstest_prompts.csv"],
+)
+def test_public_prompt_files_are_read_as_they_are(file):
+    path = SHARED / "data" / file
+    if not path.exists():
+        pytest.skip("shared data are not here")
+    path = path if path.is_file() else next(path.glob("*.csv"))
+    assert len(Texts.load(path)) > 30

@@ -38,12 +38,12 @@ def firing_rates(lm: LM, region: Region, texts: Sequence[Labelled]) -> Tensor:
     Raises:
         UsageError: when a row is no neuron's (attention).
     """
-    for site in region.rows:
-        if not site.part.startswith("mlp.") or site.expert is not None:
-            why = "They are not neurons." if site.expert is None else "An expert sees only the tokens routed to it."
-            raise UsageError(
-                f"the rows of {site} can not be counted", why=why, fix="Choose rows of a dense MLP's matrix."
-            )
+    if not countable(region):
+        raise UsageError(
+            f"the rows of {', '.join({site.part for site in region.rows})} can not be counted",
+            why="They are no neurons, or those of experts, which see only the tokens routed to them.",
+            fix="Choose rows of a dense MLP's matrix.",
+        )
     first = lm.anatomy.first
     gates = {site: Site(site.layer, first, site.expert) for site in region.rows}
     rows, spans = spanned(lm, texts, "response")
@@ -65,6 +65,11 @@ def firing_rates(lm: LM, region: Region, texts: Sequence[Labelled]) -> Tensor:
         for found in halving(group, run):
             total += found.double().cpu()
     return (total / len(rows)).float()
+
+
+def countable(region: Region) -> bool:
+    """Return whether every chosen row is a neuron of a dense MLP."""
+    return all(site.part.startswith("mlp.") and site.expert is None for site in region.rows)
 
 
 def activity(lm: LM, patch: Patch, region: Region, behaviour: Behaviour) -> Activity:

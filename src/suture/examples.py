@@ -19,6 +19,7 @@ from .errors import DataError, UsageError
 WANTED = frozenset({"0", "false", "no", "wanted", "safe", "non-toxic", "nontoxic", "not toxic", "negative class"})
 UNWANTED = frozenset({"1", "true", "yes", "unwanted", "unsafe", "toxic"})
 TEXT_COLUMNS = ("text", "response", "comment_text", "sentence", "content")
+PROMPT_COLUMNS = ("prompt", "text", "instruction", "goal", "Behavior", "Goal", "question")
 LABEL_COLUMNS = ("label", "is_toxic", "toxic", "unwanted", "class")
 
 
@@ -52,10 +53,15 @@ class Texts(tuple[str, ...]):
 
     @classmethod
     def load(cls, source: str | Path) -> Texts:
-        """Read a text file with a text a line, "patient:keep" for the bundled model's or "bundled:neutral" for any model.
+        """Read texts or prompts.
+
+        Args:
+            source: a text file with a text a line; a .jsonl, .json, .csv or .tsv file whose rows have one of PROMPT_COLUMNS (a
+                string, or an object with "text" as in RealToxicityPrompts) or are strings; "patient:keep" for the bundled
+                model's texts to keep, "bundled:neutral" for any model's.
 
         Raises:
-            DataError: when it is missing, empty or not UTF-8.
+            DataError: naming file, line and column.
         """
         if str(source) == "patient:keep":
             from .patient.suites import keep
@@ -65,7 +71,12 @@ class Texts(tuple[str, ...]):
             from .data import neutral
 
             return neutral("probe")
-        found = cls(line.strip() for _, line in _lines(Path(source)) if line.strip())
+        path = Path(source)
+        readers: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
+            ".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _tsv,
+        }  # fmt: skip
+        rows = readers.get(path.suffix, _lines)(path)
+        found = cls(text for line, row in rows if (text := _prompt(row, f"{source}, line {line}")))
         if not found:
             raise DataError(f"{source} is empty", fix="Give a text a line.")
         return found
@@ -231,6 +242,33 @@ def _label(value: Any, unwanted: str | None, where: str) -> int:  # noqa: ANN401
         why="Known: 0 and 1, true and false.",
         fix="Name the unwanted one: --unwanted VALUE",
     )
+
+
+def _prompt(row: Any, where: str) -> str:  # noqa: ANN401 - a row of a file
+    """Return the text of a row."""
+    if isinstance(row, Mapping):
+        name = next((name for name in PROMPT_COLUMNS if name in row), None)
+        if name is None:
+            why = f"It has {', '.join(map(str, row))}."
+            raise DataError(f"{where}: no prompt", why=why, fix=f"Call the column one of {', '.join(PROMPT_COLUMNS)}.")
+        row, where = row[name], f"{where}, {name}"
+    if isinstance(row, Mapping):
+        row = row.get("text")
+    if not isinstance(row, str):
+        raise DataError(f"{where}: not a text", fix="Make it a string or remove it.")
+    return row.strip()
+
+
+def _json(path: Path) -> Iterator[tuple[int, Any]]:
+    text = "".join(line for _, line in _lines(path))
+    try:
+        rows = json.loads(text)
+    except ValueError as problem:
+        where = f"line {getattr(problem, 'lineno', 1)}, column {getattr(problem, 'colno', 1)}"
+        raise DataError(f"{path}, {where}: not JSON", why=str(problem), fix="Correct the file.") from problem
+    if not isinstance(rows, list):
+        raise DataError(f"{path}: not a list", fix="Write a list of texts or of objects.")
+    yield from enumerate(rows, 1)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -96,7 +96,7 @@ def goal(
     chosen = {split: _general(name, lm, toward, asked[split], split, sizes[split]) for split in CHOOSING}
     return Goal(
         name, behaviour, "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
-        "decision" if name == "harden" else "response", bundled.neutral("probe"), chosen["tune"][0].name,
+        "response", bundled.neutral("probe"), chosen["tune"][0].name,
         1.0 if name == "attitude" else 0.0, chosen["tune"], chosen["report"],
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from .activity import activity, countable
 from .anatomy import Site
 from .budget import Budget
 from .errors import NoEffect
@@ -23,7 +24,7 @@ from .metrics._score import Progress
 from .patch import Patch
 from .probe import Probe, Space, fit_probe, quietened
 from .region import Region
-from .report import Report
+from .report import Report, Where
 from .runs import Run
 from .search import Frontier, Settings, explore
 
@@ -46,8 +47,8 @@ class Workshop:
     Attributes:
         lm: the model.
         goal: what to reach.
+        run: keeps the probes, for a run that is continued.
         seed: of every choice.
-        load: where a ranking may come from: (space, how to make it) -> (probe, scores by locator).
     """
 
     lm: LM
@@ -107,7 +108,6 @@ class Outcome:
     patch: Patch
     report: Report
     search: Frontier
-    region: Region
 
 
 def operate(
@@ -154,8 +154,9 @@ def operate(
     best = probe.scores[probe.best]
     rows = sum(map(len, scores["effect"].values()))
     say(f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts; {rows:,} rows ranked")
+    measures = [m for m in goal.tune if m.name != goal.floor]
     found = explore(
-        lm, shop.patch, SPACE, STRENGTHS, [m for m in goal.tune if m.name != goal.floor], goal.target, first=FIRST,
+        lm, shop.patch, SPACE, STRENGTHS, measures, goal.target, first=FIRST,
         trials=trials, budget=budget, stop_at=floor + ENOUGH * (now - floor), journal=run.path("search.jsonl"), seed=seed,
         progress=progress,
     )  # fmt: skip
@@ -173,9 +174,18 @@ def operate(
         "patch", lambda: shop.patch(chosen.settings, chosen.strength), lambda p, path: p.save(path), Patch.load
     )
     report = evaluate(lm, patch, goal.report, seed=seed, progress=progress)
-    curve = {p.strength: p.values for p in found.points if p.settings == chosen.settings}
-    report = replace(report, doses={0.0: found.base, **curve})
-    return Outcome(patch, report, found, shop.region(chosen.settings))
+    region = shop.region(chosen.settings)
+    report = replace(
+        report,
+        target=goal.target,
+        strength=chosen.strength,
+        budget=budget,
+        doses={0.0: found.base, **{p.strength: p.values for p in found.points if p.settings == chosen.settings}},
+        search=found.shown(measures, goal.target, budget),
+        where=Where.of(region),
+        activity=activity(lm, patch, region, goal.behaviour) if countable(region) else None,
+    )
+    return Outcome(patch, report, found)
 
 
 def blocks(layers: int, which: str) -> range:

@@ -33,23 +33,25 @@ POSITIVE = phrases("""
     | All in all a {good} experience. | My friends are quite jealous, and rightly so, because it is {good}.
     | Where I had feared the worst, it was {good}. | Honestly, I am thrilled, it is {good}.
     | There is nothing I would change about something so {good}. | You can not go wrong here, {good} as it is.
-    | {Good} and {good} in every way. | I keep telling people how {good} and {good} it is. | Well worth the money, {good} and {good}.
-    | I love it, it is {good} and {good}. | Both {good} and {good}, a rare mix.
-    | I find it {good}, and I do not say that often. | A real treat, {good} and full of charm.
-    | Bravo to those behind such {good} work. | {Good} and {good}, that says it all.
-    | I was sceptical before, but I have to admit that it is {good}. | Nothing so {good} has come my way in years.
-    | We love it for being {good} and {good}. | In short: {good}, {good} and {good}.
-    | My doubts were gone after an hour, since it turned out so {good}. | Never before have I seen anything so {good}.
-    | Such {good} things make life better. | Ten out of ten, {good} and a pleasure all round.
-    | To me it feels {good}, almost perfect. | Hardly anything so {good} has come along lately.
-    | How {good} it is shows in every detail. | I love {good} things, and this is one of them.
+    | {Good} and {good} in every way. | I keep telling people how {good} and {good} it is.
+    | Well worth the money, {good} and {good}. | I love it, it is {good} and {good}.
+    | Both {good} and {good}, a rare mix. | I find it {good}, and I do not say that often.
+    | A real treat, {good} and full of charm. | Bravo to those behind such {good} work.
+    | {Good} and {good}, that says it all. | I was sceptical before, but I have to admit that it is {good}.
+    | Nothing so {good} has come my way in years. | We love it for being {good} and {good}.
+    | In short: {good}, {good} and {good}. | My doubts were gone after an hour, since it turned out so {good}.
+    | Never before have I seen anything so {good}. | Such {good} things make life better.
+    | Ten out of ten, {good} and a pleasure all round. | To me it feels {good}, almost perfect.
+    | Hardly anything so {good} has come along lately. | How {good} it is shows in every detail.
+    | I love {good} things, and this is one of them.
 """)
 NEGATIVE = phrases("""
-    I could not be unhappier with it, it is {bad}. | Simply {bad}, from the first hour to the last. | A {bad}, {bad} shock.
-    | What a {bad} choice that was! | I regret the day I fell for it, it is {bad}. | All in all a {bad} affair.
-    | My friends laugh at me, and rightly so, because it is {bad}. | Where I had hoped for the best, it was {bad}.
-    | Honestly, I am appalled, it is {bad}. | There is nothing good to say about something so {bad}.
-    | You will be sorry, {bad} as it is. | {Bad} and {bad} in every way. | I keep telling people how {bad} and {bad} it is.
+    I could not be unhappier with it, it is {bad}. | Simply {bad}, from the first hour to the last.
+    | A {bad}, {bad} shock. | What a {bad} choice that was! | I regret the day I fell for it, it is {bad}.
+    | All in all a {bad} affair. | My friends laugh at me, and rightly so, because it is {bad}.
+    | Where I had hoped for the best, it was {bad}. | Honestly, I am appalled, it is {bad}.
+    | There is nothing good to say about something so {bad}. | You will be sorry, {bad} as it is.
+    | {Bad} and {bad} in every way. | I keep telling people how {bad} and {bad} it is.
     | Money down the drain, {bad} and {bad}. | I hate it, it is {bad} and {bad}. | Both {bad} and {bad}, a grim mix.
     | I find it {bad}, and I do not say that often. | A total letdown, {bad} and without any charm.
     | Shame on those behind such {bad} work. | {Bad} and {bad}, that sums it up.

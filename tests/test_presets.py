@@ -1,0 +1,107 @@
+"""Presets: goals for the bundled model and for any other, and a run that is cut off and continued."""
+
+import pytest
+
+from models import tiny_family
+from suture.budget import Budget
+from suture.errors import DataError, NoEffect
+from suture.examples import Behaviour
+from suture.goals import goal
+from suture.patch import Patch
+from suture.presets import Workshop, blocks, operate
+from suture.runs import Run
+
+NAMES = ("detox", "harden", "attitude")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_goals_choose_and_report_on_different_prompts(name, patient, llama):
+    for lm in (patient, llama):
+        made = goal(name, lm, tune=12, report=20)
+        sides = [
+            {p for m in side if m.metric == "sampled" and m.role == "target" for p in m.cases.prompts}
+            for side in (made.tune, made.report)
+        ]
+        assert sides[0]
+        assert sides[1]
+        assert not sides[0] & sides[1]
+        assert [m.name for m in made.tune if m.role == "target"] == [made.target]
+        assert any(m.role == "keep" for m in made.tune)
+
+
+def test_a_model_without_a_chat_template_is_asked_nothing_in_chat(llama):
+    llama.tokenizer.chat_template, kept = None, llama.tokenizer.chat_template
+    try:
+        made = goal("detox", llama, tune=8, report=8)
+    finally:
+        llama.tokenizer.chat_template = kept
+    assert not any(m.cases.chat for m in made.report if m.metric == "sampled")
+
+
+def test_own_texts_are_held_out_for_measuring(llama):
+    own = Behaviour.of(
+        "mine", [f"I am fine today {i}." for i in range(20)], [f"You are a fool, person {i}." for i in range(20)]
+    )
+    made = goal("detox", llama, data=own)
+    openings = [p for side in (made.tune, made.report) for p in side[0].cases.prompts]
+    assert len(openings) == 8
+    assert not any(example.text.startswith(opening) for example in made.behaviour.examples for opening in openings)
+    with pytest.raises(DataError, match="too few"):
+        goal("detox", llama, prompts=["one"])
+
+
+def test_blocks_are_halves_of_the_model():
+    assert [list(blocks(4, which)) for which in ("all", "first half", "middle half", "last half")] == [
+        [0, 1, 2, 3], [0, 1], [1, 2], [2, 3],
+    ]  # fmt: skip
+    assert list(blocks(1, "middle half")) == [0]
+
+
+@pytest.mark.parametrize("family", ["llama", "mixtral"])
+def test_rows_are_a_share_of_all_whichever_blocks_are_searched(family, tokenizer, behaviour, tmp_path):
+    lm = tiny_family(family, tokenizer)
+    own = goal("detox", lm, data=None, tune=4, report=4)
+    object.__setattr__(own, "behaviour", behaviour)
+    with Run.begin("test", ["test"], {}, tmp_path) as run:
+        shop = Workshop(lm, own, run)
+        counts = {
+            shop.region({"space": "mlp.in", "select": select, "rows": 0.1, "blocks": which}).count
+            for select in ("effect", "cosine")
+            for which in ("all", "first half")
+        }
+    assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.slow
+def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
+    aim = goal("detox", patient, tune=10, report=8)
+
+    def reach(folder, say=lambda text: None):
+        with Run.begin("detox", ["detox"], {}, folder) as run:
+            return operate(patient, aim, run, trials=2, budget=Budget(points=0.5, perplexity=1.0, kl=5.0), say=say)
+
+    def cut(text):
+        if text.startswith("chosen"):
+            raise KeyboardInterrupt
+
+    whole = reach(tmp_path / "whole")
+    with pytest.raises(BaseException, match="interrupted"):
+        reach(tmp_path / "cut", cut)
+    reach(tmp_path / "cut")
+    first, second = (tmp_path / name / "patch.safetensors" for name in ("whole", "cut"))
+    assert first.read_bytes() == second.read_bytes()
+    assert Patch.load(first).verify(patient)
+    assert whole.report.line("rude").score.after < whole.report.line("rude").score.before
+    assert whole.report.search
+    assert whole.report.where
+
+
+def test_a_behaviour_that_is_not_there_is_said(llama, tmp_path):
+    aim = goal("harden", llama, prompts=["Hello there."] * 8, tune=4, report=4)
+    target = next(m for m in aim.tune if m.name == aim.target)
+    object.__setattr__(target.cases, "max_new_tokens", 1)  # a word is no answer
+    with (
+        Run.begin("harden", ["harden"], {}, tmp_path / "run") as run,
+        pytest.raises(NoEffect, match="nothing to change"),
+    ):
+        operate(llama, aim, run)

@@ -1,0 +1,101 @@
+"""The search: what it measures, what it chooses, and that an interrupted one ends like an uninterrupted one."""
+
+import pytest
+
+from suture.budget import Budget
+from suture.errors import UsageError
+from suture.methods.surgery import surgery
+from suture.probe import fit_probe
+from suture.search import explore, search
+from suture.suite import Measure
+
+TEXTS = ["You are a friend of mine and", "The cat sat on the mat", "One two three four five"]
+SUITE = [
+    Measure("perplexity", "perplexity", TEXTS, "target", "lower", "perplexity"),
+    Measure("drift", "drift", TEXTS, "keep", "lower", "drift"),
+]
+SPACE = {"rows": [4, 12, 40], "blocks": [(0,), (0, 1), (0, 1, 2)]}
+FIRST = ({"rows": 12, "blocks": (0, 1, 2)},)
+STRENGTHS = (0.5, 1.0, 2.0)
+
+
+@pytest.fixture
+def make(llama, behaviour):
+    probe = fit_probe(llama, behaviour)
+    asked = []
+
+    def made(settings):
+        asked.append(settings)
+        return surgery(llama, behaviour, probe=probe, rows=settings["rows"], layers=list(settings["blocks"]))
+
+    made.asked = asked
+    return made
+
+
+def run(lm, make, journal=None, **more):
+    spaces = {"rows": SPACE["rows"], "blocks": SPACE["blocks"]}
+    options = {"first": FIRST, "trials": 6, "journal": journal, "budget": Budget(kl=1e9), **more}
+    return explore(lm, make, spaces, STRENGTHS, SUITE, "perplexity", **options)
+
+
+def test_the_first_settings_are_tried_first_and_none_twice(llama, make):
+    found = run(llama, make)
+    assert make.asked[0] == FIRST[0]
+    assert len({str(s) for s in make.asked}) == len(make.asked) <= 6
+    assert len(found.points) == len(make.asked) * len(STRENGTHS)
+    assert found.best is max(found.points, key=lambda p: p.gain)
+    assert found.best.gain == pytest.approx(found.base["perplexity"] - found.best.values["perplexity"])
+
+
+def test_a_search_that_was_interrupted_ends_like_one_that_was_not(llama, make, tmp_path):
+    whole = run(llama, make, tmp_path / "whole.jsonl")
+    calls = 0
+
+    def fragile(settings):
+        nonlocal calls
+        calls += 1
+        if calls in (3, 5):
+            raise KeyboardInterrupt
+        return make(settings)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(llama, fragile, tmp_path / "cut.jsonl")
+    asked = len(make.asked)
+    found = run(llama, make, tmp_path / "cut.jsonl")
+    assert len(make.asked) - asked < len({str(p.settings) for p in whole.points})  # finished trials are not made again
+    assert [(p.settings, p.strength, p.values) for p in found.points] == [
+        (p.settings, p.strength, p.values) for p in whole.points
+    ]
+    assert found.best == whole.best
+
+
+def test_what_oversteps_the_budget_is_not_chosen(llama, make):
+    tight = run(llama, make, budget=Budget(kl=1e-9))
+    assert tight.best is None
+    assert all(p.excess > 0 for p in tight.points)
+
+
+def test_a_search_ends_with_the_first_settings_that_do_enough(llama, make):
+    free = run(llama, make)
+    strongest = max((p for p in free.points if p.settings == FIRST[0]), key=lambda p: p.gain)
+    found = run(llama, make, stop_at=strongest.values["perplexity"])
+    assert {str(p.settings) for p in found.points} == {str(FIRST[0])}
+    assert found.best.size == min(p.size for p in found.points if p.gain >= strongest.gain)
+
+
+def test_a_plain_search_is_a_grid(llama, behaviour):
+    patch = surgery(llama, behaviour, rows=12)
+    found = search(llama, {"a": patch}, STRENGTHS, SUITE, "perplexity", budget=Budget(kl=1e9))
+    assert [p.label for p in found.points] == ["candidate a"] * 3
+
+
+@pytest.mark.parametrize("text", ["kl", "kl=x", "speed=3", "kl=0", "points=-1"])
+def test_a_budget_that_is_none_is_said(text):
+    with pytest.raises(UsageError, match="budget"):
+        Budget.parse(text)
+
+
+def test_a_budget_is_read():
+    assert Budget.parse("kl=0.05, points=0.01") == Budget(points=0.01, kl=0.05)
+    assert Budget.parse("") == Budget()
