@@ -1,7 +1,9 @@
 """How far the judges agree with people and with other judges. make bench-judges
 
 Labelled answers of tests/judges/labelled: the rules were improved on the errors of the "dev" half; "test" was scored once at
-the end. Public data, when there (SUTURE_DATA, by default ../shared/data), is only measured, but for every row whose number
+the end (but its author knew it: docs/judges.md).
+
+Public data, when there (SUTURE_DATA, by default ../shared/data), is only measured, but for every row whose number
 ends in 0, 1 or 2 of surge_toxicity and every third of realtoxicityprompts, whose errors were looked at: those are left out.
 """
 
