@@ -154,3 +154,17 @@ def test_the_demo_tells_the_whole_story(work, demonstrated):
     assert removed > 0.6  # of 40 prompts; the figures of the README are measured on more
     assert patched["kind"] > base["kind"] + 0.3
     assert "about" in demonstrated.stderr or "left" in demonstrated.stderr
+
+
+def test_the_demos_report_shows_all_it_found(work, demonstrated):
+    paths = json.loads(demonstrated.stdout.splitlines()[-1])["paths"]
+    content = json.loads((work / paths["report_json"]).read_text())
+    chosen = [point for point in content["search"] if point["chosen"]]
+    assert [point["strength"] for point in chosen] == [content["strength"]]
+    assert sum(content["where"]["chosen"]) == sum(content["where"]["layers"].values())
+    lifted = [sum(content["activity"][key]) for key in ("unwanted_before", "unwanted_after")]
+    assert lifted[1] > 1.2 * lifted[0]  # the edited neurons fire more often on rude talk
+    assert any("suture edit surgery patient" in command for command in content["commands"])
+    page = (work / paths["report_html"]).read_text()
+    for picture in ("dose-response", "frontier", "score-histogram", "rows-per-layer", "activation-change"):
+        assert f'id="{picture}-title"' in page

@@ -21,6 +21,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Make the bundled model kinder: probe, locate, edit, choose a strength, measure, save, and undo. Writes a report."""
+    import shlex
     import time
     from dataclasses import replace
 
@@ -80,6 +81,7 @@ def demo(
     console.say("4  measure base, patch and a random patch of the same size on new prompts")
     with console.progress("measuring") as step:
         report = evaluate(lm, Patch.load(paths["patch"]), suite("report", size), seed=seed, progress=step)
+    named = {key: shlex.quote(str(path)) for key, path in paths.items()}
     report = replace(
         report,
         doses={0.0: found.base, **{p.strength: p.values for p in found.points}},
@@ -93,9 +95,9 @@ def demo(
         commands=[
             typed(),
             "# the edit alone, then its figures",
-            f"suture edit surgery patient --data patient:tone --probe {paths['probe']} --region {paths['region']} "
-            f"--strength {best.strength:g} --seed {seed} -o {paths['patch']}",
-            f"suture eval patient --patch {paths['patch']} --size {size}",
+            f"suture edit surgery patient --data patient:tone --probe {named['probe']} --region {named['region']} "
+            f"--strength {best.strength:g} --seed {seed} -o {named['patch']}",
+            f"suture eval patient --patch {named['patch']} --size {size}",
         ],
     )
     paths |= {f"report_{kind}": path for kind, path in report.save(folder).items()}

@@ -167,7 +167,7 @@ def axes(x: Scale, y: Scale, x_name: str, y_name: str, *, x_ticks: int = 6, y_ti
     parts = [text(left - 30, top - 9, y_name)] if y_name else []
     for tick in y.ticks(y_ticks):
         parts.append(line(left, y(tick), right, y(tick)))
-        parts.append(text(left - 5, y(tick) + 4, round_text(tick), anchor="end"))
+        parts.append(text(left - 7, y(tick) + 4, round_text(tick), anchor="end"))
     for tick in x.ticks(x_ticks):
         parts.append(line(x(tick), bottom, x(tick), bottom + 4, "--mute"))
         if x_name:

@@ -13,6 +13,7 @@ from ._svg import WIDTH, Scale, axes, curve, legend, line, look, marker, picture
 
 LEFT, RIGHT = 40, WIDTH - 14
 TOP, BOTTOM, LOWER_TOP, LOWER_BOTTOM = 34, 150, 190, 300  # heights of the panels' edges
+ABOVE = 1.15  # of a budget, so that its label has room below the panel's edge
 ROOM = 4  # the lower panel ends at this many budgets; what costs more is drawn at its edge
 
 
@@ -55,7 +56,12 @@ def dose_response(
     key, bottom = legend(signs, BOTTOM + (20 if damage else 46))
     if damage:
         shift = bottom - (LOWER_TOP - 30)
-        lower = Scale.over([0.0, *finite, *limits.values()], LOWER_BOTTOM + shift, LOWER_TOP + shift, most=most)
+        lower = Scale.over(
+            [0.0, *finite, *(ABOVE * limit for limit in limits.values())],
+            LOWER_BOTTOM + shift,
+            LOWER_TOP + shift,
+            most=most,
+        )
         parts += [key, axes(x, lower, "strength", "lost by what is to keep, points (perplexity: %)")]
         for limit, height in limits.items():
             parts.append(line(LEFT, lower(height), RIGHT, lower(height), "--bad", width=1.3))
