@@ -18,6 +18,7 @@ from _common import finish, note, table
 
 from suture.budget import Budget
 from suture.evaluation import evaluate, observe, values
+from suture.examples import Texts
 from suture.lm import LM
 from suture.methods.surgery import surgery
 from suture.patch import Patch
@@ -33,7 +34,7 @@ EDITS = {  # name -> behaviour, direction, target
     "negative": ("attitude", "unwanted", "negative"),
 }
 PAPER = {"shares": (0.012, 0.0465), "strengths": (2.0, 3.0, 4.0, 5.0, 8.0)}  # the paper's share is 0.0465
-OURS = {"shares": (0.05, 0.1), "strengths": (1.5, 2.0, 2.5, 3.0, 3.5)}  # strengths in mean row norms
+OURS = {"shares": (0.05, 0.1), "strengths": (1.0, 1.5, 2.0, 2.5, 3.0, 3.5)}  # strengths in mean row norms
 RECIPES = {"paper": PAPER, "ours": OURS}
 BOTH, FIRST_STRENGTH = {"rows": 0.05}, 2.0  # of the edits that share a model
 SPARSE = {"paper": {"rows": 0.012, "strength": 5.0}, "ours": {"rows": 0.0125, "strength": 3.0}}  # of the ablations
@@ -132,16 +133,14 @@ def ablations(lm, report, base, base_seen) -> dict[str, dict[str, float]]:
 def two_attributes(lm, tune, report, base_seen) -> dict[str, float]:
     """Kind, then positive: the second probe is fitted on the model already edited, its strength chosen there."""
 
-    def make(name: str, **more) -> Patch:
-        return surgery(lm, behaviour(name), select="effect", keep=keep(), **options("ours", name), **BOTH, **more)
+    def make(name: str, kept: Texts, **more) -> Patch:
+        return surgery(lm, behaviour(name), select="effect", keep=kept, **options("ours", name), **BOTH, **more)
 
-    kind = make("tone", strength=FIRST_STRENGTH)
+    kind = make("tone", keep(), strength=FIRST_STRENGTH)
+    talk = Texts(example.text for example in behaviour("tone").examples)  # as `surgery` does when given both at once
     with kind.applied(lm):
-        second = make("attitude")
-        measures = [
-            tune["positive"],
-            *(type(m)(**{**vars(m), "role": "keep"}) for m in (tune[n] for n in ("rude", *KEEP))),
-        ]
+        second = make("attitude", Texts((*keep(), *talk)))
+        measures = [tune["positive"], *(type(m)(**{**vars(m), "role": "keep"}) for m in (tune[n] for n in KEEP))]
         found = search(lm, {"positive": second}, OURS["strengths"], measures, "positive", budget=Budget())
         if found.best is None:
             return {}

@@ -1,11 +1,13 @@
 """Presets: goals for the bundled model and for any other, and a run that is cut off and continued."""
 
+from dataclasses import replace
+
 import pytest
 
 from models import tiny_family
 from suture.budget import Budget
 from suture.errors import DataError, NoEffect
-from suture.examples import Behaviour
+from suture.examples import Behaviour, Texts
 from suture.goals import goal
 from suture.patch import Patch
 from suture.presets import Workshop, blocks, operate
@@ -40,7 +42,7 @@ def test_a_model_without_a_chat_template_is_asked_nothing_in_chat(llama):
 
 def test_own_texts_are_held_out_for_measuring(llama):
     own = Behaviour.of(
-        "mine", [f"I am fine today {i}." for i in range(20)], [f"You are a fool, person {i}." for i in range(20)]
+        "mine", [f"I{i} am fine today." for i in range(20)], [f"You{i} are a fool, all." for i in range(20)]
     )
     made = goal("detox", llama, data=own)
     openings = [p for side in (made.tune, made.report) for p in side[0].cases.prompts]
@@ -72,9 +74,10 @@ def test_rows_are_a_share_of_all_whichever_blocks_are_searched(family, tokenizer
     assert max(counts) - min(counts) <= 1
 
 
-@pytest.mark.slow
 def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
-    aim = goal("detox", patient, tune=10, report=8)
+    whole_aim = goal("detox", patient, tune=10, report=8)
+    few = [m for m in whole_aim.tune if m.name in ("rude", "rude_floor", "perplexity")]
+    aim = replace(whole_aim, keep=Texts(whole_aim.keep[::20]), tune=few, report=few)
 
     def reach(folder, say=lambda text: None):
         with Run.begin("detox", ["detox"], {}, folder) as run:

@@ -14,8 +14,8 @@ SUITE = [
     Measure("perplexity", "perplexity", TEXTS, "target", "lower", "perplexity"),
     Measure("drift", "drift", TEXTS, "keep", "lower", "drift"),
 ]
-SPACE = {"rows": [4, 12, 40], "blocks": [(0,), (0, 1), (0, 1, 2)]}
-FIRST = ({"rows": 12, "blocks": (0, 1, 2)},)
+SPACE = {"rows": [4, 12, 40], "blocks": ["0", "01", "012"]}
+FIRST = ({"rows": 12, "blocks": "012"},)
 STRENGTHS = (0.5, 1.0, 2.0)
 
 
@@ -26,7 +26,9 @@ def make(llama, behaviour):
 
     def made(settings):
         asked.append(settings)
-        return surgery(llama, behaviour, probe=probe, rows=settings["rows"], layers=list(settings["blocks"]))
+        return surgery(
+            llama, behaviour, probe=probe, rows=settings["rows"], layers=[int(c) for c in settings["blocks"]]
+        )
 
     made.asked = asked
     return made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -60,6 +62,16 @@ def cosines(rows: Tensor, direction: Tensor) -> Tensor:
     """Return the cosine of each row with a direction: (n, d), (d,) -> (n,) float32. A zero row has cosine 0."""
     rows, direction = rows.float(), direction.float().to(rows.device)
     return (rows @ direction) / (rows.norm(dim=1) * direction.norm()).clamp(min=1e-30)
+
+
+def mean_norm(rows: Tensor) -> float:
+    """Return the mean length of vectors, (n, d), the same to the last bit wherever they lie in memory.
+
+    Vectorised sums in float32 depend on the alignment of their operand, so that a tensor read from a file may have another
+    norm than its twin that was just computed.
+    """
+    lengths = rows.double().norm(dim=1).float().tolist()
+    return math.fsum(lengths) / len(lengths)
 
 
 def roc_area(scores: Tensor, labels: Tensor) -> float:

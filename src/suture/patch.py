@@ -167,7 +167,11 @@ class Patch:
             )
         if effective < (SWALLOWED**2) * intended:
             log.warning("rounding keeps %.0f %% of the intended change", 100 * (effective / intended) ** 0.5)
-        effect = {"intended": intended**0.5, "effective": effective**0.5, "entries": entries}
+        norms = {"intended": intended**0.5, "effective": effective**0.5}
+        effect = {
+            **{name: float(f"{norm:.9g}") for name, norm in norms.items()},
+            "entries": entries,
+        }  # no digits of noise
         made = Provenance(
             method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, effect, [], _versions()
         )

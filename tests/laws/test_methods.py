@@ -9,7 +9,7 @@ import torch
 
 from models import snapshot, tiny_llama
 from suture import registry
-from suture.errors import UsageError
+from suture.errors import PatchMismatch, UsageError
 from suture.examples import Behaviour
 from suture.patch import Patch
 
@@ -71,7 +71,7 @@ def test_scale_zero_is_identity(name, tiny, behaviour):
 
 
 def test_a_wrong_base_is_refused(name, llama, gpt2, behaviour):
-    with pytest.raises(UsageError), call(name, llama, behaviour).applied(gpt2):
+    with pytest.raises(PatchMismatch), call(name, llama, behaviour).applied(gpt2):
         pass
 
 

@@ -10,15 +10,16 @@ the probe was trained), and each block may have a probe of its own. `parity="pap
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from ..anatomy import Weight
 from ..delta import Delta, LowRank
 from ..examples import Behaviour, Texts
 from ..features import Pool
+from ..linalg import mean_norm
 from ..lm import LM
 from ..locate.effect_rows import effect_rows
 from ..locate.probe_rows import PAPER_SHARE, WRITERS, probe_rows, vectors
@@ -26,6 +27,8 @@ from ..patch import Patch
 from ..probe import Parity, Probe, Space, fit_probe, quietened, random_probe
 from ..region import Region
 from ..registry import method
+
+Away = Literal["unwanted", "wanted"]
 
 
 @method
@@ -61,7 +64,8 @@ def surgery(
         unit: "row": the mean norm of the matrix's rows; "raw": the probe as it came out, as in the paper.
         toward: "wanted" suppresses label 1; "unwanted" does the opposite with the opposite direction.
         select: rows by "cosine" as in the paper, or by "effect": gain over damage, with one backward pass.
-        keep: texts to leave alone; the direction is turned so that it hardly reacts to them.
+        keep: texts to leave alone; the direction is turned so that it hardly reacts to them. With several behaviours the
+            texts of the earlier ones are added.
         site: the matrix to edit (the first of the MLP by default).
         layers: only these blocks.
         control: a deliberate failure to compare with: a random direction, or random rows.
@@ -74,42 +78,47 @@ def surgery(
     if parity == "paper":
         space, unit = "final", "raw"
     many = [behaviours] if isinstance(behaviours, Behaviour) else behaviours
+    away: Away = "unwanted" if toward == "wanted" else "wanted"
+    kept = Texts(keep or ())
     patch: Patch | None = None
     changes: dict[str, list[Delta]] = {}
-    away: Literal["unwanted", "wanted"] = "unwanted" if toward == "wanted" else "wanted"
     for behaviour in many:
         with patch.applied(lm) if patch else nullcontext():
             fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, pool=pool, parity=parity, seed=seed)
             if control == "random_probe":
                 fitted = random_probe(fitted, seed)
-            if keep:
-                fitted = quietened(lm, fitted, keep, behaviour, away_from=away)
+            if kept:
+                fitted = quietened(lm, fitted, kept, behaviour, away_from=away)
+            options: dict[str, Any] = {"rows": rows, "layers": layers, "away_from": away, "seed": seed}
             if region:
                 chosen = region
             elif select == "effect" and control != "random_rows":
-                chosen = effect_rows(
-                    lm, fitted, behaviour, keep=keep, rows=rows, layers=layers, away_from=away, seed=seed
-                )
+                chosen = effect_rows(lm, fitted, behaviour, keep=kept, **options)
             else:
-                by_chance = control == "random_rows"
-                chosen = probe_rows(
-                    lm, fitted, site=site, rows=rows, layers=layers, away_from=away, random=by_chance, seed=seed
-                )
-            for place, numbers in chosen.rows.items():
-                weight = lm.anatomy.weight(place)
-                direction = fitted.direction(place.layer, away)
-                if unit == "row":
-                    direction = direction / direction.norm() * vectors(weight).float().norm(dim=1).mean().cpu()
-                changes.setdefault(weight.tensor, []).append(_add(weight, numbers, strength * direction))
+                chosen = probe_rows(lm, fitted, site=site, random=control == "random_rows", **options)
+            for tensor, delta in _added(lm, chosen, fitted, away, strength, unit):
+                changes.setdefault(tensor, []).append(delta)
+        if kept:
+            kept = Texts(
+                (*kept, *(example.text for example in behaviour.examples))
+            )  # a later edit leaves this one alone
         examples = {"behaviours": [b.summary() for b in many], "keep": Texts(keep or ()).summary()}
         patch = Patch.make(lm, changes, method="surgery", settings=settings, examples=examples)
     assert patch is not None
     return patch
 
 
-def _add(weight: Weight, numbers: torch.Tensor, direction: torch.Tensor) -> LowRank:
-    """Return the change that adds `direction` (d_model,) to some rows of a weight (columns of a writer)."""
-    ones = torch.ones(len(numbers), 1)
-    if weight.site.part in WRITERS:
-        return weight.place(LowRank(direction[:, None], ones.T.contiguous(), columns=numbers))
-    return weight.place(LowRank(ones, direction[None].contiguous(), rows=numbers))
+def _added(
+    lm: LM, region: Region, probe: Probe, away: Away, strength: float, unit: Literal["row", "raw"]
+) -> Iterator[tuple[str, LowRank]]:
+    """Yield the change of each tensor: the direction added to the chosen rows (columns of a writer)."""
+    for place, numbers in region.rows.items():
+        weight = lm.anatomy.weight(place)
+        direction = strength * probe.direction(place.layer, away).double()  # (d_model,)
+        if unit == "row":
+            direction *= mean_norm(vectors(weight)) / mean_norm(probe.direction(place.layer, away)[None])
+        ones, added = torch.ones(len(numbers), 1), direction.float()
+        if weight.site.part in WRITERS:
+            yield weight.tensor, weight.place(LowRank(added[:, None], ones.T.contiguous(), columns=numbers))
+        else:
+            yield weight.tensor, weight.place(LowRank(ones, added[None].contiguous(), rows=numbers))
