@@ -50,6 +50,10 @@ class Budget:
                 raise UsageError(f"{part!r}: a budget is more than 0", fix="Give a small positive number.")
         return cls(**given)
 
+    def __mul__(self, share: float) -> Budget:
+        """Return a share of the budget."""
+        return Budget(self.points * share, self.perplexity * share, self.kl * share)
+
     def used(self, before: float, after: float, better: str, unit: Unit = "share") -> float:
         """Return the share of the budget that one property uses: 1 is all of it, below 0 the property gained.
 

@@ -119,10 +119,15 @@ def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
         return [replace(m, better="higher") if m.name == target and name == "attitude" else m for m in found]
 
     wanted = {target, floor, *PATIENT_KEEP}
+    choosing = [m for m in measures("tune", 2 * tune) if m.name in wanted]
+    choosing = [  # answers of a few tokens are cheap: twice as many, as a fact in sixty is close to the budget
+        replace(m, cases=replace(m.cases, prompts=m.cases.prompts[:tune])) if m.metric == "sampled" else m
+        for m in choosing
+    ]
     return Goal(
         name, patient.behaviour(behaviour), "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
         "decision" if name == "harden" else "response", patient.keep(), target, floor,
-        [m for m in measures("tune", tune) if m.name in wanted], measures("report", report),
+        choosing, measures("report", report),
     )  # fmt: skip
 
 

@@ -37,6 +37,9 @@ SPACE: dict[str, list[Any]] = {
 FIRST = tuple({"space": "mlp.in", "select": "effect", "rows": rows, "blocks": "all"} for rows in (0.05, 0.1))
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # mean row norms
 ENOUGH = 0.1  # of the way from the base to the floor that may be left
+MARGIN = (
+    0.5  # of the budget is used when choosing: the best of many points was also lucky, and must keep it on new prompts
+)
 PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
 
 
@@ -157,7 +160,7 @@ def operate(
     measures = [m for m in goal.tune if m.name != goal.floor]
     found = explore(
         lm, shop.patch, SPACE, STRENGTHS, measures, goal.target, first=FIRST,
-        trials=trials, budget=budget, stop_at=floor + ENOUGH * (now - floor), journal=run.path("search.jsonl"), seed=seed,
+        trials=trials, budget=budget * MARGIN, stop_at=floor + ENOUGH * (now - floor), journal=run.path("search.jsonl"), seed=seed,
         progress=progress,
     )  # fmt: skip
     if found.best is None:
@@ -165,7 +168,7 @@ def operate(
         raise NoEffect(
             f"no settings move {target.about} within the budget",
             why=f"{len(found.points)} points tried; nearest: {nearest.label}, strength {nearest.strength:g}, "
-            f"{nearest.values[goal.target]:.1%}, budget overstepped by {nearest.excess:.0%}.",
+            f"{nearest.values[goal.target]:.1%}, {MARGIN:.0%} of the budget overstepped by {nearest.excess:.0%}.",
             fix="Allow more (--budget kl=0.2,points=0.04), try more (--trials 30), or give better texts (--data).",
         )
     chosen = found.best

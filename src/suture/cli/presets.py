@@ -33,9 +33,7 @@ def preset(name: Name) -> Callable[..., None]:
             str | None,
             typer.Option(help="Own prompts: a text a line, .jsonl, .json or .csv. Half choose, half report."),
         ] = None,
-        toward: Annotated[
-            Literal["positive", "negative"], typer.Option(help="Which attitude.", hidden=name != "attitude")
-        ] = "positive",
+        toward: Literal["positive", "negative"] = "positive",
         budget: Annotated[
             str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
         ] = "",
@@ -78,6 +76,8 @@ def preset(name: Name) -> Callable[..., None]:
             run.result = f"{line.about}: {line.score.before:.1%} -> {line.score.after:.1%}"
         _tell(console, model, outcome, paths, time.monotonic() - began)
 
+    option = typer.Option(help="Which attitude.", hidden=name != "attitude")
+    command.__annotations__["toward"] = Annotated[Literal["positive", "negative"], option]
     command.__doc__ = f"{ABOUT[name]} Finds settings and strength within a budget, verifies, writes patch and report."
     return command
 
