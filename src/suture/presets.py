@@ -158,10 +158,10 @@ def operate(
     rows = sum(map(len, scores["effect"].values()))
     say(f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts; {rows:,} rows ranked")
     measures = [m for m in goal.tune if m.name != goal.floor]
+    enough = floor + ENOUGH * (now - floor)
     found = explore(
         lm, shop.patch, SPACE, STRENGTHS, measures, goal.target, first=FIRST,
-        trials=trials, budget=budget * MARGIN, stop_at=floor + ENOUGH * (now - floor), journal=run.path("search.jsonl"), seed=seed,
-        progress=progress,
+        trials=trials, budget=budget * MARGIN, stop_at=enough, journal=run.path("search.jsonl"), seed=seed, progress=progress,
     )  # fmt: skip
     if found.best is None:
         nearest = min(found.points, key=lambda p: (p.excess, -p.gain))
