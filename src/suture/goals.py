@@ -42,6 +42,8 @@ class Goal:
         floor: name of the measure that says how far it could move at best, or the best share itself.
         tune: measures that choose settings.
         report: measures of the report.
+        related: behaviours whose directions are compared with this one's.
+        tasks: texts of general tasks by name, for the same.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Goal:
     floor: str | float
     tune: Suite
     report: Suite
+    related: dict[str, Behaviour]
+    tasks: dict[str, list[str]]
 
 
 def goal(
@@ -98,6 +102,7 @@ def goal(
         name, behaviour, "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
         "response", bundled.neutral("probe"), chosen["tune"][0].name,
         1.0 if name == "attitude" else 0.0, chosen["tune"], chosen["report"],
+        {each: behaviour if each == name else bundled.behaviour(each) for each in bundled.BEHAVIOURS}, bundled.tasks("probe"),
     )  # fmt: skip
 
 
@@ -127,7 +132,7 @@ def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
     return Goal(
         name, patient.behaviour(behaviour), "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
         "decision" if name == "harden" else "response", patient.keep(), target, floor,
-        choosing, measures("report", report),
+        choosing, measures("report", report), {each: patient.behaviour(each) for each in patient.BEHAVIOURS}, patient.tasks(),
     )  # fmt: skip
 
 

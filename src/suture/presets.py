@@ -16,6 +16,7 @@ from .budget import Budget
 from .errors import NoEffect
 from .evaluation import evaluate, observe, values
 from .goals import Goal
+from .likeness import likeness
 from .lm import LM
 from .locate.effect_rows import effect_scores
 from .locate.probe_rows import cosine_scores
@@ -76,7 +77,7 @@ class Workshop:
             probe = self.run.stage(name, lambda: self._probe(space), lambda p, path: p.save(path), Probe.load)
             scores = {
                 "effect": effect_scores(lm, probe, goal.behaviour, keep=goal.keep, away_from=self.away, seed=self.seed),
-                "cosine": {site: -score for site, score in cosine_scores(lm, probe, away_from=self.away).items()},
+                "cosine": cosine_scores(lm, probe, away_from=self.away),
             }
             self._made[space] = probe, scores
         return self._made[space]
@@ -88,7 +89,7 @@ class Workshop:
         own = {site: score for site, score in scores[settings["select"]].items() if site.layer in layers}
         about = {"by": settings["select"], "probe": probe.name, "space": probe.space, "away_from": self.away}
         share = settings["rows"] * self.lm.anatomy.layers / len(layers)  # of all rows, whichever blocks are searched
-        return Region.choose(own, min(share, 0.999), about, largest=True)
+        return Region.choose(own, min(share, 0.999), about, largest=settings["select"] == "effect")
 
     def patch(self, settings: Settings, strength: float = 1.0) -> Patch:
         """Return the patch of some settings."""
@@ -186,6 +187,7 @@ def operate(
         doses={0.0: found.base, **{p.strength: p.values for p in found.points if p.settings == chosen.settings}},
         search=found.shown(measures, goal.target, budget),
         where=Where.of(region),
+        directions=likeness(lm, goal.related, goal.tasks),
         activity=activity(lm, patch, region, goal.behaviour) if countable(region) else None,
     )
     return Outcome(patch, report, found)

@@ -177,3 +177,10 @@ def test_a_verdict_has_its_own_shape():
     drawn = [change_bars("x", {"points": [bar(verdict=v)]}) for v in ("good", "bad", "")]
     shapes = {re.search(r'class="point" d="([^"]+)"', picture).group(1) for picture in drawn}
     assert len(shapes) == 3
+
+
+@pytest.mark.parametrize("blocks", [{0: 5, 1: 3}, {4: 24, 5: 22, 6: 31, 7: 25}, {70: 1, 75: 2, 79: 3}])
+def test_bars_of_blocks_are_wide_wherever_they_begin(blocks):
+    widths = [float(w) for w in re.findall(r'<rect [^>]*width="([\d.]+)"', rows_per_layer(blocks))]
+    assert len(widths) == len(blocks)
+    assert min(widths) > 10

@@ -13,12 +13,12 @@ from ..examples import Behaviour
 from . import attitude, detox, harden
 from ._parts import SPLITS, Split
 from .harden import wrapped_benign
-from .neutral import neutral
+from .neutral import neutral, tasks
 from .requests import benign, borderline, harmful
 
 __all__ = [
     "BEHAVIOURS", "SPLITS", "Split", "behaviour", "benign", "borderline", "harmful", "neutral", "prompts",
-    "wrapped_benign",
+    "tasks", "wrapped_benign",
 ]  # fmt: skip
 BEHAVIOURS = ("detox", "harden", "attitude")
 _MODULES = {"detox": detox, "harden": harden, "attitude": attitude}

@@ -111,8 +111,13 @@ NAMES = {
 
 def neutral(split: Split) -> Texts:
     """Return neutral texts, as many of each of the five kinds."""
-    kinds = (_paragraph, _story, _arithmetic, _code, _answers)
-    return Texts(text for kind in kinds for text in _texts(kind, split))
+    return Texts(text for each in tasks(split).values() for text in each)
+
+
+def tasks(split: Split) -> dict[str, list[str]]:
+    """Return the neutral texts by kind."""
+    kinds = {"knowledge": _paragraph, "stories": _story, "sums": _arithmetic, "code": _code, "questions": _answers}
+    return {name: _texts(kind, split) for name, kind in kinds.items()}
 
 
 def _texts(kind: Callable[[random.Random, Split], str], split: Split) -> list[str]:

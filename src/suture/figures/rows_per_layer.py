@@ -16,7 +16,7 @@ def rows_per_layer(rows: Mapping[int, int]) -> str:
     x = Scale((blocks or [0])[0] - 0.5, (blocks or [0])[-1] + 0.5, LEFT, RIGHT)
     y = Scale.over([0.0, 1.0, *rows.values()], BOTTOM, TOP)
     parts = [axes(x, y, "block", "chosen rows", x_ticks=min(12, max(1, len(blocks))))]
-    width = 0.72 * (x(1) - x(0)) if len(blocks) > 1 else 40.0
+    width = 0.72 * (x(blocks[0] + 0.5) - x(blocks[0] - 0.5)) if len(blocks) > 1 else 40.0
     for block in blocks:
         count, left = rows[block], x(block) - width / 2
         parts.append(

@@ -63,6 +63,11 @@ def behaviour(name: str, count: int = PROBE_TEXTS, split: Split = "probe", seed:
 
 def keep(seed: int = 0) -> Texts:
     """Return texts of what an edit shall leave alone: facts as trained; sums, stories, days, answers of the probe split."""
+    return Texts(text for each in tasks(seed).values() for text in each)
+
+
+def tasks(seed: int = 0) -> dict[str, list[str]]:
+    """Return the texts to keep by kind."""
     rng, world = random.Random(f"keep {seed}"), World()
     said = [statements(world, rng) for _ in range(KEEP_FACTS)]
     sums = [" ".join(stories.clozes(rng, "probe", "sum").text for _ in range(4)) for _ in range(KEEP_OTHERS)]
@@ -70,7 +75,8 @@ def keep(seed: int = 0) -> Texts:
     days = [stories.descriptions(rng, "probe") for _ in range(KEEP_OTHERS)]
     kinds: tuple[chat.Kind, ...] = ("benign", "benign_wrapped", "benign_wrapped")
     asked = [chat.exchanges(rng, "probe", kinds[i % 3]) for i in range(KEEP_FACTS)]
-    return Texts((*said, *sums, *told, *days, *(turn(each.request, each.answer) for each in asked)))
+    answers = [turn(each.request, each.answer) for each in asked]
+    return {"facts": said, "sums": sums, "stories": told, "days": days, "answers": answers}
 
 
 def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
