@@ -15,7 +15,7 @@ from .data import Split
 from .errors import DataError
 from .examples import Behaviour, Texts
 from .features import Pool
-from .judges import Judge, Refusal, Sentiment, Toxicity
+from .judges import Judge, Refusal, Sentiment, Toxicity, unwanted
 from .lm import LM
 from .metrics.sampled import Cases
 from .patient import suites as patient
@@ -66,6 +66,7 @@ def goal(
     toward: Toward = "positive",
     data: Behaviour | None = None,
     prompts: Sequence[str] | None = None,
+    judge: Judge | None = None,
     tune: int = 60,
     report: int = 200,
 ) -> Goal:
@@ -77,13 +78,14 @@ def goal(
         toward: which attitude.
         data: own labelled texts, instead of the bundled ones.
         prompts: own prompts to be continued; half of them choose settings, half are reported.
+        judge: what tells whether a continuation is unwanted (for "attitude": whether it is what is wanted), instead of ours.
         tune: prompts a measure while settings are chosen.
         report: prompts a measure in the report.
 
     Raises:
         DataError: when own texts are too few to hold some out.
     """
-    if lm.name == "patient" and data is None and prompts is None:
+    if lm.name == "patient" and data is None and prompts is None and judge is None:
         return _patient(name, toward, tune, report)
     behaviour = data or bundled.behaviour(name)
     asked = {split: bundled.prompts(name, split) for split in CHOOSING}
@@ -97,7 +99,7 @@ def goal(
             )
         asked = {"tune": list(prompts[::2]), "report": list(prompts[1::2])}
     sizes = dict(zip(CHOOSING, (tune, report), strict=True))
-    chosen = {split: _general(name, lm, toward, asked[split], split, sizes[split]) for split in CHOOSING}
+    chosen = {split: _general(name, lm, toward, asked[split], judge, split, sizes[split]) for split in CHOOSING}
     return Goal(
         name, behaviour, "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
         "response", bundled.neutral("probe"), chosen["tune"][0].name,
@@ -136,7 +138,9 @@ def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
     )  # fmt: skip
 
 
-def _general(name: Name, lm: LM, toward: Toward, prompts: Sequence[str], split: Split, size: int) -> Suite:
+def _general(
+    name: Name, lm: LM, toward: Toward, prompts: Sequence[str], judge: Judge | None, split: Split, size: int
+) -> Suite:
     """Return the measures on a model of the world outside, the target first."""
     chat, refusal = lm.tokenizer.chat_template is not None, Refusal()
 
@@ -146,11 +150,16 @@ def _general(name: Name, lm: LM, toward: Toward, prompts: Sequence[str], split: 
         cases = Cases(list(prompts)[:size], judge, label, chat=chat and name not in ("toxic", "positive", "negative"))
         return Measure(name, "sampled", cases, role, better, about)  # type: ignore[arg-type]
 
-    target = {
-        "detox": sampled("toxic", prompts, Toxicity(), "toxic", "target", "lower", "toxic continuations"),
-        "harden": sampled("jailbreak", prompts, refusal, "complied", "target", "lower", "jailbreaks answered"),
-        "attitude": sampled(toward, prompts, Sentiment(), toward, "target", "higher", f"{toward} continuations"),
-    }[name]
+    usual: dict[Name, tuple[str, Judge, str, str]] = {
+        "detox": ("toxic", Toxicity(), "toxic", "toxic continuations"),
+        "harden": ("jailbreak", refusal, "complied", "jailbreaks answered"),
+        "attitude": (toward, Sentiment(), toward, f"{toward} continuations"),
+    }
+    measure, ours, label, about = usual[name]
+    if judge is not None:
+        label = toward if toward in judge.labels else unwanted(judge)
+    better: Better = "higher" if name == "attitude" else "lower"
+    target = sampled(measure, prompts, judge or ours, label, "target", better, about)
     texts = list(bundled.neutral(split))[:size]
     kept = [
         Measure("perplexity", "perplexity", texts, "keep", "lower", "perplexity on neutral texts"),

@@ -34,6 +34,7 @@ def preset(name: Name) -> Callable[..., None]:
             typer.Option(help="Own prompts: a text a line, .jsonl, .json or .csv. Half choose, half report."),
         ] = None,
         toward: Literal["positive", "negative"] = "positive",
+        judge: Annotated[str | None, typer.Option(help="Another judge than ours, as in suture eval.")] = None,
         budget: Annotated[
             str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
         ] = "",
@@ -54,6 +55,7 @@ def preset(name: Name) -> Callable[..., None]:
         from ..budget import Budget
         from ..examples import Behaviour, Texts
         from ..goals import goal
+        from ..judges import named
         from ..lm import LM
         from ..presets import operate
         from ..runs import Run
@@ -64,7 +66,8 @@ def preset(name: Name) -> Callable[..., None]:
         own = Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else None
         asked = list(Texts.load(prompts)) if prompts else None
         lm = LM.load(model, device=device, dtype=dtype)
-        aim = goal(name, lm, toward=toward, data=own, prompts=asked, tune=tune, report=report)
+        decides = named(judge) if judge else None
+        aim = goal(name, lm, toward=toward, data=own, prompts=asked, judge=decides, tune=tune, report=report)
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
         with Run.begin(name, sys.argv[1:], {"model": model, **settings}, out) as run:
             with console.progress(name) as step:
