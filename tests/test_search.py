@@ -1,9 +1,12 @@
 """The search: what it measures, what it chooses, and that an interrupted one ends like an uninterrupted one."""
 
+import math
+
 import pytest
 
 from suture.budget import Budget
 from suture.errors import UsageError
+from suture.figures.frontier import frontier
 from suture.methods.surgery import surgery
 from suture.probe import fit_probe
 from suture.search import explore, search
@@ -101,3 +104,17 @@ def test_a_budget_that_is_none_is_said(text):
 def test_a_budget_is_read():
     assert Budget.parse("kl=0.05, points=0.01") == Budget(points=0.01, kl=0.05)
     assert Budget.parse("") == Budget()
+
+
+def test_the_target_is_not_measured_where_too_much_is_lost(llama, make):
+    free = run(llama, make)
+    kl = max(p.values["drift"] for p in free.points) / 4
+    found = run(llama, make, budget=Budget(kl=kl))
+    assert {math.isnan(p.values["perplexity"]) for p in found.points} == {True, False}
+    for point in found.points:
+        assert math.isnan(point.gain) == math.isnan(point.values["perplexity"]) == (point.values["drift"] > 2 * kl)
+    assert found.best.excess == 0
+    shown = found.shown(SUITE, "perplexity", Budget(kl=kl))
+    assert [p.target is None for p in shown] == [math.isnan(p.gain) for p in found.points]
+    assert "lost too much to be measured" in frontier(shown, name="x")
+    assert not any(math.isnan(v) for values in found.curve(FIRST[0]).values() for v in values.values())

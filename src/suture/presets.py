@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isnan
 from typing import Any, Literal
 
 from .activity import activity, countable
@@ -165,11 +166,15 @@ def operate(
         trials=trials, budget=budget * MARGIN, stop_at=enough, journal=run.path("search.jsonl"), seed=seed, progress=progress,
     )  # fmt: skip
     if found.best is None:
-        nearest = min(found.points, key=lambda p: (p.excess, -p.gain))
+        nearest = min((p for p in found.points if not isnan(p.gain)), key=lambda p: (p.excess, -p.gain), default=None)
         raise NoEffect(
             f"no settings move {target.about} within the budget",
-            why=f"{len(found.points)} points tried; nearest: {nearest.label}, strength {nearest.strength:g}, "
-            f"{nearest.values[goal.target]:.1%}, {MARGIN:.0%} of the budget overstepped by {nearest.excess:.0%}.",
+            why=f"{len(found.points)} points tried"
+            + (
+                f"; nearest: {nearest.label}, strength {nearest.strength:g}, {nearest.values[goal.target]:.1%}."
+                if nearest
+                else "."
+            ),
             fix="Allow more (--budget kl=0.2,points=0.04), try more (--trials 30), or give better texts (--data).",
         )
     chosen = found.best
@@ -184,7 +189,7 @@ def operate(
         target=goal.target,
         strength=chosen.strength,
         budget=budget,
-        doses={0.0: found.base, **{p.strength: p.values for p in found.points if p.settings == chosen.settings}},
+        doses=found.curve(chosen.settings),
         search=found.shown(measures, goal.target, budget),
         where=Where.of(region),
         directions=likeness(lm, goal.related, goal.tasks),

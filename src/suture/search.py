@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from .metrics._score import Observation, Progress
 from .patch import Patch
 from .suite import Measure, Suite
 
+HOPELESS = 1.0  # excess over the budget, in units of it, from which the target is not measured
 Settings = dict[str, Any]
 
 
@@ -37,7 +40,7 @@ class Point:
         strength: multiple of it.
         values: figures by measure.
         excess: how far it oversteps the budget, in units of it; 0 when it keeps it.
-        gain: how far the target moved the right way.
+        gain: how far the target moved the right way; nan where it was not measured, as too much was lost.
         size: norm of the change.
     """
 
@@ -69,14 +72,19 @@ class Frontier:
             SearchPoint(
                 point.label,
                 point.strength,
-                point.values[target],
+                None if math.isnan(point.gain) else point.values[target],
                 budget.worst(suite, self.base, point.values),
                 within=point.excess == 0,
                 chosen=point is self.best,
-                rejected="" if point.gain > 0 else "does not help",
+                rejected="does not help" if point.gain <= 0 else "",
             )
             for point in self.points
         ]
+
+    def curve(self, settings: Settings) -> dict[float, dict[str, float]]:
+        """Return the figures of some settings by strength, 0 being the base; only what was measured whole."""
+        measured = [p for p in self.points if p.settings == settings and not math.isnan(p.gain)]
+        return {0.0: self.base, **{p.strength: p.values for p in measured}}
 
 
 def dose_response(
@@ -230,13 +238,19 @@ class _Measured:
     def points(
         self, settings: Settings, patch: Patch, strengths: Sequence[float], progress: Progress | None
     ) -> list[Point]:
-        curves = dose_response(self.lm, patch, strengths, self.suite, baseline=self.baseline, progress=progress)
+        """Measure what must be kept first: where that is lost, what the target does need not be generated."""
+        kept, aims = ([m for m in self.suite if (m.name == self.target) == aim] for aim in (False, True))
+        measure = partial(dose_response, self.lm, patch, baseline=self.baseline, progress=progress)
+        curves = measure(strengths=strengths, suite=kept)
+        excess = [self.budget.excess(kept, self.base, found) for found in curves]
+        alive = [strength for strength, over in zip(strengths, excess, strict=True) if over <= HOPELESS]
+        moved = dict(zip(alive, measure(strengths=alive, suite=aims) if alive else [], strict=True))
         size = patch.provenance.effect["intended"]
         made = []
-        for strength, found in zip(strengths, curves, strict=True):
-            excess = self.budget.excess(self.suite, self.base, found)
+        for strength, found, over in zip(strengths, curves, excess, strict=True):
+            found |= moved.get(strength, {self.target: math.nan})
             gain = self.sign * (found[self.target] - self.base[self.target])
-            made.append(Point(settings, strength, found, excess, gain, size * abs(strength)))
+            made.append(Point(settings, strength, found, over, gain, size * abs(strength)))
         return made
 
     def enough(self, point: Point, stop_at: float) -> bool:

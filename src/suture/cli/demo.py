@@ -84,7 +84,7 @@ def demo(
     named = {key: shlex.quote(str(path)) for key, path in paths.items()}
     report = replace(
         report,
-        doses={0.0: found.base, **{p.strength: p.values for p in found.points}},
+        doses=found.curve(best.settings),
         extra={"seconds": time.monotonic() - began},
         target="rude",
         strength=best.strength,

@@ -24,7 +24,7 @@ class SearchPoint:
     Attributes:
         label: of the candidate.
         strength: it was measured at.
-        target: figure of the target.
+        target: figure of the target; None where so much was lost that it was not measured.
         cost: worst share of the budget used; 1 is all of it.
         within: the budget is kept.
         chosen: this is the point that was taken.
@@ -33,7 +33,7 @@ class SearchPoint:
 
     label: str
     strength: float
-    target: float
+    target: float | None
     cost: float
     within: bool
     chosen: bool
@@ -52,8 +52,8 @@ def frontier(
         scale: what a target is multiplied by to be in `unit`.
         base: the target before the edit, in `unit`.
     """
-    known = [p for p in points if not (math.isnan(p.target) or math.isnan(p.cost))]
-    targets = [scale * p.target for p in known]
+    known = [p for p in points if p.target is not None and not (math.isnan(p.target) or math.isnan(p.cost))]
+    targets = [scale * (p.target or 0.0) for p in known]
     x = Scale.over([0.0, 110.0, *(100 * p.cost for p in known)], LEFT, RIGHT, most=MOST)
     y = Scale.over([0.0, *targets, *([] if base is None else [base])], BOTTOM, TOP)
     parts = [axes(x, y, "worst share of the budget used, %", f"{name}, {unit}")]
@@ -76,10 +76,12 @@ def frontier(
         signs.append((crossed, " or ".join(dict.fromkeys(p.rejected for p in known if p.rejected))))
     if any(x.beyond(100 * p.cost) for p in known):
         signs.append((text(4, 4, "\u203a", colour="--fg", size=15), f"costs more than {round_text(x.high)} %"))
+    if blank := sum(p.target is None for p in points):
+        signs.append((text(4, 4, "-", colour="--fg", size=15), f"{blank} more lost too much to be measured"))
     key, bottom = legend(signs, BOTTOM + 46)
     best = next((p for p in known if p.chosen), None)
     words = f"{len(known)} points, {sum(p.within for p in known)} within the budget. " + (
-        f"Chosen: {best.label} at strength {best.strength:g}, target {scale * best.target:.1f} {unit}, "
+        f"Chosen: {best.label} at strength {best.strength:g}, target {scale * (best.target or 0.0):.1f} {unit}, "
         f"{100 * best.cost:.0f} % of the budget used."
         if best
         else "None was chosen."
