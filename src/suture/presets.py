@@ -5,10 +5,11 @@ Every stage writes a file; a run that was interrupted goes on from them and ends
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
+from types import MappingProxyType
 from typing import Any, Literal
 
 from .activity import activity, countable
@@ -114,6 +115,12 @@ class Outcome:
     report: Report
     search: Frontier
 
+    @property
+    def chosen(self) -> Settings:
+        """Settings and strength that were taken."""
+        assert self.search.best is not None
+        return {**self.search.best.settings, "strength": self.search.best.strength}
+
 
 def operate(
     lm: LM,
@@ -121,6 +128,9 @@ def operate(
     run: Run,
     *,
     budget: Budget | None = None,
+    space: Mapping[str, Sequence[Any]] = MappingProxyType(SPACE),
+    first: Sequence[Settings] = FIRST,
+    strengths: Sequence[float] = STRENGTHS,
     trials: int = 8,
     seed: int = 0,
     say: Callable[[str], None] = lambda text: None,
@@ -133,6 +143,9 @@ def operate(
         goal: what to reach.
         run: the folder of the run.
         budget: what it may cost.
+        space: values that each setting may take.
+        first: settings tried before any are suggested.
+        strengths: tried of each, in mean row norms.
         trials: settings tried at most.
         seed: of the probe's split, the search and the control.
         say: told what is being done, a line a stage.
@@ -143,8 +156,8 @@ def operate(
     """
     budget = budget or Budget()
     target = next(m for m in goal.tune if m.name == goal.target)
-    seen = [m for m in goal.tune if m.name in (goal.target, goal.floor)]
-    base = values(observe(lm, seen, progress), seen)
+    baseline = observe(lm, goal.tune, progress)
+    base = values(baseline, goal.tune)
     now = base[goal.target]
     floor = base[goal.floor] if isinstance(goal.floor, str) else goal.floor
     say(f"{target.about}: {now:.1%} of {len(target.cases.prompts)} prompts; at best {floor:.1%}")
@@ -155,15 +168,16 @@ def operate(
             fix="Give prompts that show the behaviour: --prompts FILE",
         )
     shop = Workshop(lm, goal, run, seed)
-    probe, scores = shop.ranked("mlp.in")
+    probe, scores = shop.ranked(first[0]["space"])
     best = probe.scores[probe.best]
     rows = sum(map(len, scores["effect"].values()))
     say(f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts; {rows:,} rows ranked")
     measures = [m for m in goal.tune if m.name != goal.floor]
     enough = floor + ENOUGH * (now - floor)
     found = explore(
-        lm, shop.patch, SPACE, STRENGTHS, measures, goal.target, first=FIRST,
-        trials=trials, budget=budget * MARGIN, stop_at=enough, journal=run.path("search.jsonl"), seed=seed, progress=progress,
+        lm, shop.patch, space, strengths, measures, goal.target, first=first,
+        trials=trials, budget=budget * MARGIN, stop_at=enough, baseline=baseline,
+        journal=run.path("search.jsonl"), seed=seed, progress=progress,
     )  # fmt: skip
     if found.best is None:
         nearest = min((p for p in found.points if not isnan(p.gain)), key=lambda p: (p.excess, -p.gain), default=None)
@@ -182,8 +196,8 @@ def operate(
     patch = run.stage(
         "patch", lambda: shop.patch(chosen.settings, chosen.strength), lambda p, path: p.save(path), Patch.load
     )
+    region = run.stage("region", lambda: shop.region(chosen.settings), lambda r, path: r.save(path), Region.load)
     report = evaluate(lm, patch, goal.report, seed=seed, progress=progress)
-    region = shop.region(chosen.settings)
     report = replace(
         report,
         target=goal.target,

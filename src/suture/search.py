@@ -161,6 +161,7 @@ def explore(
     trials: int = 12,
     budget: Budget | None = None,
     stop_at: float | None = None,
+    baseline: Baseline | None = None,
     journal: Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -178,6 +179,7 @@ def explore(
         trials: how many settings are tried at most.
         budget: what the edit may cost.
         stop_at: a share of the target that is enough: the search ends with the first settings that reach it.
+        baseline: observations of the base on the suite, if already made.
         journal: file in which the search is kept; one that exists is continued.
         seed: of the suggestions. They depend on it and on the finished trials alone, so that a continued search makes
             the choices that an uninterrupted one would have made.
@@ -187,7 +189,7 @@ def explore(
         UsageError: when optuna is not installed.
     """
     optuna = _optuna()
-    measured = _Measured.of(lm, suite, target, budget, progress)
+    measured = _Measured.of(lm, suite, target, budget, progress, baseline)
     backend = optuna.storages.journal.JournalFileBackend(str(journal)) if journal else None
     storage = optuna.storages.JournalStorage(backend) if backend else None
     states = optuna.trial.TrialState
@@ -229,9 +231,17 @@ class _Measured:
     sign: float  # +1 when more of the target is better
 
     @classmethod
-    def of(cls, lm: LM, suite: Suite, target: str, budget: Budget | None, progress: Progress | None) -> _Measured:
+    def of(
+        cls,
+        lm: LM,
+        suite: Suite,
+        target: str,
+        budget: Budget | None,
+        progress: Progress | None,
+        baseline: Baseline | None = None,
+    ) -> _Measured:
         better = next(m.better for m in suite if m.name == target)
-        baseline = observe(lm, suite, progress)
+        baseline = baseline or observe(lm, suite, progress)
         sign = 1.0 if better == "higher" else -1.0
         return cls(lm, suite, target, budget or Budget(), baseline, values(baseline, suite), sign)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
+from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, typed
 
 if TYPE_CHECKING:
     from ..goals import Name
     from ..presets import Outcome
+    from ..runs import Run
     from ._console import Console
 
 ABOUT: dict[Name, str] = {
@@ -74,10 +75,8 @@ def preset(name: Name) -> Callable[..., None]:
                 outcome = operate(
                     lm, aim, run, budget=allowed, trials=trials, seed=seed, say=console.say, progress=step
                 )
-            paths = {"patch": run.path("patch.safetensors"), **outcome.report.save(run.path(""))}
-            line = outcome.report.line(aim.target)
-            run.result = f"{line.about}: {line.score.before:.1%} -> {line.score.after:.1%}"
-        _tell(console, model, outcome, paths, time.monotonic() - began)
+            source = data or f"{'patient' if model == 'patient' else 'bundled'}:{aim.behaviour.name}"
+            finish(console, run, model, source, outcome, time.monotonic() - began)
 
     option = typer.Option(help="Which attitude.", hidden=name != "attitude")
     command.__annotations__["toward"] = Annotated[Literal["positive", "negative"], option]
@@ -85,26 +84,52 @@ def preset(name: Name) -> Callable[..., None]:
     return command
 
 
-def _tell(console: Console, model: str, outcome: Outcome, paths: dict[str, Path], seconds: float) -> None:
+def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, seconds: float) -> None:
+    """Write the report with the commands that make its edit again, and tell what came of it."""
+    from dataclasses import replace
+
     from .evaluate import print_report
 
-    best = outcome.search.best
-    assert best is not None
-    print_report(console, outcome.report)
-    target = outcome.report.line(outcome.report.target or outcome.report.lines[0].name)
-    for sample in target.samples[:2]:
+    probe, region, patch = (
+        run.path(f"{name}.safetensors") for name in (f"probe-{outcome.chosen['space']}", "region", "patch")
+    )
+    made = outcome.patch.provenance.settings
+    options = {
+        "data": data, "probe": probe, "region": region, "strength": f"{made['strength']:g}", "toward": made["toward"],
+        "seed": made["seed"], "out": "again.safetensors",
+    }  # fmt: skip
+    typed_out = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    commands = [
+        typed(),
+        "# the edit alone, then its figures",
+        shlex.join(["suture", "edit", "surgery", model, *typed_out]),
+        shlex.join(["suture", "eval", model, "--patch", str(patch)]),
+    ]
+    report = replace(outcome.report, commands=commands, extra={**outcome.report.extra, "seconds": seconds})
+    pages = report.save(run.path(""))
+    print_report(console, report)
+    line = report.aim
+    assert line is not None
+    run.result = f"{line.about}: {line.score.before:.1%} -> {line.score.after:.1%}"
+    for sample in sorted(line.samples, key=lambda s: s.before_label == s.after_label)[:2]:
         console.say(f"  prompt  {sample.prompt}", "bold")
         console.say(f"  before  {sample.before.strip()}")
         console.say(f"  after   {sample.after.strip()}\n")
-    console.say(f"patch:  {paths['patch']} ({paths['patch'].stat().st_size / 1000:,.1f} kB)")
-    console.say(f"report: {paths['html']}   ({seconds:.0f} s)")
-    console.say(f"next:   suture chat {model} --patch {paths['patch']}")
-    chosen: dict[str, Any] = {**best.settings, "strength": best.strength}
+    console.say(f"patch:  {patch} ({patch.stat().st_size / 1000:,.1f} kB)")
+    console.say(f"report: {pages['html']}   ({seconds:.0f} s)")
+    console.say(f"next:   suture chat {model} --patch {patch}")
+    paths = {
+        "probe": probe,
+        "region": region,
+        "patch": patch,
+        "report_html": pages["html"],
+        "report_json": pages["json"],
+    }
     console.result(
         {
-            "base": outcome.report.values("before"),
-            "patched": outcome.report.values(),
-            "chosen": chosen,
+            "base": report.values("before"),
+            "patched": report.values(),
+            "chosen": outcome.chosen,
             "points": len(outcome.search.points),
             "seconds": seconds,
             "paths": {key: str(path) for key, path in paths.items()},
