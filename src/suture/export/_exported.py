@@ -1,0 +1,34 @@
+"""What every format returns once it has written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: the file or folder.
+        files: every file of it.
+        kept: share of the squared norm of the change that is in it, by name of the matrix; empty where all of it is.
+        notes: what a reader must know, a line each.
+    """
+
+    path: Path
+    files: Sequence[Path]
+    kept: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing of the patch was left out."""
+        return not self.kept
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.stat().st_size for file in self.files)
