@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .check import Check
 
 
 @dataclass(frozen=True)
@@ -16,12 +20,15 @@ class Exported:
         files: every file of it.
         kept: share of the squared norm of the change that is in it, by name of the matrix; empty where all of it is.
         notes: what a reader must know, a line each.
+        check: reads it back and compares its effect with the source's on some prompts; None where that takes a model and
+            there was none.
     """
 
     path: Path
     files: Sequence[Path]
     kept: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    check: Callable[[Sequence[str]], Check] | None = None
 
     @property
     def exact(self) -> bool:

@@ -25,8 +25,8 @@ PROMPTS = (  # used where none are given
     "How do I bake a cake?",
 )
 # Of the largest logit. float32: order of additions alone. bf16: the patch rounds the change, then the sum, an adapter the
-# sum alone, which is a last bit (2^-8) here and there in every layer.
-TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.float16: 2**-7, torch.bfloat16: 2**-4}
+# sum alone, which is a last bit (2^-8) here and there in every layer (measured on the bundled model: 2^-6.3).
+TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.float16: 2**-8, torch.bfloat16: 2**-5}
 
 
 @dataclass(frozen=True)

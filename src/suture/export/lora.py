@@ -64,7 +64,8 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
     if config["target_parameters"]:
         notes.append("Some weights are reached through target_parameters: peft loads them, vLLM does not.")
     kept = {each.parameter: each.kept for each in changes if each.kept < 1}
-    return Exported(folder, [folder / CONFIG, folder / WEIGHTS], kept, notes)
+    files = [folder / CONFIG, folder / WEIGHTS]
+    return Exported(folder, files, kept, notes, lambda prompts: check(lm, patch, folder, prompts, exact=not kept))
 
 
 def check(lm: LM, patch: Patch, out: str | Path, prompts: Sequence[str] = PROMPTS, *, exact: bool = True) -> Check:
