@@ -86,7 +86,9 @@ def test_few_entries_are_exact_when_the_rank_allows(llama):
     patch = make(llama, {weight.tensor: Entries(torch.tensor([3, 40]), torch.tensor([1.0, 2.0]))})
     (each,) = adapted(llama, patch, rank=2)
     assert each.kept == 1
-    assert torch.allclose(each.factors[0].left @ each.factors[0].right, live_change(llama, patch, each.parameter), atol=1e-6)
+    assert torch.allclose(
+        each.factors[0].left @ each.factors[0].right, live_change(llama, patch, each.parameter), atol=1e-6
+    )
 
 
 def test_a_rank_below_that_of_the_terms_truncates_them(llama, low_rank):

@@ -71,7 +71,10 @@ def export(
     if seen is not None:
         seen.demand(str(written.path))
     if isinstance(given, Patch) and written.path.is_dir():
-        notes = [*written.notes, *([f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else [])]
+        notes = [
+            *written.notes,
+            *([f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else []),
+        ]
         Card(to, measured, [typed()], written.files, written.kept, notes).export(given, written.path)
         sums.export(written.path)
     _tell(console, written, {} if seen is None else {"check": {**vars(seen), "passed": seen.passed}})

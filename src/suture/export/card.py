@@ -78,7 +78,7 @@ class Card:
         front |= {
             "base_model_relation": "finetune" if self.form == "checkpoint" else "adapter",
             **({"library_name": LIBRARY[self.form]} if self.form in LIBRARY else {}),
-            "tags": ["suture", "model-editing", made.method, *(["gguf"] if "gguf" in self.form else [])],
+            "tags": ["suture", "model-editing", _line(made.method), *(["gguf"] if "gguf" in self.form else [])],
         }
         name = next((file.name for file in self.files if file.suffix == ".gguf"), "FILE.gguf")
         parts = [
