@@ -72,6 +72,17 @@ def test_an_approximation_says_what_it_keeps(command, place, tmp_path):
     assert "An approximation" in (tmp_path / "README.md").read_text()
 
 
+def test_an_approximation_that_keeps_too_little_is_called_so(command, place, tmp_path):
+    pytest.importorskip("peft")
+    pytest.importorskip("accelerate")
+    words = ("export", "dense.safetensors", "--to", "lora", "--rank", "1", "-o", tmp_path)
+    assert "keeps too little" in command(*words, cwd=place).stdout
+    seen = command(*words, "--json", cwd=place).json["check"]
+    assert seen["passed"] is None
+    assert seen["tolerance"] is None
+    assert seen["difference"] > 0.5 * seen["effect"]
+
+
 def test_card_and_sums(command, place, tmp_path):
     report = tmp_path / "report.json"
     score = {"before": 0.5, "after": 0.25, "change": -0.25, "low": -0.3, "high": -0.2, "cases": 9}

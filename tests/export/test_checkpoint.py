@@ -37,6 +37,15 @@ def test_the_type_on_disk_is_kept(patient, low_rank, tmp_path):
     assert LM.load(tmp_path / "out").tokenizer.chat_template == patient.tokenizer.chat_template
 
 
+def test_a_type_that_does_not_hold_the_stored_one_is_refused(low_rank, tmp_path):
+    """float16 has fewer exponents than bf16: small weights would be lost without a word."""
+    lm = LM.load("patient", dtype="float16")
+    with pytest.raises(UsageError, match="as it was stored") as caught:
+        checkpoint.export(lm, low_rank(lm, ["mlp.gate"]), tmp_path / "out")
+    assert "bfloat16" in caught.value.why
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_weight_is_found(llama, low_rank, tmp_path):
     patch = low_rank(llama, ["mlp.gate"])
     checkpoint.export(llama, 2.0 * patch, tmp_path / "out")

@@ -1,3 +1,4 @@
+import copy
 import json
 import sys
 
@@ -8,6 +9,7 @@ from models import FAMILIES, snapshot, tiny_family
 from suture.delta import Dense, LowRank
 from suture.errors import UsageError, VerificationFailed
 from suture.export import lora
+from suture.export.check import logits
 from suture.lm import LM
 from suture.methods.surgery import surgery
 from suture.patch import Patch
@@ -105,6 +107,26 @@ def test_an_approximation_is_reported_not_judged(llama, tmp_path):
     seen = written.check(["The cat sat"])
     assert seen.passed
     assert 0 < seen.difference
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks transformers for an old name
+def test_one_adapter_is_swapped_for_another_while_loaded(llama, low_rank, tmp_path):
+    """What docs/export.md says of peft: same matrices, same ranks, new numbers in place."""
+    from peft import PeftModel
+    from peft.utils.hotswap import hotswap_adapter
+
+    first, second = low_rank(llama, ["mlp.gate"], seed=1), low_rank(llama, ["mlp.gate"], seed=2)
+    for name, patch in (("first", first), ("second", second)):
+        lora.export(llama, patch, tmp_path / name)
+    with second.attached(llama):
+        wanted = logits(llama, ["The cat sat"])[0]
+    with lora.attached(llama, tmp_path / "first"):
+        assert not torch.allclose(logits(llama, ["The cat sat"])[0], wanted, atol=1e-2)
+    wrapped = PeftModel.from_pretrained(copy.deepcopy(llama.model), tmp_path / "first")
+    hotswap_adapter(wrapped, str(tmp_path / "second"), adapter_name="default")
+    with torch.no_grad():
+        found = wrapped(llama.batch([llama.encode("The cat sat")]).ids).logits[0]
+    assert torch.allclose(found, wanted, atol=1e-5)
 
 
 def test_a_wrong_adapter_is_found(llama, low_rank, tmp_path):

@@ -77,7 +77,11 @@ def export(
         ]
         Card(to, measured, [typed()], written.files, written.kept, notes).export(given, written.path)
         sums.export(written.path)
-    _tell(console, written, {} if seen is None else {"check": {**vars(seen), "passed": seen.passed}})
+    _tell(
+        console,
+        written,
+        {} if seen is None else {"check": {**vars(seen), "passed": seen.passed if written.exact else None}},
+    )
 
 
 def _load(source: Path, to: To) -> Patch | Probe:
@@ -103,5 +107,7 @@ def _tell(console: Console, written: Exported, more: dict[str, Any]) -> None:
     if seen := more.get("check"):
         console.say(f"compared with {seen['against']}: largest difference of a logit {seen['difference']:.3g}")
         console.say(f"(the patch moves them by up to {seen['effect']:.3g}; {seen['tokens']} positions)")
+        if seen["difference"] >= seen["effect"]:
+            console.say("this approximation is as far from the patch as the base is: it keeps too little")
     console.say(f"wrote {written.path} ({written.size / 1000:,.1f} kB)")
     console.result({"path": written.path, "bytes": written.size, "kept": written.kept, "notes": written.notes, **more})

@@ -13,6 +13,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from ..errors import UsageError, VerificationFailed
 from ..lm import LM
 from ..patch import Patch, Stamp
@@ -30,11 +32,18 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty", why="A checkpoint is written whole.", fix="Give a new folder.")
-    types = {lm.disk_dtype(name) for name in lm.anatomy.stored()}
-    known = {tensor.dtype for tensor in lm.anatomy.stored().values()}
-    if types != known and len(types) != 1:
-        names = ", ".join(sorted(map(str, types)))
-        raise UsageError("the checkpoint mixes types", why=f"On disk it has {names}.", fix="Load it as stored.")
+    stored = lm.anatomy.stored()
+    types, known = {lm.disk_dtype(name) for name in stored}, {tensor.dtype for tensor in stored.values()}
+    exact = all(
+        torch.promote_types(tensor.dtype, lm.disk_dtype(name)) == tensor.dtype for name, tensor in stored.items()
+    )
+    if not exact or (types != known and len(types) != 1):
+        names = " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in types))
+        raise UsageError(
+            "this model can not be written as it was stored",
+            why=f"It is {names} on disk, and was loaded in a type that does not hold all of it, or mixes types.",
+            fix="Load it as stored or wider: --dtype auto, --dtype float32",
+        )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         with patch.applied(lm):
