@@ -107,7 +107,7 @@ def _tell(console: Console, written: Exported, more: dict[str, Any]) -> None:
     if seen := more.get("check"):
         console.say(f"compared with {seen['against']}: largest difference of a logit {seen['difference']:.3g}")
         console.say(f"(the patch moves them by up to {seen['effect']:.3g}; {seen['tokens']} positions)")
-        if seen["difference"] >= seen["effect"]:
-            console.say("this approximation is as far from the patch as the base is: it keeps too little")
+        if seen["difference"] > seen["effect"] / 2:
+            console.say("more than half of the largest change is missing: raise --rank, or use --to checkpoint")
     console.say(f"wrote {written.path} ({written.size / 1000:,.1f} kB)")
     console.result({"path": written.path, "bytes": written.size, "kept": written.kept, "notes": written.notes, **more})
