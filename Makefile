@@ -32,7 +32,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,dev]' -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,peft,gguf,dev]' -c constraints.txt
 	touch $@
 
 $(VENV)/.export: $(INSTALLED)

@@ -1,3 +1,4 @@
+import random
 import sys
 
 import pytest
@@ -118,6 +119,23 @@ def test_a_wrong_or_torn_file_is_found(llama, low_rank, tmp_path):
         gguf_lora.read(llama, path)
     with pytest.raises(UsageError):
         gguf_control.check(llama, patch, tmp_path / "none.gguf")
+
+
+def test_a_damaged_file_is_read_or_refused_but_never_a_crash(llama, low_rank, tmp_path):
+    path = tmp_path / "a.gguf"
+    good = gguf_lora.export(llama, low_rank(llama, ["mlp.gate"]), path).path.read_bytes()
+    dice, refused = random.Random(0), 0
+    for _ in range(100):
+        content = bytearray(good[: dice.randrange(len(good))] if dice.random() < 0.3 else good)
+        for _ in range(3 * bool(content)):
+            content[dice.randrange(min(1600, len(content)))] = dice.randrange(256)  # where names and sizes stand
+        path.write_bytes(content)
+        for read in (lambda: gguf_lora.read(llama, path), lambda: gguf_control.read(path)):
+            try:
+                read()
+            except CorruptFile:
+                refused += 1
+    assert refused > 100
 
 
 def test_without_gguf_it_says_what_to_install(llama, low_rank, tmp_path, monkeypatch):

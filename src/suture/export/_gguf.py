@@ -145,7 +145,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise UsageError(f"can not read {path}", why="There is no such file.", fix="Check the path.")
     try:
         reader = gguf.GGUFReader(path)
-    except (ValueError, IndexError, KeyError) as problem:
+        fields = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
+        return fields, {str(tensor.name): torch.tensor(tensor.data.copy()) for tensor in reader.tensors}
+    except (ValueError, IndexError, KeyError, TypeError) as problem:
         raise CorruptFile(f"{path} is not a whole GGUF file", why=repr(problem), fix="Export it again.") from problem
-    fields = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
-    return fields, {str(tensor.name): torch.tensor(tensor.data.copy()) for tensor in reader.tensors}

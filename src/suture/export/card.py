@@ -24,7 +24,7 @@ from ._exported import Exported
 
 NAME = "README.md"
 ODD = re.compile(r"[^\w./ -]")  # never copied into code: a name can come from anyone's patch
-HUB = re.compile(r"[\w.-]+/[\w.-]+")  # OWNER/NAME
+HUB = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # OWNER/NAME
 Form = Literal["patch", "lora", "gguf-lora", "gguf-control", "checkpoint"]
 LIBRARY: dict[Form, str] = {"patch": "suture", "lora": "peft", "checkpoint": "transformers"}
 USE: dict[Form, str] = {
@@ -74,7 +74,7 @@ class Card:
     def text(self, patch: Patch) -> str:
         """Return the whole card."""
         made, base = patch.provenance, patch.provenance.base.get("name", "?")
-        front: dict[str, Any] = {"base_model": base} if HUB.fullmatch(base) else {}
+        front: dict[str, Any] = {"base_model": base} if HUB.fullmatch(base) and not Path(base).exists() else {}
         front |= {
             "base_model_relation": "finetune" if self.form == "checkpoint" else "adapter",
             **({"library_name": LIBRARY[self.form]} if self.form in LIBRARY else {}),

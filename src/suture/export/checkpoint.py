@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
-from ..errors import UsageError, VerificationFailed
+from ..errors import ResourceError, UsageError, VerificationFailed
 from ..lm import LM
 from ..patch import Patch, Stamp
 from ._exported import Exported
@@ -29,7 +30,7 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
         UsageError: when something is in the folder already.
         PatchMismatch: when the patch is for another base.
     """
-    folder = Path(out)
+    folder = Path(out).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty", why="A checkpoint is written whole.", fix="Give a new folder.")
     stored = lm.anatomy.stored()
@@ -51,8 +52,9 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
             model.save_pretrained(partial)
         lm.tokenizer.save_pretrained(partial)
         partial.replace(folder)
-    except OSError as problem:
-        raise UsageError(f"can not write {folder}", why=str(problem), fix="Choose a place with room.") from problem
+    except (OSError, SafetensorError) as problem:
+        kind = ResourceError if "No space left" in str(problem) else UsageError
+        raise kind(f"can not write {folder}", why=str(problem), fix="Choose a place with room.") from problem
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     files = sorted(path for path in folder.rglob("*") if path.is_file())

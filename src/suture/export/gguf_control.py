@@ -8,6 +8,7 @@ are shifts of what the last matrix of a block adds to the stream: there d_N is t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from ._exported import Exported
 from .check import PROMPTS, Check, compare, logits, unmerged
 
 NAME = "direction."
+NAMED = re.compile(r"direction\.\d{1,6}")
 Toward = Literal["wanted", "unwanted"]
 OTHERS = "Use --to lora, gguf-lora or checkpoint."
 
@@ -154,7 +156,7 @@ def read(path: str | Path) -> dict[int, Tensor]:
         CorruptFile: when it is no control vector.
     """
     fields, tensors = _gguf.read(Path(path))
-    if fields.get("general.architecture") != "controlvector" or not all(name.startswith(NAME) for name in tensors):
+    if fields.get("general.architecture") != "controlvector" or not all(map(NAMED.fullmatch, tensors)):
         raise CorruptFile(f"{path} is no control vector", fix="Export it again.")
     return {int(name.removeprefix(NAME)): tensor for name, tensor in tensors.items()}
 

@@ -94,7 +94,7 @@ def read(lm: LM, path: str | Path) -> dict[str, tuple[LowRank]]:
         right, left = tensors[name + A], tensors[name + B]
         if heads := _gguf.heads(lm, tensor):
             left = _gguf.sort_rows(left, heads, back=True)
-        alpha = float(fields["adapter.lora.alpha"])
+        alpha = float(fields.get("adapter.lora.alpha", 0.0))  # absent means 0, as for llama.cpp
         delta = LowRank(left, right, scale=alpha / left.shape[1] if alpha else 1.0)
         found[tensor] = (delta.transposed() if lm.linear(tensor)[1] else delta,)
     return found
