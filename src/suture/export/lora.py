@@ -10,7 +10,6 @@ one scale for all still use 1. Names are those of live modules, which may differ
 from __future__ import annotations
 
 import json
-import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,12 +29,8 @@ from .factors import Adapted, adapted
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
-TAKEN = (
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-)  # in mixtures of experts peft takes any layer of these names for an old expert
-log = logging.getLogger(__name__)
+# In mixtures of experts peft takes any layer of these names for one of the experts of old.
+TAKEN = ("gate_proj", "up_proj", "down_proj")
 
 
 def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) -> Exported:
