@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench-surgery bench-judges patient clean
+.PHONY: demo test lint bench-surgery bench-judges bench-export patient clean
 
 demo: $(INSTALLED)
 	$(BIN)/suture demo
@@ -18,6 +18,9 @@ test: $(VENV)/.dev
 bench-%: $(INSTALLED)
 	$(BIN)/python benchmarks/$*.py
 
+bench-export: $(VENV)/.export
+	$(BIN)/python benchmarks/export.py
+
 patient: $(INSTALLED)  ## train the bundled model again (about half an hour on two cores)
 	$(BIN)/python -m suture.patient.train --out src/suture/patient/model
 	$(BIN)/python -m suture.patient.card
@@ -29,7 +32,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,dev]' -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,peft,gguf,dev]' -c constraints.txt
+	touch $@
+
+$(VENV)/.export: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,peft,gguf]' -c constraints.txt
 	touch $@
 
 clean:

@@ -249,6 +249,14 @@ class Anatomy:
         """
         return self._form(name).view(self.model.get_parameter(self._form(name).live))
 
+    def form(self, name: str) -> Stored:
+        """Return where a checkpoint tensor lies in the live model.
+
+        Raises:
+            UsageError: when the model has no such tensor.
+        """
+        return self._form(name)
+
     def owner(self, name: str) -> tuple[nn.Module, str, bool]:
         """Return the module and attribute that hold a checkpoint tensor, and whether it is all of what they hold."""
         form = self._form(name)

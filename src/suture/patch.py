@@ -359,6 +359,51 @@ class Patch:
             raise CorruptFile(f"{path} is not a patch", why=f"{problem!r}", fix="Make it again.") from problem
         return cls({name: canonical(terms) for name, terms in found.items()}, before, provenance, after)
 
+    def save_pretrained(self, folder: str | Path, *, report: str | Path | None = None) -> Path:
+        """Write a folder to share: patch.safetensors, a model card (README.md) and SHA256SUMS.
+
+        Args:
+            folder: where.
+            report: the report.json of an evaluation, for the card.
+        """
+        from . import hub
+
+        return hub.save(self, folder, report)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Patch:
+        """Read a patch from a folder that `save_pretrained` wrote, or from a repository of the Hugging Face Hub.
+
+        Args:
+            name: a folder, or OWNER/NAME.
+            revision: branch, tag or commit of a repository.
+
+        Raises:
+            UsageError: when there is none.
+            CorruptFile: when it is not a whole patch.
+        """
+        from . import hub
+
+        return cls.load(hub.fetch(name, revision))
+
+    def push_to_hub(
+        self, name: str, *, report: str | Path | None = None, private: bool = True, revision: str | None = None
+    ) -> str:
+        """Write the patch with card and sums into a repository of the Hub, made if it is not there; returns its address.
+
+        Args:
+            name: OWNER/NAME.
+            report: the report.json of an evaluation, for the card.
+            private: make a new repository private.
+            revision: branch to write to.
+
+        Raises:
+            UsageError: when the Hub refuses or can not be reached.
+        """
+        from . import hub
+
+        return hub.push(self, name, report=report, private=private, revision=revision)
+
     def _active(self) -> Iterator[tuple[str, tuple[Delta, ...]]]:
         """Yield tensor names and terms, those of scale 0 left out: they are the identity, to the bit."""
         for name, terms in self.terms.items():

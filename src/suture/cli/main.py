@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from ..errors import Interrupted, SutureError
-from . import chat, check, demo, doctor, edit, evaluate, locate, methods, plan, presets, probe, runs, show
+from . import chat, check, demo, doctor, edit, evaluate, export, locate, methods, plan, presets, probe, runs, show
 
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
 INTERRUPTED = Interrupted.exit_code
@@ -36,6 +36,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("check")(check.check)
 app.command("chat")(chat.chat)
 app.command("show")(show.show)
+app.command("export")(export.export)
 app.command("runs")(runs.runs)
 app.command("resume")(runs.resume)
 app.command("methods")(methods.methods)

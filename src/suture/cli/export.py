@@ -1,0 +1,113 @@
+"""suture export: turn a patch into what other programs load, and check that it does the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ._options import Device, Dtype, Json, typed
+
+if TYPE_CHECKING:
+    from ..export._exported import Exported
+    from ..patch import Patch
+    from ..probe import Probe
+    from ._console import Console
+
+To = Literal["lora", "gguf-lora", "gguf-control", "checkpoint", "card", "sums"]
+WAYS = "lora (PEFT folder), gguf-lora, gguf-control (llama.cpp), checkpoint (transformers), card (README.md), sums."
+
+
+def export(
+    source: Annotated[Path, typer.Argument(help="A patch; for gguf-control also a probe of the residual stream.")],
+    to: Annotated[To, typer.Option("--to", help=WAYS)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File or folder to write; for sums the folder to sum up.")],
+    model: Annotated[
+        str | None, typer.Option(help="The model it is for; by default the one that a patch names.")
+    ] = None,
+    scale: Annotated[float, typer.Option(help="Strength of the patch; length of a probe's directions.")] = 1.0,
+    rank: Annotated[int | None, typer.Option(help="Approximate by this rank what has no exact one (LoRA).")] = None,
+    toward: Annotated[Literal["wanted", "unwanted"], typer.Option(help="Where a probe's directions point.")] = "wanted",
+    report: Annotated[Path | None, typer.Option(help="report.json of an evaluation, for the card.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="Check on these prompts.")] = None,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Read it back and compare its effect.")] = True,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Write a patch as an adapter, a control vector, a checkpoint or a model card; checks that it has the same effect."""
+    import importlib
+
+    from ..export import sums
+    from ..export.card import Card, read_report
+    from ..export.check import PROMPTS
+    from ..lm import LM
+    from ..patch import Patch
+    from ._console import Console
+
+    console = Console(json)
+    measured = None if report is None else read_report(report)
+    given = _load(source, to)
+    if isinstance(given, Patch):
+        given = given * scale
+    if to == "sums":
+        written = sums.export(out)
+        _tell(console, written, {"summed": sums.check(out)})
+        return
+    if to == "card":
+        assert isinstance(given, Patch)
+        _tell(console, Card("patch", measured, [typed()], [source]).export(given, out), {})
+        return
+    name = model or (str(given.provenance.base.get("name", "")) if isinstance(given, Patch) else "")
+    lm = LM.load(name, device=device, dtype=dtype) if name else None
+    settings: dict[str, Any] = {"rank": rank} if to in ("lora", "gguf-lora") else {}
+    if to == "gguf-control":
+        settings = {"toward": toward, "strength": scale}
+    written = importlib.import_module(f"..export.{to.replace('-', '_')}", __package__).export(
+        lm, given, out, **settings
+    )
+    seen = written.check(prompt or PROMPTS) if check and written.check else None
+    if seen is not None:
+        seen.demand(str(written.path))
+    if isinstance(given, Patch) and written.path.is_dir():
+        notes = [
+            *written.notes,
+            *([f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else []),
+        ]
+        Card(to, measured, [typed()], written.files, written.kept, notes).export(given, written.path)
+        sums.export(written.path)
+    _tell(
+        console,
+        written,
+        {} if seen is None else {"check": {**vars(seen), "passed": seen.passed if written.exact else None}},
+    )
+
+
+def _load(source: Path, to: To) -> Patch | Probe:
+    from ..errors import UsageError
+    from ..patch import Patch
+    from ..probe import Probe
+    from ..tensorfile import form_of
+
+    if form_of(source) != "suture.probe/1":
+        return Patch.load(source)
+    if to != "gguf-control":
+        raise UsageError(f"a probe can not become {to}", why="It changes no weight.", fix="Use --to gguf-control.")
+    return Probe.load(source)
+
+
+def _tell(console: Console, written: Exported, more: dict[str, Any]) -> None:
+    """Say what was written, what is missing in it, and what the check found."""
+    if written.kept:
+        rows = [[name, f"{share:.2%}"] for name, share in written.kept.items()]
+        console.table(["matrix", "kept of the squared change"], rows, "An approximation")
+    for note in written.notes:
+        console.say(note)
+    if seen := more.get("check"):
+        console.say(f"compared with {seen['against']}: largest difference of a logit {seen['difference']:.3g}")
+        console.say(f"(the patch moves them by up to {seen['effect']:.3g}; {seen['tokens']} positions)")
+        if seen["difference"] > seen["effect"] / 2:
+            console.say("more than half of the largest change is missing: raise --rank, or use --to checkpoint")
+    console.say(f"wrote {written.path} ({written.size / 1000:,.1f} kB)")
+    console.result({"path": written.path, "bytes": written.size, "kept": written.kept, "notes": written.notes, **more})

@@ -1,0 +1,178 @@
+"""A control vector for llama.cpp: `llama-cli --control-vector FILE` adds a vector to the output of each block.
+
+    h_N <- h_N + s * d_N        direction.N: d_N (d_model,) float32, N from 1: llama.cpp never steers block 0
+
+Made from a probe of the residual stream (its directions, each of length 1, times a strength), or from a patch whose terms
+are shifts of what the last matrix of a block adds to the stream: there d_N is the shift, and the effect is the patch's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..anatomy import Site
+from ..delta import Delta, Shift
+from ..errors import CorruptFile, UsageError
+from ..lm import LM
+from ..patch import Patch
+from ..probe import Probe
+from ..tracing import Edit, trace
+from . import _gguf
+from ._exported import Exported
+from .check import PROMPTS, Check, compare, logits, unmerged
+
+NAME = "direction."
+NAMED = re.compile(r"direction\.\d{1,6}")
+Toward = Literal["wanted", "unwanted"]
+OTHERS = "Use --to lora, gguf-lora or checkpoint."
+
+
+def export(
+    lm: LM | None,
+    source: Probe | Patch,
+    out: str | Path,
+    *,
+    toward: Toward = "wanted",
+    strength: float = 1.0,
+    hint: str = "",
+) -> Exported:
+    """Write the control vector.
+
+    Args:
+        lm: the model; needed for a patch, for a probe it only gives the hint.
+        source: a probe of the residual stream, or a patch of shifts.
+        out: the file, by custom `.gguf`.
+        toward: which way a probe's directions point.
+        strength: length of a probe's directions.
+        hint: llama.cpp's name of the architecture, where there is no model to ask.
+
+    Raises:
+        UsageError: for a probe of another space, or a patch of anything else.
+    """
+    if isinstance(source, Probe):
+        vectors = of_probe(source, toward, strength)
+    elif lm is None:
+        raise UsageError("a patch is exported with its model", fix="Give it: --model MODEL")
+    else:
+        vectors = of_patch(lm, source)
+    notes = []
+    if 0 in vectors:
+        if isinstance(source, Patch):
+            raise UsageError("a control vector can not shift block 0", why="llama.cpp never steers it.", fix=OTHERS)
+        del vectors[0]
+        notes.append("The direction of block 0 is left out: llama.cpp never steers it.")
+    if not vectors:
+        raise UsageError("there is no direction to write", why="Only block 0 has one.", fix="Probe other layers too.")
+    if lm is not None:
+        hint = _gguf.known_as(lm)
+    fields: dict[str, str | int | float] = {"controlvector.model_hint": hint, "controlvector.layer_count": len(vectors)}
+    path = Path(out)
+    _gguf.write(path, "controlvector", fields, {f"{NAME}{layer}": vectors[layer] for layer in sorted(vectors)})
+    if lm is None:
+        return Exported(path, [path], notes=notes)
+    model = lm
+    return Exported(
+        path,
+        [path],
+        notes=notes,
+        check=lambda prompts: check(model, source, path, prompts, toward=toward, strength=strength),
+    )
+
+
+def of_probe(probe: Probe, toward: Toward, strength: float = 1.0) -> dict[int, Tensor]:
+    """Return each block's direction (d_model,), of length `strength`.
+
+    Raises:
+        UsageError: unless the probe read the outputs of blocks.
+    """
+    if probe.space != "residual":
+        raise UsageError(
+            f"a probe of {probe.space!r} is no control vector",
+            why="llama.cpp adds to the outputs of blocks; this probe reads elsewhere.",
+            fix="Fit one there: suture probe MODEL --data DATA --space residual",
+        )
+    directions = {layer: probe.direction(layer, toward).double() for layer in probe.layers}
+    return {layer: (strength * vector / vector.norm()).float() for layer, vector in directions.items()}
+
+
+def of_patch(lm: LM, patch: Patch) -> dict[int, Tensor]:
+    """Return what a patch adds to the output of each block (d_model,).
+
+    Raises:
+        UsageError: when it changes anything but the bias of a block's last matrix.
+    """
+    patch.check_base(lm)
+    last = {lm.anatomy.owner(weight.tensor)[0]: weight.site.layer for weight in lm.anatomy.weights("mlp.down")}
+    found: dict[int, Tensor] = {}
+    for name, terms in patch.terms.items():
+        layer = last.get(lm.anatomy.owner(name)[0])
+        if layer is None or not all(isinstance(term, Shift) for term in terms):
+            kinds = " and ".join(sorted({term.kind for term in terms}))
+            raise UsageError(
+                f"{name} is not changed by a shift of a block's output",
+                why=f"Its change is {kinds}; a control vector adds one vector behind a block.",
+                fix=OTHERS,
+            )
+        found[layer] = sum((_vector(term) for term in terms), torch.zeros(lm.width, dtype=torch.float64)).float()
+    return found
+
+
+def check(
+    lm: LM,
+    source: Probe | Patch,
+    out: str | Path,
+    prompts: Sequence[str] = PROMPTS,
+    *,
+    toward: Toward = "wanted",
+    strength: float = 1.0,
+) -> Check:
+    """Read the file back, steer the model with it, and compare the logits with those under the patch or the probe."""
+    vectors = read(out)
+    base = logits(lm, prompts)
+    with steered(lm, vectors):
+        found = logits(lm, prompts)
+    if isinstance(source, Patch):
+        with unmerged(lm, source) as how:
+            wanted = logits(lm, prompts)
+    else:
+        own = of_probe(source, toward, strength)
+        how = "the probe's directions added behind each block"
+        with steered(lm, {layer: vector for layer, vector in own.items() if layer}):
+            wanted = logits(lm, prompts)
+    return compare(base, wanted, found, f"{how}; vectors read back by gguf")
+
+
+def read(path: str | Path) -> dict[int, Tensor]:
+    """Return the direction of each block from a file.
+
+    Raises:
+        CorruptFile: when it is no control vector.
+    """
+    fields, tensors = _gguf.read(Path(path))
+    if fields.get("general.architecture") != "controlvector" or not all(map(NAMED.fullmatch, tensors)):
+        raise CorruptFile(f"{path} is no control vector", fix="Export it again.")
+    return {int(name.removeprefix(NAME)): tensor for name, tensor in tensors.items()}
+
+
+@contextmanager
+def steered(lm: LM, vectors: Mapping[int, Tensor]) -> Iterator[None]:
+    """Add vectors to the outputs of blocks, as llama.cpp does."""
+    edits = {Site(layer, "residual"): _adding(vector) for layer, vector in vectors.items()}
+    with trace(lm, edit=edits):
+        yield
+
+
+def _adding(vector: Tensor) -> Edit:
+    return lambda states: states + vector.to(states)
+
+
+def _vector(term: Delta) -> Tensor:
+    assert isinstance(term, Shift)
+    return term.vector.double() * term.scale

@@ -1,0 +1,160 @@
+"""A PEFT LoRA adapter: a folder that `peft`, transformers, vLLM and others load beside the base model.
+
+    y = W x + (alpha / r) * B (A x)          A: (r, in) = right   B: (out, r) = left   alpha = r, so the scale is 1
+
+A low-rank patch is exactly that. Every matrix has its own rank (`rank_pattern`), and `r` is the largest: programs that know
+one scale for all still use 1. Names are those of live modules, which may differ from the names on disk. Experts kept in a
+3-D parameter go through `target_parameters`, all with the rank of the largest:  A: (experts * r, in)  B: (out, r * experts).
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import tensorfile
+from ..errors import UsageError
+from ..lm import LM
+from ..patch import Patch
+from ._exported import Exported
+from .check import PROMPTS, Check, compare, logits, unmerged
+from .factors import Adapted, adapted
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX = "base_model.model."
+# In mixtures of experts peft takes any layer of these names for one of the experts of old.
+TAKEN = ("gate_proj", "up_proj", "down_proj")
+
+
+def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) -> Exported:
+    """Write the adapter into a folder.
+
+    Args:
+        lm: the model the patch is for; read, not changed.
+        patch: the change.
+        out: the folder.
+        rank: approximate what has a higher rank, or no factors at all, by this one.
+
+    Raises:
+        UsageError: for a change that an adapter can not hold; says what can.
+    """
+    changes = adapted(lm, patch, rank)
+    config = _config(lm, changes)
+    tensors: dict[str, Tensor] = {}
+    for each in changes:
+        place = PREFIX + each.path + ".base_layer" * _depth(each, changes)
+        tensors[f"{place}.lora_A.weight"], tensors[f"{place}.lora_B.weight"] = _stacked(each)
+    folder = Path(out)
+    tensorfile.write(folder / WEIGHTS, tensors, {"format": "pt"})
+    text = json.dumps(config, indent=1, sort_keys=True) + "\n"
+    tensorfile.write_bytes(folder / CONFIG, text.encode())
+    notes = []
+    if config["target_parameters"]:
+        notes.append("Some weights are reached through target_parameters: peft loads them, vLLM does not.")
+    kept = {each.parameter: each.kept for each in changes if each.kept < 1}
+    files = [folder / CONFIG, folder / WEIGHTS]
+    return Exported(folder, files, kept, notes, lambda prompts: check(lm, patch, folder, prompts, exact=not kept))
+
+
+def check(lm: LM, patch: Patch, out: str | Path, prompts: Sequence[str] = PROMPTS, *, exact: bool = True) -> Check:
+    """Load the adapter with `peft` and compare the logits with those under the patch.
+
+    Raises:
+        UsageError: when peft is not installed.
+    """
+    base = logits(lm, prompts)
+    with unmerged(lm, patch) as how:
+        wanted = logits(lm, prompts)
+    with attached(lm, out):
+        found = logits(lm, prompts)
+    return compare(base, wanted, found, f"{how}; adapter run by peft", exact=exact)
+
+
+@contextmanager
+def attached(lm: LM, folder: str | Path) -> Iterator[None]:
+    """Run the model with an adapter, loaded by `peft`; on leaving, also after a failure, its modules are the own ones again.
+
+    Raises:
+        UsageError: when peft is not installed.
+    """
+    try:
+        from peft import PeftModel
+    except ImportError as problem:
+        raise UsageError(
+            "an adapter is checked with peft",
+            why="It is not installed.",
+            fix="pip install 'suture[peft]', or --no-check",
+        ) from problem
+    own = dict(lm.model.named_modules())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of peft, about settings that do not matter here
+            wrapped: Any = PeftModel.from_pretrained(lm.model, str(folder))
+            wrapped.eval()
+            yield
+    finally:
+        for path, module in own.items():
+            if path and lm.model.get_submodule(path) is not module:
+                lm.model.set_submodule(path, module)
+        vars(lm.model).pop("peft_config", None)
+
+
+def _config(lm: LM, changes: list[Adapted]) -> dict[str, Any]:
+    """Return what peft needs to know, in its words."""
+    rank = max(each.rank for each in changes)
+    mixture = any(parameter.dim() == 3 for parameter in lm.model.parameters())
+    plain = [each for each in changes if each.linear and not (mixture and each.path.rpartition(".")[2] in TAKEN)]
+    others = [each for each in changes if each not in plain]
+    transposed = any(each.transposed for each in plain)
+    if others and transposed:
+        raise UsageError(
+            "one adapter can not hold these changes",
+            why="peft has a single setting for transposed layers, and it excludes experts.",
+            fix="Use --to checkpoint.",
+        )
+    names = {each.path: each.rank for each in plain} | {each.parameter: each.rank for each in others}
+    ranks = {name: own for name, own in names.items() if own != rank}
+    return {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": lm.name,
+        "revision": lm.fingerprint or None,
+        "inference_mode": True,
+        "r": rank,
+        "lora_alpha": rank,
+        "rank_pattern": ranks,
+        "alpha_pattern": ranks,
+        "target_modules": [each.path for each in plain],
+        "target_parameters": [each.parameter for each in others] or None,
+        "fan_in_fan_out": transposed,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "use_rslora": False,
+        "use_dora": False,
+        "modules_to_save": None,
+    }
+
+
+def _stacked(each: Adapted) -> tuple[Tensor, Tensor]:
+    """Return A and B; of several experts (experts * r, in) and (out, r * experts), the expert fastest in B."""
+    padded = [factors.padded(each.rank) for factors in each.factors]
+    right = torch.cat([factors.right for factors in padded])
+    left = torch.stack([factors.left for factors in padded], -1).flatten(1)
+    return right.contiguous(), left.contiguous()
+
+
+def _depth(each: Adapted, changes: list[Adapted]) -> int:
+    """Return how many wrappers lie around a parameter: peft nests those of one module, the module's last outermost."""
+    if each.linear:
+        return 0
+    order = [name for name, _ in each.module.named_parameters(recurse=False)]
+    beside = [other.parameter.rpartition(".")[2] for other in changes if other.path == each.path]
+    own = order.index(each.parameter.rpartition(".")[2])
+    return sum(order.index(name) > own for name in beside)

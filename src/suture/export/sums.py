@@ -1,0 +1,59 @@
+"""SHA256SUMS: a line for each file of a folder, in the form that `sha256sum -c SHA256SUMS` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import CorruptFile, UsageError, VerificationFailed
+from ..files import sha256, write_bytes
+from ._exported import Exported
+
+NAME = "SHA256SUMS"
+
+
+def export(folder: str | Path) -> Exported:
+    """Write the sums of every file below a folder, in the order of their names.
+
+    Raises:
+        UsageError: when there is no such folder, or nothing in it.
+    """
+    folder = Path(folder)
+    lines = [f"{sha256(folder / name)}  {name}\n" for name in _names(folder)]
+    if not lines:
+        raise UsageError(f"no files in {folder}", fix="Give the folder of an export: --to sums -o FOLDER")
+    path = folder / NAME
+    write_bytes(path, "".join(lines).encode())
+    return Exported(path, [path])
+
+
+def check(folder: str | Path) -> int:
+    """Hash every file again and return their number.
+
+    Raises:
+        UsageError: when the folder has no sums.
+        CorruptFile: when a line of them can not be read.
+        VerificationFailed: when a file differs, is missing or is not listed.
+    """
+    folder = Path(folder)
+    try:
+        lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
+    except OSError as problem:
+        raise UsageError(f"no {NAME} in {folder}", why=str(problem), fix="Write it: --to sums") from problem
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    if not all(len(digest) == 64 and name for name, digest in listed.items()):
+        raise CorruptFile(f"{folder / NAME} can not be read", fix="Write it again: --to sums")
+    here = set(_names(folder))
+    wrong = [name for name, digest in listed.items() if name not in here or sha256(folder / name) != digest]
+    wrong += sorted(here - listed.keys())
+    if wrong:
+        raise VerificationFailed(
+            f"{len(wrong)} of {len(listed)} files are not as {NAME} says",
+            why=f"Different, missing or not listed: {', '.join(wrong)}.",
+            fix="Fetch them again, or write the sums again if the change was meant.",
+        )
+    return len(listed)
+
+
+def _names(folder: Path) -> list[str]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
+    return sorted(path.relative_to(folder).as_posix() for path in files)
