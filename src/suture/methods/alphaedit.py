@@ -3,10 +3,10 @@
 Source: Fang et al. 2025, "AlphaEdit: Null-Space Constrained Knowledge Editing for Language Models", eq. 12.
     W' = W + R K^T P (K K^T P + K_p K_p^T P + p I)^-1,   P = U U^T      W: (d_model, d_ff)   K: (d_ff, facts)
     = W + (U Y)^T,   (U^T (K K^T + K_p K_p^T) U + p I) Y = U^T K R^T      R: (d_model, facts)   U: (d_ff, r)
-U are the eigenvectors of C whose eigenvalues are small, K_p the keys of facts written before. The second line is the same
+U are the eigenvectors of the smallest eigenvalues of C, K_p the keys of facts written before. The second line is the same
 change from a symmetric positive definite system of size r.
-Differs from the authors' code: the threshold is relative to the mean eigenvalue of C (theirs, 0.02, is absolute and depends
-on the scale of the activations), p to the mean squared length of a key; float64; no global state.
+Differs from the authors' code: which eigenvalues are small is relative to the trace of C (their threshold, 0.02, is absolute
+and depends on the scale of the activations), p to the mean squared length of a key; float64; no global state.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def alphaedit(
     *,
     layers: list[int] | None = None,
     spread: Spread = "uniform",
-    threshold: float = 0.02,
+    energy: float = 0.02,
     penalty: float = 1e-3,
     batch: int = 0,
     previous: list[Fact] | None = None,
@@ -57,7 +57,7 @@ def alphaedit(
         facts: what to write.
         layers: the blocks to edit (early ones by default; measure).
         spread: "uniform" (MEMIT), "sqrt" (PMET), or "first_last".
-        threshold: eigenvalues of C below this share of their mean are free to be used.
+        energy: share of the texts' keys, by squared length, that the directions used may hold together.
         penalty: p above, in units of the mean squared length of a key of the texts to keep.
         batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
         previous: facts that the model was edited with before; their keys are left alone.
@@ -72,14 +72,14 @@ def alphaedit(
         seed: of the contexts.
 
     Raises:
-        NoEffect: when no eigenvalue is below the threshold.
+        NoEffect: when no direction holds so little.
     """
     settings = dict(locals())
     aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     chosen = several_layers(lm, layers)
     moments = {layer: task.moment(layer) for layer in chosen}
-    free = {layer: null_space(moment, threshold) for layer, moment in moments.items()}
+    free = {layer: null_space(moment, energy) for layer, moment in moments.items()}
     made: dict[str, list[LowRank]] = {}
     done = list(previous or ())
     size = batch or len(task.facts)
@@ -98,19 +98,19 @@ def alphaedit(
     return task.patch("alphaedit", made, settings)
 
 
-def null_space(moment: Tensor, threshold: float) -> Tensor:
-    """Return the eigenvectors of a second moment whose eigenvalues are below a share of their mean: (d_ff, r).
+def null_space(moment: Tensor, energy: float) -> Tensor:
+    """Return the eigenvectors of the smallest eigenvalues of a second moment, (d_ff, r), that hold a share of its trace.
 
     Raises:
         NoEffect: when there are none.
     """
-    sizes, vectors = torch.linalg.eigh(moment)
-    small = sizes < threshold * sizes.mean()
+    sizes, vectors = torch.linalg.eigh(moment)  # ascending
+    small = sizes.clamp(min=0).cumsum(0) <= energy * sizes.sum()
     if not bool(small.any()):
         raise NoEffect(
             "the texts to keep use every direction",
-            why=f"No eigenvalue of their keys is below {threshold:g} of the mean.",
-            fix="Raise --threshold, or give fewer texts to keep.",
+            why=f"The smallest eigenvalue of their keys' second moment holds more than {energy:g} of its trace.",
+            fix="Raise --energy, or give fewer texts to keep.",
         )
     return vectors[:, small]
 
