@@ -23,9 +23,10 @@ from ..data import neutral
 from ..delta import Delta, LowRank
 from ..examples import Fact, Texts
 from ..fact_files import agreeing
+from ..fact_rows import encode
 from ..lm import LM
 from ..patch import Patch
-from ._keyvalue import Keys, chosen_layer, contexts, down, encode, keys, read
+from ._keyvalue import Keys, chosen_layer, contexts, down, keys, read
 from ._statistics import second_moment
 from ._values import Aim, values
 

@@ -1,9 +1,8 @@
-"""Where a fact is read in an MLP: prompts as ids with the subject's last token, context prefixes, keys.
+"""Where a fact is read in an MLP: context prefixes and keys.
 
 Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 3.1.
     k = mean_j K(x_j + p)      K(text): (d_ff,) what the down-projection reads at the last token of the subject
-x_j are texts that the model itself writes, p is the prompt. Positions are found by the characters of the text, so any fast
-tokenizer will do, whatever it puts before a text or cuts a subject into.
+x_j are texts that the model itself writes, p is the prompt.
 """
 
 from __future__ import annotations
@@ -16,55 +15,15 @@ from torch import Tensor
 
 from ..anatomy import Site, Weight
 from ..delta import LowRank
-from ..errors import DataError, UnsupportedModel, UsageError
+from ..errors import UsageError
 from ..examples import Fact
+from ..fact_rows import Row, encode
 from ..generation import generate
 from ..lm import LM, Batch, bucketed, halving
 from ..tracing import trace
 
 PREFIX_TOKENS = 10  # of a context; the authors take 5 and 10
 EARLY = 1 / 6  # of the depth; the published layers are 17 of 48 (GPT-2 XL), 5 of 28 (GPT-J), 5 of 32 (Llama 2)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A prompt as ids.
-
-    Attributes:
-        ids: of the text, start token included.
-        subject: index of the subject's last token.
-        begin: index of the first token after the prompt; len(ids) when nothing follows it.
-    """
-
-    ids: list[int]
-    subject: int
-    begin: int
-
-
-def encode(lm: LM, prompt: str, subject: str, target: str = "", prefix: str = "") -> Row:
-    """Encode prefix, prompt and target together, as they would be read in one piece.
-
-    Raises:
-        UnsupportedModel: when the tokenizer can not tell which characters a token stands for.
-        DataError: when the subject is not in the prompt.
-    """
-    if not lm.tokenizer.is_fast:
-        raise UnsupportedModel(
-            "facts need a fast tokenizer",
-            why=f"{type(lm.tokenizer).__name__} does not say which characters a token stands for.",
-            fix="Save the tokenizer with a tokenizer.json beside the model.",
-        )
-    at = prompt.rfind(subject)
-    if at < 0:
-        raise DataError(f"{subject!r} is not in {prompt!r}", fix="Write the subject as it stands in the prompt.")
-    text = prefix + prompt
-    gap = " " if target and not text.endswith(" ") else ""
-    coded = lm.tokenizer(text + gap + target, return_offsets_mapping=True)
-    ids, spans = list(coded["input_ids"]), coded["offset_mapping"]
-    end = len(prefix) + at + len(subject)
-    inside = [i for i, (start, stop) in enumerate(spans) if start < stop and start < end]
-    after = [i for i, (start, stop) in enumerate(spans) if start < stop and stop > len(text)]
-    return Row(ids, inside[-1], after[0] if after else len(ids))
 
 
 def contexts(lm: LM, count: int, seed: int) -> list[str]:

@@ -23,10 +23,11 @@ from torch import Tensor
 
 from ..anatomy import Site
 from ..examples import Fact
+from ..fact_rows import Row, encode
 from ..generation import generate
 from ..lm import BATCH_TOKENS, LM
 from ..tracing import resumed, trace
-from ._keyvalue import Row, encode, read
+from ._keyvalue import read
 
 ESSENCE_TOKENS = 8  # of a continuation of the subject
 BETAS, TINY = (0.9, 0.999), 1e-8  # Adam's own defaults

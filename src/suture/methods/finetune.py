@@ -23,12 +23,13 @@ from ..data import neutral
 from ..delta import Dense
 from ..examples import Fact, Texts
 from ..fact_files import agreeing
+from ..fact_rows import Row, encode
 from ..lm import LM, Batch
 from ..patch import Patch
 from ..registry import method
 from ..tracing import trace
 from ._batches import summary
-from ._keyvalue import Row, chosen_layer, down, encode
+from ._keyvalue import chosen_layer, down
 
 KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
 Loss = Literal["target", "prompt_last"]
