@@ -147,7 +147,7 @@ def embedding_spread(lm: LM, facts: Sequence[Fact]) -> float:
         row = encode(lm, fact.prompt, fact.subject)
         with trace(lm, [EMBED], stop=True) as seen:
             lm.forward(lm.batch([row.ids]), head=False)
-        values.append(seen[EMBED][0, row.first : row.subject + 1].float().cpu())
+        values.append(seen[EMBED][0, row.first : row.last + 1].float().cpu())
     return float(torch.cat(values).std(correction=0))
 
 
@@ -230,8 +230,8 @@ def _noise(row: Row, fact: Fact, samples: int, size: float, seed: int) -> Callab
     generator = torch.Generator().manual_seed(int.from_bytes(key[:7], "big"))
 
     def corrupt(value: Tensor) -> Tensor:
-        own = slice(row.first, row.subject + 1)
-        noise = torch.randn(samples, row.subject + 1 - row.first, value.shape[-1], generator=generator)
+        own = slice(row.first, row.last + 1)
+        noise = torch.randn(samples, row.last + 1 - row.first, value.shape[-1], generator=generator)
         changed = value.clone()
         changed[:, own] += (size * noise).to(value)
         return changed
@@ -244,8 +244,8 @@ def _roles(row: Row) -> list[int]:
     roles = [-1] * len(row.ids)
     last = len(row.ids) - 1
     for index in range(row.first, last + 1):
-        if index > row.subject:
-            roles[index] = 5 if index == last else 3 if index == row.subject + 1 else 4
+        if index > row.last:
+            roles[index] = 5 if index == last else 3 if index == row.last + 1 else 4
         else:
-            roles[index] = 2 if index == row.subject else 0 if index == row.first else 1
+            roles[index] = 2 if index == row.last else 0 if index == row.first else 1
     return roles

@@ -65,7 +65,7 @@ class Task:
 
     def keys(self, layer: int) -> Keys:
         """Return the keys of the facts in the model as it is now."""
-        return keys(self.lm, self.facts, layer, self.prefixes)
+        return keys(self.lm, self.facts, layer, self.prefixes, token=self.aim.token)
 
     def values(self, site: Site) -> Tensor:
         """Return what to add at a site: (facts, d_model) float64."""
@@ -73,7 +73,7 @@ class Task:
 
     def now(self, site: Site) -> Tensor:
         """Return what is at a site in the bare prompts: (facts, d) float64."""
-        rows = [encode(self.lm, fact.prompt, fact.subject) for fact in self.facts]
+        rows = [encode(self.lm, fact.prompt, fact.subject, token=self.aim.token) for fact in self.facts]
         return read(self.lm, rows, [site])[site]
 
     def patch(self, method: str, changes: dict[str, list[LowRank]], settings: dict[str, Any]) -> Patch:

@@ -1,7 +1,7 @@
 """Where a fact is read in an MLP: context prefixes and keys.
 
 Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 3.1.
-    k = mean_j K(x_j + p)      K(text): (d_ff,) what the down-projection reads at the last token of the subject
+    k = mean_j K(x_j + p)      K(text): (d_ff,) what the down-projection reads at a token of the subject, the last by default
 x_j are texts that the model itself writes, p is the prompt.
 """
 
@@ -38,12 +38,12 @@ def contexts(lm: LM, count: int, seed: int) -> list[str]:
 
 @torch.no_grad()
 def read(lm: LM, rows: Sequence[Row], sites: Sequence[Site], side: str = "right") -> dict[Site, Tensor]:
-    """Return what the model computes at the subject's last token of each row: (rows, d) float64 for each site."""
+    """Return what the model computes at the edited token of each row: (rows, d) float64 for each site."""
     found: dict[Site, Tensor] = {}
 
     def run(part: Sequence[int]) -> None:
         batch = lm.batch([rows[i].ids for i in part], side=side)
-        at = positions(batch, [rows[i].subject for i in part])
+        at = positions(batch, [rows[i].at for i in part])
 
         def picked(states: Tensor) -> Tensor:
             return states[torch.arange(len(part)), at.to(states.device)].double().cpu()
@@ -88,10 +88,12 @@ class Keys:
         return self.bare if self.each.shape[1] == 1 else (self.bare + self.each[:, 1:].mean(1)) / 2
 
 
-def keys(lm: LM, facts: Sequence[Fact], layer: int, prefixes: Sequence[str], side: str = "right") -> Keys:
-    """Return the keys of facts in block `layer`, in the model as it is now."""
+def keys(
+    lm: LM, facts: Sequence[Fact], layer: int, prefixes: Sequence[str], *, token: int = -1, side: str = "right"
+) -> Keys:
+    """Return the keys of facts in block `layer`, in the model as it is now; `token` as in `encode`."""
     site = Site(layer, "mlp.key")
-    rows = [encode(lm, fact.prompt, fact.subject, prefix=prefix) for fact in facts for prefix in prefixes]
+    rows = [encode(lm, fact.prompt, fact.subject, prefix=prefix, token=token) for fact in facts for prefix in prefixes]
     each = read(lm, rows, [site], side)[site].view(len(facts), len(prefixes), -1)
     return Keys(each[:, 0], each)
 

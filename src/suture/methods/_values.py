@@ -1,11 +1,11 @@
-"""What a fact's value should be: a vector that, added at the last token of the subject, makes the model say the target.
+"""What a fact's value should be: a vector that, added at a token of the subject, makes the model say the target.
 
 Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", eq. 4; Meng et al. 2023, "Mass-Editing Memory
 in a Transformer", eq. 16.
     minimise over d:  mean_j -log P(o | x_j + p; h + d) + kl * KL(P(.|e) || P(.|e; h + d)) + decay * |d|^2 / |h|^2
     with |d| <= clamp * |h|                                d, h: (d_model,)
 x_j are contexts, o is the target; e is what the model itself says of the subject, so that other things it knows of it stay.
-h is the residual stream behind the block at the subject's last token in the bare prompt.
+h is the residual stream behind the block at that token in the bare prompt.
 Differs from the papers: all facts at once, each with its own end and clamp; the clamp is in units of the residual stream
 (the MLP's own output may be small); the KL is taken over whole continuations, and from the base's side.
 """
@@ -45,6 +45,7 @@ class Aim:
         clamp: longest vector, in units of the norm of h.
         stop: loss per target token at which a fact is done, in its worst context.
         essence: continuations of the subject for the KL; 0 for none.
+        token: of the subject, counted from its end.
         seed: of the continuations.
     """
 
@@ -53,8 +54,9 @@ class Aim:
     kl: float = 0.0625
     decay: float = 0.0
     clamp: float = 4.0
-    stop: float = 0.05
+    stop: float = 0.01
     essence: int = 2
+    token: int = -1
     seed: int = 0
 
 
@@ -78,12 +80,12 @@ def values(lm: LM, facts: Sequence[Fact], site: Site, prefixes: Sequence[str], a
 
     Blocks below the site's are run once; only those from it on are run and differentiated in each step.
     """
-    rows = [_rows(lm, fact, prefixes) for fact in facts]
+    rows = [_rows(lm, fact, prefixes, aim.token) for fact in facts]
     if aim.kl and aim.essence:
         rows = [told + essence for told, essence in zip(rows, _essences(lm, facts, aim), strict=True)]
     parts: list[list[int]] = []
     for index, own in enumerate(rows):  # facts in their order, as many together as fit
-        longest = max(len(row.ids) - row.subject for i in [*(parts[-1] if parts else []), index] for row in rows[i])
+        longest = max(len(row.ids) - row.at for i in [*(parts[-1] if parts else []), index] for row in rows[i])
         count = len(own) + sum(len(rows[i]) for i in (parts[-1] if parts else ()))
         if parts and longest * count <= BATCH_TOKENS:
             parts[-1].append(index)
@@ -93,8 +95,8 @@ def values(lm: LM, facts: Sequence[Fact], site: Site, prefixes: Sequence[str], a
     return Values(*(torch.cat([getattr(each, name) for each in found]) for name in ("added", "loss", "steps")))
 
 
-def _rows(lm: LM, fact: Fact, prefixes: Sequence[str]) -> list[Row]:
-    return [encode(lm, fact.prompt, fact.subject, fact.target, prefix) for prefix in prefixes]
+def _rows(lm: LM, fact: Fact, prefixes: Sequence[str], token: int) -> list[Row]:
+    return [encode(lm, fact.prompt, fact.subject, fact.target, prefix, token) for prefix in prefixes]
 
 
 def _essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
@@ -104,16 +106,16 @@ def _essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
     found = []
     for fact, own in zip(facts, texts, strict=True):
         told = [t.strip() for t in own if t.strip() and fact.target not in t and not (fact.was and fact.was in t)]
-        found.append([encode(lm, fact.subject, fact.subject, text) for text in told])
+        found.append([encode(lm, fact.subject, fact.subject, text, token=aim.token) for text in told])
     return found
 
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """Some rows of some facts, from the subject's last token on; what stands before never changes and is cached.
+    """Some rows of some facts, from the edited token on; what stands before never changes and is cached.
 
     Attributes:
-        ids: (rows, tokens) the subject's last token and all behind it, padded on the right.
+        ids: (rows, tokens) the edited token and all behind it, padded on the right.
         mask: (rows, before + tokens).
         cache: keys and values of the tokens before, (rows, heads, before, d_head) in each block.
         states: (rows, tokens, d_model) what the edited block reads.
@@ -144,10 +146,10 @@ class _Problem:
 
 
 def _problem(lm: LM, rows: list[list[Row]], prompts: int, layer: int) -> _Problem:
-    """Run the rows once, unedited: first what stands before the subject's last token, then the rest."""
+    """Run the rows once, unedited: first what stands before the edited token, then the rest."""
     flat = [row for own in rows for row in own]
-    before = lm.batch([row.ids[: row.subject] for row in flat], side="left")
-    rest = lm.batch([row.ids[row.subject :] for row in flat])
+    before = lm.batch([row.ids[: row.at] for row in flat], side="left")
+    rest = lm.batch([row.ids[row.at :] for row in flat])
     mask = torch.cat([before.mask, rest.mask], dim=1)
     with torch.no_grad():
         cache = transformers.DynamicCache(config=lm.model.config)
@@ -156,7 +158,7 @@ def _problem(lm: LM, rows: list[list[Row]], prompts: int, layer: int) -> _Proble
                         past_key_values=cache, use_cache=True)  # fmt: skip
         with trace(lm, [Site(layer, "residual.in")]) as seen:
             base = _continued(lm, rest.ids, mask, cache)
-    begins = torch.tensor([row.begin - row.subject for row in flat], device=lm.device)
+    begins = torch.tensor([row.begin - row.at for row in flat], device=lm.device)
     predicted = torch.arange(1, rest.ids.shape[1], device=lm.device)
     return _Problem(
         ids=rest.ids,

@@ -40,6 +40,7 @@ def alphaedit(
     penalty: float = 1e-3,
     batch: int = 0,
     previous: list[Fact] | None = None,
+    token: int = Aim.token,
     prefixes: int = 8,
     steps: int = Aim.steps,
     rate: float = Aim.rate,
@@ -61,6 +62,7 @@ def alphaedit(
         penalty: p above, in units of the mean squared length of a key of the texts to keep.
         batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
         previous: facts that the model was edited with before; their keys are left alone.
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.
@@ -75,7 +77,7 @@ def alphaedit(
         NoEffect: when no direction holds so little.
     """
     settings = dict(locals())
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, seed=seed)
+    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     chosen = several_layers(lm, layers)
     moments = {layer: task.moment(layer) for layer in chosen}
@@ -86,7 +88,9 @@ def alphaedit(
     for begin in range(0, len(task.facts), size):
         part = Task(lm, task.facts[begin : begin + size], task.prefixes, aim, task.keep, statistics)
         with task.patch("partial", made, {}).applied(lm) if made else nullcontext():
-            earlier = {layer: keys(lm, done, layer, task.prefixes).balanced for layer in chosen} if done else {}
+            earlier = (
+                {layer: keys(lm, done, layer, task.prefixes, token=token).balanced for layer in chosen} if done else {}
+            )
 
             def change(layer: int, found: Keys, residuals: Tensor, earlier: dict[int, Tensor] = earlier) -> LowRank:
                 ridge = penalty * float(moments[layer].diagonal().sum())

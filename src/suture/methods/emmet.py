@@ -33,6 +33,7 @@ def emmet(
     layer: int | None = None,
     slack: float = 1e-3,
     ridge: float = RIDGE,
+    token: int = Aim.token,
     prefixes: int = 8,
     steps: int = Aim.steps,
     rate: float = Aim.rate,
@@ -51,6 +52,7 @@ def emmet(
         layer: the block to edit (an early one by default; measure).
         slack: e above; 0 writes every fact exactly, however much that takes where two keys are alike.
         ridge: added to C, relative to its mean diagonal.
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.
@@ -62,7 +64,7 @@ def emmet(
         seed: of the contexts.
     """
     settings = dict(locals())
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, seed=seed)
+    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     layer = chosen_layer(lm, layer)
     weight = down(lm, layer)

@@ -35,6 +35,7 @@ def memit(
     spread: Spread = "uniform",
     weight: float = 0.1,
     ridge: float = RIDGE,
+    token: int = Aim.token,
     prefixes: int = 8,
     steps: int = Aim.steps,
     rate: float = Aim.rate,
@@ -54,6 +55,7 @@ def memit(
         spread: "uniform" (MEMIT), "sqrt" (PMET), or "first_last".
         weight: w above, in units of d_ff keys: more keeps more and writes less.
         ridge: added to C, relative to its mean diagonal.
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.
@@ -65,7 +67,7 @@ def memit(
         seed: of the contexts.
     """
     settings = dict(locals())
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, seed=seed)
+    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     moments = {layer: damped(task.moment(layer), ridge) for layer in several_layers(lm, layers)}
 

@@ -32,6 +32,7 @@ def rome(
     layer: int | None = None,
     key: Literal["consistent", "mixed"] = "consistent",
     ridge: float = RIDGE,
+    token: int = Aim.token,
     prefixes: int = 8,
     steps: int = Aim.steps,
     rate: float = Aim.rate,
@@ -50,6 +51,7 @@ def rome(
         layer: the block to edit (an early one by default; measure).
         key: "consistent" uses the key averaged over contexts throughout; "mixed" is the authors' code.
         ridge: added to C, relative to its mean diagonal.
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.
@@ -61,7 +63,7 @@ def rome(
         seed: of the contexts.
     """
     settings = dict(locals())
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, seed=seed)
+    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     layer = chosen_layer(lm, layer)
     weight, found = down(lm, layer), task.keys(layer)
