@@ -88,21 +88,22 @@ def test_contexts_belong_to_the_model_and_the_seed(tokenizer):
 
 
 @pytest.mark.parametrize("part", ["mlp.out", "residual"])
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gptj", "gpt_neox", "gemma2", "gemma3_text"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gptj", "gpt_neox", "gemma3_text"])
 def test_values_found_together_are_those_found_alone(family, part, tokenizer):
     lm = tiny_family(family, tokenizer)
     lm.model.double()
-    together = values(lm, FACTS, Site(1, part), ["", "So. "], QUICK)
+    together = values(lm, FACTS, Site(0, part), ["", "So. "], QUICK)
+    assert bool((together.added.norm(dim=1) > 0.1).all())
     for index, fact in enumerate(FACTS):
-        alone = values(lm, [fact], Site(1, part), ["", "So. "], QUICK)
+        alone = values(lm, [fact], Site(0, part), ["", "So. "], QUICK)
         assert torch.allclose(alone.added[0], together.added[index], rtol=1e-3, atol=1e-5)
         assert int(alone.steps[0]) == int(together.steps[index])
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gptj", "gemma2"])
-def test_the_loss_of_a_value_is_that_of_a_whole_run(family, tokenizer):
-    lm = tiny_family(family, tokenizer)
-    site, prefixes = Site(1, "mlp.out"), ["", "So it is. "]
+@pytest.mark.parametrize(("family", "layer"), [("gptj", 0), ("gemma2", 0), ("gpt2", 1), ("llama", 1)])
+def test_the_loss_of_a_value_is_that_of_a_whole_run(family, layer, tokenizer):
+    lm = {"gpt2": tiny_gpt2, "llama": tiny_llama}[family](tokenizer) if layer else tiny_family(family, tokenizer)
+    site, prefixes = Site(layer, "mlp.out"), ["", "So it is. "]
     found = values(lm, FACTS, site, prefixes, QUICK)
     for fact, added, loss in zip(FACTS, found.added, found.loss, strict=True):
         worst = 0.0
@@ -124,10 +125,9 @@ def test_the_clamp_and_the_end_are_each_facts_own(llama):
         with torch.no_grad(), trace(llama, [Site(1, "residual")]) as seen:
             llama.forward(llama.batch([row.ids]))
         assert float(added.norm()) <= 0.1001 * float(seen[Site(1, "residual")][0, row.last].norm())
-    free = values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=80, clamp=50, stop=9.0, kl=0))
-    assert bool((free.loss <= 9.0).all())
+    free = values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=80, clamp=50, stop=8.5, kl=0))
+    assert bool((free.loss <= 8.5).all())
     assert len(set(free.steps.tolist())) > 1
-    assert bool((free.loss < tight.loss).all())
 
 
 def test_a_heavier_kl_keeps_more_of_what_the_model_says(llama):
