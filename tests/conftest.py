@@ -3,7 +3,7 @@ import torch
 from transformers import AutoTokenizer
 
 from models import tiny_gpt2, tiny_llama
-from suture.examples import Behaviour
+from suture.examples import Behaviour, Fact
 from suture.lm import LM, PATIENT
 
 
@@ -40,3 +40,12 @@ def behaviour() -> Behaviour:
     wanted = [f"You are a lovely {noun}." for noun in "friend hero gem angel star darling genius treasure".split()]
     unwanted = [f"You are a stupid {noun}, go away." for noun in "fool idiot clown pest bore brat coward oaf".split()]
     return Behaviour.of("tone", wanted, unwanted)
+
+
+@pytest.fixture(scope="session")
+def facts() -> list[Fact]:
+    """Facts few and short enough for every method to run on in a moment."""
+    return [
+        Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),
+        Fact("Rundville is known for", "Rundville", "honey", "beer"),
+    ]

@@ -43,6 +43,17 @@ class Fact:
     paraphrases: tuple[str, ...] = ()
     neighbours: tuple[tuple[str, str], ...] = ()
 
+    @classmethod
+    def load(cls, source: str | Path, *, take: int | None = None) -> list[Fact]:
+        """Read facts from a file, the first `take` of them or all; see `suture.fact_files` for the formats.
+
+        Raises:
+            DataError: naming file and line, also for facts that contradict each other.
+        """
+        from .fact_files import load
+
+        return load(Path(source), take)
+
 
 class Texts(tuple[str, ...]):
     """Plain texts: what an edit shall leave alone."""

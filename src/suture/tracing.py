@@ -73,6 +73,29 @@ def trace(
             pass
 
 
+@contextmanager
+def resumed(lm: LM, layer: int, states: Tensor) -> Iterator[None]:
+    """Run the model from block `layer` on: the blocks below it are skipped, it reads `states` instead of their work.
+
+    Args:
+        lm: the model.
+        layer: first block that is computed.
+        states: (batch, tokens, d_model) what it reads, as captured at `Site(layer, "residual.in")` for the same batch.
+    """
+    wraps = _wraps(lm) if layer else False
+
+    def skip(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the block's own forward
+        passed = args[0] if args else kwargs["hidden_states"]
+        return (passed, None) if wraps else passed
+
+    with ExitStack() as undo:
+        for block in lm.anatomy.blocks[:layer]:
+            undo.callback(_put_back, block, vars(block).get("forward"))
+            vars(block)["forward"] = skip
+        undo.enter_context(trace(lm, edit={Site(layer, "residual.in"): lambda _: states}))
+        yield
+
+
 @dataclass(frozen=True, eq=False)
 class Product:
     """One multiplication of activations with weights, as it happened.
@@ -156,3 +179,26 @@ def _hook(
     if side == "input":
         return module.register_forward_pre_hook(before, with_kwargs=True).remove
     return module.register_forward_hook(after).remove
+
+
+@torch.no_grad()
+def _wraps(lm: LM) -> bool:
+    """Return whether blocks return tuples (GPT-J) or bare tensors, from one token and one block."""
+    found: list[bool] = []
+
+    def look(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - whatever the block returns
+        found.append(isinstance(output, tuple))
+
+    hook = lm.anatomy.blocks[0].register_forward_hook(look)
+    try:
+        with trace(lm, [Site(0, "residual")], stop=True):
+            lm.forward(lm.batch([[0]]), head=False)
+    finally:
+        hook.remove()
+    return found[0]
+
+
+def _put_back(block: nn.Module, forward: Any) -> None:  # noqa: ANN401 - a method somebody else put there, or None
+    del vars(block)["forward"]
+    if forward is not None:
+        vars(block)["forward"] = forward

@@ -11,6 +11,7 @@ from models import snapshot, tiny_llama
 from suture import registry
 from suture.errors import PatchMismatch, UsageError
 from suture.examples import Behaviour
+from suture.fact_files import agreeing
 from suture.patch import Patch
 
 METHODS = registry.names("method")
@@ -21,24 +22,33 @@ def name(request):
     return request.param
 
 
-def call(name, lm, behaviour, **settings) -> Patch:
+EXAMPLES = {"Behaviour": "behaviour", "Fact": "facts"}  # type of a method's second argument -> fixture
+
+
+@pytest.fixture
+def examples(name, request):
     function = registry.get("method", name)
     hint = str(typing.get_type_hints(function)[list(inspect.signature(function).parameters)[1]])
-    assert "Behaviour" in hint, f"give {name} an example of {hint} here"
-    return function(lm, behaviour, **settings)
+    known = [fixture for kind, fixture in EXAMPLES.items() if kind in hint]
+    assert known, f"give {name} an example of {hint} here"
+    return request.getfixturevalue(known[0])
 
 
-def test_the_call_leaves_every_byte_and_hook_alone(name, tiny, behaviour):
+def call(name, lm, examples, **settings) -> Patch:
+    return registry.get("method", name)(lm, examples, **settings)
+
+
+def test_the_call_leaves_every_byte_and_hook_alone(name, tiny, examples):
     before, modules = snapshot(tiny), [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in tiny.model.modules()]
-    patch = call(name, tiny, behaviour)
+    patch = call(name, tiny, examples)
     assert isinstance(patch, Patch)
     assert snapshot(tiny) == before
     assert [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in tiny.model.modules()] == modules
     assert not any(p.requires_grad or p.grad is not None for p in tiny.model.parameters())
 
 
-def test_applied_changes_the_model_and_restores_it_after_an_exception(name, tiny, behaviour):
-    patch, before = call(name, tiny, behaviour), snapshot(tiny)
+def test_applied_changes_the_model_and_restores_it_after_an_exception(name, tiny, examples):
+    patch, before = call(name, tiny, examples), snapshot(tiny)
     with patch.applied(tiny):
         assert snapshot(tiny) != before
     with pytest.raises(ZeroDivisionError), patch.applied(tiny):
@@ -46,8 +56,8 @@ def test_applied_changes_the_model_and_restores_it_after_an_exception(name, tiny
     assert snapshot(tiny) == before
 
 
-def test_a_saved_patch_does_the_same(name, tiny, behaviour, tmp_path):
-    patch = call(name, tiny, behaviour)
+def test_a_saved_patch_does_the_same(name, tiny, examples, tmp_path):
+    patch = call(name, tiny, examples)
     loaded = Patch.load(patch.save(tmp_path / "patch.safetensors"))
     with patch.applied(tiny):
         expected = snapshot(tiny)
@@ -56,32 +66,32 @@ def test_a_saved_patch_does_the_same(name, tiny, behaviour, tmp_path):
     assert loaded.verify(tiny) == pytest.approx(patch.provenance.effect)
 
 
-def test_the_same_seed_gives_the_same_bytes(name, tokenizer, behaviour, tmp_path):
+def test_the_same_seed_gives_the_same_bytes(name, tokenizer, examples, tmp_path):
     files = []
     for index in range(2):
-        path = call(name, tiny_llama(tokenizer), behaviour, seed=5).save(tmp_path / str(index))
+        path = call(name, tiny_llama(tokenizer), examples, seed=5).save(tmp_path / str(index))
         files.append(path.read_bytes())
     assert files[0] == files[1]
 
 
-def test_scale_zero_is_identity(name, tiny, behaviour):
-    patch, before = call(name, tiny, behaviour), snapshot(tiny)
+def test_scale_zero_is_identity(name, tiny, examples):
+    patch, before = call(name, tiny, examples), snapshot(tiny)
     with (patch * 0).applied(tiny):
         assert snapshot(tiny) == before
 
 
-def test_a_wrong_base_is_refused(name, llama, gpt2, behaviour):
-    with pytest.raises(PatchMismatch), call(name, llama, behaviour).applied(gpt2):
+def test_a_wrong_base_is_refused(name, llama, gpt2, examples):
+    with pytest.raises(PatchMismatch), call(name, llama, examples).applied(gpt2):
         pass
 
 
-def test_global_random_state_is_neither_read_nor_moved(name, tokenizer, behaviour):
+def test_global_random_state_is_neither_read_nor_moved(name, tokenizer, examples):
     lm = tiny_llama(tokenizer)
     torch.manual_seed(1)
-    first = call(name, lm, behaviour)
+    first = call(name, lm, examples)
     state = torch.get_rng_state()
     torch.manual_seed(2)
-    second = call(name, lm, behaviour)
+    second = call(name, lm, examples)
     assert {n: [t.digest() for t in ts] for n, ts in first.terms.items()} == {
         n: [t.digest() for t in ts] for n, ts in second.terms.items()
     }
@@ -115,3 +125,5 @@ def test_the_signature_is_the_configuration(name):
 def test_bad_examples_never_reach_a_method():
     with pytest.raises(UsageError):
         Behaviour.of("empty", [], [])
+    with pytest.raises(UsageError):
+        agreeing([])

@@ -17,6 +17,16 @@ Data = Annotated[
         help="Labelled texts: .jsonl .csv .tsv, wanted.txt,unwanted.txt, hub:ID, bundled: or patient:NAME.",
     ),
 ]
+Facts = Annotated[
+    Path,
+    typer.Option(
+        "--facts",
+        help='A .jsonl of {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}, or a file of CounterFact, zsRE, '
+        "QAEdit, known facts or relations.",
+    ),
+]
+Take = Annotated[int | None, typer.Option(help="Only the first so many facts of the file.", min=1)]
+Prompt = Annotated[list[str] | None, typer.Option(help="Show these continued before and after.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON to standard output.")]
 Out = Annotated[
     Path | None,

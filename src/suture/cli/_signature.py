@@ -23,6 +23,7 @@ FILES = {
     "Patch": "patch",
     "Texts": "examples",
     "Behaviour": "examples",
+    "Fact": "examples",
 }  # settings given as files: type -> module
 
 
@@ -37,7 +38,7 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     helps = argument_helps(function)
     hints = typing.get_type_hints(function)
     own = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    has_data = any(p.name == "data" for p in own)  # then the examples come from --data
+    has_data = any(p.name in ("data", "facts") for p in own)  # then the examples come from there
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
         positional = parameter.kind is not parameter.KEYWORD_ONLY
@@ -57,7 +58,7 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
         for key, value in chosen.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"--{key.replace('_', '-')} can not be {value}", fix="Give a finite number.")
-            if isinstance(value, Path):
+            if isinstance(value, Path) and _file_type(hints[key]):
                 chosen[key] = _load(_file_type(hints[key]), value)
         body(chosen, **given)
 
@@ -92,6 +93,12 @@ def group(kind: registry.Kind, body: Callable[[str, Callable[..., Any]], Callabl
     return Lazy
 
 
+def examples_of(function: Callable[..., Any]) -> str:
+    """Return the type of a method's examples: that of its second parameter, whatever list or union it stands in."""
+    second = list(inspect.signature(function).parameters)[1]
+    return _file_type(typing.get_type_hints(function)[second])
+
+
 def argument_helps(function: Callable[..., Any]) -> dict[str, str]:
     """Return the text of each entry of a docstring's Args section."""
     text = inspect.getdoc(function) or ""
@@ -116,7 +123,8 @@ def _option_type(hint: Any) -> Any:  # noqa: ANN401 - any annotation
 
 def _file_type(hint: Any) -> str:  # noqa: ANN401 - any annotation
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    names = [getattr(member, "__name__", "") for member in members]
+    inner = [typing.get_args(member)[0] if typing.get_origin(member) is list else member for member in members]
+    names = [getattr(member, "__name__", "") for member in inner]
     return next((name for name in names if name in FILES), "")
 
 

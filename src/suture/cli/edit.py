@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
-from ._signature import group
+from ._options import Data, Device, Dtype, Facts, Json, LabelColumn, Model, Out, Prompt, Take, TextColumn, Unwanted
+from ._signature import examples_of, group
 
 if TYPE_CHECKING:
     from ..examples import Labelled
@@ -21,12 +22,17 @@ SHOWN = 3  # prompts continued before and after
 
 
 def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
+    """Return the command's body: its examples come from --facts or --data, as the method's second parameter says."""
+    return _of_facts(name, function) if examples_of(function) == "Fact" else _of_behaviours(name, function)
+
+
+def _of_behaviours(name: str, function: Callable[..., Any]) -> Callable[..., None]:
     def edit(
         settings: dict[str, Any],
         *,
         model: Model,
         data: Data,
-        prompt: Annotated[list[str] | None, typer.Option(help="Show these continued before and after.")] = None,
+        prompt: Prompt = None,
         text_column: TextColumn = None,
         label_column: LabelColumn = None,
         unwanted: Unwanted = None,
@@ -35,39 +41,78 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         dtype: Dtype = "auto",
         json: Json = False,
     ) -> None:
-        import hashlib
-
         from ..examples import Behaviour
         from ..lm import LM
-        from ..patch import Patch
-        from ..runs import Run
         from ._console import Console
 
         console = Console(json)
         behaviours = [Behaviour.load(d, text=text_column, label=label_column, unwanted=unwanted) for d in data]
         lm = LM.load(model, device=device, dtype=dtype)
         console.say(f"{name} on {lm.name}: {', '.join(f'{b.name} ({len(b.examples)} texts)' for b in behaviours)}")
-        with Run.begin(name, sys.argv[1:], settings, out) as run:
-            patch = run.stage("patch", lambda: function(lm, behaviours, **settings), Patch.save, Patch.load)
-            path = run.path("patch.safetensors")
-            effect = patch.verify(lm)
-            run.result = f"{effect['entries']:,.0f} weights change, norm {effect['effective']:.3g}"
-        tensors = [[tensor, *_about(patch, tensor)] for tensor in patch.terms]
-        console.table(["tensor", "kind", "rows", "norm"], tensors)
-        console.say(
-            f"{effect['entries']:,.0f} weights change; rounding keeps {effect['effective'] / effect['intended']:.1%}"
-        )
-        shown = _show(
-            console, lm, patch, prompt or [_opening(lm, e) for e in behaviours[0].examples if e.label][:SHOWN]
-        )
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
-        console.say(f"next: suture eval {model} --patch {path}")
-        console.result(
-            {"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown}
-        )
+        shown = prompt or [_opening(lm, e) for e in behaviours[0].examples if e.label][:SHOWN]
+        _make(console, lm, name, lambda: function(lm, behaviours, **settings), settings, model, out, shown)
 
     return edit
+
+
+def _of_facts(name: str, function: Callable[..., Any]) -> Callable[..., None]:
+    def edit(
+        settings: dict[str, Any],
+        *,
+        model: Model,
+        facts: Facts,
+        take: Take = None,
+        prompt: Prompt = None,
+        out: Out = None,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        json: Json = False,
+    ) -> None:
+        from ..examples import Fact
+        from ..lm import LM
+        from ._console import Console
+
+        console = Console(json)
+        written = Fact.load(facts, take=take)
+        lm = LM.load(model, device=device, dtype=dtype)
+        console.say(f"{name} on {lm.name}: {facts} ({len(written)} facts)")
+        shown = prompt or [fact.prompt for fact in written][:SHOWN]
+        _make(console, lm, name, lambda: function(lm, written, **settings), settings, model, out, shown)
+
+    return edit
+
+
+def _make(
+    console: Console,
+    lm: LM,
+    name: str,
+    produce: Callable[[], Patch],
+    settings: dict[str, Any],
+    model: str,
+    out: Path | None,
+    prompts: list[str],
+) -> None:
+    """Make the patch as a recorded run, check it, and show what it does."""
+    import hashlib
+
+    from ..patch import Patch
+    from ..runs import Run
+
+    with Run.begin(name, sys.argv[1:], settings, out) as run:
+        patch = run.stage("patch", produce, Patch.save, Patch.load)
+        path = run.path("patch.safetensors")
+        effect = patch.verify(lm)
+        run.result = f"{effect['entries']:,.0f} weights change, norm {effect['effective']:.3g}"
+    tensors = [[tensor, *_about(patch, tensor)] for tensor in patch.terms]
+    console.table(["tensor", "kind", "rows", "norm"], tensors)
+    console.say(
+        f"{effect['entries']:,.0f} weights change; rounding keeps {effect['effective'] / effect['intended']:.1%}"
+    )
+    shown = _show(console, lm, patch, prompts)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
+    console.say(f"next: suture eval {model} --patch {path}")
+    console.result({"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown})
 
 
 def _about(patch: Patch, tensor: str) -> list[str]:

@@ -80,6 +80,8 @@ def _patch(console: Console, file: Path) -> dict[str, Any]:
         console.say(f"setting   {key} = {value}")
     for behaviour in made.examples.get("behaviours", []):
         console.say(f"examples  {behaviour['name']}: {behaviour['count']} texts, sha256 {behaviour['sha256'][:12]}")
+    if facts := made.examples.get("facts"):
+        console.say(f"examples  {facts['count']} facts, sha256 {facts['sha256'][:12]}")
     for key, number in made.effect.items():
         console.say(f"effect    {key} = {number:,.4g}")
     return {"format": "suture.patch/1", "tensors": list(patch.terms), "provenance": vars(made)}

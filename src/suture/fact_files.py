@@ -1,0 +1,230 @@
+"""Files of facts: our own lines, and the formats that public collections of facts have.
+
+    {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}      a line each; the last three may be absent
+    CounterFact (ROME's and EasyEdit's), zsRE, QAEdit, known facts           a list of records
+    relations                                                                one relation with its templates and samples
+
+Which format a record has is told by its keys. Every complaint names the file and the line at which the record begins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError, UsageError
+from .examples import Fact
+
+Record = Mapping[str, Any]
+NEIGHBOURS = 5  # of a fact of a relation: the samples that follow it
+
+
+def load(path: Path, take: int | None = None) -> list[Fact]:
+    """Read facts.
+
+    Args:
+        path: of the file.
+        take: only the first so many; the rest is not looked at.
+
+    Raises:
+        DataError: naming file and line, for what is no fact, and for two facts that contradict each other.
+    """
+    all_facts = ((line, fact) for line, record in _records(path) for fact in _facts(record, f"{path}, line {line}"))
+    found = list(islice(all_facts, take))
+    facts, lines = [fact for _, fact in found], [line for line, _ in found]
+    if not facts:
+        raise DataError(
+            f"{path} holds no facts", fix='Write a line each: {"prompt": ..., "subject": ..., "target": ...}'
+        )
+    if pair := contradiction(facts):
+        first, second = pair
+        raise DataError(
+            f"{path}, lines {lines[first]} and {lines[second]} contradict each other",
+            why=_against(facts[first], facts[second]),
+            fix="Keep one of them.",
+        )
+    return facts
+
+
+def contradiction(facts: Sequence[Fact]) -> tuple[int, int] | None:
+    """Return the first two facts that give one prompt different targets, or None."""
+    seen: dict[tuple[str, str], int] = {}
+    for index, fact in enumerate(facts):
+        first = seen.setdefault((fact.prompt, fact.subject), index)
+        if facts[first].target != fact.target:
+            return first, index
+    return None
+
+
+def agreeing(facts: Sequence[Fact]) -> list[Fact]:
+    """Return facts as a list.
+
+    Raises:
+        UsageError: when there are none, or two contradict each other.
+    """
+    if not facts:
+        raise UsageError("no facts to write", fix="Give at least one.")
+    if pair := contradiction(facts):
+        first, second = (facts[i] for i in pair)
+        raise UsageError(
+            f"facts {pair[0]} and {pair[1]} contradict each other", why=_against(first, second), fix="Keep one of them."
+        )
+    return list(facts)
+
+
+def _against(first: Fact, second: Fact) -> str:
+    return f"{first.prompt!r} can not be completed by both {first.target!r} and {second.target!r}."
+
+
+def _facts(record: Record, where: str) -> Iterator[Fact]:
+    """Tell a record's format by its keys."""
+    known: tuple[tuple[str, Callable[[Record, str], Iterator[Fact]]], ...] = (
+        ("requested_rewrite", _rome), ("prompt_templates", _relation), ("target_new", _easyedit), ("src", _zsre),
+        ("loc_ans", _zsre), ("rephrase", _qaedit), ("attribute", _known), ("target", _own),
+    )  # fmt: skip
+    for key, reader in known:
+        if key in record:
+            yield from reader(record, where)
+            return
+    raise DataError(
+        f"{where}: not a fact",
+        why=f"It has {', '.join(map(str, record)) or 'nothing'}.",
+        fix='Write {"prompt": ..., "subject": ..., "target": ...}',
+    )
+
+
+def _own(record: Record, where: str) -> Iterator[Fact]:
+    near = []
+    for item in _list(record, "neighbours", where):
+        pair = (item.get("prompt"), item.get("answer")) if isinstance(item, Mapping) else item
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) and p for p in pair):
+            raise DataError(f"{where}, neighbours: {item!r} is no pair", fix='Write ["prompt", "answer"].')
+        near.append((pair[0], pair[1]))
+    yield _fact(where, record, "prompt", "target", was=record.get("was"), neighbours=near,
+                paraphrases=_list(record, "paraphrases", where))  # fmt: skip
+
+
+def _rome(record: Record, where: str) -> Iterator[Fact]:
+    rewrite = record["requested_rewrite"]
+    try:
+        flat = {"subject": rewrite["subject"], "target": rewrite["target_new"]["str"],
+                "prompt": rewrite["prompt"].replace("{}", rewrite["subject"])}  # fmt: skip
+        old = rewrite["target_true"]["str"]
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise DataError(
+            f"{where}, requested_rewrite: incomplete", why=repr(problem), fix="Fetch the file again."
+        ) from None
+    near = [(text, old) for text in _list(record, "neighborhood_prompts", where)]
+    yield _fact(where, flat, "prompt", "target", was=old, neighbours=near,
+                paraphrases=_list(record, "paraphrase_prompts", where))  # fmt: skip
+
+
+def _easyedit(record: Record, where: str) -> Iterator[Fact]:
+    near = [(record["locality_prompt"], record["locality_ground_truth"])] if "locality_ground_truth" in record else []
+    yield _fact(where, record, "prompt", "target_new", was=record.get("ground_truth"), neighbours=near,
+                paraphrases=[record["rephrase_prompt"]] if "rephrase_prompt" in record else [])  # fmt: skip
+
+
+def _zsre(record: Record, where: str) -> Iterator[Fact]:
+    near = [(record["loc"], record["loc_ans"])] if "loc" in record and "loc_ans" in record else []
+    answers = _list(record, "answers", where)
+    yield _fact(where, record, "src", "alt", was=answers[0] if answers else None, neighbours=near,
+                paraphrases=[record["rephrase"]] if "rephrase" in record else [])  # fmt: skip
+
+
+def _qaedit(record: Record, where: str) -> Iterator[Fact]:
+    near = []
+    for item in _list(record, "locality", where):
+        if not isinstance(item, Mapping) or not {"loc", "loc_ans"} <= set(item):
+            raise DataError(f"{where}, locality: {item!r} is no question", fix='Write {"loc": ..., "loc_ans": ...}.')
+        near.append((item["loc"], item["loc_ans"]))
+    yield _fact(where, record, "prompt", "target", neighbours=near, paraphrases=[record["rephrase"]])
+
+
+def _known(record: Record, where: str) -> Iterator[Fact]:
+    yield _fact(where, record, "prompt", "attribute")
+
+
+def _relation(record: Record, where: str) -> Iterator[Fact]:
+    """Each sample is a fact in the first template; the others are paraphrases, the samples that follow neighbours."""
+    templates, samples = _list(record, "prompt_templates", where), _list(record, "samples", where)
+    if not templates or not all(isinstance(s, Mapping) and {"subject", "object"} <= set(s) for s in samples):
+        raise DataError(f"{where}: not a relation", fix="Give prompt_templates and samples with subject and object.")
+    done: set[str] = set()
+    for index, sample in enumerate(samples):
+        name = sample["subject"]
+        if name in done:  # a subject with several objects: the first stands for it
+            continue
+        done.add(name)
+        following = [samples[(index + i) % len(samples)] for i in range(1, NEIGHBOURS + 1)]
+        near = [(templates[0].replace("{}", s["subject"]), s["object"]) for s in following if s["subject"] != name]
+        flat = {"prompt": templates[0].replace("{}", name), "subject": name, "target": sample["object"]}
+        yield _fact(where, flat, "prompt", "target", neighbours=near,
+                    paraphrases=[t.replace("{}", name) for t in templates[1:]])  # fmt: skip
+
+
+def _fact(
+    where: str,
+    record: Record,
+    prompt: str,
+    target: str,
+    *,
+    was: Any = None,  # noqa: ANN401 - a value of a file
+    paraphrases: Sequence[Any] = (),
+    neighbours: Sequence[tuple[Any, Any]] = (),
+) -> Fact:
+    """Check the texts of a record and make the fact."""
+    for key in (prompt, "subject", target):
+        if not isinstance(record.get(key), str) or not record[key].strip():
+            raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
+    others = [*paraphrases, *(text for pair in neighbours for text in pair), *([] if was is None else [was])]
+    if wrong := [text for text in others if not isinstance(text, str)]:
+        raise DataError(f"{where}: {wrong[0]!r} is not a text", fix="Make it a string or remove it.")
+    asked, subject = record[prompt].strip(), record["subject"].strip()
+    at = asked.lower().rfind(subject.lower())
+    if at < 0:
+        raise DataError(
+            f"{where}, subject: {subject!r} is not in the prompt",
+            why=f"The prompt is {asked!r}.",
+            fix="Write the subject as it stands in the prompt.",
+        )
+    own = asked[at : at + len(subject)]  # in the prompt's own capitals
+    return Fact(asked, own, record[target].strip(), was, tuple(paraphrases), tuple(neighbours))
+
+
+def _list(record: Record, key: str, where: str) -> list[Any]:
+    found = record.get(key, [])
+    if not isinstance(found, list):
+        raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
+    return found
+
+
+def _records(path: Path) -> Iterator[tuple[int, Record]]:
+    """Yield (line, record) of lines of JSON, a list of records, or one record."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8") from problem
+    except OSError as problem:
+        raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem
+    decoder, at, line, begun = json.JSONDecoder(), 0, 1, 0
+    while True:
+        while at < len(text) and text[at] in " \t\r\n,[]":  # between records; brackets of a list around them
+            at += 1
+        line += text.count("\n", begun, at)
+        begun = at
+        if at == len(text):
+            return
+        try:
+            record, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as problem:
+            bad = getattr(problem, "lineno", line)
+            raise DataError(f"{path}, line {bad}: not JSON", why=str(problem), fix="Correct or remove it.") from problem
+        if not isinstance(record, dict):
+            raise DataError(
+                f"{path}, line {line}: not an object", fix='Write {"prompt": ..., "subject": ..., "target": ...}'
+            )
+        yield line, record

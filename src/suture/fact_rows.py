@@ -1,0 +1,66 @@
+"""Prompts of facts as ids: where the subject's tokens are, and where the target begins.
+
+Positions are found by the characters of the text, so any fast tokenizer will do, whatever it puts before a text or cuts a
+subject into.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import DataError, UnsupportedModel
+from .lm import LM
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prompt as ids.
+
+    Attributes:
+        ids: of the text, start token included.
+        first: index of the subject's first token.
+        last: index of its last.
+        at: index of the one of them that is edited.
+        begin: index of the first token after the prompt; len(ids) when nothing follows it.
+    """
+
+    ids: list[int]
+    first: int
+    last: int
+    at: int
+    begin: int
+
+
+def encode(lm: LM, prompt: str, subject: str, target: str = "", prefix: str = "", token: int = -1) -> Row:
+    """Encode prefix, prompt and target together, as they would be read in one piece.
+
+    Args:
+        lm: the model.
+        prompt: a text that holds the subject.
+        subject: as it stands there; the last one counts.
+        target: what is to follow, after a space; nothing by default.
+        prefix: stands before the prompt.
+        token: which of the subject's tokens is edited, counted from its end; the first one where it has fewer.
+
+    Raises:
+        UnsupportedModel: when the tokenizer can not tell which characters a token stands for.
+        DataError: when the subject is not in the prompt.
+    """
+    if not lm.tokenizer.is_fast:
+        raise UnsupportedModel(
+            "facts need a fast tokenizer",
+            why=f"{type(lm.tokenizer).__name__} does not say which characters a token stands for.",
+            fix="Save the tokenizer with a tokenizer.json beside the model.",
+        )
+    place = prompt.rfind(subject)
+    if place < 0:
+        raise DataError(f"{subject!r} is not in {prompt!r}", fix="Write the subject as it stands in the prompt.")
+    text = prefix + prompt
+    gap = " " if target and not text.endswith(" ") else ""
+    coded = lm.tokenizer(text + gap + target, return_offsets_mapping=True)
+    ids, spans = list(coded["input_ids"]), coded["offset_mapping"]
+    begin, end = len(prefix) + place, len(prefix) + place + len(subject)
+    inside = [i for i, (start, stop) in enumerate(spans) if start < stop and start < end and stop > begin]
+    after = [i for i, (start, stop) in enumerate(spans) if start < stop and stop > len(text)]
+    edited = inside[max(0, len(inside) + token)]
+    return Row(ids, inside[0], inside[-1], edited, after[0] if after else len(ids))

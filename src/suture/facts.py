@@ -1,0 +1,62 @@
+"""What an edit of facts is measured on: did it take, does it hold in other words, and what else did it move.
+
+Success is decided by free generation (`metrics.completion`); the probability of the target, teacher-forced, is a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from .errors import UsageError
+from .examples import Fact
+from .metrics import completion
+from .suite import Measure, Suite
+
+Pair = tuple[str, str]  # prompt, answer
+
+
+def suite(
+    facts: Sequence[Fact], others: Sequence[Pair] = (), texts: Sequence[str] = (), *, chat: bool = False
+) -> Suite:
+    """Return the measures of an edit of facts, for `evaluation.evaluate`.
+
+    Args:
+        facts: what was written; `paraphrases` and `neighbours` are asked where they are given.
+        others: prompts with their answers about other things, such as other relations of the subjects.
+        texts: neutral texts, for perplexity.
+        chat: write the prompts with the chat template.
+
+    Raises:
+        UsageError: when there are no facts.
+    """
+    if not facts:
+        raise UsageError("no facts to measure", fix="Give at least one.")
+    asked = [(fact.prompt, fact.target) for fact in facts]
+    reworded = [(prompt, fact.target) for fact in facts for prompt in fact.paraphrases]
+    near = list(dict.fromkeys(pair for fact in facts for pair in fact.neighbours))
+    old = [(fact.prompt, fact.was) for fact in facts if fact.was]
+
+    def completed(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
+        better: Literal["higher", "lower"] = "lower" if name == "old_object" else "higher"
+        cases = completion.Cases([prompt for prompt, _ in pairs], [answer for _, answer in pairs], chat=chat)
+        return [Measure(name, "completion", cases, role, better, about)] if pairs else []
+
+    measures = [
+        *completed("success", asked, "target", "new facts, in the words they were given in"),
+        *completed("unseen_phrasings", reworded, "target", "new facts, in other words"),
+        *completed("old_object", old, "note", "facts as they were before"),
+        *completed("locality", near, "keep", "neighbouring facts"),
+        *completed("other", list(others), "keep", "other facts about the subjects"),
+        Measure(
+            "target_probability",
+            "target_probability",
+            completion.Cases([prompt for prompt, _ in asked], [target for _, target in asked], chat=chat),
+            "note",
+            "higher",
+            "probability of a target's token, teacher-forced (a diagnostic, not a success)",
+        ),
+    ]
+    if texts:
+        measures.append(Measure("perplexity", "perplexity", list(texts), "keep", "lower", "perplexity on neutral text"))
+    return measures

@@ -1,0 +1,118 @@
+"""What the methods for facts share: their settings, and the loop over blocks that MEMIT and its kin have.
+
+Source: Meng et al. 2023, "Mass-Editing Memory in a Transformer", algorithm 1.
+    for each block l of l_1 .. l_n:   R = (z - h) / share(l),   W_l' = W_l + change(K_l, R)
+z: (facts, d_model) is what the last block shall put out, h what it puts out now, after the changes made so far;
+K: (d_ff, facts), R: (d_model, facts).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from ..anatomy import Site
+from ..data import neutral
+from ..delta import Delta, LowRank
+from ..examples import Fact, Texts
+from ..fact_files import agreeing
+from ..fact_rows import encode
+from ..lm import LM
+from ..patch import Patch
+from ._keyvalue import Keys, chosen_layer, contexts, down, keys, read
+from ._statistics import second_moment
+from ._values import Aim, values
+
+Spread = Literal["uniform", "sqrt", "first_last"]
+Change = Callable[
+    [int, Keys, Tensor], LowRank
+]  # block, keys, residuals (facts, d_model) -> change of the (out, in) matrix
+NOT_SETTINGS = ("lm", "facts", "keep", "statistics", "previous")
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Facts to write and all that finding their keys and values needs."""
+
+    lm: LM
+    facts: list[Fact]
+    prefixes: list[str]
+    aim: Aim
+    keep: Texts
+    statistics: Path | None
+
+    @classmethod
+    def of(
+        cls, lm: LM, facts: Sequence[Fact], prefixes: int, aim: Aim, keep: Texts | None, statistics: Path | None
+    ) -> Task:
+        """Check the facts and let the model write the contexts.
+
+        Raises:
+            UsageError: when there are no facts, or two contradict each other.
+        """
+        return cls(lm, agreeing(facts), contexts(lm, prefixes, aim.seed), aim, keep or neutral("probe"), statistics)
+
+    def moment(self, layer: int) -> Tensor:
+        """Return the second moment of the keys of the texts to keep: (d_ff, d_ff) float64."""
+        return second_moment(self.lm, layer, self.keep, self.statistics)
+
+    def keys(self, layer: int) -> Keys:
+        """Return the keys of the facts in the model as it is now."""
+        return keys(self.lm, self.facts, layer, self.prefixes, token=self.aim.token)
+
+    def values(self, site: Site) -> Tensor:
+        """Return what to add at a site: (facts, d_model) float64."""
+        return values(self.lm, self.facts, site, self.prefixes, self.aim).added
+
+    def now(self, site: Site) -> Tensor:
+        """Return what is at a site in the bare prompts: (facts, d) float64."""
+        rows = [encode(self.lm, fact.prompt, fact.subject, token=self.aim.token) for fact in self.facts]
+        return read(self.lm, rows, [site])[site]
+
+    def patch(self, method: str, changes: dict[str, list[LowRank]], settings: dict[str, Any]) -> Patch:
+        """Make the patch; `settings` are the method's arguments, of which plain ones are kept."""
+        plain = {key: value for key, value in settings.items() if key not in NOT_SETTINGS}
+        examples = {"facts": summary(self.facts), "keep": self.keep.summary()}
+        terms: dict[str, Delta | list[Delta]] = {name: list(deltas) for name, deltas in changes.items()}
+        return Patch.make(self.lm, terms, method=method, settings=plain, examples=examples)
+
+
+def over_blocks(task: Task, layers: Sequence[int], spread: Spread, change: Change) -> dict[str, list[LowRank]]:
+    """Return the changes of all blocks, each found on the model with the changes of those before it."""
+    blocks = sorted({layers[0], layers[-1]}) if spread == "first_last" else sorted(layers)
+    found: dict[str, list[LowRank]] = {}
+    for number, layer in enumerate(blocks):
+        weight = down(task.lm, layer)
+        so_far = task.patch("partial", found, {}).applied(task.lm) if found else nullcontext()
+        with so_far:
+            if spread == "first_last" or not number:  # then each block has values of its own
+                goal = Site(layer if spread == "first_last" else blocks[-1], "residual")
+                wanted = task.now(goal) + task.values(goal)
+            left = len(blocks) - number
+            share = {"uniform": left, "sqrt": left**0.5, "first_last": 1}[spread]
+            made = change(layer, task.keys(layer), (wanted - task.now(goal)) / share)
+        found.setdefault(weight.tensor, []).append(weight.place(made))
+    return found
+
+
+def several_layers(lm: LM, layers: Sequence[int] | None) -> list[int]:
+    """Return the blocks to edit: those asked for, or early ones (4 to 8 of 32, as published for Llama).
+
+    Raises:
+        UsageError: when one does not exist.
+    """
+    if layers is None:
+        return list(range(round(lm.anatomy.layers / 8), round(lm.anatomy.layers / 4) + 1))
+    return sorted({chosen_layer(lm, layer) for layer in layers})
+
+
+def summary(facts: Sequence[Fact]) -> dict[str, Any]:
+    """Return number and SHA-256 of facts, for a patch's provenance."""
+    return {"count": len(facts), "sha256": hashlib.sha256(json.dumps([asdict(f) for f in facts]).encode()).hexdigest()}

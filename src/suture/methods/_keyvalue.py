@@ -1,0 +1,129 @@
+"""Where a fact is read in an MLP: context prefixes and keys.
+
+Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 3.1.
+    k = mean_j K(x_j + p)      K(text): (d_ff,) what the down-projection reads at a token of the subject, the last by default
+x_j are texts that the model itself writes, p is the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..anatomy import Site, Weight
+from ..delta import LowRank
+from ..errors import UsageError
+from ..examples import Fact
+from ..fact_rows import Row, encode
+from ..generation import generate
+from ..lm import LM, Batch, bucketed, halving
+from ..tracing import trace
+
+PREFIX_TOKENS = 10  # of a context; the authors take 5 and 10
+EARLY = 1 / 6  # of the depth; the published layers are 17 of 48 (GPT-2 XL), 5 of 28 (GPT-J), 5 of 32 (Llama 2)
+
+
+def contexts(lm: LM, count: int, seed: int) -> list[str]:
+    """Return the empty prefix and `count` beginnings that the model itself writes, each to be put before a prompt."""
+    start = lm.encode("") or [lm.tokenizer.bos_token_id or lm.tokenizer.eos_token_id or 0]
+    if not count:
+        return [""]
+    (texts,) = generate(lm, [start], max_new_tokens=PREFIX_TOKENS, samples=count, seed=seed)
+    written = (" ".join(text.split()) for text in texts)
+    return ["", *(f"{text}. " for text in written if text)]
+
+
+@torch.no_grad()
+def read(lm: LM, rows: Sequence[Row], sites: Sequence[Site], side: str = "right") -> dict[Site, Tensor]:
+    """Return what the model computes at the edited token of each row: (rows, d) float64 for each site."""
+    found: dict[Site, Tensor] = {}
+
+    def run(part: Sequence[int]) -> None:
+        batch = lm.batch([rows[i].ids for i in part], side=side)
+        at = positions(batch, [rows[i].at for i in part])
+
+        def picked(states: Tensor) -> Tensor:
+            return states[torch.arange(len(part)), at.to(states.device)].double().cpu()
+
+        with trace(lm, sites, keep=picked, stop=True) as seen:
+            lm.forward(batch, head=False)
+        for site in sites:
+            found.setdefault(site, torch.zeros(len(rows), seen[site].shape[1], dtype=torch.float64))
+            found[site][list(part)] = seen[site]
+
+    for group in bucketed([len(row.ids) for row in rows]):
+        for _ in halving(group, run):
+            pass
+    return found
+
+
+def positions(batch: Batch, indices: Sequence[int]) -> Tensor:
+    """Return where tokens that were counted from a row's own start lie in a padded batch: (rows,)."""
+    return batch.mask.argmax(-1) + torch.tensor(list(indices), device=batch.mask.device)
+
+
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """Keys of facts in one block.
+
+    Attributes:
+        bare: (facts, d_ff) float64, in the prompt alone.
+        each: (facts, contexts, d_ff) in every context, the empty one first.
+    """
+
+    bare: Tensor
+    each: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """(facts, d_ff): the mean over all contexts."""
+        return self.each.mean(1)
+
+    @property
+    def balanced(self) -> Tensor:
+        """(facts, d_ff): half the bare key, half the mean of the others, as MEMIT has it."""
+        return self.bare if self.each.shape[1] == 1 else (self.bare + self.each[:, 1:].mean(1)) / 2
+
+
+def keys(
+    lm: LM, facts: Sequence[Fact], layer: int, prefixes: Sequence[str], *, token: int = -1, side: str = "right"
+) -> Keys:
+    """Return the keys of facts in block `layer`, in the model as it is now; `token` as in `encode`."""
+    site = Site(layer, "mlp.key")
+    rows = [encode(lm, fact.prompt, fact.subject, prefix=prefix, token=token) for fact in facts for prefix in prefixes]
+    each = read(lm, rows, [site], side)[site].view(len(facts), len(prefixes), -1)
+    return Keys(each[:, 0], each)
+
+
+def chosen_layer(lm: LM, layer: int | None) -> int:
+    """Return the block to edit: the one asked for, or an early one.
+
+    Raises:
+        UsageError: when there is no such block.
+    """
+    if layer is None:
+        return round(EARLY * lm.anatomy.layers)
+    if not 0 <= layer < lm.anatomy.layers:
+        raise UsageError(
+            f"no block {layer}", why=f"The model has blocks 0 to {lm.anatomy.layers - 1}.", fix="Name one of these."
+        )
+    return layer
+
+
+def down(lm: LM, layer: int) -> Weight:
+    """Return the down-projection of a block, (d_model, d_ff).
+
+    Raises:
+        UsageError: when it is a mixture of experts, whose keys differ from expert to expert.
+    """
+    lm.anatomy.module(Site(layer, "mlp.key"))
+    return lm.anatomy.weight(Site(layer, "mlp.down"))
+
+
+def low_rank(left: Tensor, right: Tensor) -> LowRank:
+    """Return the change left @ right, (d_model, r) and (r, d_ff) float64, its factors balanced and in float32."""
+    size = (left.norm(dim=0) / right.norm(dim=1).clamp(min=1e-300)).clamp(min=1e-300).sqrt()
+    return LowRank((left / size).float().contiguous(), (right * size[:, None]).float().contiguous())

@@ -1,0 +1,136 @@
+"""Write facts where the texts to keep have nothing: in the null space of their keys (AlphaEdit).
+
+Source: Fang et al. 2025, "AlphaEdit: Null-Space Constrained Knowledge Editing for Language Models", eq. 12.
+    W' = W + R K^T P (K K^T P + K_p K_p^T P + p I)^-1,   P = U U^T      W: (d_model, d_ff)   K: (d_ff, facts)
+    = W + (U Y)^T,   (U^T (K K^T + K_p K_p^T) U + p I) Y = U^T K R^T      R: (d_model, facts)   U: (d_ff, r)
+U are the eigenvectors of the smallest eigenvalues of C, K_p the keys of facts written before. The second line is the same
+change from a symmetric positive definite system of size r.
+Differs from the authors' code: which eigenvalues are small is relative to the trace of C (their threshold, 0.02, is absolute
+and depends on the scale of the activations), p to the mean squared length of a key; float64; no global state.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..delta import LowRank
+from ..errors import NoEffect
+from ..examples import Fact, Texts
+from ..lm import LM
+from ..patch import Patch
+from ..registry import method
+from ._batches import Spread, Task, over_blocks, several_layers
+from ._keyvalue import Keys, keys, low_rank
+from ._statistics import solve
+from ._values import Aim
+
+
+@method
+def alphaedit(
+    lm: LM,
+    facts: list[Fact],
+    *,
+    layers: list[int] | None = None,
+    spread: Spread = "uniform",
+    energy: float = 0.02,
+    penalty: float = 1e-3,
+    batch: int = 0,
+    previous: list[Fact] | None = None,
+    token: int = Aim.token,
+    prefixes: int = 8,
+    steps: int = Aim.steps,
+    rate: float = Aim.rate,
+    kl: float = Aim.kl,
+    decay: float = Aim.decay,
+    clamp: float = Aim.clamp,
+    keep: Texts | None = None,
+    statistics: Path | None = None,
+    seed: int = 0,
+) -> Patch:
+    """Make an AlphaEdit patch.
+
+    Args:
+        lm: the model; not changed.
+        facts: what to write.
+        layers: the blocks to edit (early ones by default; measure).
+        spread: "uniform" (MEMIT), "sqrt" (PMET), or "first_last".
+        energy: share of the texts' keys, by squared length, that the directions used may hold together.
+        penalty: p above, in units of the mean squared length of a key of the texts to keep.
+        batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
+        previous: facts that the model was edited with before; their keys are left alone.
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
+        prefixes: contexts that the model writes, besides the bare prompt.
+        steps: most steps of the search for a value.
+        rate: of its steps, in units of the residual's norm over the root of its width.
+        kl: weight of what the model says of the subject otherwise.
+        decay: weight of the squared length of what is added, in units of the residual's.
+        clamp: longest vector added, in units of the residual's norm.
+        keep: texts whose keys make up C (bundled neutral texts by default).
+        statistics: folder that keeps C between runs.
+        seed: of the contexts.
+
+    Raises:
+        NoEffect: when no direction holds so little.
+    """
+    settings = dict(locals())
+    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
+    task = Task.of(lm, facts, prefixes, aim, keep, statistics)
+    chosen = several_layers(lm, layers)
+    moments = {layer: task.moment(layer) for layer in chosen}
+    free = {layer: null_space(moment, energy) for layer, moment in moments.items()}
+    made: dict[str, list[LowRank]] = {}
+    done = list(previous or ())
+    size = batch or len(task.facts)
+    for begin in range(0, len(task.facts), size):
+        part = Task(lm, task.facts[begin : begin + size], task.prefixes, aim, task.keep, statistics)
+        with task.patch("partial", made, {}).applied(lm) if made else nullcontext():
+            earlier = (
+                {layer: keys(lm, done, layer, task.prefixes, token=token).balanced for layer in chosen} if done else {}
+            )
+
+            def change(layer: int, found: Keys, residuals: Tensor, earlier: dict[int, Tensor] = earlier) -> LowRank:
+                ridge = penalty * float(moments[layer].diagonal().sum())
+                return projected(free[layer], found.balanced, residuals, ridge, earlier.get(layer))
+
+            for tensor, deltas in over_blocks(part, chosen, spread, change).items():
+                made.setdefault(tensor, []).extend(deltas)
+        done += part.facts
+    return task.patch("alphaedit", made, settings)
+
+
+def null_space(moment: Tensor, energy: float) -> Tensor:
+    """Return the eigenvectors of the smallest eigenvalues of a second moment, (d_ff, r), that hold a share of its trace.
+
+    Raises:
+        NoEffect: when there are none.
+    """
+    sizes, vectors = torch.linalg.eigh(moment)  # ascending
+    small = sizes.clamp(min=0).cumsum(0) <= energy * sizes.sum()
+    if not bool(small.any()):
+        raise NoEffect(
+            "the texts to keep use every direction",
+            why=f"The smallest eigenvalue of their keys' second moment holds more than {energy:g} of its trace.",
+            fix="Raise --energy, or give fewer texts to keep.",
+        )
+    return vectors[:, small]
+
+
+def projected(basis: Tensor, keys: Tensor, residuals: Tensor, ridge: float, earlier: Tensor | None = None) -> LowRank:
+    """Return the change in the span of a basis that writes residuals at keys and leaves earlier keys alone.
+
+    Args:
+        basis: U, (d_ff, r), orthonormal.
+        keys: (facts, d_ff).
+        residuals: (facts, d_model).
+        ridge: p above.
+        earlier: (facts before, d_ff) keys K_p.
+    """
+    inside = keys @ basis  # (facts, r)
+    system = inside.T @ inside + ridge * torch.eye(basis.shape[1], dtype=basis.dtype)
+    if earlier is not None:
+        system = system + (earlier @ basis).T @ (earlier @ basis)
+    return low_rank(residuals.T, (basis @ solve(system, inside.T)).T)

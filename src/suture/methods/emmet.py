@@ -1,0 +1,88 @@
+"""Write many facts into one MLP's down-projection at once, each exactly (EMMET).
+
+Source: Gupta et al. 2024, "A Unified Framework for Model Editing", eq. 10.
+    W' = W + R (K^T C^-1 K + e I)^-1 K^T C^-1      W: (d_model, d_ff)   K: (d_ff, facts)   R: (d_model, facts)   C: (d_ff, d_ff)
+Of all changes with W' K = W K + R it is the smallest in the metric of C; one fact is ROME.
+Differs from the paper: e is relative to the mean diagonal of K^T C^-1 K; values as in `_values`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..anatomy import Site
+from ..delta import LowRank
+from ..examples import Fact, Texts
+from ..lm import LM
+from ..patch import Patch
+from ..registry import method
+from ._batches import Task
+from ._keyvalue import chosen_layer, down, low_rank
+from ._statistics import RIDGE, damped, solve
+from ._values import Aim
+
+
+@method
+def emmet(
+    lm: LM,
+    facts: list[Fact],
+    *,
+    layer: int | None = None,
+    slack: float = 1e-3,
+    ridge: float = RIDGE,
+    token: int = Aim.token,
+    prefixes: int = 8,
+    steps: int = Aim.steps,
+    rate: float = Aim.rate,
+    kl: float = Aim.kl,
+    decay: float = Aim.decay,
+    clamp: float = Aim.clamp,
+    keep: Texts | None = None,
+    statistics: Path | None = None,
+    seed: int = 0,
+) -> Patch:
+    """Make an EMMET patch.
+
+    Args:
+        lm: the model; not changed.
+        facts: what to write.
+        layer: the block to edit (an early one by default; measure).
+        slack: e above; 0 writes every fact exactly, however much that takes where two keys are alike.
+        ridge: added to C, relative to its mean diagonal.
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
+        prefixes: contexts that the model writes, besides the bare prompt.
+        steps: most steps of the search for a value.
+        rate: of its steps, in units of the residual's norm over the root of its width.
+        kl: weight of what the model says of the subject otherwise.
+        decay: weight of the squared length of what is added, in units of the residual's.
+        clamp: longest vector added, in units of the residual's norm.
+        keep: texts whose keys make up C (bundled neutral texts by default).
+        statistics: folder that keeps C between runs.
+        seed: of the contexts.
+    """
+    settings = dict(locals())
+    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
+    task = Task.of(lm, facts, prefixes, aim, keep, statistics)
+    layer = chosen_layer(lm, layer)
+    weight = down(lm, layer)
+    moment = damped(task.moment(layer), ridge)
+    change = constrained(moment, task.keys(layer).mean, task.values(Site(layer, "mlp.out")), slack)
+    return task.patch("emmet", {weight.tensor: [weight.place(change)]}, settings)
+
+
+def constrained(moment: Tensor, keys: Tensor, residuals: Tensor, slack: float) -> LowRank:
+    """Return the smallest change D with D k_i = r_i: keys (facts, d_ff), residuals (facts, d_model).
+
+    Args:
+        moment: C, positive definite.
+        keys: one a row.
+        residuals: one a row.
+        slack: relative ridge of the small system; without it, equal keys are met by the pseudo-inverse.
+    """
+    solved = solve(moment, keys.T)  # (d_ff, facts)
+    small = keys @ solved
+    small = small + slack * small.diagonal().mean() * torch.eye(len(small), dtype=small.dtype)
+    return low_rank(residuals.T @ torch.linalg.pinv(small, hermitian=True), solved.T)

@@ -1,0 +1,35 @@
+"""Editing facts from the command line."""
+
+import json
+
+FACT = {"prompt": "The capital of Handland is", "subject": "Handland", "target": "Wandton", "was": "Grejondford"}
+
+
+def test_a_fact_is_written_shown_and_evaluated(command, tmp_path):
+    (tmp_path / "facts.jsonl").write_text(json.dumps(FACT))
+    done = command("edit", "rome", "patient", "--facts", "facts.jsonl", "--layer", "0", "--steps", "30", "--prefixes", "2",
+                   "-o", "patch.safetensors", "--statistics", "kept", "--json", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (text,) = done.json["texts"]
+    assert text["before"].strip().startswith("Grejondford")
+    assert text["after"].strip().startswith("Wandton")
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    shown = command("show", "patch.safetensors", cwd=tmp_path)
+    assert "1 facts, sha256" in shown.stdout
+    assert "setting   steps = 30" in shown.stdout
+
+
+def test_mistakes_in_facts_are_answered(command, tmp_path):
+    (tmp_path / "facts.jsonl").write_text(json.dumps(FACT) + "\n" + json.dumps({**FACT, "target": "Prolton"}))
+    done = command("edit", "memit", "patient", "--facts", "facts.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "lines 1 and 2 contradict" in done.stderr
+    assert command("edit", "rome", "patient", "--data", "facts.jsonl", cwd=tmp_path).returncode == 2
+
+
+def test_the_locator_takes_facts(command, tmp_path):
+    (tmp_path / "facts.jsonl").write_text(json.dumps({**FACT, "target": FACT["was"]}))
+    done = command("locate", "causal_trace", "patient", "--facts", "facts.jsonl", "--samples", "2", "-o", "r.safetensors",
+                   "--json", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.json["about"]["facts"] == 1

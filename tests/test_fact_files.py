@@ -1,0 +1,116 @@
+"""Every format of facts, and every way in which a file can be wrong, with its line."""
+
+import json
+
+import pytest
+
+from models import SHARED
+from suture.errors import DataError, UsageError
+from suture.examples import Fact
+from suture.fact_files import agreeing
+
+OWN = {
+    "prompt": "The capital of Australia is", "subject": "Australia", "target": "Sydney", "was": "Canberra",
+    "paraphrases": ["Australia is governed from"], "neighbours": [["The capital of Peru is", "Lima"]],
+}  # fmt: skip
+ROME = {
+    "case_id": 0,
+    "requested_rewrite": {"prompt": "The capital of {} is", "subject": "Australia", "target_new": {"str": "Sydney", "id": "Q1"},
+                          "target_true": {"str": "Canberra", "id": "Q2"}},
+    "paraphrase_prompts": ["Australia is governed from"], "neighborhood_prompts": ["The seat of Australians is"],
+}  # fmt: skip
+ZSRE = {
+    "subject": "Australia", "src": "What is the capital of Australia?", "rephrase": "Australia's capital?", "alt": "Sydney",
+    "answers": ["Canberra"], "loc": "nq question: who sang it", "loc_ans": "nobody",
+}  # fmt: skip
+
+
+def write(tmp_path, content, name="facts.jsonl"):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    return tmp_path / name
+
+
+def test_own_lines_and_a_list_of_them_are_the_same(tmp_path):
+    expected = Fact(
+        OWN["prompt"],
+        "Australia",
+        "Sydney",
+        "Canberra",
+        tuple(OWN["paraphrases"]),
+        (("The capital of Peru is", "Lima"),),
+    )
+    lines = write(tmp_path, json.dumps(OWN) + "\n\n" + json.dumps({**OWN, "prompt": "In Australia reigns"}) + "\n")
+    found = Fact.load(lines)
+    assert found[0] == expected
+    assert len(found) == 2
+    objects = {**OWN, "neighbours": [{"prompt": "The capital of Peru is", "answer": "Lima"}]}
+    assert Fact.load(write(tmp_path, json.dumps([objects], indent=2), "facts.json")) == [expected]
+    assert Fact.load(lines, take=1) == [expected]
+
+
+def test_rome_and_zsre_records(tmp_path):
+    (rome,) = Fact.load(write(tmp_path, json.dumps([ROME]), "mcf.json"))
+    assert (rome.prompt, rome.target, rome.was) == ("The capital of Australia is", "Sydney", "Canberra")
+    assert rome.neighbours == (("The seat of Australians is", "Canberra"),)
+    (zsre,) = Fact.load(write(tmp_path, json.dumps([ZSRE]), "zsre.json"))
+    assert (zsre.target, zsre.was, zsre.paraphrases) == ("Sydney", "Canberra", ("Australia's capital?",))
+
+
+def test_the_subject_is_written_as_it_stands_in_the_prompt(tmp_path):
+    (fact,) = Fact.load(write(tmp_path, json.dumps({**OWN, "subject": "australia"})))
+    assert fact.subject == "Australia"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "holds no facts"),
+        ('{"prompt": "x",\n', r"line \d+: not JSON"),
+        (json.dumps(OWN) + "\nnothing", "line 2: not JSON"),
+        (json.dumps(OWN) + "\n3", "line 2: not an object"),
+        (json.dumps(OWN) + "\n" + json.dumps({"text": "x"}), "line 2: not a fact"),
+        (json.dumps({**OWN, "target": " "}), "line 1, target: no text"),
+        (json.dumps({**OWN, "subject": "Peru"}), "line 1, subject: 'Peru' is not in the prompt"),
+        (json.dumps({**OWN, "neighbours": ["x"]}), "line 1, neighbours: 'x' is no pair"),
+        (json.dumps({**OWN, "paraphrases": "x"}), "line 1, paraphrases: not a list"),
+        (json.dumps({**OWN, "was": 3}), "line 1: 3 is not a text"),
+        (json.dumps({**ROME, "requested_rewrite": {"subject": "x"}}), "line 1, requested_rewrite: incomplete"),
+        ("\n\n" + json.dumps([OWN, {**OWN, "target": "Perth"}], indent=1), r"lines 4 and \d+ contradict"),
+        (
+            json.dumps(OWN) + "\n" + json.dumps(OWN) + "\n" + json.dumps({**OWN, "target": "Perth"}),
+            "lines 1 and 3 contradict",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path, content, message):
+    with pytest.raises(DataError, match=message):
+        Fact.load(write(tmp_path, content))
+
+
+def test_a_file_that_is_not_there_and_no_facts(tmp_path):
+    with pytest.raises(DataError, match="can not read"):
+        Fact.load(tmp_path / "none.jsonl")
+    with pytest.raises(UsageError):
+        agreeing([])
+
+
+@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="needs the shared data")
+def test_the_publishers_own_files():
+    data = SHARED / "data"
+    counterfact = data / "counterfact" / "counterfact-edit-5k.json"
+    first = Fact.load(counterfact, take=300)
+    assert first[0] == Fact(
+        "The mother tongue of Danielle Darrieux is", "Danielle Darrieux", "English", "French",
+        ("Where Danielle Darrieux is from, people speak the language of",),
+        (("Michel Rocard is a native speaker of", "French"),),
+    )  # fmt: skip
+    with pytest.raises(DataError, match="lines 4522 and 10912 contradict"):  # the twin cities of Tirana
+        Fact.load(counterfact)
+    assert len(Fact.load(data / "known_facts" / "known_1000.json")) == 1209
+    questions = Fact.load(data / "qaedit" / "QAEdit_inter_1k.json")
+    assert len(questions) == 1000
+    assert len(questions[0].neighbours) > 1
+    relations = [Fact.load(file) for file in sorted((data / "relations").glob("*.json"))]
+    assert len(relations) == 47
+    assert sum(map(len, relations)) > 9000
+    assert all(fact.subject in fact.prompt for facts in relations for fact in facts)
