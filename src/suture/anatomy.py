@@ -20,7 +20,8 @@ from .errors import UnsupportedModel, UsageError
 from .layouts import LAYOUTS, Layout, Numbers, Slot
 
 # Where activations can be read or replaced, in the order in which a block computes them.
-ACTIVATIONS = ("residual.in", "attn.out", "mlp.in", "mlp.key", "mlp.out", "residual")
+# "attn.heads" is what the heads put out, side by side, before `attn.o` joins them.
+ACTIVATIONS = ("residual.in", "attn.heads", "attn.out", "mlp.in", "mlp.key", "mlp.out", "residual")
 
 
 @dataclass(frozen=True, order=True)
@@ -222,6 +223,8 @@ class Anatomy:
                 return block, "output"
             case "residual.in":
                 return block, "input"
+            case "attn.heads":
+                return self.owner(self.weight(Site(site.layer, "attn.o")).tensor)[0], "input"
             case "attn.out":
                 return block.get_submodule(self.layout.attn), "output"
             case "mlp.in":
