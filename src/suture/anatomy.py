@@ -240,6 +240,18 @@ class Anatomy:
             return self.owner(self._weights[site].tensor)[0], "output"
         raise UsageError(f"no activations called {site.part!r}", fix=f"Known: {', '.join(ACTIVATIONS)}, embed, final.")
 
+    def norm_behind(self, site: Site) -> nn.Module | None:
+        """Return the norm between a writer and the residual stream, or None where it writes straight to it.
+
+        Llama calls the norm before its MLP "post_attention_layernorm", too; only blocks that also have a norm behind
+        their MLP put one behind the attention.
+        """
+        block = self.blocks[site.layer]
+        behind = getattr(block, "post_feedforward_layernorm", None)
+        if behind is None or not site.part.endswith((".o", ".down")):
+            return None
+        return block.get_submodule("post_attention_layernorm") if site.part == "attn.o" else behind
+
     def stored(self) -> dict[str, Tensor]:
         """Return every tensor by its name in the checkpoint, live; tied ones once."""
         return {name: self.tensor(name) for name in self._disk}
