@@ -42,6 +42,11 @@ ALLOWED = {  # module -> modules of the package it may import
     "registry": {"errors"},
     "runs": {"errors", "files"},
     "talk": {"errors", "files", "lm", "generation", "patch"},
+    "direction": {"errors", "linalg", "lm", "probe", "tensorfile"},
+    "condition": {"anatomy", "examples", "lm", "passes", "steer", "tracing"},
+    "kernel": set(),
+    "bake": {"errors", "anatomy", "delta", "lm", "patch", "steer"},
+    "several": {"errors", "dose", "patch"},
     "budget": {"errors", "metrics._score", "suite"},
 }
 

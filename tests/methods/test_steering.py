@@ -4,10 +4,13 @@ import torch
 from suture.anatomy import Site
 from suture.direction import Direction
 from suture.errors import PatchMismatch, UsageError
+from suture.evaluation import evaluate
 from suture.examples import Behaviour, Labelled
 from suture.locate.directions import directions
 from suture.methods.steering import steering
 from suture.patch import Patch
+from suture.suite import Measure
+from suture.talk import Talk
 from suture.tracing import trace
 
 KINDS = ("means", "paired", "pca", "logistic")
@@ -113,3 +116,15 @@ def test_what_does_not_fit_is_refused(llama, behaviour):
         steering(llama, behaviour, direction=wide)
     with pytest.raises(UsageError, match="no direction"):
         steering(llama, behaviour, direction=directions(llama, behaviour, layers=[0]), layers=[2])
+
+
+def test_a_report_has_its_control_and_a_talk_its_two_sides(llama, behaviour):
+    patch = steering(llama, behaviour, strength=1.0)
+    texts = ["The cat sat on the mat and went away.", "One, two, three, four."]
+    measure = Measure("drift", "drift", texts, "note", "lower", "how far the texts move")
+    (line,) = evaluate(llama, patch, [measure]).lines
+    assert line.score.after > 0
+    assert line.itself.after == 0
+    assert line.random.after > 0
+    reply = Talk(llama, patch).respond("Hello there")
+    assert reply.patched is not None
