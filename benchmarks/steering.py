@@ -51,10 +51,10 @@ def measured(named: dict, edit: str) -> list:
     return [replace(named[target], role="target", better="higher" if rises else "lower"), *kept]
 
 
-def edits(lm, tune, report) -> dict[str, dict]:
+def edits(lm, tune, report, names) -> dict[str, dict]:
     found = {}
-    read = {name: directions(lm, behaviour(name)) for name in ("tone", "attitude")}
-    for edit, (name, toward, *_) in EDITS.items():
+    read = {name: directions(lm, behaviour(name)) for name in {EDITS[edit][0] for edit in names}}
+    for edit, (name, toward, *_) in ((edit, EDITS[edit]) for edit in names):
         made = {
             str(blocks): steering(lm, behaviour(name), direction=read[name], layers=blocks, strength=1.0, toward=toward)
             for blocks in BLOCKS
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=120, help="prompts a measure in the report")
     parser.add_argument("--tune", type=int, default=40, help="prompts a measure while settings are chosen")
     parser.add_argument("--parts", nargs="+", default=["time", "condition", "edits"], help="what to measure")
+    parser.add_argument("--edits", nargs="+", default=list(EDITS), help="which edits")
     parser.add_argument("--peers", help="a Python that has repeng and steering-vectors")
     args = parser.parse_args()
     lm = LM.load("patient")
@@ -159,7 +160,7 @@ def main() -> None:
     make = {
         "time": lambda: seconds(lm, args.peers),
         "condition": lambda: condition(lm, tune, report, args.tune),
-        "edits": lambda: edits(lm, tune, report),
+        "edits": lambda: edits(lm, tune, report, args.edits),
     }
     result = {part: make[part]() for part in args.parts}
     show(**result)
