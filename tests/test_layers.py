@@ -43,7 +43,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "runs": {"errors", "files"},
     "talk": {"errors", "files", "lm", "generation", "patch"},
     "direction": {"errors", "linalg", "lm", "probe", "tensorfile"},
-    "condition": {"anatomy", "examples", "lm", "passes", "steer", "tracing"},
+    "condition": {"anatomy", "examples", "linalg", "lm", "passes", "steer", "tracing"},
     "kernel": set(),
     "bake": {"errors", "anatomy", "delta", "lm", "patch", "steer"},
     "several": {"errors", "dose", "patch"},

@@ -2,8 +2,10 @@
 
 Source: Lee et al. 2025, "Programming Refusal with Conditional Activation Steering" (CAST), section 3.
     steer  <=>  sim(m, c) > threshold       m: mean state of a prompt's tokens, (d_model,);  c: (d_model,)
-Differs from the paper: c is the difference of means, decided for each row of a batch; sim is a signed cosine by default
-("cast" is the paper's cos(m, tanh(c c^T m / |c|^2))); block and threshold are those of the best F1 on the labelled prompts.
+Differs from the paper: decided for each row of a batch; sim is a signed cosine by default, and c the weight of a logistic
+regression on m / |m|, on which that cosine is linear (harmless and harmful requests in the same words around them differ little
+in their means); "cast" is the paper's cos(m, tanh(c c^T m / |c|^2)), with the difference of means. Block and threshold are
+those of the best F1 on the labelled prompts.
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ from torch import Tensor
 
 from .anatomy import Site
 from .examples import Behaviour
+from .linalg import logistic_regression
 from .lm import LM, bucketed
 from .passes import prompt_mean
 from .steer import Likeness, likeness_of
 from .tracing import trace
+
+PENALTY = 1.0  # L2, on features of mean square 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +61,18 @@ def fit_condition(lm: LM, behaviour: Behaviour, layers: Sequence[int], *, likene
     found = []
     for index, layer in enumerate(layers):
         own = means[:, index]
-        vector = (own[labels == 1].double().mean(0) - own[labels == 0].double().mean(0)).float()
+        vector = _telling(own, labels, likeness)
         threshold, f1, margin = _threshold(likeness_of(own, vector, likeness), labels)
         found.append((f1, margin, Condition(layer, vector, threshold, likeness, f1)))
     return max(found, key=lambda each: each[:2])[2]
+
+
+def _telling(means: Tensor, labels: Tensor, likeness: Likeness) -> Tensor:
+    """Return the direction that tells the classes apart: (texts, d), (texts,) -> (d,)."""
+    if likeness == "cast":
+        return (means[labels == 1].double().mean(0) - means[labels == 0].double().mean(0)).float()
+    unit = torch.nn.functional.normalize(means.double(), dim=1)
+    return logistic_regression(unit * unit.shape[1] ** 0.5, labels, penalty=PENALTY)[0].float()
 
 
 @torch.no_grad()
