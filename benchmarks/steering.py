@@ -1,6 +1,6 @@
 """Steering on the bundled model: how far each behaviour moves, at what cost, and where it is left alone. make bench-steering
 
-edits        tone and attitude, both ways: blocks and strength are chosen on the tune split within 5 % perplexity and 2 points
+edits        tone and attitude, both ways: blocks and strength are chosen on the tune split within 4 % perplexity and 5 points
              of facts and harmless answers, and measured on the report split
 doses        the target at rising shares of the chosen strength: it must move one way
 condition    jailbreaks refused by steering under a condition: what it does to jailbreaks, and to all that is none
@@ -191,7 +191,8 @@ def show(edits=None, condition=None, time=None) -> None:
         rows = [[n, *(f"{v[n]:.3f}" if n in v else "" for v in condition.values())] for n in condition["always"]]
         table("jailbreaks steered to refusal", ["", *condition], rows)
     rows = [[n, f"{v:.1f}" if isinstance(v, float) else v] for n, v in (time or {}).items()]
-    table("seconds to read a direction of 300 pairs", ["", ""], rows)
+    if rows:
+        table("seconds to read a direction of 300 pairs", ["", ""], rows)
 
 
 if __name__ == "__main__":
