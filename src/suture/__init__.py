@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .anatomy import Anatomy, Site
     from .delta import Dense, Entries, LowRank, Shift
+    from .direction import Direction
     from .evaluation import evaluate
     from .examples import Behaviour, Contrast, Fact, Labelled
     from .generation import generate
@@ -25,6 +26,7 @@ __all__ = [
     "Behaviour",
     "Contrast",
     "Dense",
+    "Direction",
     "Entries",
     "Fact",
     "Labelled",
@@ -45,6 +47,7 @@ __all__ = [
 _HOME = {
     "anatomy": ("Anatomy", "Site"),
     "delta": ("Dense", "Entries", "LowRank", "Shift"),
+    "direction": ("Direction",),
     "evaluation": ("evaluate",),
     "examples": ("Behaviour", "Contrast", "Fact", "Labelled"),
     "generation": ("generate",),

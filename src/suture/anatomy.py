@@ -20,7 +20,8 @@ from .errors import UnsupportedModel, UsageError
 from .layouts import LAYOUTS, Layout, Numbers, Slot
 
 # Where activations can be read or replaced, in the order in which a block computes them.
-ACTIVATIONS = ("residual.in", "attn.out", "mlp.in", "mlp.key", "mlp.out", "residual")
+# "attn.heads" is what the heads put out, side by side, before `attn.o` joins them.
+ACTIVATIONS = ("residual.in", "attn.heads", "attn.out", "mlp.in", "mlp.key", "mlp.out", "residual")
 
 
 @dataclass(frozen=True, order=True)
@@ -222,6 +223,8 @@ class Anatomy:
                 return block, "output"
             case "residual.in":
                 return block, "input"
+            case "attn.heads":
+                return self.owner(self.weight(Site(site.layer, "attn.o")).tensor)[0], "input"
             case "attn.out":
                 return block.get_submodule(self.layout.attn), "output"
             case "mlp.in":
@@ -236,6 +239,18 @@ class Anatomy:
         if site in self._weights and self._weights[site].parameter.dim() == 2:
             return self.owner(self._weights[site].tensor)[0], "output"
         raise UsageError(f"no activations called {site.part!r}", fix=f"Known: {', '.join(ACTIVATIONS)}, embed, final.")
+
+    def norm_behind(self, site: Site) -> nn.Module | None:
+        """Return the norm between a writer and the residual stream, or None where it writes straight to it.
+
+        Llama calls the norm before its MLP "post_attention_layernorm", too; only blocks that also have a norm behind
+        their MLP put one behind the attention.
+        """
+        block = self.blocks[site.layer]
+        behind = getattr(block, "post_feedforward_layernorm", None)
+        if behind is None or not site.part.endswith((".o", ".down")):
+            return None
+        return block.get_submodule("post_attention_layernorm") if site.part == "attn.o" else behind
 
     def stored(self) -> dict[str, Tensor]:
         """Return every tensor by its name in the checkpoint, live; tied ones once."""

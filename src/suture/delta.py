@@ -40,6 +40,10 @@ class Delta:
         """Return the stored tensors by name."""
         return {f.name: t for f in fields(self) if isinstance(t := getattr(self, f.name), Tensor)}
 
+    def settings(self) -> dict[str, Any]:
+        """Return what else the delta is told, as JSON can hold it."""
+        return {}
+
     def scaled(self, factor: float) -> Delta:
         """Return the same change, `factor` times as strong."""
         return replace(self, scale=self.scale * factor)
@@ -61,7 +65,8 @@ class Delta:
 
     def digest(self) -> str:
         """Return a hash of kind, scale and contents; the canonical order of terms is by this."""
-        state = hashlib.sha256(f"{self.kind} {self.scale!r}".encode())
+        told = "".join(f" {name}={value!r}" for name, value in sorted(self.settings().items()))
+        state = hashlib.sha256(f"{self.kind} {self.scale!r}{told}".encode())
         for name, tensor in sorted(self.tensors().items()):
             state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             state.update(tensor.detach().cpu().contiguous().numpy().tobytes())

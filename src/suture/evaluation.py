@@ -54,11 +54,11 @@ def evaluate(
         progress: called as measures advance.
     """
     before = baseline or observe(lm, suite, progress)
-    with patch.applied(lm):
+    with patch.used(lm):
         after = observe(lm, suite, progress)
     randomised: Baseline | None = None
     if controls:
-        with patch.randomised(lm, seed).applied(lm):
+        with patch.randomised(lm, seed).used(lm):
             randomised = observe(lm, suite, progress)
     lines = []
     for measure in suite:

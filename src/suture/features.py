@@ -24,6 +24,8 @@ def extract(
     *,
     pool: Pool = "response",
     max_tokens: int | None = None,
+    back: int = 0,
+    see: Callable[[Tensor], Tensor] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Return the features of each example at each site: (examples, sites, d) float32 on the CPU.
@@ -36,33 +38,38 @@ def extract(
             as the Model Surgery paper's code does; "last" token; "response": mean over the answer of a chat, all tokens but the
             start token where there is no prompt; "decision": the last token before the answer, where it is still open.
         max_tokens: cut longer texts.
+        back: read this many tokens earlier ("last", "decision") or leave out this many at the end (the means).
+        see: what is pooled, as a function of the states (batch, tokens, d); by default they themselves.
         progress: called with the number of texts finished.
     """
-    rows, spans = spanned(lm, examples, pool, max_tokens)
-    result = torch.zeros(len(rows), len(sites), lm.width)
+    rows, spans = spanned(lm, examples, pool, max_tokens, back)
+    kept: list[tuple[Sequence[int], list[Tensor]]] = []  # rows of a batch, and (batch, d) of each site
 
     def run(part: Sequence[int]) -> int:
         batch = lm.batch([rows[i] for i in part])
         weights = averaging(batch, [spans[i] for i in part])
 
         def pooled(states: Tensor) -> Tensor:
-            return torch.einsum("bt,btd->bd", weights.to(states.device), states.float()).cpu()
+            shown = states.float() if see is None else see(states.float())
+            return torch.einsum("bt,btd->bd", weights.to(states.device), shown).cpu()
 
         with trace(lm, sites, keep=pooled, stop=True) as seen:
             lm.forward(batch, head=False)
-        for column, site in enumerate(sites):
-            result[list(part), column] = seen[site]
+        kept.append((part, [seen[site] for site in sites]))
         return len(part)
 
     for group in bucketed([len(row) for row in rows]):
         for count in halving(group, run):
             if progress:
                 progress(count)
+    result = torch.zeros(len(rows), len(sites), kept[0][1][0].shape[1])
+    for part, states in kept:
+        result[list(part)] = torch.stack(states, dim=1)
     return result
 
 
 def spanned(
-    lm: LM, examples: Sequence[Labelled], pool: Pool, max_tokens: int | None = None
+    lm: LM, examples: Sequence[Labelled], pool: Pool, max_tokens: int | None = None, back: int = 0
 ) -> tuple[list[list[int]], list[int]]:
     """Return the ids of each example and the first token that is averaged, see `extract`."""
     rows, spans = [], []
@@ -71,6 +78,7 @@ def spanned(
         skip = 1 if ids[:1] == [lm.tokenizer.bos_token_id] and len(ids) > 1 else 0
         if pool == "decision" and begin:
             ids = ids[:begin]
+        ids = ids[: max(1, len(ids) - back)]
         first = {
             "decision": len(ids) - 1,
             "mean": skip,

@@ -14,6 +14,7 @@ import torch
 from .anatomy import FINAL
 from .examples import Behaviour, Labelled
 from .features import extract
+from .linalg import cosine_table
 from .lm import LM
 from .probe import fit_probe
 from .report import Directions
@@ -39,5 +40,4 @@ def likeness(lm: LM, behaviours: Mapping[str, Behaviour], tasks: Mapping[str, Se
         sizes = [min(len(each), TEXTS) for each in tasks.values()]
         for name, own in zip(tasks, states.split(sizes), strict=True):
             found[name] = own.mean(0) - states.mean(0)
-    stacked = torch.nn.functional.normalize(torch.stack(list(found.values())).double(), dim=1)  # (directions, d_model)
-    return Directions(list(found), [[round(cosine, 4) for cosine in row] for row in (stacked @ stacked.T).tolist()])
+    return Directions(list(found), cosine_table(torch.stack(list(found.values()))))

@@ -64,6 +64,12 @@ def cosines(rows: Tensor, direction: Tensor) -> Tensor:
     return (rows @ direction) / (rows.norm(dim=1) * direction.norm()).clamp(min=1e-30)
 
 
+def cosine_table(directions: Tensor) -> list[list[float]]:
+    """Return the cosine of every direction with every other, to four digits: (n, d) -> n lists of n."""
+    unit = torch.nn.functional.normalize(directions.double(), dim=1)
+    return [[round(cosine, 4) for cosine in row] for row in (unit @ unit.T).tolist()]
+
+
 def mean_norm(rows: Tensor) -> float:
     """Return the mean length of vectors, (n, d), the same to the last bit wherever they lie in memory.
 

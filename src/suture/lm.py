@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers.core_model_loading import revert_weight_conversion
 
-from .anatomy import Anatomy, Stored, is_transposed
+from .anatomy import Anatomy, Site, Stored, Weight, is_transposed
 from .errors import ResourceError, UsageError
 
 PATIENT = Path(__file__).parent / "patient" / "model"
@@ -153,6 +153,31 @@ class LM:
                 fix="Apply the patch to the weights instead.",
             )
         return module, is_transposed(module)
+
+    def passage(self, tensor: str, place: str) -> tuple[nn.Module, str]:
+        """Return the module of a tensor's block, and the side of it, where the block's activations pass.
+
+        Args:
+            tensor: name in the checkpoint of one of the block's matrices.
+            place: "residual", what the block puts out, or "heads", what its heads put out.
+
+        Raises:
+            UsageError: when the tensor is no block's.
+        """
+        on = self.anatomy.on(tensor)
+        if not on:
+            raise UsageError(f"{tensor} is no matrix of a block", fix="Name one as the patch does: suture show PATCH")
+        return self.anatomy.module(Site(on[0].site.layer, {"heads": "attn.heads"}.get(place, place)))
+
+    def bias(self, weight: Weight) -> str | None:
+        """Return the name in the checkpoint of the bias that goes with a weight, or None where there is none."""
+        module, attribute, _ = self.anatomy.owner(weight.tensor)
+        name = "bias" if attribute == "weight" else f"{attribute}_bias"
+        parameter = getattr(module, name, None)
+        if not isinstance(parameter, nn.Parameter):
+            return None
+        stored = self.anatomy.stored().items()
+        return next((found for found, tensor in stored if tensor.data_ptr() == parameter.data_ptr()), None)
 
     def disk_dtype(self, tensor: str) -> torch.dtype:
         """Return the type a tensor has in the checkpoint (its live type if there is none)."""

@@ -15,7 +15,7 @@ import json
 import logging
 import math
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,8 +25,11 @@ import torch
 from torch import Tensor, nn
 
 from . import tensorfile
-from .delta import KINDS, Delta, canonical, edited
+from .delta import Delta, canonical, edited
+from .dose import Dose as Dose
 from .errors import CorruptFile, NoEffect, PatchMismatch, UsageError
+from .passes import steered
+from .steer import KINDS, Steer
 
 FORMAT = "suture.patch/1"
 SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
@@ -47,6 +50,13 @@ class Host(Protocol):
 
     def linear(self, tensor: str) -> tuple[nn.Module, bool]:
         """Return the module that applies a weight or bias, and whether the weight is stored (in, out)."""
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The decoder without its head."""
+
+    def passage(self, tensor: str, place: str) -> tuple[nn.Module, str]:
+        """Return the module of a tensor's block, and the side of it, where its activations pass (see `Steer`)."""
 
 
 @dataclass(frozen=True)
@@ -89,23 +99,6 @@ class Provenance:
     library: dict[str, str] = field(default_factory=dict)
 
 
-class Dose:
-    """The strength of an attached patch: a number, or one per row of the next batches, (batch,)."""
-
-    def __init__(self, strength: float | Tensor) -> None:
-        self.strength = strength
-
-    def scale(self, change: Tensor) -> Tensor:
-        """Return the change (batch, ...) with each row at its strength."""
-        if isinstance(self.strength, Tensor):
-            if self.strength.shape != change.shape[:1]:
-                raise UsageError(
-                    f"{len(self.strength)} strengths for a batch of {change.shape[0]}", fix="Give one strength per row."
-                )
-            return change * self.strength.to(change).view(-1, *[1] * (change.dim() - 1))
-        return change * self.strength
-
-
 @dataclass(frozen=True, eq=False)
 class Patch:
     """See the module's docstring.
@@ -141,23 +134,29 @@ class Patch:
         before: dict[str, Stamp] = {}
         after: dict[str, Stamp] = {}
         intended = effective = 0.0
-        entries = 0
+        entries, steering = 0, False
         for name, deltas in sorted(terms.items()):
             live, dtype = lm.tensor(name), lm.disk_dtype(name)
             shape = tuple(live.shape)
             for delta in deltas:
                 delta.check(shape, name)
             before[name] = Stamp.of(live, dtype)
+            steers = [delta for delta in deltas if isinstance(delta, Steer)]
+            steering = steering or not all(delta.null for delta in steers)
+            intended += sum(delta.norm(shape) ** 2 for delta in deltas)
+            effective += sum(delta.norm(shape) ** 2 for delta in steers)
+            if len(steers) == len(deltas):
+                after[name] = before[name]
+                continue
             new = live.detach().to(dtype, copy=True)
-            for rows, values in edited(live, deltas, dtype):
+            for rows, values in edited(live, in_weights(deltas), dtype):
                 old = new[rows.to(new.device)].double().cpu()
                 moved = values.double() - old
                 effective += float(moved.square().sum())
                 entries += int((moved != 0).sum())
                 new[rows.to(new.device)] = values.to(new.device)
-            intended += sum(delta.norm(shape) ** 2 for delta in deltas)
             after[name] = Stamp.of(new, dtype)
-        if before == after:
+        if before == after and not steering:
             raise NoEffect(
                 f"{method} would change nothing",
                 why="No tensor was touched."
@@ -183,6 +182,7 @@ class Patch:
 
         Raises:
             PatchMismatch: when a touched tensor is not the one the patch was made for (unless `force`).
+            UsageError: when the patch steers activations.
         """
         if not force:
             self.check_base(lm)
@@ -215,16 +215,31 @@ class Patch:
         dose = Dose(strength)
         with ExitStack() as hooks:
             for name, terms in self._active():
-                module, transposed = lm.linear(name)
-                shape = tuple(lm.tensor(name).shape)
-                hooks.callback(module.register_forward_hook(_adder(terms, shape, transposed, dose)).remove)
+                if weights := in_weights(terms):
+                    module, transposed = lm.linear(name)
+                    shape = tuple(lm.tensor(name).shape)
+                    hooks.callback(module.register_forward_hook(_adder(weights, shape, transposed, dose)).remove)
+            if steers := {name: own for name, terms in self._active() if (own := _steers(terms))}:
+                hooks.enter_context(steered(lm, steers, dose))
             yield dose
+
+    @contextmanager
+    def used(self, lm: Host, *, force: bool = False) -> Iterator[None]:
+        """Have the patch in effect whichever way it can be: in the weights, or while the model runs if it steers."""
+        with self.attached(lm, force=force) if self.steers else self.applied(lm, force=force):
+            yield
+
+    @property
+    def steers(self) -> bool:
+        """Whether some of it changes activations, so that it can be attached but not applied."""
+        return any(_steers(terms) for _, terms in self._active())
 
     def attachable(self, lm: Host) -> bool:
         """Return whether `attached` can add this patch while the model runs: every tensor is a linear module's own."""
         try:
-            for name in self.terms:
-                lm.linear(name)
+            for name, terms in self.terms.items():
+                if in_weights(terms):
+                    lm.linear(name)
         except UsageError:
             return False
         return True
@@ -311,7 +326,7 @@ class Patch:
         tensors, kinds = {}, {}
         for name, terms in self.terms.items():
             for number, term in enumerate(terms):
-                kinds[f"{name}|{number}"] = {"kind": term.kind, "scale": term.scale}
+                kinds[f"{name}|{number}"] = {"kind": term.kind, "scale": term.scale, **term.settings()}
                 for part, tensor in term.tensors().items():
                     tensors[f"{name}|{number}.{term.kind}.{part}"] = tensor.detach().cpu()
         content = {
@@ -349,7 +364,9 @@ class Patch:
                 parts = {
                     name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)
                 }
-                found.setdefault(key.rpartition("|")[0], []).append(kind(scale=float(entry["scale"]), **parts))
+                told = {name: value for name, value in entry.items() if name not in ("kind", "scale")}
+                made = kind(scale=float(entry["scale"]), **told, **parts)
+                found.setdefault(key.rpartition("|")[0], []).append(made)
             if tensors or found.keys() != before.keys():
                 raise KeyError("tensors and index do not agree")
             for name, terms in found.items():
@@ -409,6 +426,15 @@ class Patch:
         for name, terms in self.terms.items():
             if active := tuple(term for term in terms if term.scale):
                 yield name, active
+
+
+def in_weights(terms: Sequence[Delta]) -> tuple[Delta, ...]:
+    """Return the terms that change a weight, not the activations."""
+    return tuple(term for term in terms if not isinstance(term, Steer))
+
+
+def _steers(terms: Sequence[Delta]) -> tuple[Steer, ...]:
+    return tuple(term for term in terms if isinstance(term, Steer))
 
 
 def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, dose: Dose) -> Callable[..., Tensor]:

@@ -172,7 +172,7 @@ def fit_probe(
         x, y = features[: len(train.examples), column], labels[: len(train.examples)]
         wanted, unwanted, bias = _fit_paper(x, y, seed) if parity == "paper" else _fit(x, y, penalty)
         logit = features[:, column].double() @ (unwanted - wanted).double() + bias
-        fitted.append((wanted, unwanted, bias, _score(logit, labels, len(train.examples))))
+        fitted.append((wanted, unwanted, bias, score_of(logit, labels, len(train.examples))))
     return Probe(
         behaviour.name,
         space,
@@ -278,7 +278,8 @@ def _fit_paper(x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor, float]:
     return weight[0].clone(), weight[1].clone(), float(bias[1] - bias[0])
 
 
-def _score(logit: Tensor, labels: Tensor, train: int) -> Score:
+def score_of(logit: Tensor, labels: Tensor, train: int) -> Score:
+    """Return how well a logit separates the first `train` texts and the rest: (texts,), (texts,) of 0 and 1."""
     right = ((logit > 0).long() == labels).double()
     return Score(
         train_accuracy=float(right[:train].mean()),

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .anatomy import Site, Weight
+from .hooks import hook
 from .lm import LM
 
 Edit = Callable[[Tensor], Tensor]
@@ -66,7 +68,7 @@ def trace(
     with ExitStack() as hooks:
         for site in dict.fromkeys((*sites, *edits)):
             module, side = lm.anatomy.module(site)
-            hooks.callback(_hook(module, side, site, visit))
+            hooks.callback(hook(module, side, partial(visit, site)))
         try:
             yield seen
         except _Stop:
@@ -155,30 +157,6 @@ class _Tap(TorchFunctionMode):
         push = torch.zeros_like(result, requires_grad=torch.is_grad_enabled())
         self.found.append(Product(owned, args[at - 1], push))
         return result + push
-
-
-def _hook(
-    module: nn.Module, side: str, site: Site, visit: Callable[[Site, Tensor], Tensor | None]
-) -> Callable[[], None]:
-    """Register one hook and return what removes it."""
-
-    def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if args:
-            new = visit(site, args[0])
-            return (args if new is None else (new, *args[1:])), kwargs
-        new = visit(site, kwargs["hidden_states"])
-        return args, (kwargs if new is None else {**kwargs, "hidden_states": new})
-
-    def after(_: nn.Module, __: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401 - whatever the module returns
-        value, *rest = output if isinstance(output, tuple) else (output,)
-        new = visit(site, value)
-        if new is None:
-            return None
-        return (new, *rest) if isinstance(output, tuple) else new
-
-    if side == "input":
-        return module.register_forward_pre_hook(before, with_kwargs=True).remove
-    return module.register_forward_hook(after).remove
 
 
 @torch.no_grad()

@@ -2,16 +2,16 @@
 
 import pytest
 
-from laws.test_methods import METHODS, call
+from laws.test_methods import METHODS, call, examples  # noqa: F401 - a fixture
 from suture.errors import UsageError
 from suture.export import checkpoint, lora
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_patch_leaves_as_an_adapter_with_its_effect_or_says_why_not(name, tiny, behaviour, tmp_path):
+def test_a_patch_leaves_as_an_adapter_with_its_effect_or_says_why_not(name, tiny, examples, tmp_path):  # noqa: F811
     pytest.importorskip("peft")
     pytest.importorskip("accelerate")
-    patch = call(name, tiny, behaviour)
+    patch = call(name, tiny, examples)
     refused = None
     try:
         written = lora.export(tiny, patch, tmp_path)
@@ -25,6 +25,11 @@ def test_a_patch_leaves_as_an_adapter_with_its_effect_or_says_why_not(name, tiny
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_patch_leaves_as_a_checkpoint_equal_to_the_bit(name, tiny, behaviour, tmp_path):
-    written = checkpoint.export(tiny, call(name, tiny, behaviour), tmp_path / "out")
+def test_a_patch_leaves_as_a_checkpoint_equal_to_the_bit(name, tiny, examples, tmp_path):  # noqa: F811
+    patch = call(name, tiny, examples)
+    if patch.steers:
+        with pytest.raises(UsageError, match="attached"):
+            checkpoint.export(tiny, patch, tmp_path / "out")
+        return
+    written = checkpoint.export(tiny, patch, tmp_path / "out")
     assert written.check(["You are a friend.", "The capital of"]).demand("checkpoint").difference == 0

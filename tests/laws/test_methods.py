@@ -38,6 +38,13 @@ def call(name, lm, examples, **settings) -> Patch:
     return registry.get("method", name)(lm, examples, **settings)
 
 
+def outcome(lm):
+    """What a patch may change: the bytes of the model, or, when it steers activations, what the model computes from them."""
+    with torch.no_grad():
+        logits = lm.forward(lm.batch([lm.encode("You are a stupid fool, go away.")])).logits
+    return snapshot(lm), logits.float().numpy().tobytes()
+
+
 def test_the_call_leaves_every_byte_and_hook_alone(name, tiny, examples):
     before, modules = snapshot(tiny), [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in tiny.model.modules()]
     patch = call(name, tiny, examples)
@@ -47,22 +54,35 @@ def test_the_call_leaves_every_byte_and_hook_alone(name, tiny, examples):
     assert not any(p.requires_grad or p.grad is not None for p in tiny.model.parameters())
 
 
-def test_applied_changes_the_model_and_restores_it_after_an_exception(name, tiny, examples):
-    patch, before = call(name, tiny, examples), snapshot(tiny)
-    with patch.applied(tiny):
-        assert snapshot(tiny) != before
-    with pytest.raises(ZeroDivisionError), patch.applied(tiny):
+def test_a_patch_changes_the_model_and_restores_it_after_an_exception(name, tiny, examples):
+    patch, before = call(name, tiny, examples), outcome(tiny)
+    with patch.used(tiny):
+        assert outcome(tiny) != before
+    with pytest.raises(ZeroDivisionError), patch.used(tiny):
         raise ZeroDivisionError
-    assert snapshot(tiny) == before
+    assert outcome(tiny) == before
+
+
+def test_what_can_not_be_applied_says_so_and_can_be_attached(name, tiny, examples):
+    """Weights change when a patch is applied; a change of activations has no weights, and must never pass for one."""
+    patch, before = call(name, tiny, examples), outcome(tiny)
+    if patch.steers:
+        with pytest.raises(UsageError, match="attached"), patch.applied(tiny):
+            pass
+        assert patch.attachable(tiny)
+    else:
+        with patch.applied(tiny):
+            assert snapshot(tiny) != before[0]
+    assert outcome(tiny) == before
 
 
 def test_a_saved_patch_does_the_same(name, tiny, examples, tmp_path):
     patch = call(name, tiny, examples)
     loaded = Patch.load(patch.save(tmp_path / "patch.safetensors"))
-    with patch.applied(tiny):
-        expected = snapshot(tiny)
-    with loaded.applied(tiny):
-        assert snapshot(tiny) == expected
+    with patch.used(tiny):
+        expected = outcome(tiny)
+    with loaded.used(tiny):
+        assert outcome(tiny) == expected
     assert loaded.verify(tiny) == pytest.approx(patch.provenance.effect)
 
 
@@ -75,13 +95,14 @@ def test_the_same_seed_gives_the_same_bytes(name, tokenizer, examples, tmp_path)
 
 
 def test_scale_zero_is_identity(name, tiny, examples):
-    patch, before = call(name, tiny, examples), snapshot(tiny)
-    with (patch * 0).applied(tiny):
-        assert snapshot(tiny) == before
+    patch, before = call(name, tiny, examples), outcome(tiny)
+    for way in ((patch * 0).applied, (patch * 0).attached, (patch * 0).used):
+        with way(tiny):
+            assert outcome(tiny) == before
 
 
 def test_a_wrong_base_is_refused(name, llama, gpt2, examples):
-    with pytest.raises(PatchMismatch), call(name, llama, examples).applied(gpt2):
+    with pytest.raises(PatchMismatch), call(name, llama, examples).used(gpt2):
         pass
 
 

@@ -19,6 +19,7 @@ from ..errors import UsageError
 
 FILES = {
     "Probe": "probe",
+    "Direction": "direction",
     "Region": "region",
     "Patch": "patch",
     "Texts": "examples",

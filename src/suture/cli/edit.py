@@ -105,9 +105,10 @@ def _make(
         run.result = f"{effect['entries']:,.0f} weights change, norm {effect['effective']:.3g}"
     tensors = [[tensor, *_about(patch, tensor)] for tensor in patch.terms]
     console.table(["tensor", "kind", "rows", "norm"], tensors)
-    console.say(
-        f"{effect['entries']:,.0f} weights change; rounding keeps {effect['effective'] / effect['intended']:.1%}"
+    change = (
+        "activations are steered, no weight changes" if patch.steers else f"{effect['entries']:,.0f} weights change"
     )
+    console.say(f"{change}; rounding keeps {effect['effective'] / effect['intended']:.1%}")
     shown = _show(console, lm, patch, prompts)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
@@ -135,7 +136,7 @@ def _show(console: Console, lm: LM, patch: Patch, prompts: list[str]) -> list[di
     chat = lm.tokenizer.chat_template is not None
     ids = [lm.encode_chat(p)[0] if chat and p.rstrip().endswith("?") else lm.encode(p) for p in prompts]
     before = generate(lm, ids, max_new_tokens=40)
-    with patch.applied(lm):
+    with patch.used(lm):
         after = generate(lm, ids, max_new_tokens=40)
     shown = []
     for prompt, (old,), (new,) in zip(prompts, before, after, strict=True):

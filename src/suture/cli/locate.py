@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ._options import Device, Dtype, Json, Model, Out
 from ._signature import group
+
+if TYPE_CHECKING:
+    from ..direction import Direction
+    from ._console import Console
 
 
 def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
@@ -22,6 +27,9 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         dtype: Dtype = "auto",
         json: Json = False,
     ) -> None:
+        import typing
+
+        from ..direction import Direction
         from ..lm import LM
         from ..region import Region
         from ..runs import Run
@@ -29,6 +37,12 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
 
         console = Console(json)
         lm = LM.load(model, device=device, dtype=dtype)
+        if typing.get_type_hints(function)["return"] is Direction:
+            with Run.begin(name, sys.argv[1:], settings, out) as run:
+                found = run.stage("direction", lambda: function(lm, **settings), Direction.save, Direction.load)
+                run.result = f"best in block {found.best}"
+            _directions(console, found, model, run.path("direction.safetensors"))
+            return
         with Run.begin(name, sys.argv[1:], settings, out) as run:
             region = run.stage("region", lambda: function(lm, **settings), Region.save, Region.load)
             path = run.path("region.safetensors")
@@ -44,6 +58,18 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         console.result({"region": path, "rows": region.count, "candidates": region.candidates, "about": region.about})
 
     return locate
+
+
+def _directions(console: Console, found: Direction, model: str, path: Path) -> None:
+    rows = [
+        [str(layer), f"{s.accuracy:.1%}", f"{s.auc:.3f}" + " best" * (layer == found.best), f"{size:.1f}"]
+        for layer, s, size in zip(found.layers, found.scores, found.sizes.tolist(), strict=True)
+    ]
+    console.table(["block", "held out", "AUC", "mean length"], rows, f"{found.name}, read in the {found.space}")
+    console.say(f"wrote {path}")
+    console.say(f"next: suture edit steering {model} --data DATA --direction {path}")
+    scores = [vars(s) for s in found.scores]
+    console.result({"direction": path, "layers": found.layers, "scores": scores, "best": found.best})
 
 
 app = typer.Typer(cls=group("locator", _body), no_args_is_help=True, help="Find the part that carries a behaviour.")

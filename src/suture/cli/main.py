@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from ..errors import Interrupted, SutureError
-from . import chat, check, demo, doctor, edit, evaluate, export, locate, methods, plan, presets, probe, runs, show
+from . import bake, chat, check, demo, doctor, edit, evaluate, export, locate, methods, plan, presets, probe, runs, show
 
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
 INTERRUPTED = Interrupted.exit_code
@@ -32,6 +32,7 @@ app.command("attitude")(presets.attitude)
 app.command("probe")(probe.probe)
 app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")
+app.command("bake")(bake.bake)
 app.command("eval")(evaluate.evaluate)
 app.command("check")(check.check)
 app.command("chat")(chat.chat)

@@ -32,9 +32,13 @@ def show(
         content = _probe(console, file)
     elif form == "suture.region/1":
         content = _region(console, file)
+    elif form == "suture.direction/1":
+        content = _direction(console, file)
     else:
         raise UsageError(
-            f"{file} is not a suture file", why=f"Its format is {form!r}.", fix="Give a patch, probe or region."
+            f"{file} is not a suture file",
+            why=f"Its format is {form!r}.",
+            fix="Give a patch, probe, direction or region.",
         )
     console.result(content)
 
@@ -102,6 +106,19 @@ def _probe(console: Console, file: Path) -> dict[str, Any]:
         "space": probe.space,
         "scores": [vars(s) for s in probe.scores],
     }
+
+
+def _direction(console: Console, file: Path) -> dict[str, Any]:
+    from ..direction import Direction
+
+    found = Direction.load(file)
+    scores = [f"{s.auc:.3f}" for s in found.scores] or ["?"] * len(found.layers)
+    rows = [
+        [str(layer), auc, f"{vector.norm():.3f}", f"{size:.1f}"]
+        for layer, auc, vector, size in zip(found.layers, scores, found.vectors, found.sizes.tolist(), strict=True)
+    ]
+    console.table(["block", "AUC", "norm", "mean length"], rows, f"direction of {found.name}, in the {found.space}")
+    return {"format": "suture.direction/1", "name": found.name, "space": found.space, "layers": found.layers}
 
 
 def _region(console: Console, file: Path) -> dict[str, Any]:

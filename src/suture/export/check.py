@@ -127,7 +127,7 @@ class _Live:
 
     def __init__(self, lm: LM) -> None:
         self.lm, self.name, self.fingerprint = lm, lm.name, lm.fingerprint
-        self.tensor, self.linear = lm.tensor, lm.linear
+        self.tensor, self.linear, self.passage, self.backbone = lm.tensor, lm.linear, lm.passage, lm.backbone
 
     def disk_dtype(self, tensor: str) -> torch.dtype:
         return self.lm.tensor(tensor).dtype

@@ -1,0 +1,35 @@
+"""suture bake: write a steering patch into biases, where the model can hold it exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._options import Device, Dtype, Json, Model
+
+
+def bake(
+    model: Model,
+    patch: Annotated[Path, typer.Option("--patch", help="A patch that steers.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the baked patch.")],
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Turn steering into a patch of weights that does exactly the same, or say why there is none."""
+    from ..bake import bake as baked
+    from ..lm import LM
+    from ..patch import Patch
+    from ._console import Console
+
+    console = Console(json)
+    steering = Patch.load(patch)
+    lm = LM.load(model, device=device, dtype=dtype)
+    made = baked(lm, steering)
+    path = made.save(out)
+    console.say(f"{len(made.terms)} tensors change, checked against the steering on texts")
+    console.say(f"wrote {path}")
+    console.say(f"next: suture eval {model} --patch {path}")
+    console.result({"patch": path, "tensors": list(made.terms), "effect": made.provenance.effect})

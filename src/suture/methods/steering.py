@@ -1,0 +1,146 @@
+"""Steer: add a behaviour's direction to the activations of chosen blocks, or take it out of them, while the model runs.
+
+Source: Rimsky et al. 2024, "Steering Llama 2 via Contrastive Activation Addition"; Arditi et al. 2024, "Refusal in Language
+Models Is Mediated by a Single Direction", eq. 3-4; Li et al. 2023, "Inference-Time Intervention"; conditions: Lee et al. 2025.
+    h' = h + strength * |h_l| * r_l / |r_l|       h, r_l: (d_model,), |h_l|: mean length of the states of block l
+The other modes ("turn", "project", "clamp") are in `suture.steer`. No weight changes: the patch is attached, not
+applied; where the model has biases, `suture.bake` writes an addition into them.
+Differs from the sources: the strength is in units of the mean state, so that it means the same in every block and model
+(`unit="raw"`: the difference as it came out; for heads the unit is a standard deviation, as in ITI).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from ..anatomy import Site
+from ..condition import Condition, fit_condition
+from ..delta import Delta
+from ..direction import Direction
+from ..errors import UsageError
+from ..examples import Behaviour
+from ..features import Pool
+from ..lm import LM
+from ..locate.directions import Kind, directions
+from ..patch import Patch
+from ..registry import method
+from ..steer import Likeness, Mode, Place, Positions, Steer
+
+STRENGTH = 0.1  # of the mean state, in each block steered
+
+
+@method
+def steering(
+    lm: LM,
+    behaviours: Behaviour | list[Behaviour],
+    *,
+    kind: Kind = "means",
+    pool: Pool = "response",
+    back: int = 0,
+    layers: list[int] | None = None,
+    strength: float = STRENGTH,
+    unit: Literal["state", "raw"] = "state",
+    toward: Literal["wanted", "unwanted"] = "wanted",
+    mode: Mode = "add",
+    positions: Positions = "all",
+    level: float | None = None,
+    condition: Behaviour | None = None,
+    likeness: Likeness = "cosine",
+    direction: Direction | None = None,
+    seed: int = 0,
+) -> Patch:
+    """Make a steering patch.
+
+    Args:
+        lm: the model; not changed.
+        behaviours: what to change; several are steered together.
+        kind: how the direction is computed; see `suture locate directions`.
+        pool: the tokens it is read from.
+        back: tokens before the last it is read from.
+        layers: the blocks steered; by default those of the middle half (all that have chosen heads for "heads").
+        strength: what is added, in units of `unit`; for "project" and "clamp" the share of the change, 1 is all of it.
+        unit: "state": the mean length of the states of the block; "raw": the vector as it came out.
+        toward: "wanted" moves away from label 1, "unwanted" towards it.
+        mode: "add"; "turn", which keeps the length of each state; "project", which takes the component out; "clamp", which sets
+            it.
+        positions: tokens steered: "all", those of the "prompt", or those "generated".
+        level: component that "clamp" sets; by default the mean of the class it moves toward.
+        condition: labelled prompts: only a prompt like those of label 1 is steered, decided as it is read. By default all are.
+        likeness: how prompts are compared with the condition; see `suture.condition`.
+        direction: a direction already read; used for every behaviour.
+        seed: of the held-out texts.
+    """
+    many = behaviours if isinstance(behaviours, list) else [behaviours]
+    settings: dict[str, Any] = {
+        "kind": kind, "pool": pool, "back": back, "layers": layers, "strength": strength, "unit": unit, "toward": toward,
+        "mode": mode, "positions": positions, "level": level, "likeness": likeness, "seed": seed,
+    }  # fmt: skip
+    changes: dict[str, Delta | list[Delta]] = {}
+    examples: dict[str, Any] = {"behaviours": [b.summary() for b in many]}
+    if condition:
+        examples["condition"] = condition.summary()
+    for behaviour in many:
+        found = direction or directions(lm, behaviour, kind=kind, pool=pool, back=back, seed=seed)
+        found.check(lm)
+        chosen = _blocks(lm, found, layers)
+        fitted = fit_condition(lm, condition, range(chosen[0] + 1), likeness=likeness) if condition else None
+        made = _steers(lm, found, chosen, toward, strength, unit, mode, positions, level, fitted)
+        for tensor, term in made:
+            own = changes.setdefault(tensor, [])
+            assert isinstance(own, list)
+            own.append(term)
+    return Patch.make(lm, changes, method="steering", settings=settings, examples=examples)
+
+
+def _blocks(lm: LM, direction: Direction, layers: Sequence[int] | None) -> list[int]:
+    if layers is not None:
+        return sorted(layers)
+    if direction.space == "heads":
+        return [layer for layer in direction.layers if bool(direction.vector(layer).any())]
+    quarter = lm.anatomy.layers // 4
+    return [layer for layer in direction.layers if quarter <= layer < lm.anatomy.layers - quarter] or direction.layers
+
+
+def _steers(
+    lm: LM,
+    direction: Direction,
+    layers: Sequence[int],
+    toward: Literal["wanted", "unwanted"],
+    strength: float,
+    unit: Literal["state", "raw"],
+    mode: Mode,
+    positions: Positions,
+    level: float | None,
+    condition: Condition | None,
+) -> Iterator[tuple[str, Steer]]:
+    """Yield the edit of each block, and the tensor it is filed under."""
+    if direction.space == "heads" and mode != "add":
+        raise UsageError(f"heads are steered by adding, not by {mode!r}", fix='Use mode="add", or another kind.')
+    sign = -1.0 if toward == "wanted" else 1.0
+    place: Place = "heads" if direction.space == "heads" else "residual"
+    for layer in layers:
+        if mode in ("add", "turn"):
+            vector = sign * strength * (direction.vector(layer) if unit == "raw" else direction.step(layer))
+        else:
+            vector = direction.unit(layer)
+        sets = (direction.level(layer, toward) if level is None else level) if mode == "clamp" else 0.0
+        yield (
+            _anchor(lm, layer),
+            Steer(
+                vector.contiguous(),
+                condition.vector if condition else None,
+                mode=mode,
+                positions=positions,
+                place=place,
+                level=sets,
+                reads=_anchor(lm, condition.layer) if condition else "",
+                threshold=condition.threshold if condition else 0.0,
+                likeness=condition.likeness if condition else "cosine",
+                scale=1.0 if mode in ("add", "turn") else strength,
+            ),
+        )
+
+
+def _anchor(lm: LM, layer: int) -> str:
+    return lm.anatomy.weight(Site(layer, "attn.o")).tensor
