@@ -10,7 +10,25 @@ from typing import Any
 import typer
 
 from ..errors import Interrupted, SutureError
-from . import chat, check, demo, doctor, edit, evaluate, locate, methods, plan, presets, probe, runs, show
+from . import (
+    apply,
+    chat,
+    check,
+    demo,
+    doctor,
+    edit,
+    evaluate,
+    fsck,
+    locate,
+    methods,
+    plan,
+    presets,
+    probe,
+    revert,
+    runs,
+    show,
+    verify,
+)
 
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
 INTERRUPTED = Interrupted.exit_code
@@ -36,6 +54,10 @@ app.command("eval")(evaluate.evaluate)
 app.command("check")(check.check)
 app.command("chat")(chat.chat)
 app.command("show")(show.show)
+app.command("apply")(apply.apply)
+app.command("revert")(revert.revert)
+app.command("verify")(verify.verify)
+app.command("fsck")(fsck.fsck)
 app.command("runs")(runs.runs)
 app.command("resume")(runs.resume)
 app.command("methods")(methods.methods)
