@@ -122,9 +122,13 @@ class Disk:
         self.step("flush", folder)
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            self.sync(handle)
         finally:
             os.close(handle)
+
+    def sync(self, handle: int) -> None:
+        """Wait until what was written to an open file or folder is on the disk."""
+        os.fsync(handle)
 
     @contextmanager
     def _open(self, path: Path, flags: int) -> Iterator[File]:
@@ -133,7 +137,7 @@ class Disk:
         try:
             yield File(self, path, handle)
             self.step("flush", path)
-            os.fsync(handle)
+            self.sync(handle)
         finally:
             os.close(handle)
 

@@ -90,10 +90,10 @@ class Plan:
                     why=f"sha256 {survey.base[:8]}.. instead of {kept.base[:8]}..",
                     fix="Take the base checkpoint again.",
                 )
-            _check_promise(new, name, survey.after)
             if name in new.tensors:
                 after = survey.after or {0: survey.base}
                 marks[name] = Mark(rows.shape, rows.slot.dtype, survey.base, after)
+                _check_promise(new, name, marks[name])
             digest = survey.after[max(survey.after)] if survey.after else survey.base
             changes.append(Change(rows, floors, write, digest, survey.changed))
         if not any(change.entries for change in changes):
@@ -135,15 +135,14 @@ def _entries(stack: Stack, name: str) -> list[Entry]:
     return [layer.entry for layer in stack.layers if name in layer.patch.terms]
 
 
-def _check_promise(stack: Stack, name: str, after: dict[int, str]) -> None:
-    """A patch that is alone on its floor at full strength has promised the very bytes."""
-    for floor, digest in after.items():
+def _check_promise(stack: Stack, name: str, mark: Mark) -> None:
+    """A patch that is alone on its floor, at full strength, on what it was made for, has promised the very bytes."""
+    for floor, digest in mark.after.items():
         here = [layer for layer in stack.layers if layer.entry.floor == floor and name in layer.patch.terms]
-        promised = here[0].patch.after.get(name)
-        if len(here) > 1 or promised is None or here[0].entry.scale != 1 or here[0].entry.forced:
+        if len(here) != 1 or here[0].entry.scale != 1 or name not in here[0].patch.after:
             continue
-        below = [layer for layer in stack.layers if layer.entry.floor < floor and layer.entry.forced]
-        if promised.sha256 != digest and not below:
+        before, promised = here[0].patch.before[name], here[0].patch.after[name]
+        if (before.sha256, before.dtype) == (mark.below(floor), mark.dtype) and promised.sha256 != digest:
             raise VerificationFailed(
                 f"{name} does not become what {here[0].entry.name} promises",
                 why=f"sha256 {digest[:8]}.. instead of {promised.sha256[:8]}..",

@@ -113,14 +113,17 @@ class Stack:
         """
         stay = [layer for number, layer in enumerate(self.layers) if number not in chosen]
         for gone in (self.layers[number] for number in chosen):
-            for layer in stay:
-                above = layer.entry.floor > gone.entry.floor
-                if above and layer.patch.terms.keys() & gone.patch.terms.keys() and not force:
+            for place, layer in enumerate(stay):
+                if layer.entry.floor <= gone.entry.floor or not layer.patch.terms.keys() & gone.patch.terms.keys():
+                    continue
+                if not force:
                     raise PatchMismatch(
                         f"{layer.entry.name} was made on the result of {gone.entry.name}",
                         why="Both change the same tensors.",
                         fix=f"Take both off: name {layer.entry.sha256[:8]}, too. Or keep it by --force.",
                     )
+                forced = [*layer.entry.forced, f"made on the result of {gone.entry.name}, which was taken off"]
+                stay[place] = replace(layer, entry=replace(layer.entry, forced=forced))
         return replace(self, layers=tuple(stay))
 
     def find(self, words: Sequence[str]) -> list[int]:
