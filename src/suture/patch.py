@@ -173,7 +173,7 @@ class Patch:
             "entries": entries,
         }  # no digits of noise
         made = Provenance(
-            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, effect, [], _versions()
+            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, effect, [], versions()
         )
         return cls(terms, before, made, after)
 
@@ -292,7 +292,7 @@ class Patch:
         parents = sorted(
             (_plain(self.provenance), _plain(other.provenance)), key=lambda p: json.dumps(p, sort_keys=True)
         )
-        made = Provenance("sum", base=self.provenance.base, parents=parents, library=_versions())
+        made = Provenance("sum", base=self.provenance.base, parents=parents, library=versions())
         return Patch(terms, {**self.before, **other.before}, made)
 
     def randomised(self, lm: Host, seed: int = 0) -> Patch:
@@ -381,7 +381,8 @@ def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     return dict(vars(value))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions that decide what a patch is."""
     from importlib.metadata import version
 
     return {"suture": version("suture"), "torch": torch.__version__, "python": platform.python_version()}

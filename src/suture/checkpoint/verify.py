@@ -88,7 +88,7 @@ def _against(stack: Stack, base: Checkpoint, progress: Progress) -> list[Finding
             same = Rows(other, other.shape).sha256() == stack.ledger.tensors[name].base
             found.append(Finding(f"{name} without patches", "" if same else "not the base's"))
         else:
-            found.append(Finding(name, "" if _equal(slot, other) else "differs from the base"))
+            found.append(Finding(name, "" if equal(slot, other) else "differs from the base"))
     for file in sorted({*here.others} | {*base.others}):
         found.append(Finding(str(file), _file(here.path / file, base.path / file)))
     return found
@@ -98,10 +98,11 @@ def _file(one: Path, other: Path) -> str:
     if not one.exists() or not other.exists():
         return "is in one of them only"
     first, second = (Slot("", path, "U8", (regular(path).st_size,), 0, regular(path).st_size) for path in (one, other))
-    return "" if _equal(first, second) else "differs from the base"
+    return "" if equal(first, second) else "differs from the base"
 
 
-def _equal(one: Slot, other: Slot) -> bool:
+def equal(one: Slot, other: Slot) -> bool:
+    """Return whether two tensors (or files) hold the same bytes."""
     if one.size != other.size:
         return False
     with one.file.open("rb") as first, other.file.open("rb") as second:

@@ -14,7 +14,9 @@ from . import (
     apply,
     chat,
     check,
+    combine,
     demo,
+    diff,
     doctor,
     edit,
     evaluate,
@@ -57,6 +59,8 @@ app.command("show")(show.show)
 app.command("apply")(apply.apply)
 app.command("revert")(revert.revert)
 app.command("verify")(verify.verify)
+app.command("diff")(diff.diff)
+app.command("combine")(combine.combine)
 app.command("fsck")(fsck.fsck)
 app.command("runs")(runs.runs)
 app.command("resume")(runs.resume)
