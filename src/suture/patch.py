@@ -17,7 +17,7 @@ import math
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -335,13 +335,13 @@ class Patch:
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
             kinds = json.loads(metadata["terms"])
-            before = {
-                k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["before"]).items()
-            }
-            after = {
-                k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["after"]).items()
-            }
+            before = {k: _stamp(v) for k, v in json.loads(metadata["before"]).items()}
+            after = {k: _stamp(v) for k, v in json.loads(metadata["after"]).items()}
             provenance = Provenance(**json.loads(metadata["provenance"]))
+            for part in fields(Provenance):
+                expected = str if part.name == "method" else list if part.name == "parents" else dict
+                if not isinstance(getattr(provenance, part.name), expected):
+                    raise TypeError(f"{part.name} of its provenance is no {expected.__name__}")
             found: dict[str, list[Delta]] = {}
             for key, entry in kinds.items():
                 kind = KINDS[entry["kind"]]
@@ -375,6 +375,16 @@ def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, d
         return output
 
     return add
+
+
+def _stamp(content: dict[str, Any]) -> Stamp:
+    """Read a stamp from JSON, believing nothing."""
+    shape, dtype, digest = content["shape"], content["dtype"], content["sha256"]
+    if not all(type(size) is int and size >= 0 for size in shape) or dtype not in tensorfile.DTYPES:
+        raise ValueError(f"a stamp of {dtype} {shape}")
+    if not (isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
+        raise ValueError("a stamp without a SHA-256")
+    return Stamp(tuple(shape), dtype, digest)
 
 
 def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass

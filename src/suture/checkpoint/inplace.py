@@ -128,7 +128,8 @@ def _roll_back(folder: Path, disk: Disk) -> None:
     try:
         recover(folder, disk, rollback=True)
     except (OSError, SutureError) as problem:
-        log.warning("%s is between two states (%s); run: suture fsck %s", folder, problem, folder)
+        why = str(problem).splitlines()[0]
+        log.warning("%s is between two states (%s); run: suture fsck %s", folder, why, folder)
 
 
 def _sweep(folder: Path, ledger: Ledger, disk: Disk) -> int:
