@@ -35,7 +35,7 @@ SHARD = 4_500_000_000  # bytes, as save_pretrained does
 LLAMA_8B = {"hidden": 4096, "inner": 14336, "heads": 1024, "layers": 32, "vocab": 128256}
 LLAMA_70B = {"hidden": 8192, "inner": 28672, "heads": 1024, "layers": 80, "vocab": 128256}
 CHILD = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import torch
 from suture.checkpoint.disk import Disk
@@ -49,13 +49,15 @@ def counted(self, data, offset):
     Counting.written += len(data)
     write(self, data, offset)
 disk.File.write = counted
-started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+def peak_mb():  # not ru_maxrss: that of a child begins with what its parent had
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1000
+started = peak_mb()
 verb, path, patch, out = sys.argv[1:]
 began = time.monotonic()
 where = {"in_place": True} if out == "-" else {"out": Path(out)}
 outcome = (apply(Path(path), [Path(patch)], **where) if verb == "apply" else revert(Path(path), **where))
 seconds = time.monotonic() - began
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+peak = peak_mb()
 copied = Path(patch).stat().st_size
 print(json.dumps({"seconds": seconds, "peak": peak, "started": started, "written": Counting.written + copied,
                   "touched": outcome.bytes}))
@@ -125,6 +127,7 @@ def patch_for(folder: Path, path: Path, layers: range) -> Path:
 
 
 def measured(verb: str, folder: Path, patch: Path, out: Path | str) -> dict:
+    os.sync()  # what was written before is not this run's
     done = subprocess.run(
         [sys.executable, "-c", CHILD, verb, str(folder), str(patch), str(out)], capture_output=True, text=True
     )
@@ -137,6 +140,7 @@ def measured(verb: str, folder: Path, patch: Path, out: Path | str) -> dict:
 
 def copied(folder: Path, out: Path) -> float:
     """Seconds of a plain copy that has reached the disk."""
+    os.sync()
     began = time.monotonic()
     subprocess.run(["cp", "-r", "--reflink=never", str(folder), str(out)], check=True)
     for file in out.iterdir():

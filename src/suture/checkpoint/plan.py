@@ -83,7 +83,7 @@ class Plan:
             rows = (new if name in new.tensors else old).rows(name)
             floors = new.floors(name)
             write = touched([*old.touched(name), *new.touched(name)], rows.shape)
-            survey = rows.survey(write, floors)
+            survey = rows.survey(write, floors, "" if kept else old.seen.get(name, ""))
             if kept and survey.base != kept.base:
                 raise CorruptFile(
                     f"the kept base bits of {name} are damaged",

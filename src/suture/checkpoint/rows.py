@@ -93,17 +93,24 @@ class Rows:
                 state.update(view)
         return state.hexdigest()
 
-    def survey(self, rows: Tensor, floors: Floors) -> Survey:
-        """Compute what a change of `rows` gives, without writing: hashes of base and of each floor, entries changed."""
+    def survey(self, rows: Tensor, floors: Floors, known: str = "") -> Survey:
+        """Compute what a change of `rows` gives, without writing: hashes of base and of each floor, entries changed.
+
+        Args:
+            rows: their numbers, sorted.
+            floors: the changes.
+            known: SHA-256 of the base, where it was computed before.
+        """
         base = hashlib.sha256()
         after = {floor: hashlib.sha256() for floor in sorted(floors)}
         changed = 0
         for block in self._blocks():
             current = self.current(block)
-            old = current.clone()
+            old = current.clone() if self.undo else current
             for undo in self.undo:
                 undo.overlay(self.slot.name, block, old)
-            base.update(_view(old))
+            if not known:
+                base.update(_view(old))
             here = torch.isin(block, rows).nonzero()[:, 0]
             values = old
             for floor, state in self.states(block[here], floors):
@@ -111,8 +118,9 @@ class Rows:
                     values = old.clone()
                     values[here] = state
                 after[floor].update(_view(values))
-            changed += _differing(current, values)
-        return Survey(base.hexdigest(), {floor: state.hexdigest() for floor, state in after.items()}, changed)
+            if values is not current:
+                changed += _differing(current, values)
+        return Survey(known or base.hexdigest(), {floor: state.hexdigest() for floor, state in after.items()}, changed)
 
     def write(self, file: File, rows: Tensor, floors: Floors) -> int:
         """Put the final state of `rows` into a file that holds the tensor at the same place; returns bytes written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..delta import Delta, canonical
@@ -43,12 +43,14 @@ class Stack:
         ledger: what suture.json says.
         layers: the patches, in the order of the ledger.
         undo: where base bits are kept.
+        seen: SHA-256 of tensors as they are on disk, as far as they were computed; shared by the stacks made of this one.
     """
 
     checkpoint: Checkpoint
     ledger: Ledger
     layers: tuple[Layer, ...] = ()
     undo: tuple[Undo, ...] = ()
+    seen: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, ledger: Ledger | None = None) -> Stack:
