@@ -98,8 +98,14 @@ class Checkpoint:
         return self.slots[name]
 
     def bytes(self) -> int:
-        """Return the size of all files that a copy would hold."""
-        return sum(regular(file).st_size for file in (*self.shards, *(self.path / other for other in self.others)))
+        """Return the bytes of disk that a copy of all files takes."""
+        return sum(taken(file) for file in (*self.shards, *(self.path / other for other in self.others)))
+
+
+def taken(file: Path) -> int:
+    """Return the bytes of disk that a file takes; its holes take none, and copies keep them."""
+    found = regular(file)
+    return min(found.st_size, found.st_blocks * 512)
 
 
 def inside(folder: Path, path: Path) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import UsageError, VerificationFailed
 from .disk import Disk, check_room, reported
-from .folder import KEPT, LEDGER
+from .folder import KEPT, LEDGER, taken
 from .header import regular
 from .ledger import Ledger
 from .locks import locked
@@ -42,7 +42,7 @@ def needed(plan: Plan, *, link: bool, shared: bool = False) -> int:
     if shared:
         return own + sum(change.bytes for change in plan.changes)
     if link:
-        return own + sum(regular(shard).st_size for shard in plan.by_shard())
+        return own + sum(taken(shard) for shard in plan.by_shard())
     return own + plan.checkpoint.bytes()
 
 
