@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench-surgery bench-judges bench-export patient clean
+.PHONY: demo test lint bench-surgery bench-judges bench-export bench-apply storm fuzz patient clean
 
 demo: $(INSTALLED)
 	$(BIN)/suture demo
@@ -20,6 +20,12 @@ bench-%: $(INSTALLED)
 
 bench-export: $(VENV)/.export
 	$(BIN)/python benchmarks/export.py
+
+storm: $(INSTALLED)  ## patches on disk while processes are killed and disks fail
+	$(BIN)/python benchmarks/storm.py
+
+fuzz: $(INSTALLED)  ## hostile patches and checkpoints
+	$(BIN)/python benchmarks/fuzz.py
 
 patient: $(INSTALLED)  ## train the bundled model again (about half an hour on two cores)
 	$(BIN)/python -m suture.patient.train --out src/suture/patient/model

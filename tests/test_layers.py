@@ -19,6 +19,12 @@ ALLOWED = {  # module -> modules of the package it may import
     "steer": {"errors", "delta"},
     "passes": {"errors", "dose", "hooks", "steer"},
     "patch": {"delta", "dose", "errors", "hub", "passes", "steer", "tensorfile"},
+    "overlap": {"delta", "patch"},
+    "checkpoint/disk": {"errors"},
+    "checkpoint/header": {"errors"},
+    "checkpoint/folder": {"errors", "checkpoint.header", "checkpoint.refusals"},
+    "checkpoint/refusals": {"checkpoint.folder"},
+    "checkpoint/undo": {"errors", "tensorfile", "checkpoint.disk", "checkpoint.header", "checkpoint.spans"},
     "layouts": set(),
     "anatomy": {"delta", "errors", "layouts"},
     "lm": {"anatomy", "errors"},
@@ -87,6 +93,12 @@ def test_metrics_know_no_method_and_no_patch():
         assert not any(m.split(".")[0] in ("methods", "locate", "patch", "cli") for m in imports(file))
 
 
+def test_patches_on_disk_know_no_model():
+    below = {"errors", "files", "tensorfile", "delta", "patch", "checkpoint"}
+    for file in (SOURCE / "checkpoint").glob("*.py"):
+        assert all(m.split(".")[0] in below for m in imports(file)), file
+
+
 def test_pictures_know_numbers_alone():
     for file in (SOURCE / "figures").glob("*.py"):
         assert all(m == "figures._svg" for m in imports(file)), file
@@ -126,6 +138,7 @@ def test_no_silent_except():
     [
         ("import suture", ["torch", "transformers", "rich"]),
         ("from suture.patch import Patch", ["transformers"]),
+        ("import suture.checkpoint.verbs, suture.checkpoint.difference, suture.overlap", ["transformers"]),
         ("import suture.cli.main", ["torch", "transformers", "numpy"]),
         ("import suture.runs", ["torch", "transformers", "numpy"]),
     ],

@@ -292,10 +292,23 @@ def edited(weight: Tensor, terms: tuple[Delta, ...], dtype: torch.dtype) -> Iter
     shape = tuple(weight.shape)
     rows = torch.unique(torch.cat([term.touched_rows(shape) for term in terms]))
     for part in _chunks(rows, shape):
-        old = weight[part.to(weight.device)].detach().double().cpu()
-        moved = change(terms, part, shape)
-        # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
-        yield part, torch.where(moved == 0, old, old + moved).to(dtype)
+        yield part, rounded(weight[part.to(weight.device)].detach().cpu(), terms, part, shape, dtype)
+
+
+def rounded(old: Tensor, terms: tuple[Delta, ...], rows: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Return the new values of some rows of a weight of `shape`; the one place where a change is rounded.
+
+    Args:
+        old: the rows as stored, (len(rows), ...).
+        terms: the changes, in canonical order.
+        rows: their numbers.
+        shape: of the whole weight.
+        dtype: the type the tensor has on disk.
+    """
+    old = old.double()
+    moved = change(terms, rows, shape)
+    # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
+    return torch.where(moved == 0, old, old + moved).to(dtype)
 
 
 def _random_like(values: Tensor, generator: torch.Generator) -> Tensor:

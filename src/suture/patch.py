@@ -17,7 +17,7 @@ import math
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -172,7 +172,7 @@ class Patch:
             "entries": entries,
         }  # no digits of noise
         made = Provenance(
-            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, effect, [], _versions()
+            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, effect, [], versions()
         )
         return cls(terms, before, made, after)
 
@@ -307,7 +307,7 @@ class Patch:
         parents = sorted(
             (_plain(self.provenance), _plain(other.provenance)), key=lambda p: json.dumps(p, sort_keys=True)
         )
-        made = Provenance("sum", base=self.provenance.base, parents=parents, library=_versions())
+        made = Provenance("sum", base=self.provenance.base, parents=parents, library=versions())
         return Patch(terms, {**self.before, **other.before}, made)
 
     def randomised(self, lm: Host, seed: int = 0) -> Patch:
@@ -350,13 +350,13 @@ class Patch:
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
             kinds = json.loads(metadata["terms"])
-            before = {
-                k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["before"]).items()
-            }
-            after = {
-                k: Stamp(tuple(v["shape"]), v["dtype"], v["sha256"]) for k, v in json.loads(metadata["after"]).items()
-            }
+            before = {k: _stamp(v) for k, v in json.loads(metadata["before"]).items()}
+            after = {k: _stamp(v) for k, v in json.loads(metadata["after"]).items()}
             provenance = Provenance(**json.loads(metadata["provenance"]))
+            for part in fields(Provenance):
+                expected = str if part.name == "method" else list if part.name == "parents" else dict
+                if not isinstance(getattr(provenance, part.name), expected):
+                    raise TypeError(f"{part.name} of its provenance is no {expected.__name__}")
             found: dict[str, list[Delta]] = {}
             for key, entry in kinds.items():
                 kind = KINDS[entry["kind"]]
@@ -448,11 +448,22 @@ def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, d
     return add
 
 
+def _stamp(content: dict[str, Any]) -> Stamp:
+    """Read a stamp from JSON, believing nothing."""
+    shape, dtype, digest = content["shape"], content["dtype"], content["sha256"]
+    if not all(type(size) is int and size >= 0 for size in shape) or dtype not in tensorfile.DTYPES:
+        raise ValueError(f"a stamp of {dtype} {shape}")
+    if not (isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
+        raise ValueError("a stamp without a SHA-256")
+    return Stamp(tuple(shape), dtype, digest)
+
+
 def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     return dict(vars(value))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions that decide what a patch is."""
     from importlib.metadata import version
 
     return {"suture": version("suture"), "torch": torch.__version__, "python": platform.python_version()}

@@ -10,7 +10,29 @@ from typing import Any
 import typer
 
 from ..errors import Interrupted, SutureError
-from . import bake, chat, check, demo, doctor, edit, evaluate, export, locate, methods, plan, presets, probe, runs, show
+from . import (
+    apply,
+    bake,
+    chat,
+    check,
+    combine,
+    demo,
+    diff,
+    doctor,
+    edit,
+    evaluate,
+    export,
+    fsck,
+    locate,
+    methods,
+    plan,
+    presets,
+    probe,
+    revert,
+    runs,
+    show,
+    verify,
+)
 
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
 INTERRUPTED = Interrupted.exit_code
@@ -38,6 +60,12 @@ app.command("check")(check.check)
 app.command("chat")(chat.chat)
 app.command("show")(show.show)
 app.command("export")(export.export)
+app.command("apply")(apply.apply)
+app.command("revert")(revert.revert)
+app.command("verify")(verify.verify)
+app.command("diff")(diff.diff)
+app.command("combine")(combine.combine)
+app.command("fsck")(fsck.fsck)
 app.command("runs")(runs.runs)
 app.command("resume")(runs.resume)
 app.command("methods")(methods.methods)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def show(
-    file: Annotated[Path, typer.Argument(help="A patch, probe or region file, or a report.json.")], json: Json = False
+    file: Annotated[Path, typer.Argument(help="A patch, probe or region file, a report.json, or a checkpoint.")],
+    json: Json = False,
 ) -> None:
     """Show what a file holds, where it comes from and what it was made for."""
     from ..errors import UsageError
@@ -22,6 +23,9 @@ def show(
     from ._console import Console
 
     console = Console(json)
+    if file.is_dir():
+        console.result(_checkpoint(console, file))
+        return
     if file.suffix == ".json" and file.is_file():
         console.result(_report(console, file))
         return
@@ -65,6 +69,24 @@ def _report(console: Console, file: Path) -> dict[str, Any]:
         ) from problem
     console.table(["property", "base", "edited", "n"], rows, title)
     return dict(report)
+
+
+def _checkpoint(console: Console, folder: Path) -> dict[str, Any]:
+    from ..checkpoint.ledger import Ledger
+    from ..errors import UsageError
+
+    ledger = Ledger.load(folder)
+    if not ledger.patches:
+        raise UsageError(f"no patch is on {folder}", why="It has no suture.json.", fix="Give a patched checkpoint.")
+    rows = [
+        [str(number), e.name, e.sha256[:12], e.method, f"{e.scale:g}", str(e.floor), "; ".join(e.forced) or "-"]
+        for number, e in enumerate(ledger.patches, 1)
+    ]
+    console.table(["no.", "patch", "sha256", "method", "scale", "floor", "forced"], rows, f"patches on {folder}")
+    tensors = [[name, m.dtype, m.base[:12], m.current[:12]] for name, m in ledger.tensors.items()]
+    console.table(["tensor", "type", "sha256 before", "sha256 now"], tensors)
+    console.say(f"check it: suture verify {folder}    take patches off: suture revert {folder} -o OUT")
+    return ledger.plain()
 
 
 def _patch(console: Console, file: Path) -> dict[str, Any]:

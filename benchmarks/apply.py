@@ -1,0 +1,228 @@
+"""What a patch on disk costs, on synthetic bf16 checkpoints with the shapes of Llama 3 8B and (sparse files) 70B.
+
+    python benchmarks/apply.py --gb 8
+
+  copy_ratio            seconds of `suture apply -o OUT` / seconds of `cp` and fsync of the same files
+  in_place_bytes_ratio  bytes written in place (rows, undo data, journal, ledger) / bytes of the touched rows
+  in_place_time_share   seconds of `suture apply --in-place` / seconds of `suture apply -o OUT`
+  peak_rss_mb(_double)  largest memory of the process, for a checkpoint of half of --gb, and of --gb
+  sparse_*              the same for 70B shapes in files with holes: nothing that large is read or written
+
+64 rows of the gate of every block are touched by one direction, as Model Surgery does. All files are deleted at the end.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from _common import finish, note, table
+
+from suture.checkpoint.folder import Checkpoint
+from suture.checkpoint.rows import Rows
+from suture.delta import LowRank
+from suture.patch import Patch, Provenance, Stamp
+
+ROWS = 64
+SHARD = 4_500_000_000  # bytes, as save_pretrained does
+LLAMA_8B = {"hidden": 4096, "inner": 14336, "heads": 1024, "layers": 32, "vocab": 128256}
+LLAMA_70B = {"hidden": 8192, "inner": 28672, "heads": 1024, "layers": 80, "vocab": 128256}
+CHILD = """
+import json, sys, time
+from pathlib import Path
+import torch
+from suture.checkpoint.disk import Disk
+from suture.checkpoint.verbs import apply, revert
+torch.set_num_threads(1)
+class Counting(Disk):
+    written = 0
+import suture.checkpoint.disk as disk
+write = disk.File.write
+def counted(self, data, offset):
+    Counting.written += len(data)
+    write(self, data, offset)
+disk.File.write = counted
+def peak_mb():  # not ru_maxrss: that of a child begins with what its parent had
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1000
+started = peak_mb()
+verb, path, patch, out = sys.argv[1:]
+began = time.monotonic()
+where = {"in_place": True} if out == "-" else {"out": Path(out)}
+outcome = (apply(Path(path), [Path(patch)], **where) if verb == "apply" else revert(Path(path), **where))
+seconds = time.monotonic() - began
+peak = peak_mb()
+copied = Path(patch).stat().st_size
+print(json.dumps({"seconds": seconds, "peak": peak, "started": started, "written": Counting.written + copied,
+                  "touched": outcome.bytes}))
+"""
+
+
+def shapes(size: dict, layers: int, vocab: bool) -> dict[str, tuple[int, ...]]:
+    found, hidden = {}, size["hidden"]
+    for layer in range(layers):
+        prefix = f"model.layers.{layer}."
+        for part, out in {"q": hidden, "k": size["heads"], "v": size["heads"], "o": hidden}.items():
+            found[f"{prefix}self_attn.{part}_proj.weight"] = (out, hidden)
+        found[prefix + "mlp.gate_proj.weight"] = found[prefix + "mlp.up_proj.weight"] = (size["inner"], hidden)
+        found[prefix + "mlp.down_proj.weight"] = (hidden, size["inner"])
+        found[prefix + "input_layernorm.weight"] = found[prefix + "post_attention_layernorm.weight"] = (hidden,)
+    if vocab:
+        found["model.embed_tokens.weight"] = found["lm_head.weight"] = (size["vocab"], hidden)
+    return found
+
+
+def make(folder: Path, tensors: dict[str, tuple[int, ...]], *, sparse: bool) -> Path:
+    """Write a checkpoint of these shapes: random numbers, or holes."""
+    folder.mkdir()
+    groups: list[list[str]] = [[]]
+    filled = 0
+    for name, shape in tensors.items():
+        size = 2 * torch.Size(shape).numel()
+        if filled + size > SHARD and groups[-1]:
+            groups.append([])
+            filled = 0
+        groups[-1].append(name)
+        filled += size
+    block = (torch.randint(0, 2**15, (1 << 25,), dtype=torch.int16) % 0x0800 + 0x3C00).numpy().tobytes()  # +0.008 .. +2
+    where = {}
+    for number, names in enumerate(groups, 1):
+        file = folder / f"model-{number:05}-of-{len(groups):05}.safetensors"
+        header, position = {"__metadata__": {"format": "pt"}}, 0
+        for name in names:
+            end = position + 2 * torch.Size(tensors[name]).numel()
+            header[name] = {"dtype": "BF16", "shape": list(tensors[name]), "data_offsets": [position, end]}
+            where[name], position = file.name, end
+        text = json.dumps(header).encode()
+        with file.open("wb") as stream:
+            stream.write(struct.pack("<Q", len(text)) + text)
+            if sparse:
+                stream.truncate(8 + len(text) + position)
+            else:
+                for begin in range(0, position, len(block)):
+                    stream.write(memoryview(block)[: min(len(block), position - begin)])
+            stream.flush()
+            os.fsync(stream.fileno())
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    (folder / "config.json").write_text(json.dumps({"tie_word_embeddings": False}))
+    return folder
+
+
+def patch_for(folder: Path, path: Path, layers: range) -> Path:
+    """A patch of 64 rows of the gates of some blocks."""
+    g = torch.Generator().manual_seed(0)
+    checkpoint, terms, before = Checkpoint.open(folder), {}, {}
+    for layer in layers:
+        slot = checkpoint.slots[f"model.layers.{layer}.mlp.gate_proj.weight"]
+        rows = torch.randperm(slot.shape[0], generator=g)[:ROWS].sort().values
+        terms[slot.name] = (LowRank(torch.ones(ROWS, 1), 0.1 * torch.randn(1, slot.shape[1], generator=g), rows),)
+        before[slot.name] = Stamp(slot.shape, slot.dtype, Rows(slot, slot.shape).sha256())
+    return Patch(terms, before, Provenance("bench")).save(path)
+
+
+def measured(verb: str, folder: Path, patch: Path, out: Path | str) -> dict:
+    os.sync()  # what was written before is not this run's
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, verb, str(folder), str(patch), str(out)], capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    result = json.loads(done.stdout)
+    note(f"{verb} {folder.name} -> {out}: {result}")
+    return result
+
+
+def copied(folder: Path, out: Path) -> float:
+    """Seconds of a plain copy that has reached the disk."""
+    os.sync()
+    began = time.monotonic()
+    subprocess.run(["cp", "-r", "--reflink=never", str(folder), str(out)], check=True)
+    for file in out.iterdir():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+    return time.monotonic() - began
+
+
+def dense(work: Path, gb: float) -> dict:
+    per_layer = 2 * sum(torch.Size(s).numel() for s in shapes(LLAMA_8B, 1, False).values())
+    peaks = []
+    for share in (0.5, 1.0):
+        vocab = share * gb > 6
+        layers = max(1, min(LLAMA_8B["layers"], int((share * gb * 1e9 - vocab * 2.1e9) / per_layer)))
+        folder = make(work / f"made{share}", shapes(LLAMA_8B, layers, vocab), sparse=False)
+        note(f"made {layers} blocks, {sum(f.stat().st_size for f in folder.iterdir()) / 1e9:.2f} GB")
+        patch = patch_for(folder, work / f"patch{share}", range(layers))
+        plain = None
+        if share == 1.0:
+            plain = copied(folder, work / "plain")
+            note(f"cp took {plain:.1f} s")
+            shutil.rmtree(work / "plain")
+        new = measured("apply", folder, patch, work / "out")
+        peaks.append(new["peak"])
+        if share == 0.5:
+            shutil.rmtree(folder)
+            shutil.rmtree(work / "out")
+    shutil.rmtree(work / "out")
+    place = measured("apply", folder, patch, "-")
+    back = measured("revert", folder, patch, "-")
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    shutil.rmtree(folder)
+    return {
+        "gigabytes": round(size / 1e9, 2),
+        "copy_s": round(plain, 2),
+        "apply_s": round(new["seconds"], 2),
+        "in_place_s": round(place["seconds"], 2),
+        "revert_in_place_s": round(back["seconds"], 2),
+        "copy_ratio": round(new["seconds"] / plain, 3),
+        "in_place_bytes_ratio": round(place["written"] / place["touched"], 3),
+        "in_place_bytes_share": round(place["written"] / size, 6),
+        "in_place_time_share": round(place["seconds"] / new["seconds"], 3),
+        "peak_rss_mb": round(peaks[0], 1),
+        "peak_rss_mb_double": round(peaks[1], 1),
+        "started_rss_mb": round(new["started"], 1),
+    }
+
+
+def sparse(work: Path) -> dict:
+    folder = make(work / "70B", shapes(LLAMA_70B, LLAMA_70B["layers"], True), sparse=True)
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    patch = patch_for(folder, work / "patch70", range(0, 80, 20))
+    new = measured("apply", folder, patch, work / "out70")
+    taken = sum(f.stat().st_blocks * 512 for f in (work / "out70").rglob("*") if f.is_file())
+    shutil.rmtree(work / "out70")
+    place = measured("apply", folder, patch, "-")
+    shutil.rmtree(folder)
+    return {
+        "sparse_gigabytes": round(size / 1e9, 1),
+        "sparse_apply_s": round(new["seconds"], 2),
+        "sparse_in_place_s": round(place["seconds"], 2),
+        "sparse_disk_mb": round(taken / 1e6, 1),
+        "sparse_peak_rss_mb": round(max(new["peak"], place["peak"]), 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--gb", type=float, default=8, help="size of the checkpoint; about 2.5 times that is used at once"
+    )
+    parser.add_argument("--folder", default=None, help="where to work (default: the system's temporary folder)")
+    parser.add_argument("--no-sparse", action="store_true", help="leave the 70B shapes out")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder) as work:
+        free = shutil.disk_usage(work).free / 1e9
+        if free < 2.5 * given.gb:
+            sys.exit(f"{2.5 * given.gb:.0f} GB of free disk are needed, {free:.0f} GB are there; give a smaller --gb")
+        result = dense(Path(work), given.gb) | ({} if given.no_sparse else sparse(Path(work)))
+    table("Patches on disk", ["what", "measured"], [[key, str(value)] for key, value in result.items()])
+    finish(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Patches on disk while everything goes wrong: kill -9, failing disks, a full disk, many runs at once.
+
+    python benchmarks/storm.py --rounds 300 --mb 8
+
+Counts, for new folders and in place:
+  killed    a child is killed at a random instant; the checkpoint is then the old or the new one, and nothing else
+  failing   the n-th write, flush, rename, open ... fails, for every n; once, and for good
+  full      a tmpfs (else: limits on the size of files) with ever more room until it suffices
+  crowd     16 processes at once on one output: exactly one wins
+"""
+
+import argparse
+import errno
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from _common import finish, note, table
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from checkpoint_parts import Failing, digests, in_child, patch_of, write_checkpoint
+from suture.checkpoint.folder import INTENT
+from suture.checkpoint.fsck import fsck
+from suture.checkpoint.verbs import apply, revert
+from suture.checkpoint.verify import verify
+from suture.errors import ResourceError, SutureError
+
+CROWD = 16
+
+
+class Storm:
+    """A base, a patch, and the states that may be seen."""
+
+    def __init__(self, work: Path, mb: float) -> None:
+        self.work, rows = work, max(64, int(mb * 1e6 / 4 / 512))
+        g = torch.Generator().manual_seed(0)
+        tensors = {f"w{n}": torch.randn(rows, 256, generator=g).bfloat16() for n in range(4)}
+        tensors |= {f"still{n}": torch.randn(rows, 256, generator=g).bfloat16() for n in range(4)}
+        self.base = write_checkpoint(work / "base", tensors, 3)
+        self.patch = patch_of(tensors, 0, ("w0", "w1", "w2", "w3")).save(work / "patch")
+        self.old = digests(self.base)
+        apply(self.base, [self.patch], work / "new")
+        self.new = digests(work / "new")
+        began = time.monotonic()
+        apply(self.base, [self.patch], work / "timed")
+        self.seconds = time.monotonic() - began
+        shutil.rmtree(work / "timed")
+
+    def sound(self, folder: Path) -> bool:
+        return digests(folder) in (self.old, self.new) and not [f for f in verify(folder) if f.problem]
+
+
+def killed_new(storm: Storm, rounds: int, seed: int) -> dict:
+    rng, out = random.Random(seed), storm.work / "out"
+    counts = {"rounds": rounds, "killed": 0, "left": 0, "bad": 0}
+    for _ in range(rounds):
+        counts["killed"] += kill_within(
+            lambda: apply(storm.base, [storm.patch], out), rng.uniform(0, 1.1 * storm.seconds)
+        )
+        good = not out.exists() or digests(out) == storm.new
+        counts["left"] += (storm.work / "out.partial").exists()
+        counts["bad"] += not good or digests(storm.base) != storm.old
+        shutil.rmtree(out, ignore_errors=True)
+    apply(storm.base, [storm.patch], out)
+    counts["bad"] += digests(out) != storm.new or (storm.work / "out.partial").exists()  # the next run sweeps
+    shutil.rmtree(out)
+    return counts
+
+
+def killed_in_place(storm: Storm, rounds: int, seed: int) -> dict:
+    rng, path = random.Random(seed), storm.work / "place"
+    shutil.copytree(storm.base, path)
+    counts = {"rounds": rounds, "killed": 0, "left": 0, "bad": 0, "finished": 0, "rolled back": 0}
+    for _ in range(rounds):
+        if digests(path) == storm.old:
+            call = lambda: apply(path, [storm.patch], in_place=True)  # noqa: E731
+        else:
+            call = lambda: revert(path, in_place=True)  # noqa: E731
+        counts["killed"] += kill_within(call, rng.uniform(0, 1.1 * storm.seconds))
+        begun, rollback = (path / INTENT).exists(), rng.random() < 0.5
+        counts["left"] += begun
+        if begun and rng.random() < 0.5:  # the repair is killed, too
+            kill_within(lambda: fsck(path, rollback=rollback), rng.uniform(0, storm.seconds))  # noqa: B023
+        repaired, findings = fsck(path, rollback=rollback)
+        counts["finished"] += "finished an interrupted run" in repaired
+        counts["rolled back"] += "rolled back an interrupted run" in repaired
+        counts["bad"] += bool([f for f in findings if f.problem]) or not storm.sound(path)
+    shutil.rmtree(path)
+    return counts
+
+
+def kill_within(call, seconds: float) -> bool:
+    """Run in a child, kill -9 it after so many seconds; returns whether it was still alive."""
+    child = os.fork()
+    if not child:
+        try:
+            call()
+        finally:
+            os._exit(0)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return False
+        time.sleep(min(0.0005, seconds))
+    os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def failing(storm: Storm) -> dict:
+    counts = {"rounds": 0, "errors": 0, "bad": 0, "false ok": 0}
+    for in_place in (False, True):
+        for code in (errno.ENOSPC, errno.EIO):
+            for forever in (False, True):
+                for at in range(1, 10_000):
+                    path = storm.work / "failing"
+                    if in_place:
+                        shutil.copytree(storm.base, path)
+                    disk = Failing(at, code, forever=forever)
+                    where = {"in_place": True} if in_place else {"out": path}
+                    counts["rounds"] += 1
+                    try:
+                        apply(path if in_place else storm.base, [storm.patch], **where, disk=disk)
+                        ok = True
+                    except ResourceError:
+                        ok = False
+                        counts["errors"] += 1
+                    if path.exists():
+                        if in_place:
+                            fsck(path)
+                        counts["bad"] += not storm.sound(path)
+                        counts["false ok"] += ok and digests(path) != storm.new
+                        shutil.rmtree(path)
+                    else:
+                        counts["false ok"] += ok
+                    if disk.count < at:
+                        break
+    counts["bad"] += digests(storm.base) != storm.old
+    return counts
+
+
+def full(storm: Storm) -> dict:
+    """A disk with ever more room. Twice: as it is, and with the check for room switched off."""
+    from suture.checkpoint import output
+
+    mount = storm.work / "small"
+    mount.mkdir()
+    size = sum(f.stat().st_size for f in storm.base.rglob("*") if f.is_file())
+    counts = {"rounds": 0, "exit 6": 0, "bad": 0, "with bytes needed": 0, "how": ""}
+    check = output.check_room
+    for blind in (False, True):
+        output.check_room = (lambda *_: None) if blind else check
+        for share in (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.1, 1.2, 3.0):
+            room = int(size * share)
+            mounted = not subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(mount)], capture_output=True
+            ).returncode
+            counts["how"] = "tmpfs" if mounted else "limit on file size"
+            out, counts["rounds"] = mount / "out", counts["rounds"] + 1
+            try:
+                code = in_child(lambda: limited(storm, out, None if mounted else room))  # noqa: B023
+                counts["exit 6"] += code == ResourceError.exit_code
+                whole = out.exists() and digests(out) == storm.new
+                counts["bad"] += (code == 0) != whole or out.exists() != whole or bool(list(mount.glob("*.partial")))
+                counts["bad"] += code not in (0, ResourceError.exit_code)
+                if not blind and mounted:
+                    try:
+                        shutil.rmtree(out, ignore_errors=True)
+                        apply(storm.base, [storm.patch], out)
+                    except ResourceError as problem:
+                        counts["with bytes needed"] += "bytes are needed" in problem.what
+            finally:
+                if mounted:
+                    subprocess.run(["umount", str(mount)], check=True)
+                shutil.rmtree(out, ignore_errors=True)
+    output.check_room = check
+    return counts
+
+
+def limited(storm: Storm, out: Path, room: int | None) -> None:
+    if room is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room // 3, room // 3))
+    apply(storm.base, [storm.patch], out)
+
+
+def crowd(storm: Storm, rounds: int) -> dict:
+    counts = {"rounds": 0, "winners": 0, "bad": 0}
+    for number in range(rounds):
+        for in_place in (False, True):
+            path = storm.work / f"crowd{number}{in_place}"
+            if in_place:
+                shutil.copytree(storm.base, path)
+            go = time.monotonic() + 0.2
+            children = [os.fork() or attempt(storm, path, in_place, go) for _ in range(CROWD)]
+            codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+            counts["rounds"] += 1
+            counts["winners"] += codes.count(0)
+            counts["bad"] += codes.count(0) != 1 or digests(path) != storm.new or not set(codes) <= {0, 2, 5, 6}
+            counts["bad"] += path.with_name(f"{path.name}.partial").exists()
+            shutil.rmtree(path)
+    return counts
+
+
+def attempt(storm: Storm, path: Path, in_place: bool, go: float) -> int:
+    code = 99
+    try:
+        while time.monotonic() < go:
+            pass
+        if in_place:
+            apply(path, [storm.patch], in_place=True)
+        else:
+            apply(storm.base, [storm.patch], path)
+        code = 0
+    except SutureError as problem:
+        code = problem.exit_code
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=300, help="kills of each kind")
+    parser.add_argument("--mb", type=float, default=4, help="size of the checkpoint")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", default=None, help="where to work (default: the system's temporary folder)")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(dir=given.folder) as work:
+        storm = Storm(Path(work), given.mb)
+        note(f"an apply takes {storm.seconds:.3f} s")
+        results = {}
+        for name, run in {
+            "killed, new folder": lambda: killed_new(storm, given.rounds, given.seed),
+            "killed, in place": lambda: killed_in_place(storm, given.rounds, given.seed + 1),
+            "failing disk": lambda: failing(storm),
+            "full disk": lambda: full(storm),
+            "crowd of 16": lambda: crowd(storm, max(2, given.rounds // 30)),
+        }.items():
+            results[name] = run()
+            note(f"{name}: {results[name]}")
+    table(
+        "What was seen",
+        ["campaign", "rounds", "bad"],
+        [[n, str(r["rounds"]), str(r["bad"])] for n, r in results.items()],
+    )
+    bad = sum(r["bad"] + r.get("false ok", 0) for r in results.values())
+    finish({"bad": bad, "megabytes": given.mb, "campaigns": results})
+    sys.exit(4 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

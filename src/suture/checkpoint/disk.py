@@ -1,0 +1,211 @@
+"""Every change suture makes to a disk below a checkpoint, in one place: counted, flushed, and able to be made to fail.
+
+A `Disk` calls `step` before each operation. The tests and campaigns replace it: the n-th operation fails, or the process
+is killed there. Nothing else in this package writes.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import ResourceError, UsageError
+
+FICLONE = 0x40049409  # ioctl of Linux: share the blocks of another file
+BUFFER = 1 << 24  # bytes moved at a time where the kernel can not copy by itself
+EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
+
+
+class File:
+    """A file open for writing; see `Disk.create` and `Disk.edit`."""
+
+    def __init__(self, disk: Disk, path: Path, handle: int) -> None:
+        self.disk, self.path, self.handle = disk, path, handle
+
+    def write(self, data: bytes | memoryview, offset: int) -> None:
+        """Write all of `data` at a byte offset."""
+        self.disk.step("write", self.path)
+        rest = memoryview(data)
+        while rest:
+            count = os.pwrite(self.handle, rest, offset)
+            offset, rest = offset + count, rest[count:]
+
+
+class Disk:
+    """The operations that change a disk."""
+
+    def step(self, what: str, path: Path) -> None:
+        """Do nothing; called before every operation with its name and place."""
+
+    @contextmanager
+    def create(self, path: Path) -> Iterator[File]:
+        """Open a file that must not be there yet; on leaving without an error its content is on the disk."""
+        with self._open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
+            yield file
+
+    @contextmanager
+    def edit(self, path: Path) -> Iterator[File]:
+        """Open a file of ours to overwrite parts of it; flushed on leaving without an error."""
+        with self._open(path, os.O_RDWR) as file:
+            yield file
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Put a small file in its place, whole or not at all, and on the disk."""
+        partial = path.with_name(f"{path.name}.partial")
+        self.remove(partial)
+        with self.create(partial) as file:
+            file.write(content, 0)
+        self.rename(partial, path)
+        self.flush(path.parent)
+
+    def copy(self, source: Path, target: Path) -> bool:
+        """Copy a file with its holes; shares its blocks where the file system can. Returns whether it did."""
+        with source.open("rb") as stream, self.create(target) as file:
+            if self.clone(stream.fileno(), file):
+                return True
+            size = os.fstat(stream.fileno()).st_size
+            os.ftruncate(file.handle, size)
+            for begin, end in _data(stream.fileno(), size):
+                self.step("write", target)
+                _transfer(stream.fileno(), file.handle, begin, end)
+        return False
+
+    def clone(self, source: int, file: File) -> bool:
+        """Make an empty file share the blocks of an open one. Returns whether the file system can."""
+        try:
+            fcntl.ioctl(file.handle, FICLONE, source)
+        except OSError as problem:
+            if problem.errno in NO_CLONE:
+                return False
+            raise
+        return True
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name."""
+        self.step("link", target)
+        target.hardlink_to(source.resolve())
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Rename a file or folder."""
+        self.step("rename", target)
+        source.rename(target)
+
+    def folder(self, path: Path) -> None:
+        """Make a folder unless it is there."""
+        self.step("folder", path)
+        path.mkdir(exist_ok=True)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or an empty folder, if there; never what a link points to."""
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        self.step("remove", path)
+        path.rmdir() if stat.S_ISDIR(mode) else path.unlink()
+
+    def clear(self, folder: Path) -> None:
+        """Remove everything below a folder; links are removed, not followed."""
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not path.is_symlink():
+                self.clear(path)
+            self.remove(path)
+
+    def flush(self, folder: Path) -> None:
+        """Bring the names of a folder to the disk."""
+        self.step("flush", folder)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            self.sync(handle)
+        finally:
+            os.close(handle)
+
+    def sync(self, handle: int) -> None:
+        """Wait until what was written to an open file or folder is on the disk."""
+        os.fsync(handle)
+
+    @contextmanager
+    def _open(self, path: Path, flags: int) -> Iterator[File]:
+        self.step("open", path)
+        handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            yield File(self, path, handle)
+            self.step("flush", path)
+            self.sync(handle)
+        finally:
+            os.close(handle)
+
+
+DISK = Disk()
+
+
+@contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Turn what the system refuses into an error for users.
+
+    Raises:
+        ResourceError: when the disk is full or fails.
+        UsageError: when the place can not be used.
+    """
+    try:
+        yield
+    except OSError as problem:
+        why = f"{problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}"
+        if problem.errno in EXHAUSTED:
+            raise ResourceError(what, why=why, fix="Free some disk, or write elsewhere.") from problem
+        raise UsageError(what, why=why, fix="Choose a place that can be read and written.") from problem
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raise ResourceError unless `needed` bytes are free where a folder lies (or will lie)."""
+    while not folder.exists():
+        folder = folder.parent
+    system = os.statvfs(folder)
+    free = system.f_bavail * system.f_frsize
+    if needed > free:
+        raise ResourceError(
+            f"not enough disk: {needed} bytes are needed, {free} are free",
+            why=f"On the disk of {folder}.",
+            fix="Free some disk, write elsewhere, or use --in-place (touched rows only) or --link.",
+        )
+
+
+def _data(handle: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield (begin, end) of the parts of a file that are not holes."""
+    end = 0
+    while end < size:
+        try:
+            begin = os.lseek(handle, end, os.SEEK_DATA)
+        except OSError as problem:
+            if problem.errno == errno.ENXIO:  # nothing but a hole is left
+                return
+            begin, end = end, size  # a file system that knows no holes
+        else:
+            end = os.lseek(handle, begin, os.SEEK_HOLE)
+        yield begin, end
+
+
+def _transfer(source: int, target: int, begin: int, end: int) -> None:
+    """Copy a part of a file to the same place of another."""
+    by_kernel = True
+    while begin < end:
+        count = min(end - begin, 1 << 30)
+        try:
+            done = os.copy_file_range(source, target, count, begin, begin) if by_kernel else 0
+        except OSError as problem:
+            if problem.errno not in NO_CLONE:
+                raise
+            done = 0
+        if not done:
+            by_kernel = False
+            block = os.pread(source, min(count, BUFFER), begin)
+            if not block:
+                raise OSError(errno.EIO, "the file became shorter while it was copied")
+            done = os.pwrite(target, block, begin)
+        begin += done

@@ -1,0 +1,109 @@
+"""Whether a patch fits a checkpoint, and on which floor it stands. Reads; never writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import PatchMismatch, UnsupportedModel
+from .refusals import tied
+from .stack import Layer, Stack, check_editable
+
+
+def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
+    """Return a patch with the floor on which it stands: with the others made for the same weights, or above them.
+
+    Raises:
+        PatchMismatch: when it was made for other weights, or is on already (unless `force`; then what differs is kept).
+        UnsupportedModel: when it would change an embedding that is also the output head (unless `force`).
+    """
+    checkpoint, patch = stack.checkpoint, layer.patch
+    check_editable(checkpoint, patch)
+    differs = []
+    for name in patch.before:
+        if why := tied(checkpoint, name):
+            if not force:
+                raise UnsupportedModel(
+                    f"{name} is both input embedding and output head",
+                    why=why,
+                    fix="Untie them first (a head of its own, tie_word_embeddings false), or mean both: --force.",
+                )
+            differs.append(f"{name}: {why}")
+    current = {name: current_digest(stack, name) for name in patch.before}
+    if any(layer.entry.sha256 == other.entry.sha256 for other in stack.layers):
+        if not force:
+            raise PatchMismatch(
+                f"{layer.entry.name} is already on {checkpoint.path}",
+                fix=f"Take it off: suture revert {checkpoint.path}",
+            )
+        differs.append("applied before")
+    top = max((other.entry.floor for other in stack.layers), default=0)
+    new = top + 1 if stack.layers else 0
+    for floor in [top, *([new] if new > top else []), *range(top - 1, -1, -1)]:
+        if _fits(stack, layer, floor, current) and not _under(stack, layer, floor):
+            return _on(layer, floor, differs)
+    reasons = _differences(stack, layer, current)
+    if not force:
+        raise PatchMismatch(reasons[0], why="; ".join(reasons[1:3]) or _why(layer, current), fix=_fix(layer))
+    return _on(layer, new, [*differs, *reasons])
+
+
+def current_digest(stack: Stack, name: str) -> str:
+    """Return the SHA-256 of a tensor as it is on disk, checked against the ledger if a patch has touched it.
+
+    Raises:
+        PatchMismatch: when something else has changed it since.
+    """
+    found = stack.seen[name] = stack.seen.get(name) or stack.rows(name).sha256()
+    mark = stack.ledger.tensors.get(name)
+    if mark and found != mark.current:
+        raise PatchMismatch(
+            f"{name} was changed since its patches were applied",
+            why=f"sha256 {found[:8]}.. instead of {mark.current[:8]}..",
+            fix=f"See what is wrong: suture verify {stack.checkpoint.path}",
+        )
+    return found
+
+
+def _fits(stack: Stack, layer: Layer, floor: int, current: dict[str, str]) -> bool:
+    for name, stamp in layer.patch.before.items():
+        mark = stack.ledger.tensors.get(name)
+        seen = mark.below(floor) if mark else current[name]
+        if (stamp.sha256, stamp.dtype) != (seen, stack.checkpoint.slot(name).dtype):
+            return False
+    return True
+
+
+def _under(stack: Stack, layer: Layer, floor: int) -> bool:
+    """Return whether a patch would slip under another that was made on what is there now."""
+    return any(
+        other.entry.floor > floor and other.patch.terms.keys() & layer.patch.terms.keys() for other in stack.layers
+    )
+
+
+def _differences(stack: Stack, layer: Layer, current: dict[str, str]) -> list[str]:
+    found = []
+    for name, stamp in layer.patch.before.items():
+        dtype = stack.checkpoint.slot(name).dtype
+        if dtype != stamp.dtype:
+            found.append(f"{name} is {dtype}, the patch was made for {stamp.dtype}")
+        elif current[name] != stamp.sha256:
+            found.append(
+                f"{name} differs from the weight this patch was made for "
+                f"(sha256 {current[name][:8]}.. instead of {stamp.sha256[:8]}..)"
+            )
+    return found or ["its tensors belong to different floors of the stack"]
+
+
+def _why(layer: Layer, current: dict[str, str]) -> str:
+    after = layer.patch.after
+    if after and all(current[name] == stamp.sha256 for name, stamp in after.items()):
+        return "The checkpoint is what this patch makes: it is already patched."
+    return "Another revision, another patch, or damaged?"
+
+
+def _fix(layer: Layer) -> str:
+    return f"Use the base model: {layer.patch.provenance.base.get('name', '?')}; or mean it: --force"
+
+
+def _on(layer: Layer, floor: int, differs: list[str]) -> Layer:
+    return replace(layer, entry=replace(layer.entry, floor=floor, forced=differs))

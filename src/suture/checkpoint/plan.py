@@ -1,0 +1,150 @@
+"""What a change of a stack will write: computed and checked in full before the first byte is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import CorruptFile, NoEffect, VerificationFailed
+from .folder import Checkpoint
+from .ledger import Entry, Ledger, Mark
+from .rows import Floors, Rows, touched
+from .stack import Stack
+from .undo import Piece
+
+Progress = Callable[[str, int, int], None]
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of one tensor.
+
+    Attributes:
+        rows: the tensor on disk.
+        floors: the changes it will have.
+        write: rows that may differ from what is on disk.
+        digest: SHA-256 that it will have.
+        entries: numbers that change, against what is on disk now.
+    """
+
+    rows: Rows
+    floors: Floors
+    write: Tensor = field(repr=False)
+    digest: str
+    entries: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that are overwritten."""
+        return len(self.write) * self.rows.width
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A change of the stack of one checkpoint.
+
+    Attributes:
+        old: the stack that is on it.
+        new: the stack that will be.
+        changes: what becomes of each tensor that differs.
+        marks: what the new ledger says of each touched tensor.
+    """
+
+    old: Stack
+    new: Stack
+    changes: list[Change]
+    marks: dict[str, Mark]
+
+    @classmethod
+    def make(cls, old: Stack, new: Stack, progress: Progress = silent) -> Plan:
+        """Compute every hash of the new stack.
+
+        Raises:
+            NoEffect: when no byte would change.
+            VerificationFailed: when a patch does not give what it promises.
+            CorruptFile: when the kept base bits are not those they were.
+        """
+        changes, marks = [], {}
+        names = sorted({*old.tensors, *new.tensors})
+        for number, name in enumerate(names):
+            progress(name, number + 1, len(names))
+            kept = old.ledger.tensors.get(name)
+            if kept and _entries(old, name) == _entries(new, name):
+                marks[name] = kept
+                continue
+            rows = (new if name in new.tensors else old).rows(name)
+            floors = new.floors(name)
+            write = touched([*old.touched(name), *new.touched(name)], rows.shape)
+            survey = rows.survey(write, floors, "" if kept else old.seen.get(name, ""))
+            if kept and survey.base != kept.base:
+                raise CorruptFile(
+                    f"the kept base bits of {name} are damaged",
+                    why=f"sha256 {survey.base[:8]}.. instead of {kept.base[:8]}..",
+                    fix="Take the base checkpoint again.",
+                )
+            if name in new.tensors:
+                after = survey.after or {0: survey.base}
+                marks[name] = Mark(rows.shape, rows.slot.dtype, survey.base, after)
+                _check_promise(new, name, marks[name])
+            digest = survey.after[max(survey.after)] if survey.after else survey.base
+            changes.append(Change(rows, floors, write, digest, survey.changed))
+        if not any(change.entries for change in changes):
+            raise NoEffect(
+                f"no byte of {old.checkpoint.path} would change",
+                why="The change is zero, or too small for the weights' precision.",
+                fix="Raise --scale, or make a stronger patch.",
+            )
+        return cls(old, new, changes, marks)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint that is read."""
+        return self.old.checkpoint
+
+    def pieces(self) -> list[Piece]:
+        """Return the base bits that the new stack needs."""
+        found = []
+        for name in self.new.tensors:
+            rows = self.new.rows(name)
+            width = int(torch.Size(rows.shape[1:]).numel())
+            kept = touched(self.new.touched(name), rows.shape)
+            found.append(Piece(name, rows.slot.dtype, width, kept, rows.parts, rows.base, rows.dtype.itemsize))
+        return found
+
+    def ledger(self, undo: str) -> Ledger:
+        """Return the ledger of the result."""
+        return Ledger([layer.entry for layer in self.new.layers], undo, self.marks) if self.new.layers else Ledger()
+
+    def by_shard(self) -> dict[Path, list[Change]]:
+        """Return the changes by the file they are in."""
+        found: dict[Path, list[Change]] = {}
+        for change in self.changes:
+            found.setdefault(change.rows.slot.file, []).append(change)
+        return found
+
+
+def _entries(stack: Stack, name: str) -> list[Entry]:
+    return [layer.entry for layer in stack.layers if name in layer.patch.terms]
+
+
+def _check_promise(stack: Stack, name: str, mark: Mark) -> None:
+    """A patch that is alone on its floor, at full strength, on what it was made for, has promised the very bytes."""
+    for floor, digest in mark.after.items():
+        here = [layer for layer in stack.layers if layer.entry.floor == floor and name in layer.patch.terms]
+        if len(here) != 1 or here[0].entry.scale != 1 or name not in here[0].patch.after:
+            continue
+        before, promised = here[0].patch.before[name], here[0].patch.after[name]
+        if (before.sha256, before.dtype) == (mark.below(floor), mark.dtype) and promised.sha256 != digest:
+            raise VerificationFailed(
+                f"{name} does not become what {here[0].entry.name} promises",
+                why=f"sha256 {digest[:8]}.. instead of {promised.sha256[:8]}..",
+                fix="Make the patch again; if that does not help, report this as a bug.",
+            )

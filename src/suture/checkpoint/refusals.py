@@ -1,0 +1,50 @@
+"""Tensors that must not be edited as they stand: quantised ones, and embeddings that are also the output head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .folder import Checkpoint
+
+FLOATS = ("F64", "F32", "F16", "BF16")
+# Endings of the tensors that quantised weights come with, beside or instead of NAME.weight.
+BESIDE = {
+    ".qweight": "GPTQ or AWQ", ".qzeros": "GPTQ or AWQ", ".weight_packed": "compressed-tensors", ".SCB": "bitsandbytes int8",
+    ".weight.SCB": "bitsandbytes int8", ".weight.absmax": "bitsandbytes 4-bit", ".weight.quant_map": "bitsandbytes 4-bit",
+    ".weight_scale_inv": "fp8", ".weight_scale": "fp8 or int8 with scales", "_blocks": "MXFP4", "_scales": "MXFP4",
+}  # fmt: skip
+DTYPES = {"I8": "int8", "U8": "packed bytes", "I32": "packed int32", "F4": "fp4", "F8_E8M0": "MX scales"}
+EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight", "tok_embeddings.weight")
+HEADS = ("lm_head.weight", "embed_out.weight")
+
+
+def scheme(checkpoint: Checkpoint, name: str) -> str:
+    """Return how a tensor is quantised, or an empty string if it is not (or is not there at all)."""
+    slot = checkpoint.slots.get(name)
+    if slot is not None and slot.dtype in FLOATS and not _packed(checkpoint, name):
+        return ""
+    found = _packed(checkpoint, name)
+    if slot is not None and not found:
+        found = DTYPES.get(slot.dtype, "fp8" if slot.dtype.startswith("F8") else slot.dtype)
+    settings = checkpoint.config.get("quantization_config")
+    method = settings.get("quant_method") if isinstance(settings, dict) else None
+    return f"{found} (quant_method {method})" if found and method else found
+
+
+def tied(checkpoint: Checkpoint, name: str) -> str:
+    """Return why a tensor is shared between input and output, or an empty string if it is not."""
+    if not name.endswith((*EMBEDDINGS, *HEADS)):
+        return ""
+    says = checkpoint.config.get("tie_word_embeddings")
+    if says is True:
+        return "config.json says tie_word_embeddings."
+    if says is None and not any(other.endswith(HEADS) for other in checkpoint.slots):
+        return "The checkpoint has no output head of its own."
+    return ""
+
+
+def _packed(checkpoint: Checkpoint, name: str) -> str:
+    stem = name.removesuffix(".weight")
+    found = (kind for ending, kind in BESIDE.items() if stem + ending in checkpoint.slots and stem + ending != name)
+    return next(found, "") or ("MXFP4" if name.endswith(("_blocks", "_scales")) else "")

@@ -1,0 +1,171 @@
+"""Rows of one tensor of a checkpoint: read, overlaid, changed and hashed a few megabytes at a time.
+
+    state = round(... round(round(base + floor 0) + floor 1) ...)      base: the bits before any patch
+
+Patches made for the same weights share a floor: they are summed before the one rounding. A patch made on the result of
+others stands a floor higher. With the base bits of the touched rows kept (`Undo`), any state can be computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..delta import CHUNK, Delta, rounded
+from ..tensorfile import DTYPES, raw_bytes
+from .disk import File
+from .header import Slot
+from .spans import read_into, runs
+from .undo import Undo
+
+BLOCK = 1 << 23  # bytes hashed at a time
+Floors = Mapping[int, tuple[Delta, ...]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A tensor on disk, seen as rows.
+
+    Attributes:
+        slot: where it lies.
+        shape: (rows, ...) as its patches see it.
+        undo: where the base bits of rows are kept that are not in the file any more.
+    """
+
+    slot: Slot
+    shape: tuple[int, ...]
+    undo: tuple[Undo, ...] = field(default=(), repr=False)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of its numbers."""
+        return DTYPES[self.slot.dtype]
+
+    @property
+    def width(self) -> int:
+        """Bytes of one row."""
+        return self.slot.size // self.shape[0] if self.shape[0] else 0
+
+    def current(self, rows: Tensor) -> Tensor:
+        """Return rows as the file has them: (len(rows), ...)."""
+        content = bytearray(len(rows) * self.width)
+        with self.slot.file.open("rb") as stream:
+            for first, position, count in runs(rows):
+                view = memoryview(content)[position * self.width : (position + count) * self.width]
+                read_into(stream.fileno(), view, self.slot.begin + first * self.width, self.slot)
+        if not content:
+            return torch.zeros((len(rows), *self.shape[1:]), dtype=self.dtype)
+        return torch.frombuffer(content, dtype=self.dtype).reshape(len(rows), *self.shape[1:])
+
+    def base(self, rows: Tensor) -> Tensor:
+        """Return rows as they were before any patch."""
+        found = self.current(rows)
+        for undo in self.undo:
+            undo.overlay(self.slot.name, rows, found)
+        return found
+
+    def states(self, rows: Tensor, floors: Floors) -> Iterator[tuple[int, Tensor]]:
+        """Yield the rows after each floor, the lowest first."""
+        values = self.base(rows)
+        for floor, terms in sorted(floors.items()):
+            own = torch.isin(rows, touched(terms, self.shape)).nonzero()[:, 0]
+            if len(own):
+                values = values.clone()
+                values[own] = rounded(values[own], terms, rows[own], self.shape, self.dtype)
+            yield floor, values
+
+    def final(self, rows: Tensor, floors: Floors) -> Tensor:
+        """Return the rows with all floors on."""
+        states = [values for _, values in self.states(rows, floors)]
+        return states[-1] if states else self.base(rows)
+
+    def sha256(self) -> str:
+        """Return the hash of the tensor as the file has it."""
+        state = hashlib.sha256()
+        with self.slot.file.open("rb") as stream:
+            for position in range(0, self.slot.size, BLOCK):
+                view = memoryview(bytearray(min(BLOCK, self.slot.size - position)))
+                read_into(stream.fileno(), view, self.slot.begin + position, self.slot)
+                state.update(view)
+        return state.hexdigest()
+
+    def survey(self, rows: Tensor, floors: Floors, known: str = "") -> Survey:
+        """Compute what a change of `rows` gives, without writing: hashes of base and of each floor, entries changed.
+
+        Args:
+            rows: their numbers, sorted.
+            floors: the changes.
+            known: SHA-256 of the base, where it was computed before.
+        """
+        base = hashlib.sha256()
+        after = {floor: hashlib.sha256() for floor in sorted(floors)}
+        changed = 0
+        for block in self._blocks():
+            current = self.current(block)
+            old = current.clone() if self.undo else current
+            for undo in self.undo:
+                undo.overlay(self.slot.name, block, old)
+            if not known:
+                base.update(_view(old))
+            here = torch.isin(block, rows).nonzero()[:, 0]
+            values = old
+            for floor, state in self.states(block[here], floors):
+                if len(here):
+                    values = old.clone()
+                    values[here] = state
+                after[floor].update(_view(values))
+            changed += _differing(current[here], values[here])
+        return Survey(known or base.hexdigest(), {floor: state.hexdigest() for floor, state in after.items()}, changed)
+
+    def write(self, file: File, rows: Tensor, floors: Floors) -> int:
+        """Put the final state of `rows` into a file that holds the tensor at the same place; returns bytes written."""
+        written = 0
+        for part in self.parts(rows):
+            content = memoryview(raw_bytes(self.final(part, floors)))
+            for first, position, count in runs(part):
+                piece = content[position * self.width : (position + count) * self.width]
+                file.write(piece, self.slot.begin + first * self.width)
+                written += len(piece)
+        return written
+
+    def parts(self, rows: Tensor) -> Iterator[Tensor]:
+        """Yield row numbers in groups that fit in memory."""
+        yield from rows.split(max(1, CHUNK // max(1, int(torch.Size(self.shape[1:]).numel()))))
+
+    def _blocks(self) -> Iterator[Tensor]:
+        yield from self.parts(torch.arange(self.shape[0]))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a change would give.
+
+    Attributes:
+        base: SHA-256 of the tensor before any patch.
+        after: SHA-256 after each floor.
+        changed: entries that differ from what is on disk now.
+    """
+
+    base: str
+    after: dict[int, str]
+    changed: int
+
+
+def touched(terms: Sequence[Delta], shape: tuple[int, ...]) -> Tensor:
+    """Return the sorted numbers of the rows that some of the terms can change, int64."""
+    found = [term.touched_rows(shape) for term in terms]
+    return torch.unique(torch.cat(found)) if found else torch.zeros(0, dtype=torch.int64)
+
+
+def _view(values: Tensor) -> memoryview:
+    return values.contiguous().view(-1).view(torch.uint8).numpy().data if values.numel() else memoryview(b"")
+
+
+def _differing(a: Tensor, b: Tensor) -> int:
+    """Count the entries whose bits differ."""
+    integers = {8: torch.int64, 4: torch.int32, 2: torch.int16}[a.element_size()]
+    return int((a.view(integers) != b.view(integers)).sum())

@@ -1,0 +1,175 @@
+"""The patches on a checkpoint, loaded and ready to be computed with: a value; adding or taking off gives another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..delta import Delta, canonical
+from ..errors import CorruptFile, PatchMismatch, UsageError
+from ..files import sha256
+from ..patch import Patch
+from .folder import KEPT, Checkpoint
+from .ledger import Entry, Ledger
+from .refusals import FLOATS
+from .rows import Rows
+from .undo import Undo
+
+DAMAGED = "Take the base checkpoint and apply the patches again."
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One patch of a stack.
+
+    Attributes:
+        entry: its line in the ledger.
+        patch: what is in its file.
+        file: where its file is now.
+    """
+
+    entry: Entry
+    patch: Patch
+    file: Path
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The patches on a checkpoint.
+
+    Attributes:
+        checkpoint: that they are on.
+        ledger: what suture.json says.
+        layers: the patches, in the order of the ledger.
+        undo: where base bits are kept.
+        seen: SHA-256 of tensors as they are on disk, as far as they were computed; shared by the stacks made of this one.
+    """
+
+    checkpoint: Checkpoint
+    ledger: Ledger
+    layers: tuple[Layer, ...] = ()
+    undo: tuple[Undo, ...] = ()
+    seen: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, ledger: Ledger | None = None) -> Stack:
+        """Read the patches that a ledger names (that of the checkpoint, if none is given).
+
+        Raises:
+            CorruptFile: when one is missing or not the one that was applied.
+        """
+        ledger = Ledger.load(checkpoint.path) if ledger is None else ledger
+        kept = checkpoint.path / KEPT
+        for name, digest in ledger.files.items():
+            file = kept / name
+            if not file.is_file() or file.is_symlink() or sha256(file) != digest:
+                raise CorruptFile(f"{file} is missing or damaged", why="suture.json names it.", fix=DAMAGED)
+        layers = tuple(Layer(entry, Patch.load(kept / entry.file), kept / entry.file) for entry in ledger.patches)
+        undo = (Undo(kept / ledger.undo_file),) if ledger.undo else ()
+        for layer in layers:
+            absent = layer.patch.before.keys() - ledger.tensors.keys()
+            if absent:
+                raise CorruptFile(f"suture.json of {checkpoint.path} is damaged", why=f"No {min(absent)}.", fix=DAMAGED)
+        return cls(checkpoint, ledger, layers, undo)
+
+    @property
+    def tensors(self) -> list[str]:
+        """Names of the tensors that a patch of the stack touches."""
+        return sorted({name for layer in self.layers for name in layer.patch.terms})
+
+    def floors(self, name: str) -> dict[int, tuple[Delta, ...]]:
+        """Return the changes to a tensor by floor, each in canonical order; changes of scale 0 are left out."""
+        found: dict[int, list[Delta]] = {}
+        for layer in self.layers:
+            terms = [term.scaled(layer.entry.scale) for term in layer.patch.terms.get(name, ())]
+            if active := [term for term in terms if term.scale]:
+                found.setdefault(layer.entry.floor, []).extend(active)
+        return {floor: canonical(terms) for floor, terms in found.items()}
+
+    def rows(self, name: str) -> Rows:
+        """Return a touched tensor as rows, in the shape that its patches see."""
+        for layer in self.layers:
+            if stamp := layer.patch.before.get(name):
+                return Rows(self.checkpoint.slot(name), stamp.shape, self.undo)
+        slot = self.checkpoint.slot(name)
+        return Rows(slot, slot.shape, self.undo)
+
+    def touched(self, name: str) -> list[Delta]:
+        """Return every change to a tensor, whatever its floor or scale."""
+        return [term for layer in self.layers for term in layer.patch.terms.get(name, ())]
+
+    def with_undo_of(self, other: Stack) -> Stack:
+        """Return the same stack that also knows the base bits another keeps."""
+        return replace(self, undo=(*self.undo, *other.undo))
+
+    def adding(self, layer: Layer) -> Stack:
+        """Return the stack with one patch more."""
+        return replace(self, layers=(*self.layers, layer))
+
+    def without(self, chosen: Sequence[int], *, force: bool = False) -> Stack:
+        """Return the stack with the patches of these positions taken out, wherever they lie.
+
+        Raises:
+            PatchMismatch: when a patch that stays was made on the result of one that goes (unless `force`).
+        """
+        stay = [layer for number, layer in enumerate(self.layers) if number not in chosen]
+        for gone in (self.layers[number] for number in chosen):
+            for place, layer in enumerate(stay):
+                if layer.entry.floor <= gone.entry.floor or not layer.patch.terms.keys() & gone.patch.terms.keys():
+                    continue
+                if not force:
+                    raise PatchMismatch(
+                        f"{layer.entry.name} was made on the result of {gone.entry.name}",
+                        why="Both change the same tensors.",
+                        fix=f"Take both off: name {layer.entry.sha256[:8]}, too. Or keep it by --force.",
+                    )
+                forced = [*layer.entry.forced, f"made on the result of {gone.entry.name}, which was taken off"]
+                stay[place] = replace(layer, entry=replace(layer.entry, forced=forced))
+        return replace(self, layers=tuple(stay))
+
+    def find(self, words: Sequence[str]) -> list[int]:
+        """Return the positions of the patches that are meant: by number from 1, SHA-256, name or file; all if none is named.
+
+        Raises:
+            UsageError: when a word means no patch, or several.
+        """
+        if not self.layers:
+            raise UsageError(
+                f"no patch is on {self.checkpoint.path}", why="It has no suture.json.", fix="Check the path."
+            )
+        found = []
+        for word in words:
+            digest = sha256(Path(word)) if Path(word).is_file() else word
+            near = [n for n, layer in enumerate(self.layers) if _means(word, digest, n, layer.entry)]
+            if len(near) != 1:
+                known = ", ".join(f"{layer.entry.sha256[:8]} ({layer.entry.name})" for layer in self.layers)
+                what = f"{word!r} means no patch" if not near else f"{word!r} means several patches"
+                raise UsageError(f"{what} of {self.checkpoint.path}", why=f"On it are: {known}.", fix="Name one.")
+            found += near
+        return sorted(set(found)) if words else list(range(len(self.layers)))
+
+
+def read_layer(path: Path, scale: float) -> Layer:
+    """Read a patch file that is to be applied."""
+    patch = Patch.load(path)
+    return Layer(Entry(path.name, sha256(path), patch.provenance.method, float(scale), 0), patch, path)
+
+
+def check_editable(checkpoint: Checkpoint, patch: Patch) -> None:
+    """Raise PatchMismatch when a tensor of a patch has no place, another shape, or a type that can not be rounded to."""
+    for name, stamp in patch.before.items():
+        slot = checkpoint.slot(name)
+        if slot.dtype not in FLOATS or not slot.raw:
+            raise PatchMismatch(f"{name} is no floating-point tensor", why=f"{slot.dtype} {slot.raw}.", fix="Check it.")
+        if stamp.shape not in (slot.shape, slot.raw):
+            raise PatchMismatch(
+                f"{name} differs from the weight this patch was made for",
+                why=f"It is {slot.dtype} {slot.shape}, the patch is for {stamp.dtype} {stamp.shape}.",
+                fix=f"Use the base model: {patch.provenance.base.get('name', '?')}",
+            )
+
+
+def _means(word: str, digest: str, number: int, entry: Entry) -> bool:
+    by_digest = len(digest) >= 6 and entry.sha256.startswith(digest)
+    return word == str(number + 1) or by_digest or word == entry.name

@@ -1,0 +1,174 @@
+"""Put patches on a checkpoint, take them off: as a new folder or in place.
+
+apply(base, [patch], out)           out = base with the patch; revert(out, out=again) gives base, byte for byte
+apply(base, [patch], in_place=True) the same where it lies
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UsageError
+from .disk import DISK, Disk
+from .fitting import current_digest, placed
+from .folder import INTENT, Checkpoint
+from .inplace import check_own, needed_in_place, recover, write_in_place
+from .locks import locked
+from .output import check_place, needed, write_new
+from .plan import Plan, Progress, silent
+from .stack import Stack, read_layer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, or would be.
+
+    Attributes:
+        path: of the checkpoint with the new stack.
+        tensors: (name, shard, rows overwritten, entries changed).
+        bytes: overwritten in the shards.
+        room: bytes of disk it takes (a new folder: without sharing).
+        patches: (name, first digits of the SHA-256, scale, floor) of the whole stack.
+        notes: what a careful user should know.
+    """
+
+    path: Path
+    tensors: list[tuple[str, str, int, int]]
+    bytes: int
+    room: int
+    patches: list[tuple[str, str, float, int]]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def entries(self) -> int:
+        """Numbers that changed."""
+        return sum(entries for *_, entries in self.tensors)
+
+
+def apply(
+    checkpoint: Path,
+    patches: Sequence[Path],
+    out: Path | None = None,
+    *,
+    scale: float = 1.0,
+    in_place: bool = False,
+    link: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    disk: Disk = DISK,
+    progress: Progress = silent,
+) -> Outcome:
+    """Put patches on a checkpoint.
+
+    Args:
+        checkpoint: folder with safetensors; never changed unless `in_place`.
+        patches: patch files.
+        out: the new folder.
+        scale: strength of all of them.
+        in_place: change the checkpoint itself instead.
+        link: in a new folder, unchanged files are hard links.
+        force: apply although something differs; what differs is recorded.
+        dry_run: check and compute everything, write nothing.
+        disk: what writes.
+        progress: called with (what, done, of).
+
+    Raises:
+        PatchMismatch: when a patch was made for other weights; nothing is written.
+        NoEffect: when no byte would change.
+        ResourceError: when the disk does not suffice.
+        UsageError, UnsupportedModel, CorruptFile: when something can not be used.
+    """
+    with _opened(checkpoint, out, in_place, disk) as (old, notes):
+        new = old
+        for path in patches:
+            layer = placed(new, read_layer(path, scale), force=force)
+            notes += [f"forced: {why}" for why in layer.entry.forced]
+            new = new.adding(layer)
+        return _change(old, new, out, link, dry_run, disk, progress, notes)
+
+
+def revert(
+    checkpoint: Path,
+    patches: Sequence[str] = (),
+    out: Path | None = None,
+    *,
+    in_place: bool = False,
+    link: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+    disk: Disk = DISK,
+    progress: Progress = silent,
+) -> Outcome:
+    """Take patches off a checkpoint, wherever they lie in its stack. Without any left, every byte is the base's.
+
+    Args:
+        checkpoint: that they are on.
+        patches: which: number from 1, SHA-256 (its beginning), name or file; all if none is named.
+        out: the new folder.
+        in_place: change the checkpoint itself instead.
+        link: in a new folder, unchanged files are hard links.
+        force: keep patches that were made on the result of one that goes.
+        dry_run: check and compute everything, write nothing.
+        disk: what writes.
+        progress: called with (what, done, of).
+
+    Raises:
+        UsageError: when such a patch is not on it.
+        PatchMismatch: when the weights were changed since, or a patch that stays was made on one that goes.
+    """
+    with _opened(checkpoint, out, in_place, disk) as (old, notes):
+        new = old.without(old.find(patches), force=force)
+        gone = {name for layer in old.layers if layer not in new.layers for name in layer.patch.terms}
+        for name in sorted(gone):
+            current_digest(old, name)
+        return _change(old, new, out, link, dry_run, disk, progress, notes)
+
+
+@contextmanager
+def _opened(path: Path, out: Path | None, in_place: bool, disk: Disk) -> Iterator[tuple[Stack, list[str]]]:
+    """Lock and read a checkpoint; what an interrupted run left in it is finished first."""
+    if in_place == (out is not None):
+        raise UsageError("where to write?", fix="Give either -o OUT or --in-place.")
+    if out is not None and path.is_dir():
+        check_place(path, out)
+    notes = []
+    if (path / INTENT).exists() or (in_place and path.is_dir()):
+        with locked(path, exclusive=True):
+            if done := recover(path, disk):
+                notes.append(done)
+    if not path.is_dir():
+        Checkpoint.open(path)  # says what is wrong
+    with locked(path, exclusive=in_place):
+        checkpoint = Checkpoint.open(path)
+        yield Stack.load(checkpoint), [*notes, *checkpoint.notes]
+
+
+def _change(
+    old: Stack,
+    new: Stack,
+    out: Path | None,
+    link: bool,
+    dry_run: bool,
+    disk: Disk,
+    progress: Progress,
+    notes: list[str],
+) -> Outcome:
+    plan = Plan.make(old, new, progress)
+    if out is None:
+        check_own(plan)
+    if not dry_run:
+        if out is None:
+            write_in_place(plan, disk=disk)
+        else:
+            write_new(plan, out, link=link, disk=disk, progress=progress)
+    return Outcome(
+        out or old.checkpoint.path,
+        [(c.rows.slot.name, c.rows.slot.file.name, len(c.write), c.entries) for c in plan.changes],
+        sum(change.bytes for change in plan.changes),
+        needed_in_place(plan) if out is None else needed(plan, link=link),
+        [(e.name, e.sha256[:8], e.scale, e.floor) for e in (layer.entry for layer in new.layers)],
+        notes,
+    )

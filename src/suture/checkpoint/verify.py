@@ -1,0 +1,116 @@
+"""Check a checkpoint: its files, the patches on it, and that everything they did not touch is the base's, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import SutureError
+from .fitting import placed
+from .folder import INTENT, Checkpoint
+from .header import Slot, regular
+from .plan import Progress, silent
+from .rows import BLOCK, Rows, touched
+from .spans import read_into
+from .stack import Stack, read_layer
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked.
+
+    Attributes:
+        what: a tensor, a file or a patch.
+        problem: what is wrong, or "".
+    """
+
+    what: str
+    problem: str = ""
+
+
+def verify(
+    checkpoint: Path, patches: Sequence[Path] = (), *, base: Path | None = None, progress: Progress = silent
+) -> list[Finding]:
+    """Check a checkpoint.
+
+    Always: headers and index, the patches and base bits that suture.json names, and that each touched tensor is exactly
+    what base bits and patches give. With `patches`: whether they would fit. With `base`: that taking all patches off
+    gives the base, and that every other byte is the base's already.
+
+    Raises:
+        UsageError, UnsupportedModel, CorruptFile: when it can not be read at all.
+    """
+    opened = Checkpoint.open(checkpoint)
+    found = [Finding("headers and index")]
+    if (checkpoint / INTENT).exists():
+        found.append(Finding(INTENT, f"an interrupted run; finish it: suture fsck {checkpoint}"))
+    stack = Stack.load(opened)
+    found += [Finding(name) for name in stack.ledger.files]
+    for number, name in enumerate(stack.tensors):
+        progress(name, number + 1, len(stack.tensors))
+        found.append(Finding(name, _tensor(stack, name)))
+    for path in patches:
+        layer = read_layer(path, 1.0)
+        try:
+            placed(stack, layer, force=False)
+            found.append(Finding(f"{path.name} fits"))
+        except SutureError as problem:
+            found.append(Finding(f"{path.name} fits", problem.what))
+    if base is not None:
+        found += _against(stack, Checkpoint.open(base), progress)
+    return found
+
+
+def _tensor(stack: Stack, name: str) -> str:
+    rows, mark = stack.rows(name), stack.ledger.tensors[name]
+    if rows.sha256() != mark.current:
+        return "it is not what its patches made of it"
+    survey = rows.survey(touched(stack.touched(name), rows.shape), stack.floors(name))
+    if survey.base != mark.base:
+        return "the base bits kept of it are damaged"
+    return "" if survey.after in (mark.after, {}) else "its patches do not give what suture.json says"
+
+
+def _against(stack: Stack, base: Checkpoint, progress: Progress) -> list[Finding]:
+    """Compare everything with the base."""
+    here = stack.checkpoint
+    if here.slots.keys() != base.slots.keys():
+        odd = min(here.slots.keys() ^ base.slots.keys())
+        return [Finding("tensors", f"{odd} is in one of them only")]
+    found = []
+    for number, (name, slot) in enumerate(sorted(here.slots.items())):
+        progress(name, number + 1, len(here.slots))
+        other = base.slots[name]
+        if (slot.dtype, slot.raw) != (other.dtype, other.raw):
+            found.append(Finding(name, "another type or shape than in the base"))
+        elif name in stack.ledger.tensors:
+            same = Rows(other, other.shape).sha256() == stack.ledger.tensors[name].base
+            found.append(Finding(f"{name} without patches", "" if same else "not the base's"))
+        else:
+            found.append(Finding(name, "" if equal(slot, other) else "differs from the base"))
+    for file in sorted({*here.others} | {*base.others}):
+        found.append(Finding(str(file), _file(here.path / file, base.path / file)))
+    return found
+
+
+def _file(one: Path, other: Path) -> str:
+    if not one.exists() or not other.exists():
+        return "is in one of them only"
+    first, second = (Slot("", path, "U8", (regular(path).st_size,), 0, regular(path).st_size) for path in (one, other))
+    return "" if equal(first, second) else "differs from the base"
+
+
+def equal(one: Slot, other: Slot) -> bool:
+    """Return whether two tensors (or files) hold the same bytes."""
+    if one.size != other.size:
+        return False
+    with one.file.open("rb") as first, other.file.open("rb") as second:
+        for position in range(0, one.size, BLOCK):
+            count = min(BLOCK, one.size - position)
+            left, right = bytearray(count), bytearray(count)
+            read_into(first.fileno(), memoryview(left), one.begin + position, one)
+            read_into(second.fileno(), memoryview(right), other.begin + position, other)
+            if left != right:
+                return False
+    return True

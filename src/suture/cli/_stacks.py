@@ -1,0 +1,41 @@
+"""What apply and revert share: where to write, and how what was done is shown."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..checkpoint.verbs import Outcome
+    from ._console import Console
+
+Checkpoint = Annotated[Path, typer.Argument(help='A folder with safetensors, or "patient" (the bundled model).')]
+OutFolder = Annotated[Path | None, typer.Option("--out", "-o", help="The new folder.")]
+InPlace = Annotated[
+    bool, typer.Option("--in-place", help="Change the checkpoint itself; only touched rows are written.")
+]
+Link = Annotated[bool, typer.Option("--link", help="Unchanged files of a new folder are hard links.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and compute everything, write nothing.")]
+
+
+def folder(path: Path) -> Path:
+    """Return the folder that is meant; "patient" is the bundled model, unless there is a folder of that name."""
+    return Path(__file__).parents[1] / "patient" / "model" if str(path) == "patient" and not path.exists() else path
+
+
+def tell(console: Console, outcome: Outcome, verb: str, *, dry_run: bool) -> None:
+    """Show an outcome."""
+    rows = [[name, shard, f"{count:,}", f"{entries:,}"] for name, shard, count, entries in outcome.tensors]
+    console.table(["tensor", "file", "rows", "entries changed"], rows)
+    for note in outcome.notes:
+        console.say(f"note: {note}")
+    done = f"would be {verb}" if dry_run else verb
+    console.say(f"{done}: {outcome.path}, {outcome.entries:,} entries, {outcome.bytes:,} bytes of the weights")
+    for number, (name, digest, scale, floor) in enumerate(outcome.patches, 1):
+        console.say(f"  on it {number}: {name} ({digest}) x {scale:g}" + (f", floor {floor}" if floor else ""))
+    if dry_run:
+        console.say(f"needs {outcome.room:,} bytes of disk; nothing was written")
+    console.result({**asdict(outcome), "entries": outcome.entries, "dry_run": dry_run})

@@ -1,0 +1,38 @@
+"""suture apply: put patches on a checkpoint, as a new folder or in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ._options import Json
+from ._stacks import Checkpoint, DryRun, InPlace, Link, OutFolder
+
+
+def apply(
+    checkpoint: Checkpoint,
+    patches: Annotated[list[Path], typer.Argument(help="Patch files.")],
+    out: OutFolder = None,
+    scale: Annotated[float, typer.Option(help="Strength: 1 is the patch as made.")] = 1.0,
+    in_place: InPlace = False,
+    link: Link = False,
+    force: Annotated[bool, typer.Option("--force", help="Apply although something differs; it is recorded.")] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Put patches on a checkpoint, bit for bit what they do in memory. No model is loaded."""
+    from ..checkpoint import verbs
+    from ._console import Console
+    from ._stacks import folder, tell
+
+    console = Console(json)
+    with console.progress("apply") as step:
+        outcome = verbs.apply(
+            folder(checkpoint), patches, out, scale=scale, in_place=in_place, link=link, force=force, dry_run=dry_run,
+            progress=step,
+        )  # fmt: skip
+    tell(console, outcome, "patched", dry_run=dry_run)
+    if not dry_run:
+        console.say(f"take it off again: suture revert {outcome.path} " + ("--in-place" if in_place else "-o BASE"))

@@ -1,0 +1,74 @@
+"""suture combine: two patches or more as one, with a report of where they meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ._options import Json
+
+if TYPE_CHECKING:
+    from ..patch import Patch
+    from ._console import Console
+
+
+def combine(
+    patches: Annotated[list[Path], typer.Argument(help="Patch files made for the same base.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The patch file.")],
+    scale: Annotated[list[float] | None, typer.Option(help="Strength of each patch, in their order.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Combine patches that work against each other, too.")] = False,
+    json: Json = False,
+) -> None:
+    """Add patches up to one: summed before the one rounding, so that the order does not matter."""
+    from ..errors import NoEffect, UsageError
+    from ..patch import Patch
+    from ._console import Console
+
+    console = Console(json)
+    if len(patches) < 2:
+        raise UsageError("nothing to combine", fix="Give two patches or more.")
+    scales = scale or [1.0] * len(patches)
+    if len(scales) != len(patches):
+        raise UsageError(f"{len(scales)} scales for {len(patches)} patches", fix="Give one --scale for each patch.")
+    loaded = [strength * Patch.load(path) for path, strength in zip(patches, scales, strict=True)]
+    meetings = _meetings(console, patches, loaded, force)
+    combined = loaded[0]
+    for patch in loaded[1:]:
+        combined = combined + patch
+    if not any(term.scale for terms in combined.terms.values() for term in terms):
+        raise NoEffect("the combined patch changes nothing", why="Every scale is 0.", fix="Give other scales.")
+    combined.save(out)
+    console.say(f"wrote {out} ({out.stat().st_size / 1000:,.1f} kB): {len(combined.terms)} tensors")
+    console.result({"patch": out, "tensors": sorted(combined.terms), "overlap": meetings})
+
+
+def _meetings(console: Console, names: list[Path], loaded: list[Patch], force: bool) -> list[dict[str, Any]]:
+    """Show where each pair meets; refuse pairs that fight."""
+    from itertools import combinations
+
+    from ..errors import UsageError
+    from ..overlap import overlap
+
+    found = []
+    for one, other in combinations(range(len(loaded)), 2):
+        met = overlap(loaded[one], loaded[other])
+        pair = f"{names[one].name} and {names[other].name}"
+        rows = [[m.tensor, *map(str, m.rows), f"{m.cosine:+.3f}"] for m in met.meetings]
+        if rows:
+            console.table(["tensor", "rows of 1st", "rows of 2nd", "shared", "cosine"], rows, pair)
+        share = f"{met.shares[0]:.1%} and {met.shares[1]:.1%} of their squared norms lie in shared rows"
+        console.say(f"{pair}: {len(rows)} shared tensors, cosine {met.cosine:+.3f}; {share}")
+        found.append(
+            {"pair": [names[one], names[other]], "cosine": met.cosine, "shares": met.shares, "tensors": len(rows)}
+        )
+        if met.fights and not force:
+            raise UsageError(
+                f"{pair} work against each other",
+                why=f"The cosine between their changes is {met.cosine:+.3f}.",
+                fix="Leave one out, give it a smaller --scale, or mean it: --force",
+            )
+        if met.cosine < 0:
+            console.say("warning: they partly undo each other; measure the result with suture eval")
+    return found

@@ -1,0 +1,150 @@
+"""Every operation on the disk fails once, fails for good, or is the last: the old state or the new one, never a mixture."""
+
+import errno
+import shutil
+import signal
+
+import pytest
+
+from checkpoint_parts import QUICK, Failing, Killing, digests, in_child
+from suture.checkpoint.folder import INTENT
+from suture.checkpoint.fsck import fsck
+from suture.checkpoint.verbs import apply, revert
+from suture.checkpoint.verify import verify
+from suture.errors import ResourceError, SutureError
+
+MANY = 500  # more operations than any run here makes
+
+
+@pytest.fixture
+def states(base, patches, tmp_path):
+    """A checkpoint with one patch, and what apply and revert make of it: (folder, old, {verb: (call, new)})."""
+    apply(base, patches[:1], tmp_path / "start", disk=QUICK)
+    apply(tmp_path / "start", patches[1:3], tmp_path / "more", disk=QUICK)
+    calls = {
+        "apply": (lambda path, **to: apply(path, patches[1:3], **to), digests(tmp_path / "more")),
+        "revert": (lambda path, **to: revert(path, **to), digests(base)),
+    }
+    return tmp_path / "start", digests(tmp_path / "start"), calls
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("verb", ["apply", "revert"])
+def test_new_folder_every_failure(states, tmp_path, verb, code):
+    start, old, calls = states
+    call, new = calls[verb]
+    out = tmp_path / "out"
+    for at in range(1, MANY):
+        disk = Failing(at, code)
+        try:
+            call(start, out=out, disk=disk)
+        except ResourceError:
+            assert not out.exists() or digests(out) == new  # the last flush may fail after the rename
+            shutil.rmtree(out, ignore_errors=True)
+        else:
+            break
+        assert digests(start) == old
+    assert at > 20
+    assert disk.count < at  # nothing failed: it went to the end
+    assert digests(out) == new
+    assert not (tmp_path / "out.partial").exists()
+
+
+@pytest.mark.parametrize("verb", ["apply", "revert"])
+def test_in_place_every_failure(states, tmp_path, verb):
+    start, old, calls = states
+    call, new = calls[verb]
+    seen = set()
+    for at in range(1, MANY):
+        path = tmp_path / f"in{at}"
+        shutil.copytree(start, path)
+        disk = Failing(at)
+        try:
+            call(path, in_place=True, disk=disk)
+        except ResourceError:
+            found = digests(path)
+            if found not in (old, new):  # the failure hit the clean-up of a finished change: the next run sweeps
+                fsck(path, disk=QUICK)
+                found = digests(path)
+            assert found in (old, new)
+            seen.add(found == new)
+        else:
+            break
+        shutil.rmtree(path)
+    assert disk.count < at
+    assert digests(path) == new
+    assert False in seen
+
+
+@pytest.mark.parametrize("rollback", [False, True])
+@pytest.mark.parametrize("verb", ["apply", "revert"])
+@pytest.mark.parametrize("how", ["dead disk", "killed"])
+def test_in_place_every_end_can_be_repaired(states, tmp_path, verb, rollback, how):
+    start, old, calls = states
+    call, new = calls[verb]
+    between = 0
+    for at in range(1, MANY):
+        path = tmp_path / f"in{at}"
+        shutil.copytree(start, path)
+        if how == "killed":
+            done = in_child(lambda path=path, at=at: call(path, in_place=True, disk=Killing(at)))
+            assert done in (0, -signal.SIGKILL)
+        else:
+            try:
+                call(path, in_place=True, disk=Failing(at, forever=True))
+                done = 0
+            except SutureError:
+                done = 1
+        begun = (path / INTENT).exists()
+        between += begun
+        fsck(path, rollback=rollback, disk=QUICK)
+        found = digests(path)
+        assert found == (old if rollback else new) if begun else found in (old, new)
+        assert not [finding for finding in verify(path) if finding.problem]
+        shutil.rmtree(path)
+        if done == 0:
+            break
+    assert found == new
+    assert between > 3
+
+
+@pytest.mark.parametrize("verb", ["apply", "revert"])
+def test_the_next_command_finishes_what_a_killed_one_began(states, patches, tmp_path, verb):
+    start, _, calls = states
+    call, new = calls[verb]
+    at = 0
+    while not (start / INTENT).exists():
+        at += 1
+        in_child(lambda at=at: call(start, in_place=True, disk=Killing(at)))
+    outcome = apply(start, [patches[3]], tmp_path / "next", disk=QUICK)
+    assert "finished an interrupted run" in outcome.notes
+    assert digests(start) == new
+
+
+def test_new_folder_killed_anywhere_is_absent_or_whole_and_swept(states, tmp_path):
+    start, old, calls = states
+    call, new = calls["apply"]
+    out = tmp_path / "out"
+    for at in range(1, MANY):
+        done = in_child(lambda at=at: call(start, out=out, disk=Killing(at)))
+        assert digests(start) == old
+        if out.exists():
+            assert digests(out) == new
+            shutil.rmtree(out)
+        if not done:
+            break
+    assert done == 0
+    in_child(lambda: call(start, out=out, disk=Killing(20)))
+    assert (tmp_path / "out.partial").exists()
+    call(start, out=out, disk=QUICK)
+    assert digests(out) == new
+    assert not (tmp_path / "out.partial").exists()
+
+
+def test_fsck_removes_what_was_left_of_a_folder_never_finished(states, tmp_path):
+    start, _, calls = states
+    out = tmp_path / "out"
+    in_child(lambda: calls["apply"][0](start, out=out, disk=Killing(20)))
+    repaired, _ = fsck(out, disk=QUICK)
+    assert len(repaired) == 1
+    assert not list(tmp_path.glob("out*"))

@@ -1,0 +1,70 @@
+import errno
+import os
+
+import pytest
+
+from checkpoint_parts import Failing
+from suture.checkpoint.disk import DISK, check_room, reported
+from suture.errors import ResourceError, UsageError
+
+
+def test_a_copy_keeps_bytes_and_holes(tmp_path):
+    with (tmp_path / "a").open("wb") as stream:
+        stream.write(b"x" * 10_000)
+        stream.truncate(1 << 30)
+        stream.seek(1 << 29)
+        stream.write(b"y" * 10_000)
+    DISK.copy(tmp_path / "a", tmp_path / "b")
+    copy = os.stat(tmp_path / "b")
+    assert copy.st_size == 1 << 30
+    assert copy.st_blocks * 512 < 1 << 20
+    with (tmp_path / "b").open("rb") as stream:
+        assert stream.read(10_001) == b"x" * 10_000 + b"\0"
+        stream.seek(1 << 29)
+        assert stream.read(10_001) == b"y" * 10_000 + b"\0"
+
+
+def test_a_copy_works_without_help_of_the_kernel(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr(os, "copy_file_range", refused)
+    (tmp_path / "a").write_bytes(os.urandom(100_000))
+    DISK.copy(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_nothing_is_created_over_or_through_something(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for name in ("a", "link"):
+        with pytest.raises(OSError, match="exists"), DISK.create(tmp_path / name):
+            pass
+    with pytest.raises(OSError, match="symbolic links"), DISK.edit(tmp_path / "link"):
+        pass
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_clearing_a_folder_never_follows_links(tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "kept").write_text("x")
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "file").write_text("x")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "outside")
+    DISK.clear(tmp_path / "in")
+    assert list((tmp_path / "in").iterdir()) == []
+    assert (tmp_path / "outside" / "kept").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(errno.ENOSPC, ResourceError), (errno.EIO, ResourceError), (errno.EACCES, UsageError)]
+)
+def test_what_the_system_refuses_is_said(tmp_path, code, kind):
+    with pytest.raises(kind), reported("can not write it"):
+        Failing(1, code).write(tmp_path / "a", b"x")
+
+
+def test_room_is_checked_where_the_folder_will_be(tmp_path):
+    check_room(tmp_path / "not" / "there", 1)
+    with pytest.raises(ResourceError, match="bytes are needed"):
+        check_room(tmp_path / "not" / "there", 1 << 60)

@@ -1,0 +1,149 @@
+"""Checkpoints and patches made by hand, without transformers, and disks that fail."""
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import struct
+import traceback
+import warnings
+from pathlib import Path
+
+import torch
+
+from suture.checkpoint.disk import Disk
+from suture.delta import Dense, Entries, LowRank
+from suture.errors import SutureError
+from suture.patch import Patch
+from suture.tensorfile import NAMES, raw_bytes
+
+CONFIG = {"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": False}
+
+
+def shard(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    header, blobs, position = {"__metadata__": {"format": "pt"}}, [], 0
+    for name, tensor in tensors.items():
+        blob = raw_bytes(tensor)
+        header[name] = {
+            "dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [position, position + len(blob)],
+        }  # fmt: skip
+        blobs.append(blob)
+        position += len(blob)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def write_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], shards: int = 2, config=CONFIG) -> Path:
+    """A checkpoint folder; the tensors are dealt out to the shards in turn."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer ä.json").write_text("{}")
+    (folder / "more").mkdir()
+    (folder / "more" / "template.txt").write_text("hello")
+    if shards == 1:
+        shard(folder / "model.safetensors", tensors)
+        return folder
+    names = list(tensors)
+    where = {n: f"model-{i % shards + 1:05}-of-{shards:05}.safetensors" for i, n in enumerate(names)}
+    for file in sorted(set(where.values())):
+        shard(folder / file, {n: tensors[n] for n in names if where[n] == file})
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
+    return folder
+
+
+class Tensors:
+    """A host for patches: tensors by name."""
+
+    def __init__(self, tensors):
+        self.tensors, self.name, self.fingerprint = tensors, "by hand", ""
+
+    def tensor(self, name):
+        tensor = self.tensors[name]
+        return tensor.flatten(0, 1) if tensor.dim() == 3 else tensor
+
+    def disk_dtype(self, name):
+        return self.tensors[name].dtype
+
+
+def weights(dtype=torch.bfloat16, seed=0) -> dict[str, torch.Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    shapes = {"a.weight": (24, 8), "b.weight": (6, 16), "experts": (3, 4, 5), "norm": (8,), "c.weight": (10, 10)}
+    return {name: torch.randn(shape, generator=g).to(dtype) for name, shape in shapes.items()}
+
+
+def patch_of(tensors, seed=0, names=("a.weight", "experts", "norm")) -> Patch:
+    """A patch with a low-rank, an entries and a dense change, on the tensors named."""
+    g = torch.Generator().manual_seed(100 + seed)
+    host, changes = Tensors(tensors), {}
+    for number, name in enumerate(names):
+        shape = host.tensor(name).shape
+        kind = (seed + number) % 3 if len(shape) == 2 else 2
+        if kind == 0:
+            rows = torch.randperm(shape[0], generator=g)[:3].sort().values
+            left, right = torch.randn(3, 2, generator=g), torch.randn(2, shape[1], generator=g)
+            changes[name] = LowRank(left, right, rows)
+        elif kind == 1:
+            changes[name] = Entries(torch.tensor([0, 7, 13]), torch.randn(3, generator=g) + 2)
+        else:
+            changes[name] = Dense(torch.randn(shape, generator=g))
+    return Patch.make(host, changes, method="test", settings={"seed": seed})
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest()
+        for f in sorted(folder.rglob("*"))
+        if f.is_file()
+    }
+
+
+class Quick(Disk):
+    """A disk that does not wait: for tests of what is written, not of when."""
+
+    def sync(self, handle):
+        pass
+
+
+QUICK = Quick()
+
+
+class Failing(Quick):
+    """A disk whose n-th operation (and, if asked, every later one) fails."""
+
+    def __init__(self, at: int, code: int = errno.EIO, *, forever: bool = False) -> None:
+        self.at, self.code, self.forever, self.count = at, code, forever, 0
+
+    def step(self, what, path):
+        self.count += 1
+        if self.count == self.at or (self.forever and self.count > self.at):
+            raise OSError(self.code, f"made to fail: {what}", str(path))
+
+
+class Killing(Quick):
+    """A disk on which the process is killed before the n-th operation, as `kill -9` would."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.count = at, 0
+
+    def step(self, what, path):
+        self.count += 1
+        if self.count == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_child(work) -> int:
+    """Run `work` in a process of its own; returns its exit status, negative for a signal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch has threads, the child uses none of them
+        child = os.fork()
+    if not child:
+        try:
+            work()
+        except SutureError as problem:
+            os._exit(problem.exit_code)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(99)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

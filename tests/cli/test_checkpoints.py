@@ -1,0 +1,105 @@
+"""Patches on disk from the command line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from checkpoint_parts import digests, patch_of, weights, write_checkpoint
+
+VERBS = """
+import json, sys
+from suture.cli.main import run
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["suture", *words]
+    try:
+        run()
+    except SystemExit as left:
+        assert left.code == 0, words
+heavy = sorted({"transformers", "tokenizers"} & set(sys.modules))
+assert not heavy, heavy
+"""
+
+
+@pytest.fixture
+def work(tmp_path):
+    write_checkpoint(tmp_path / "base", weights())
+    for number in range(3):
+        patch_of(weights(), number, ("a.weight", "experts")).save(tmp_path / f"p{number}.safetensors")
+    return tmp_path
+
+
+def test_the_verbs_need_neither_transformers_nor_a_model(work):
+    flow = [
+        ("apply", "base", "p0.safetensors", "p1.safetensors", "-o", "out"),
+        ("verify", "out", "--base", "base"),
+        ("diff", "base", "out", "-o", "d.safetensors"),
+        ("combine", "p0.safetensors", "p2.safetensors", "-o", "c.safetensors", "--force"),
+        ("show", "out"),
+        ("apply", "out", "p2.safetensors", "--in-place"),
+        ("fsck", "out"),
+        ("revert", "out", "2", "--in-place"),
+        ("revert", "out", "-o", "back"),
+    ]
+    done = subprocess.run([sys.executable, "-c", VERBS, json.dumps(flow)], cwd=work, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert digests(work / "back") == digests(work / "base")
+
+
+def test_every_verb_speaks_json(command, work):
+    done = command("apply", "base", "p0.safetensors", "-o", "out", "--json", cwd=work)
+    assert done.json["entries"] > 0
+    assert done.json["patches"][0][2:] == [1.0, 0]
+    assert command("apply", "out", "p1.safetensors", "-o", "x", "--dry-run", "--json", cwd=work).json["room"] > 0
+    assert command("verify", "out", "p1.safetensors", "--base", "base", "--json", cwd=work).json["problems"] == {}
+    assert command("fsck", "out", "--json", cwd=work).json["repaired"] == []
+    assert command("show", "out", "--json", cwd=work).json["format"] == "suture.checkpoint/1"
+    assert command("diff", "base", "out", "-o", "d", "--json", cwd=work).json["exact"] is True
+    met = command("combine", "p0.safetensors", "p1.safetensors", "-o", "c", "--json", cwd=work).json["overlap"]
+    assert met[0]["tensors"] == 2
+    assert command("revert", "out", "--in-place", "--json", cwd=work).json["patches"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("apply", "base", "p0.safetensors"), 2, "-o OUT or --in-place"),
+        (("apply", "base", "none.safetensors", "-o", "x"), 2, "can not read"),
+        (("apply", "nowhere", "p0.safetensors", "-o", "x"), 2, "no checkpoint folder"),
+        (("apply", "base", "p0.safetensors", "-o", "x", "--scale", "0"), 3, "--scale"),
+        (("apply", "other", "p0.safetensors", "-o", "x"), 5, "differs from the weight"),
+        (("apply", "base", "p0.safetensors", "-o", "base"), 2, "is there already"),
+        (("apply", "base", "base/config.json", "-o", "x"), 5, "not a whole"),
+        (("apply", "patient", "p0.safetensors", "-o", "x"), 5, "no tensor"),
+        (("revert", "base", "-o", "x"), 2, "no patch is on"),
+        (("verify", "base", "p9.safetensors"), 2, "can not read"),
+        (("verify", "other", "p0.safetensors"), 4, "p0.safetensors fits"),
+        (("verify", "other", "--base", "base"), 4, "checks fail"),
+        (("diff", "base", "base", "-o", "x"), 3, "do not differ"),
+        (("diff", "base", "patient", "-o", "x"), 5, "can not differ by a patch"),
+        (("combine", "p0.safetensors", "-o", "x"), 2, "nothing to combine"),
+        (("combine", "p0.safetensors", "p0.safetensors", "--scale", "1", "--scale", "-1", "-o", "x"), 2, "against"),
+        (("combine", "p0.safetensors", "p1.safetensors", "--scale", "1", "-o", "x"), 2, "1 scales for 2"),
+        (("combine", "p0.safetensors", "p1.safetensors", "--scale", "0", "--scale", "0", "-o", "x"), 3, "nothing"),
+        (("fsck", "nowhere"), 2, "no checkpoint folder"),
+        (("show", "base"), 2, "no patch is on"),
+    ],
+)
+def test_mistakes_are_answered_with_the_right_code(command, work, words, code, says):
+    write_checkpoint(work / "other", weights(seed=4))
+    before = digests(work)
+    done = command(*words, cwd=work)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert digests(work) == before
+    assert not (work / "x").exists()
+
+
+def test_a_patch_in_a_folder_with_an_odd_name(command, work):
+    (work / "Größe 1 (neu)").mkdir()
+    done = command("apply", "base", "p0.safetensors", "-o", "Größe 1 (neu)/mein Modell", cwd=work)
+    assert done.returncode == 0, done.stderr
+    ledger = json.loads((work / "Größe 1 (neu)" / "mein Modell" / "suture.json").read_text())
+    assert ledger["patches"][0]["name"] == "p0.safetensors"
