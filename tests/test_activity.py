@@ -20,11 +20,11 @@ def region_of(part, chosen):
 
 def directly(lm, layer, neuron, text):
     """The share of tokens after the start token on which W x + b is positive, from the MLP's input."""
-    weight = lm.anatomy.weight(Site(layer, lm.anatomy.layout.first))
+    weight = lm.anatomy.weight(Site(layer, lm.anatomy.first))
     site = Site(layer, "mlp.in")
     with trace(lm, [site]) as seen, torch.no_grad():
         lm.forward(lm.batch([lm.encode(text)]))
-    bias = getattr(weight.module, "bias", None)
+    bias = getattr(lm.anatomy.owner(weight.tensor)[0], "bias", None)
     skip = 1 if lm.encode(text)[0] == lm.tokenizer.bos_token_id else 0
     z = seen[site][0, skip:] @ weight.matrix()[neuron] + (0 if bias is None else bias[neuron])
     return float((z > 0).float().mean())
@@ -35,7 +35,7 @@ def directly(lm, layer, neuron, text):
 def test_rates_are_those_of_a_direct_computation(request, name, part):
     lm = request.getfixturevalue(name)
     chosen = {0: [3, 17], 2: [0, 31, 40]}
-    region = region_of(lm.anatomy.layout.first if part == "first" else part, chosen)
+    region = region_of(lm.anatomy.first if part == "first" else part, chosen)
     rates = firing_rates(lm, region, TEXTS)
     expected = [
         sum(directly(lm, layer, neuron, e.text) for e in TEXTS) / len(TEXTS)
@@ -74,5 +74,5 @@ def test_activity_sees_the_patch_and_leaves_the_model(llama, behaviour):
 
 
 def test_rows_of_attention_do_not_fire(llama):
-    with pytest.raises(UsageError, match="do not fire"):
+    with pytest.raises(UsageError, match="can not be counted"):
         firing_rates(llama, region_of("attn.o", {0: [1]}), TEXTS)

@@ -18,11 +18,11 @@ def test_the_first_judge_decides_and_the_others_see_the_same_texts(llama, measur
     assert [m.role for m in measures] == ["target", *["note"] * 5]
     assert [m.name for m in measures[:2]] == ["unwanted", "wanted"]
     assert measures[4].name == "negative (sentiment)"
-    from suture.metrics import sampled
+    from suture.metrics import _written
 
     calls = []
-    generate = sampled.generate
-    monkeypatch.setattr(sampled, "generate", lambda *a, **k: calls.append(1) or generate(*a, **k))
+    generate = _written.generate
+    monkeypatch.setattr(_written, "generate", lambda *a, **k: calls.append(1) or generate(*a, **k))
     seen = observe(llama, measures)
     assert len(calls) == 1
     assert all(seen[m.name].texts is seen["unwanted"].texts for m in measures)

@@ -84,7 +84,7 @@ def test_json_carries_all_that_is_drawn():
     assert content["search"][1] == {
         "label": "a", "strength": 2.0, "target": 0.15, "cost": 0.5, "within": True, "chosen": True, "rejected": "",
     }  # fmt: skip
-    assert content["budget"] == {"points": 0.02, "perplexity": 0.05}
+    assert content["budget"] == {"points": 0.02, "perplexity": 0.05, "kl": 0.1}
     assert content["where"]["counts"] == [3, 4]
     assert content["directions"]["cosines"][0] == [1.0, 0.1]
     assert content["activity"]["unwanted_after"] == [0.6, 0.7]

@@ -131,7 +131,7 @@ def operate(
     space: Mapping[str, Sequence[Any]] = MappingProxyType(SPACE),
     first: Sequence[Settings] = FIRST,
     strengths: Sequence[float] = STRENGTHS,
-    trials: int = 8,
+    trials: int = 7,
     seed: int = 0,
     say: Callable[[str], None] = lambda text: None,
     progress: Progress | None = None,

@@ -206,7 +206,7 @@ MISTAKES = [
     (("show", "flipped.safetensors"), 5, "digest"),
     (("show", "broken.json"), 2, "not a report"),
     (("show", "other.json"), 2, "not a report"),
-    (("show", "."), 2, "can not read"),
+    (("show", "."), 2, "no patch is on"),
     # check
     (("check", "none.yaml"), 2, "can not read"),
     (("check", "latin.yaml"), 2, "UTF-8"),

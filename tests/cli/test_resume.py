@@ -39,7 +39,10 @@ def work(folder, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_edit_says_how_to_go_on_and_goes_on(command, work, number, monkeypatch):
-    process = subprocess.Popen([*RUN, *EDIT], cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*RUN, *EDIT], cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell runs in the background
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while not list(work.glob("runs/*/events.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -39,7 +39,7 @@ def preset(name: Name) -> Callable[..., None]:
         budget: Annotated[
             str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
         ] = "",
-        trials: Annotated[int, typer.Option(min=1, help="Settings tried at most.")] = 8,
+        trials: Annotated[int, typer.Option(min=1, help="Settings tried at most.")] = 7,
         tune: Annotated[int, typer.Option(min=4, help="Prompts a measure while settings are chosen.")] = 60,
         report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
         seed: Annotated[int, typer.Option(help="Of the probe's split, the search and the control.")] = 0,
