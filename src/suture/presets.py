@@ -132,6 +132,7 @@ def operate(
     first: Sequence[Settings] = FIRST,
     strengths: Sequence[float] = STRENGTHS,
     trials: int = 7,
+    margin: float = MARGIN,
     seed: int = 0,
     say: Callable[[str], None] = lambda text: None,
     progress: Progress | None = None,
@@ -147,6 +148,7 @@ def operate(
         first: settings tried before any are suggested.
         strengths: tried of each, in mean row norms.
         trials: settings tried at most.
+        margin: share of the budget used when choosing.
         seed: of the probe's split, the search and the control.
         say: told what is being done, a line a stage.
         progress: called as work advances.
@@ -176,7 +178,7 @@ def operate(
     enough = floor + ENOUGH * (now - floor)
     found = explore(
         lm, shop.patch, space, strengths, measures, goal.target, first=first,
-        trials=trials, budget=budget * MARGIN, stop_at=enough, baseline=baseline,
+        trials=trials, budget=budget * margin, stop_at=enough, baseline=baseline,
         journal=run.path("search.jsonl"), seed=seed, progress=progress,
     )  # fmt: skip
     if found.best is None:

@@ -40,7 +40,7 @@ def demo(
         with console.progress("demo") as step:
             outcome = operate(
                 lm, aim, run, space={k: [v] for k, v in SETTINGS.items()}, first=[SETTINGS], strengths=STRENGTHS, trials=1,
-                seed=seed, say=console.say, progress=step,
+                margin=1.0, seed=seed, say=console.say, progress=step,
             )  # fmt: skip
         outcome.patch.check_base(lm)
         console.say("after all this the model is, bit for bit, what it was\n")
