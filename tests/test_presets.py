@@ -6,7 +6,7 @@ import pytest
 
 from models import tiny_family
 from suture.budget import Budget
-from suture.errors import DataError, NoEffect
+from suture.errors import DataError, NoEffect, UsageError
 from suture.examples import Behaviour, Texts
 from suture.goals import goal
 from suture.patch import Patch
@@ -108,3 +108,13 @@ def test_a_behaviour_that_is_not_there_is_said(llama, tmp_path):
         pytest.raises(NoEffect, match="nothing to change"),
     ):
         operate(llama, aim, run)
+
+
+def test_a_single_file_is_no_place_for_a_preset(llama, tmp_path):
+    aim = goal("detox", llama, tune=4, report=4)
+    with (
+        Run.begin("detox", ["detox"], {}, tmp_path / "patch.safetensors") as run,
+        pytest.raises(UsageError, match="several files"),
+    ):
+        operate(llama, aim, run)
+    assert not list(tmp_path.iterdir())

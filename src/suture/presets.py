@@ -15,7 +15,7 @@ from typing import Any, Literal
 from .activity import activity, countable
 from .anatomy import Site
 from .budget import Budget
-from .errors import NoEffect
+from .errors import NoEffect, UsageError
 from .evaluation import evaluate, observe, values
 from .goals import Goal
 from .likeness import likeness
@@ -40,9 +40,7 @@ SPACE: dict[str, list[Any]] = {
 FIRST = tuple({"space": "mlp.in", "select": "effect", "rows": rows, "blocks": "all"} for rows in (0.05, 0.1))
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # mean row norms
 ENOUGH = 0.1  # of the way from the base to the floor that may be left
-MARGIN = (
-    0.5  # of the budget is used when choosing: the best of many points was also lucky, and must keep it on new prompts
-)
+MARGIN = 0.5  # of the budget is used when choosing: the best of many points was also lucky
 PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
 
 
@@ -154,8 +152,11 @@ def operate(
         progress: called as work advances.
 
     Raises:
+        UsageError: when the run is a single file.
         NoEffect: when the behaviour is not there, or nothing within the budget moves it.
     """
+    if run.folder is None:
+        raise UsageError("this writes several files", why="--out names one of them.", fix="Give a folder: --out NAME")
     budget = budget or Budget()
     target = next(m for m in goal.tune if m.name == goal.target)
     baseline = observe(lm, goal.tune, progress)
