@@ -22,7 +22,7 @@ from torch import Tensor
 from . import tensorfile
 from .anatomy import FINAL, Site
 from .errors import CorruptFile, PatchMismatch, UsageError
-from .examples import Behaviour
+from .examples import Behaviour, Texts
 from .features import Pool, extract, token_ids
 from .linalg import logistic_regression, roc_area
 from .lm import LM, bucketed
@@ -233,7 +233,8 @@ def quietened(
 
     bias = probe.bias.expand(len(sites)).clone()
     scores = probe.scores * (len(sites) // len(probe.scores))
-    return Probe(probe.name, "mlp.in", layers, turn(probe.unwanted), turn(probe.wanted), bias, scores)
+    name = f"{probe.name}, quiet on {len(keep)} texts ({Texts(keep).summary()['sha256'][:8]})"
+    return Probe(name, "mlp.in", layers, turn(probe.unwanted), turn(probe.wanted), bias, scores)
 
 
 def random_probe(probe: Probe, seed: int = 0) -> Probe:

@@ -6,7 +6,7 @@ from models import snapshot
 from suture.anatomy import Site
 from suture.locate.probe_rows import probe_rows
 from suture.methods.surgery import surgery
-from suture.probe import fit_probe
+from suture.probe import fit_probe, quietened
 from suture.tracing import trace
 
 
@@ -164,3 +164,12 @@ def test_provenance_says_how_to_make_it_again(llama, behaviour):
     again = surgery(llama, behaviour, **settings)
     assert all(torch.equal(a[0].right, again.terms[n][0].right) for n, a in patch.terms.items())
     assert patch.provenance.examples["behaviours"][0]["count"] == len(behaviour.examples)
+
+
+def test_provenance_says_which_probe_and_rows_were_given(llama, behaviour):
+    probe = quietened(llama, fit_probe(llama, behaviour), ["One text.", "Another text."], behaviour)
+    region = probe_rows(llama, probe, rows=7)
+    settings = surgery(llama, behaviour, probe=probe, region=region).provenance.settings
+    assert settings["probe"]["name"].startswith("tone, quiet on 2 texts (")
+    assert (settings["region"]["by"], settings["region"]["rows"]) == ("cosine", 7)
+    assert not {"rows", "select", "space", "pool"} & settings.keys()

@@ -75,6 +75,13 @@ def surgery(
         seed: of the probe's split and the controls.
     """
     settings = {k: v for k, v in locals().items() if k not in ("lm", "behaviours", "probe", "region", "keep")}
+    if probe:  # what was not used would mislead
+        settings = {k: v for k, v in settings.items() if k not in ("space", "pool", "parity")}
+        settings["probe"] = {"name": probe.name, "space": probe.space}
+    if region:
+        settings = {k: v for k, v in settings.items() if k not in ("rows", "select", "site", "layers")}
+        about = {k: v for k, v in region.about.items() if k not in ("histogram", "layers")}
+        settings["region"] = {**about, "rows": region.count, "of": region.candidates}
     if parity == "paper":
         space, unit = "final", "raw"
     many = [behaviours] if isinstance(behaviours, Behaviour) else behaviours
@@ -99,9 +106,7 @@ def surgery(
             for tensor, delta in _added(lm, chosen, fitted, away, strength, unit):
                 changes.setdefault(tensor, []).append(delta)
         if kept:
-            kept = Texts(
-                (*kept, *(example.text for example in behaviour.examples))
-            )  # a later edit leaves this one alone
+            kept = Texts((*kept, *(e.text for e in behaviour.examples)))  # a later edit leaves this one alone
         examples = {"behaviours": [b.summary() for b in many], "keep": Texts(keep or ()).summary()}
         patch = Patch.make(lm, changes, method="surgery", settings=settings, examples=examples)
     assert patch is not None
