@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,7 +103,7 @@ def _patch(console: Console, file: Path) -> dict[str, Any]:
         rows.append([tensor, kinds, f"{touched} of {stamp.shape[0]}", stamp.dtype, stamp.sha256[:12]])
     console.table(["tensor", "change", "rows", "type", "sha256 before"], rows, f"patch by {made.method}")
     console.say(f"base      {made.base.get('name', '?')} {made.base.get('revision', '')}".rstrip())
-    for key, value in sorted(made.settings.items()):
+    for key, value in _flat(made.settings):
         console.say(f"setting   {key} = {value}")
     for behaviour in made.examples.get("behaviours", []):
         console.say(f"examples  {behaviour['name']}: {behaviour['count']} texts, sha256 {behaviour['sha256'][:12]}")
@@ -111,6 +112,15 @@ def _patch(console: Console, file: Path) -> dict[str, Any]:
     for key, number in made.effect.items():
         console.say(f"effect    {key} = {number:,.4g}")
     return {"format": "suture.patch/1", "tensors": list(patch.terms), "provenance": vars(made)}
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the settings in order, those of a setting as `region.rows`."""
+    for key, value in sorted(settings.items()):
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _probe(console: Console, file: Path) -> dict[str, Any]:
