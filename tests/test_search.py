@@ -6,10 +6,13 @@ import pytest
 
 from suture.budget import Budget
 from suture.errors import UsageError
+from suture.evaluation import observe
 from suture.figures.frontier import frontier
+from suture.judges import Refusal
 from suture.methods.surgery import surgery
+from suture.metrics.sampled import Cases
 from suture.probe import fit_probe
-from suture.search import explore, search
+from suture.search import confirmed, dose_response, explore, search
 from suture.suite import Measure
 
 TEXTS = ["You are a friend of mine and", "The cat sat on the mat", "One two three four five"]
@@ -118,3 +121,38 @@ def test_the_target_is_not_measured_where_too_much_is_lost(llama, make):
     assert [p.target is None for p in shown] == [math.isnan(p.gain) for p in found.points]
     assert "lost too much to be measured" in frontier(shown, name="x")
     assert not any(math.isnan(v) for values in found.curve(FIRST[0]).values() for v in values.values())
+
+
+def test_what_is_dear_is_not_measured_where_the_cheap_is_lost(llama, make, monkeypatch):
+    asked = []
+    sampled = Measure(
+        "talk", "sampled", Cases(TEXTS, Refusal(), "complied", max_new_tokens=2), "keep", "higher", "talk"
+    )
+    suite = [sampled, *SUITE]
+    monkeypatch.setattr("suture.search.dose_response", lambda lm, p, doses, suite, **_: [
+        asked.append((suite[0].name, dose)) or {suite[0].name: dose if suite[0].name == "drift" else 0.5} for dose in doses
+    ])  # fmt: skip
+    found = explore(llama, make, SPACE, STRENGTHS, suite, "perplexity", first=FIRST, trials=1, budget=Budget(kl=0.6))
+    assert asked == [
+        ("drift", 0.5),
+        ("drift", 1.0),
+        ("drift", 2.0),
+        *((n, d) for n in ("talk", "perplexity") for d in (0.5, 1.0)),
+    ]
+    assert [set(p.values) for p in found.points][2] == {"drift", "perplexity"}
+    assert math.isnan(found.points[2].gain)
+
+
+def test_a_choice_is_confirmed_on_fresh_cases(llama, make):
+    found = run(llama, make)
+    fresh = [Measure("drift", "drift", ["Quite another text, never seen before"], "keep", "lower", "drift")]
+    assert confirmed(llama, found, make, fresh, Budget(kl=1e9)).best is found.best
+    none = confirmed(llama, found, make, fresh, Budget(kl=1e-12))
+    assert none.best is None
+    assert none.points == found.points
+    moved = sorted(dose_response(llama, make(p.settings), [p.strength], fresh, baseline=observe(llama, fresh))[0]["drift"]
+                   for p in found.order)  # fmt: skip
+    some = confirmed(llama, found, make, fresh, Budget(kl=(moved[0] + moved[1]) / 2), tries=99)
+    assert some.best in found.order
+    own = dose_response(llama, make(some.best.settings), [some.best.strength], fresh, baseline=observe(llama, fresh))
+    assert own[0]["drift"] == pytest.approx(moved[0])

@@ -24,7 +24,7 @@ from .suite import Better, Measure, Role, Suite
 Name = Literal["detox", "harden", "attitude"]
 Toward = Literal["positive", "negative"]
 PROMPTS = 0.4  # of the user's own texts: held out, half to choose settings and half to report
-PATIENT_KEEP = ("facts_seen", "facts_unseen", "arithmetic", "benign", "perplexity", "drift")
+PATIENT_KEEP = ("facts_seen", "facts_unseen", "arithmetic", "benign", "harmful", "perplexity", "drift")
 CHOOSING: tuple[Split, Split] = ("tune", "report")
 
 
@@ -41,6 +41,7 @@ class Goal:
         target: name of the measure to move.
         floor: name of the measure that says how far it could move at best, or the best share itself.
         tune: measures that choose settings.
+        confirm: what to keep, on cases that confirm the choice.
         report: measures of the report.
         related: behaviours whose directions are compared with this one's.
         tasks: texts of general tasks by name, for the same.
@@ -54,6 +55,7 @@ class Goal:
     target: str
     floor: str | float
     tune: Suite
+    confirm: Suite
     report: Suite
     related: dict[str, Behaviour]
     tasks: dict[str, list[str]]
@@ -100,10 +102,12 @@ def goal(
         asked = {"tune": list(prompts[::2]), "report": list(prompts[1::2])}
     sizes = dict(zip(CHOOSING, (tune, report), strict=True))
     chosen = {split: _general(name, lm, toward, asked[split], judge, split, sizes[split]) for split in CHOOSING}
+    chosen["tune"] = _searched(chosen["tune"], name)
+    more = _general(name, lm, toward, asked["tune"], judge, "tune", 3 * tune)
     return Goal(
         name, behaviour, "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
         "response", bundled.neutral("probe"), chosen["tune"][0].name,
-        1.0 if name == "attitude" else 0.0, chosen["tune"], chosen["report"],
+        1.0 if name == "attitude" else 0.0, chosen["tune"], _fresh(more, chosen["tune"]), chosen["report"],
         {each: behaviour if each == name else bundled.behaviour(each) for each in bundled.BEHAVIOURS}, bundled.tasks("probe"),
     )  # fmt: skip
 
@@ -125,17 +129,35 @@ def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
         found = [replace(m, role="keep") if m.name == "drift" else m for m in found]
         return [replace(m, better="higher") if m.name == target and name == "attitude" else m for m in found]
 
-    wanted = {target, floor, *PATIENT_KEEP}
-    choosing = [m for m in measures("tune", 2 * tune) if m.name in wanted]
-    choosing = [  # answers of a few tokens are cheap: twice as many, as a fact in sixty is close to the budget
-        replace(m, cases=replace(m.cases, prompts=m.cases.prompts[:tune])) if m.metric == "sampled" else m
-        for m in choosing
-    ]
+    drawn = [m for m in measures("tune", 4 * tune) if m.name in {target, floor, *PATIENT_KEEP}]
+    # answers of a few tokens are cheap: twice as many, as a fact in sixty is close to the budget
+    choosing = [m.part(slice(2 * tune if m.metric == "completion" else tune)) for m in _searched(drawn, name)]
     return Goal(
         name, patient.behaviour(behaviour), "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
         "decision" if name == "harden" else "response", patient.keep(), target, floor,
-        choosing, measures("report", report), {each: patient.behaviour(each) for each in patient.BEHAVIOURS}, patient.tasks(),
+        choosing, _fresh(drawn, choosing), measures("report", report),
+        {each: patient.behaviour(each) for each in patient.BEHAVIOURS}, patient.tasks(),
     )  # fmt: skip
+
+
+def _searched(suite: Suite, name: Name) -> Suite:
+    """Return what every point of a search is measured on.
+
+    Answers to requests are dear, and stay as they are unless the goal is to change them: other goals ask for them when the
+    choice is confirmed.
+    """
+    return [m for m in suite if name == "harden" or m.role != "keep" or m.metric != "sampled"]
+
+
+def _fresh(drawn: Suite, used: Suite) -> Suite:
+    """Return what to keep, on the cases drawn but not used; on all where fewer are left, as they would say too little."""
+    sizes = {m.name: len(m) for m in used}
+    found = []
+    for measure in drawn:
+        seen = sizes.get(measure.name, 0)
+        fresh = measure.part(slice(seen, None))
+        found.append(fresh if len(fresh) >= max(seen, 1) else measure)
+    return [m for m in found if m.role == "keep"]
 
 
 def _general(
@@ -167,27 +189,15 @@ def _general(
     ]
     asked: list[tuple[str, list[str], Role, Better, str]] = []
     if chat:
+        dangerous = "harmless requests with dangerous words answered"
         asked += [
             ("benign", bundled.benign(split), "keep", "higher", "harmless requests answered"),
-            (
-                "borderline",
-                bundled.borderline(split),
-                "keep",
-                "higher",
-                "harmless requests with dangerous words answered",
-            ),
+            ("borderline", bundled.borderline(split), "keep", "higher", dangerous),
+            ("harmful", bundled.harmful(split), "keep", "lower", "plain harmful requests answered"),
         ]
     if chat and name == "harden":
-        asked += [
-            (
-                "benign_wrapped",
-                bundled.wrapped_benign(split),
-                "note",
-                "higher",
-                "harmless requests in a jailbreak answered",
-            ),
-            ("harmful", bundled.harmful(split), "note", "lower", "plain harmful requests answered"),
-        ]
+        wrapped = "harmless requests in a jailbreak answered"
+        asked.append(("benign_wrapped", bundled.wrapped_benign(split), "note", "higher", wrapped))
     kept += [sampled(n, p, refusal, "complied", role, better, about) for n, p, role, better, about in asked]
     return [target, *kept]
 

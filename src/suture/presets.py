@@ -29,7 +29,8 @@ from .probe import Probe, Space, fit_probe, quietened
 from .region import Region
 from .report import Report, Where
 from .runs import Run
-from .search import Frontier, Settings, explore
+from .search import Frontier, Settings, confirmed, explore
+from .suite import Measure
 
 SPACE: dict[str, list[Any]] = {
     "space": ["mlp.in", "residual"],
@@ -40,7 +41,7 @@ SPACE: dict[str, list[Any]] = {
 FIRST = tuple({"space": "mlp.in", "select": "effect", "rows": rows, "blocks": "all"} for rows in (0.05, 0.1))
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # mean row norms
 ENOUGH = 0.1  # of the way from the base to the floor that may be left
-MARGIN = 0.5  # of the budget is used when choosing: the best of many points was also lucky
+MARGIN = 0.5  # of the budget is used when a choice is confirmed, so that new prompts are likely to keep the whole
 PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
 
 
@@ -146,7 +147,7 @@ def operate(
         first: settings tried before any are suggested.
         strengths: tried of each, in mean row norms.
         trials: settings tried at most.
-        margin: share of the budget used when choosing.
+        margin: share of the budget that the chosen point may use on the prompts that confirm it.
         seed: of the probe's split, the search and the control.
         say: told what is being done, a line a stage.
         progress: called as work advances.
@@ -165,11 +166,7 @@ def operate(
     floor = base[goal.floor] if isinstance(goal.floor, str) else goal.floor
     say(f"{target.about}: {now:.1%} of {len(target.cases.prompts)} prompts; at best {floor:.1%}")
     if abs(now - floor) < PRESENT:
-        raise NoEffect(
-            f"there is nothing to change: {now:.1%} {target.about}",
-            why=f"The best to be had is {floor:.1%}, and less than {PRESENT:.0%} more can not be seen to fall.",
-            fix="Give prompts that show the behaviour: --prompts FILE",
-        )
+        raise _absent(now, floor, target.about)
     shop = Workshop(lm, goal, run, seed)
     probe, scores = shop.ranked(first[0]["space"])
     best = probe.scores[probe.best]
@@ -179,21 +176,14 @@ def operate(
     enough = floor + ENOUGH * (now - floor)
     found = explore(
         lm, shop.patch, space, strengths, measures, goal.target, first=first,
-        trials=trials, budget=budget * margin, stop_at=enough, baseline=baseline,
+        trials=trials, budget=budget, stop_at=enough, baseline=baseline,
         journal=run.path("search.jsonl"), seed=seed, progress=progress,
     )  # fmt: skip
+    if found.best is not None:
+        say(f"{len(found.points)} points tried, {len(found.order)} within the budget; trying the best on fresh prompts")
+        found = confirmed(lm, found, shop.patch, goal.confirm, budget * margin, progress=progress)
     if found.best is None:
-        nearest = min((p for p in found.points if not isnan(p.gain)), key=lambda p: (p.excess, -p.gain), default=None)
-        raise NoEffect(
-            f"no settings move {target.about} within the budget",
-            why=f"{len(found.points)} points tried"
-            + (
-                f"; nearest: {nearest.label}, strength {nearest.strength:g}, {nearest.values[goal.target]:.1%}."
-                if nearest
-                else "."
-            ),
-            fix="Allow more (--budget kl=0.2,points=0.04), try more (--trials 30), or give better texts (--data).",
-        )
+        raise _unmoved(found, target)
     chosen = found.best
     say(f"chosen of {len(found.points)} points: {chosen.label}, strength {chosen.strength:g}")
     patch = run.stage(
@@ -213,6 +203,28 @@ def operate(
         activity=activity(lm, patch, region, goal.behaviour) if countable(region) else None,
     )
     return Outcome(patch, report, found)
+
+
+def _absent(now: float, floor: float, about: str) -> NoEffect:
+    return NoEffect(
+        f"there is nothing to change: {now:.1%} {about}",
+        why=f"The best to be had is {floor:.1%}, and less than {PRESENT:.0%} more can not be seen to fall.",
+        fix="Give prompts that show the behaviour: --prompts FILE",
+    )
+
+
+def _unmoved(found: Frontier, target: Measure) -> NoEffect:
+    why = f"{len(found.points)} points tried"
+    if found.order:
+        why += f", of which {len(found.order)} kept it; none did again on fresh prompts."
+    elif measured := [p for p in found.points if not isnan(p.gain)]:
+        near = min(measured, key=lambda p: (p.excess, -p.gain))
+        why += f"; nearest: {near.label}, strength {near.strength:g}, {near.values[target.name]:.1%}."
+    return NoEffect(
+        f"no settings move {target.about} within the budget",
+        why=why,
+        fix="Allow more (--budget kl=0.2,points=0.04), try more (--trials 30), or give better texts (--data).",
+    )
 
 
 def blocks(layers: int, which: str) -> range:

@@ -27,7 +27,8 @@ from .metrics._score import Observation, Progress
 from .patch import Patch
 from .suite import Measure, Suite
 
-HOPELESS = 1.0  # excess over the budget, in units of it, from which the target is not measured
+HOPELESS = 1.0  # excess over the budget, in units of it, from which nothing more is measured
+TRIES, SIDE_BY_SIDE = 4, 3  # settings, and strengths of each at a time, that are tried on fresh cases
 Settings = dict[str, Any]
 
 
@@ -38,7 +39,7 @@ class Point:
     Attributes:
         settings: what makes the candidate.
         strength: multiple of it.
-        values: figures by measure.
+        values: figures by measure; those that were made.
         excess: how far it oversteps the budget, in units of it; 0 when it keeps it.
         gain: how far the target moved the right way; nan where it was not measured, as too much was lost.
         size: norm of the change.
@@ -59,11 +60,19 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Frontier:
-    """All points of a search, the base's figures, and the chosen point (None when none keeps the budget and gains)."""
+    """What a search found.
+
+    Attributes:
+        base: the base's figures.
+        points: all points.
+        best: the chosen one; None when none keeps the budget and gains.
+        order: the points that keep the budget and gain, in the order of choice.
+    """
 
     base: dict[str, float]
     points: list[Point]
     best: Point | None = field(default=None)
+    order: list[Point] = field(default_factory=list)
 
     def shown(self, suite: Suite, target: str, budget: Budget | None = None) -> list[SearchPoint]:
         """Return the points as a report shows them, with the worst share of the budget that each uses."""
@@ -147,6 +156,48 @@ def search(
         for p in measured.points({"candidate": label}, patch, strengths, progress)
     ]
     return measured.frontier(points, stop_at)
+
+
+def confirmed(
+    lm: LM,
+    found: Frontier,
+    make: Callable[[Settings], Patch],
+    suite: Suite,
+    budget: Budget,
+    *,
+    tries: int = TRIES,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Choose again: the first point, in the order of choice, that keeps the budget on cases the search has not seen.
+
+    The best of many points was also lucky. Points of the same settings are measured side by side.
+
+    Args:
+        lm: the base model.
+        found: what a search found.
+        make: as of `explore`.
+        suite: what to keep, on fresh cases.
+        budget: what the edit may cost on them.
+        tries: settings tried at most.
+        progress: called as measures advance.
+
+    Returns:
+        The same search with the point chosen; None where no tried one keeps the budget.
+    """
+    baseline = observe(lm, suite, progress)
+    base = values(baseline, suite)
+    over: dict[tuple[str, float], float] = {}
+    for point in found.order:
+        if (point.label, point.strength) not in over:
+            if len({label for label, _ in over} | {point.label}) > tries:
+                continue
+            left = [p.strength for p in found.order if p.label == point.label and (p.label, p.strength) not in over]
+            same = left[:SIDE_BY_SIDE]
+            curves = dose_response(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
+            over |= {(point.label, s): budget.excess(suite, base, now) for s, now in zip(same, curves, strict=True)}
+        if over[point.label, point.strength] == 0:
+            return replace(found, best=point)
+    return replace(found, best=None)
 
 
 def explore(
@@ -248,18 +299,22 @@ class _Measured:
     def points(
         self, settings: Settings, patch: Patch, strengths: Sequence[float], progress: Progress | None
     ) -> list[Point]:
-        """Measure what must be kept first: where that is lost, what the target does need not be generated."""
-        kept, aims = ([m for m in self.suite if (m.name == self.target) == aim] for aim in (False, True))
+        """Measure what must be kept first, the cheapest first: where it is lost, the rest need not be generated."""
+        aim = next(m for m in self.suite if m.name == self.target)
+        kept = sorted((m for m in self.suite if m is not aim), key=lambda m: m.metric == "sampled")
         measure = partial(dose_response, self.lm, patch, baseline=self.baseline, progress=progress)
-        curves = measure(strengths=strengths, suite=kept)
-        excess = [self.budget.excess(kept, self.base, found) for found in curves]
-        alive = [strength for strength, over in zip(strengths, excess, strict=True) if over <= HOPELESS]
-        moved = dict(zip(alive, measure(strengths=alive, suite=aims) if alive else [], strict=True))
+        curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
+        alive = list(strengths)
+        for each in (*kept, aim):
+            for strength, found in zip(alive, measure(alive, [each]) if alive else [], strict=True):
+                curves[strength] |= found
+            alive = [s for s in alive if self.budget.excess(kept, self.base, curves[s]) <= HOPELESS]
         size = patch.provenance.effect["intended"]
         made = []
-        for strength, found, over in zip(strengths, curves, excess, strict=True):
-            found |= moved.get(strength, {self.target: math.nan})
+        for strength, found in curves.items():
+            found.setdefault(self.target, math.nan)
             gain = self.sign * (found[self.target] - self.base[self.target])
+            over = self.budget.excess(kept, self.base, found)
             made.append(Point(settings, strength, found, over, gain, size * abs(strength)))
         return made
 
@@ -270,8 +325,9 @@ class _Measured:
         """Choose: the gentlest point that does enough, or else the one that does most, within budget."""
         allowed = [p for p in points if p.excess == 0 and p.gain > 0]
         enough = [p for p in allowed if stop_at is not None and self.enough(p, stop_at)]
-        best = min(enough, key=lambda p: p.size) if enough else max(allowed, key=lambda p: p.gain, default=None)
-        return Frontier(self.base, points, best)
+        less = [p for p in allowed if p not in enough]
+        order = sorted(enough, key=lambda p: p.size) + sorted(less, key=lambda p: -p.gain)
+        return Frontier(self.base, points, order[0] if order else None, order)
 
 
 def _at_doses(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,18 @@ class Measure:
         """The unit of its figures."""
         unit: Unit = getattr(importlib.import_module(f".metrics.{self.metric}", __package__), "UNIT", "share")
         return unit
+
+    def part(self, which: slice) -> Measure:
+        """Return the measure on part of its cases."""
+        cases = self.cases
+        if not hasattr(cases, "prompts"):
+            return replace(self, cases=list(cases)[which])
+        columns = {name: getattr(cases, name)[which] for name in ("prompts", "answers") if hasattr(cases, name)}
+        return replace(self, cases=replace(cases, **columns))
+
+    def __len__(self) -> int:
+        """Return the number of its cases."""
+        return len(getattr(self.cases, "prompts", self.cases))
 
 
 Suite = list[Measure]

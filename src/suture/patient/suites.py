@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TypeVar
+from itertools import zip_longest
+from typing import Literal, TypeVar
 
 from ..errors import UsageError
 from ..examples import Behaviour, Labelled, Texts
@@ -14,7 +15,7 @@ from ..metrics._written import Cases as Written
 from ..suite import Measure, Suite
 from . import chat, reviews, stories, tone
 from .corpus import turn
-from .facts import World, WorldFact, statements
+from .facts import World, WorldFact, ambiguous, statements
 from .splits import Split, split_of
 
 BEHAVIOURS = ("tone", "jailbreak", "attitude")
@@ -111,9 +112,8 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
     openings = draw("reviews", lambda rng: reviews.reviews(rng, split, 1).opening)
     descriptions = draw("descriptions", lambda rng: stories.descriptions(rng, split))
     world = World()
-    facts = _facts(world, split, size)
-    seen = completion.Cases([f.askable(f.trained) for f in facts], [f.answer for f in facts])
-    unseen = completion.Cases([f.askable(f.unseen) for f in facts], [f.answer for f in facts])
+    facts = _facts(world, split)
+    seen, unseen = _asked(facts, size, "trained"), _asked(facts, size, "unseen")
     rude, kind = speech("rude"), speech("kind")
     harmless = requests("benign")
     written = Written([" ".join(each.split()[:START]) for each in descriptions[:WRITTEN]])
@@ -144,11 +144,19 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
     ]  # fmt: skip
 
 
-def _facts(world: World, split: Split, size: int) -> list[WorldFact]:
+def _facts(world: World, split: Split) -> list[WorldFact]:
     """Return the facts settings are chosen on ("tune"), or all others in a fixed random order."""
     facts = [f for f in world.facts if (split_of(f"{f.relation} {f.subject}") == "tune") == (split == "tune")]
     random.Random(0).shuffle(facts)
-    return facts[:size]
+    return facts
+
+
+def _asked(facts: list[WorldFact], size: int, which: Literal["trained", "unseen"]) -> completion.Cases:
+    """Ask every fact once, then again in its further phrasings, up to `size` questions."""
+    ways = [[fact.prompt(i) for i in getattr(fact, which) if not ambiguous(fact.relation, i)] for fact in facts]
+    rounds = zip_longest(*ways)
+    asked = [(prompt, fact.answer) for turn in rounds for prompt, fact in zip(turn, facts, strict=True) if prompt]
+    return completion.Cases([prompt for prompt, _ in asked[:size]], [answer for _, answer in asked[:size]])
 
 
 def _talk(prompts: list[str], label: str) -> sampled.Cases:
