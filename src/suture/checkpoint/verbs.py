@@ -13,13 +13,15 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .disk import DISK, Disk
-from .fitting import current_digest, placed
+from .fitting import check_place as check_fits
+from .fitting import placed
 from .folder import INTENT, Checkpoint
 from .inplace import check_own, needed_in_place, recover, write_in_place
 from .locks import locked
 from .output import check_place, needed, write_new
 from .plan import Plan, Progress, silent
 from .stack import Stack, read_layer
+from .surveys import foresee
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,13 @@ def apply(
     """
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
         new = old
-        for path in patches:
-            layer = placed(new, read_layer(path, scale), force=force)
+        layers = [read_layer(path, scale) for path in patches]
+        for layer in layers:
+            check_fits(old.checkpoint, layer.patch, force=force)
+        if not old.layers:
+            foresee(old, layers)
+        for given in layers:
+            layer = placed(new, given, force=force)
             notes += [f"forced: {why}" for why in layer.entry.forced]
             new = new.adding(layer)
         return _change(old, new, out, link, dry_run, disk, progress, notes)
@@ -121,9 +128,6 @@ def revert(
     """
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
         new = old.without(old.find(patches), force=force)
-        gone = {name for layer in old.layers if layer not in new.layers for name in layer.patch.terms}
-        for name in sorted(gone):
-            current_digest(old, name)
         return _change(old, new, out, link, dry_run, disk, progress, notes)
 
 
