@@ -53,18 +53,17 @@ class Rows:
 
     def current(self, rows: Tensor) -> Tensor:
         """Return rows as the file has them: (len(rows), ...)."""
-        content = bytearray(len(rows) * self.width)
-        with self.slot.file.open("rb") as stream:
+        found = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
+        content, width = _view(found), self.width
+        with self.slot.file.open("rb", buffering=0) as stream:
             for first, position, count in runs(rows):
-                view = memoryview(content)[position * self.width : (position + count) * self.width]
-                read_into(stream.fileno(), view, self.slot.begin + first * self.width, self.slot)
-        if not content:
-            return torch.zeros((len(rows), *self.shape[1:]), dtype=self.dtype)
-        return torch.frombuffer(content, dtype=self.dtype).reshape(len(rows), *self.shape[1:])
+                view = content[position * width : (position + count) * width]
+                read_into(stream.fileno(), view, self.slot.begin + first * width, self.slot)
+        return found
 
     def base(self, rows: Tensor) -> Tensor:
         """Return rows as they were before any patch."""
-        found = self.current(rows)
+        found = self.current(rows)  # ours alone, so it may be overlaid
         for undo in self.undo:
             undo.overlay(self.slot.name, rows, found)
         return found
@@ -88,10 +87,10 @@ class Rows:
 
     def sha256(self) -> str:
         """Return the hash of the tensor as the file has it."""
-        state = hashlib.sha256()
-        with self.slot.file.open("rb") as stream:
+        state, block = hashlib.sha256(), memoryview(bytearray(min(BLOCK, self.slot.size)))
+        with self.slot.file.open("rb", buffering=0) as stream:
             for position in range(0, self.slot.size, BLOCK):
-                view = memoryview(bytearray(min(BLOCK, self.slot.size - position)))
+                view = block[: self.slot.size - position]
                 read_into(stream.fileno(), view, self.slot.begin + position, self.slot)
                 state.update(view)
         return state.hexdigest()
