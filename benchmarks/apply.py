@@ -6,7 +6,7 @@
   in_place_bytes_ratio  bytes written in place (rows, undo data, journal, ledger) / bytes of the touched rows
   in_place_time_share   seconds of `suture apply --in-place` / seconds of that `cp`; revert_time_share likewise
   in_place_*_s          what it was spent on: reading and hashing the touched tensors, waiting for the disk (in_place_fsyncs)
-  peak_rss_mb(_double)  largest memory of the process, for a checkpoint of half of --gb, and of --gb; slice_mb: largest touched tensor
+  peak_rss_mb(_double)  largest memory of the process, for half of --gb and for --gb; slice_mb: the largest touched tensor
   sparse_*              the same for 70B shapes in files with holes: nothing that large is read or written
 
 4.65 % of the rows of every gate are touched by one direction, as Model Surgery does. All files are deleted at the end.

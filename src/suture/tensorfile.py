@@ -62,7 +62,7 @@ def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise bad("It is not a plain file.")
+            raise UsageError(f"{path} is not a plain file", fix="Give the file itself.")
         with path.open("rb") as stream:
             header, size = _header(stream, bad)
             metadata = header.pop("__metadata__", None)

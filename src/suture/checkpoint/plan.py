@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import CorruptFile, NoEffect, VerificationFailed
 from .folder import Checkpoint
 from .ledger import Entry, Ledger, Mark
-from .rows import Floors, Rows, touched
+from .rows import Floors, Rows, Survey, touched
 from .stack import Stack
 from .surveys import surveyed
 from .undo import Piece
@@ -57,12 +57,14 @@ class Plan:
         new: the stack that will be.
         changes: what becomes of each tensor that differs.
         marks: what the new ledger says of each touched tensor.
+        surveys: what was computed of each of `changes`, by tensor.
     """
 
     old: Stack
     new: Stack
     changes: list[Change]
     marks: dict[str, Mark]
+    surveys: dict[str, Survey]
 
     @classmethod
     def make(cls, old: Stack, new: Stack, progress: Progress = silent) -> Plan:
@@ -78,9 +80,10 @@ class Plan:
         same = [n for n in every if n in old.ledger.tensors and _entries(old, n) == _entries(new, n)]
         changes, marks = [], {name: old.ledger.tensors[name] for name in same}
         names = [name for name in every if name not in marks]
+        surveys = {}
         for number, (name, survey) in enumerate(zip(names, surveyed(old, new, names), strict=True)):
             progress(name, number + 1, len(names))
-            kept = old.ledger.tensors.get(name)
+            surveys[name], kept = survey, old.ledger.tensors.get(name)
             old.check_unchanged(name, survey.current)
             if kept and survey.base != kept.base:
                 raise CorruptFile(
@@ -102,7 +105,7 @@ class Plan:
                 why="The change is zero, or too small for the weights' precision.",
                 fix="Raise --scale, or make a stronger patch.",
             )
-        return cls(old, new, changes, marks)
+        return cls(old, new, changes, marks, surveys)
 
     @property
     def checkpoint(self) -> Checkpoint:

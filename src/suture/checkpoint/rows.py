@@ -105,7 +105,8 @@ class Rows:
         """
         now, base = hashlib.sha256(), hashlib.sha256()
         after = {floor: hashlib.sha256() for floor in sorted(floors)}
-        changed = 0
+        changed = broken = 0
+        squares = torch.zeros(2, dtype=torch.float64)
         for block in self._blocks():
             current = self.current(block)
             old = current.clone() if self.undo else current
@@ -123,9 +124,13 @@ class Rows:
                     values[here] = state
                 after[floor].update(_view(values))
             changed += _differing(current[here], values[here])
+            before, final = old[here].double(), values[here].double()
+            squares += torch.stack([(final - before).nan_to_num(0, 0, 0).square().sum(), before.square().sum()])
+            broken += int((before.isfinite() & ~final.isfinite()).sum())
         found = known or now.hexdigest()
         digests = {floor: state.hexdigest() for floor, state in after.items()}
-        return Survey(found, base.hexdigest() if self.undo else found, digests, changed)
+        moved, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
+        return Survey(found, base.hexdigest() if self.undo else found, digests, changed, moved, held, broken)
 
     def write(self, file: File, rows: Tensor, floors: Floors) -> str:
         """Put the final state of `rows` into a file that holds the tensor at the same place; returns their SHA-256."""
@@ -164,12 +169,18 @@ class Survey:
         base: the same before any patch.
         after: SHA-256 after each floor.
         changed: entries that differ from what is on disk now.
+        moved: root mean square of the whole change, over the rows that patches touch.
+        held: the same of those rows before any patch.
+        broken: numbers that were finite and are not any more.
     """
 
     current: str
     base: str
     after: dict[int, str]
     changed: int
+    moved: float
+    held: float
+    broken: int
 
 
 def touched(terms: Sequence[Delta], shape: tuple[int, ...]) -> Tensor:
