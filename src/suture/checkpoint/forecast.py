@@ -166,7 +166,7 @@ def _survey(plan: Plan) -> int:
     for change in plan.changes:
         item, entries = change.rows.dtype.itemsize, math.prod(change.rows.shape)
         block, share = min(SURVEYED, entries), change.bytes / max(1, change.rows.slot.size)
-        sizes.append(int(block * (3 * item + ROUNDED * DOUBLE * share)))
+        sizes.append(int(block * (3 * item + _copies(change, 2) * DOUBLE * share)))
     return sum(sorted(sizes)[-WORKERS:])
 
 
@@ -175,8 +175,13 @@ def _write(plan: Plan) -> int:
     sizes = []
     for change in plan.changes:
         item = change.rows.dtype.itemsize
-        sizes.append(min(CHUNK, change.bytes // item) * (3 * item + ROUNDED * DOUBLE))
+        sizes.append(min(CHUNK, change.bytes // item) * (3 * item + _copies(change, 0) * DOUBLE))
     return max(sizes, default=0)
+
+
+def _copies(change: Change, least: int) -> int:
+    """Return how many float64 copies of its rows a change makes; taking everything off computes nothing."""
+    return ROUNDED if change.floors else least
 
 
 def free(folder: Path) -> int:
