@@ -21,6 +21,7 @@ def main() -> None:
     os.environ["SUTURE_CASES"] = str(given.cases)
     sys.path.insert(0, str(TESTS))
     import pytest
+
     from checkpoint_parts import SEEN
 
     failed = pytest.main(["-q", "-k", NAMES, str(TESTS / "checkpoint" / "test_verbs.py")])
