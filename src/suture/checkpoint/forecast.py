@@ -166,7 +166,7 @@ def _survey(plan: Plan) -> int:
     for change in plan.changes:
         item, entries = change.rows.dtype.itemsize, math.prod(change.rows.shape)
         block, share = min(SURVEYED, entries), change.bytes / max(1, change.rows.slot.size)
-        sizes.append(int(block * (3 * item + _copies(change, 2) * DOUBLE * share)))
+        sizes.append(int(block * (3 * item + _copies(change, 4) * DOUBLE * share)))
     return sum(sorted(sizes)[-WORKERS:])
 
 
