@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench-surgery bench-judges bench-export bench-apply storm fuzz patient clean
+.PHONY: demo test lint bench-surgery bench-judges bench-export bench-apply storm fuzz exact patient clean
 
 demo: $(INSTALLED)
 	$(BIN)/suture demo
@@ -26,6 +26,9 @@ storm: $(INSTALLED)  ## patches on disk while processes are killed and disks fai
 
 fuzz: $(INSTALLED)  ## hostile patches and checkpoints
 	$(BIN)/python benchmarks/fuzz.py
+
+exact: $(VENV)/.dev  ## a thousand generated cases of each promise of exactness
+	$(BIN)/python benchmarks/exact.py
 
 patient: $(INSTALLED)  ## train the bundled model again (about half an hour on two cores)
 	$(BIN)/python -m suture.patient.train --out src/suture/patient/model

@@ -2,13 +2,14 @@
 
     python benchmarks/apply.py --gb 8
 
-  copy_ratio            seconds of `suture apply -o OUT` / seconds of `cp` and fsync of the same files
+  copy_ratio            seconds of `suture apply -o OUT` / seconds of `cp` and fsync of the same files, before and after it
   in_place_bytes_ratio  bytes written in place (rows, undo data, journal, ledger) / bytes of the touched rows
-  in_place_time_share   seconds of `suture apply --in-place` / seconds of `suture apply -o OUT`
-  peak_rss_mb(_double)  largest memory of the process, for a checkpoint of half of --gb, and of --gb
+  in_place_time_share   seconds of `suture apply --in-place` / seconds of that `cp`; revert_time_share likewise
+  in_place_*_s          what it was spent on: reading and hashing the touched tensors, waiting for the disk (in_place_fsyncs)
+  peak_rss_mb(_double)  largest memory of the process, for half of --gb and for --gb; slice_mb: the largest touched tensor
   sparse_*              the same for 70B shapes in files with holes: nothing that large is read or written
 
-64 rows of the gate of every block are touched by one direction, as Model Surgery does. All files are deleted at the end.
+4.65 % of the rows of every gate are touched by one direction, as Model Surgery does. All files are deleted at the end.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from suture.checkpoint.rows import Rows
 from suture.delta import LowRank
 from suture.patch import Patch, Provenance, Stamp
 
-ROWS = 64
+SHARE = 0.0465  # of the rows of a gate
 SHARD = 4_500_000_000  # bytes, as save_pretrained does
 LLAMA_8B = {"hidden": 4096, "inner": 14336, "heads": 1024, "layers": 32, "vocab": 128256}
 LLAMA_70B = {"hidden": 8192, "inner": 28672, "heads": 1024, "layers": 80, "vocab": 128256}
@@ -38,29 +39,35 @@ CHILD = """
 import json, sys, time
 from pathlib import Path
 import torch
-from suture.checkpoint.disk import Disk
+from suture.checkpoint.disk import Disk, File
 from suture.checkpoint.verbs import apply, revert
 torch.set_num_threads(1)
+seen = {"written": 0, "fsyncs": 0, "fsync_s": 0.0, "first": None}
 class Counting(Disk):
-    written = 0
-import suture.checkpoint.disk as disk
-write = disk.File.write
+    def step(self, what, path):
+        seen["first"] = seen["first"] or time.monotonic()
+    def sync(self, handle):
+        began = time.monotonic()
+        super().sync(handle)
+        seen["fsyncs"] += 1
+        seen["fsync_s"] += time.monotonic() - began
+write = File.write
 def counted(self, data, offset):
-    Counting.written += len(data)
+    seen["written"] += len(data)
     write(self, data, offset)
-disk.File.write = counted
+File.write = counted
 def peak_mb():  # not ru_maxrss: that of a child begins with what its parent had
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1000
 started = peak_mb()
 verb, path, patch, out = sys.argv[1:]
 began = time.monotonic()
 where = {"in_place": True} if out == "-" else {"out": Path(out)}
+where["disk"] = Counting()
 outcome = (apply(Path(path), [Path(patch)], **where) if verb == "apply" else revert(Path(path), **where))
 seconds = time.monotonic() - began
-peak = peak_mb()
-copied = Path(patch).stat().st_size
-print(json.dumps({"seconds": seconds, "peak": peak, "started": started, "written": Counting.written + copied,
-                  "touched": outcome.bytes}))
+seen["written"] += Path(patch).stat().st_size if verb == "apply" else 0
+seen["survey_s"] = seen.pop("first") - began
+print(json.dumps({**seen, "seconds": seconds, "peak": peak_mb(), "started": started, "touched": outcome.bytes}))
 """
 
 
@@ -115,13 +122,13 @@ def make(folder: Path, tensors: dict[str, tuple[int, ...]], *, sparse: bool) -> 
 
 
 def patch_for(folder: Path, path: Path, layers: range) -> Path:
-    """A patch of 64 rows of the gates of some blocks."""
+    """A patch of 4.65 % of the rows of the gates of some blocks."""
     g = torch.Generator().manual_seed(0)
     checkpoint, terms, before = Checkpoint.open(folder), {}, {}
     for layer in layers:
         slot = checkpoint.slots[f"model.layers.{layer}.mlp.gate_proj.weight"]
-        rows = torch.randperm(slot.shape[0], generator=g)[:ROWS].sort().values
-        terms[slot.name] = (LowRank(torch.ones(ROWS, 1), 0.1 * torch.randn(1, slot.shape[1], generator=g), rows),)
+        rows = torch.randperm(slot.shape[0], generator=g)[: round(SHARE * slot.shape[0])].sort().values
+        terms[slot.name] = (LowRank(torch.ones(len(rows), 1), 0.1 * torch.randn(1, slot.shape[1], generator=g), rows),)
         before[slot.name] = Stamp(slot.shape, slot.dtype, Rows(slot, slot.shape).sha256())
     return Patch(terms, before, Provenance("bench")).save(path)
 
@@ -146,7 +153,10 @@ def copied(folder: Path, out: Path) -> float:
     for file in out.iterdir():
         with file.open("rb") as stream:
             os.fsync(stream.fileno())
-    return time.monotonic() - began
+    seconds = time.monotonic() - began
+    note(f"cp took {seconds:.1f} s")
+    shutil.rmtree(out)
+    return seconds
 
 
 def dense(work: Path, gb: float) -> dict:
@@ -158,34 +168,43 @@ def dense(work: Path, gb: float) -> dict:
         folder = make(work / f"made{share}", shapes(LLAMA_8B, layers, vocab), sparse=False)
         note(f"made {layers} blocks, {sum(f.stat().st_size for f in folder.iterdir()) / 1e9:.2f} GB")
         patch = patch_for(folder, work / f"patch{share}", range(layers))
-        plain = None
+        copies = []
         if share == 1.0:
-            plain = copied(folder, work / "plain")
-            note(f"cp took {plain:.1f} s")
-            shutil.rmtree(work / "plain")
+            copies.append(copied(folder, work / "plain"))
         new = measured("apply", folder, patch, work / "out")
         peaks.append(new["peak"])
         if share == 0.5:
             shutil.rmtree(folder)
             shutil.rmtree(work / "out")
+    off = measured("revert", work / "out", patch, work / "off")
+    shutil.rmtree(work / "off")
     shutil.rmtree(work / "out")
+    copies.append(copied(folder, work / "plain"))
     place = measured("apply", folder, patch, "-")
     back = measured("revert", folder, patch, "-")
     size = sum(f.stat().st_size for f in folder.iterdir())
     shutil.rmtree(folder)
+    plain = sum(copies) / len(copies)
     return {
         "gigabytes": round(size / 1e9, 2),
-        "copy_s": round(plain, 2),
+        "copy_s": [round(seconds, 2) for seconds in copies],
         "apply_s": round(new["seconds"], 2),
+        "revert_s": round(off["seconds"], 2),
         "in_place_s": round(place["seconds"], 2),
+        "in_place_survey_s": round(place["survey_s"], 2),
+        "in_place_fsync_s": round(place["fsync_s"], 2),
+        "in_place_fsyncs": place["fsyncs"],
         "revert_in_place_s": round(back["seconds"], 2),
         "copy_ratio": round(new["seconds"] / plain, 3),
+        "revert_copy_ratio": round(off["seconds"] / plain, 3),
         "in_place_bytes_ratio": round(place["written"] / place["touched"], 3),
         "in_place_bytes_share": round(place["written"] / size, 6),
-        "in_place_time_share": round(place["seconds"] / new["seconds"], 3),
+        "in_place_time_share": round(place["seconds"] / plain, 3),
+        "revert_time_share": round(back["seconds"] / plain, 3),
         "peak_rss_mb": round(peaks[0], 1),
         "peak_rss_mb_double": round(peaks[1], 1),
         "started_rss_mb": round(new["started"], 1),
+        "slice_mb": round(2 * LLAMA_8B["inner"] * LLAMA_8B["hidden"] / 1e6, 1),
     }
 
 

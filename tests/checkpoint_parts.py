@@ -8,6 +8,7 @@ import signal
 import struct
 import traceback
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -19,6 +20,18 @@ from suture.patch import Patch
 from suture.tensorfile import NAMES, raw_bytes
 
 CONFIG = {"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": False}
+
+
+SEEN: Counter[str] = Counter()  # cases that passed, by promise; printed by benchmarks/exact.py
+
+
+def cases(few: int) -> int:
+    """Examples that hypothesis tries: few, or as many as SUTURE_CASES says."""
+    return int(os.environ.get("SUTURE_CASES", few))
+
+
+def counted(promise: str) -> None:
+    SEEN[promise] += 1
 
 
 def shard(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -21,6 +21,9 @@ from torch import Tensor
 
 from .errors import CorruptFile
 
+HIGHEST_RANK = (
+    4  # times the smaller side of the matrix; a change of higher rank is a Dense one, or made to keep us busy
+)
 CHUNK = 1 << 22  # entries of a delta materialised at a time: 32 MB of float64
 
 
@@ -168,6 +171,8 @@ class LowRank(Delta):
             return "a low-rank change needs a matrix"
         if self.left.dim() != 2 or self.right.dim() != 2 or self.left.shape[1] != self.right.shape[0]:
             return f"factors {tuple(self.left.shape)} and {tuple(self.right.shape)} do not multiply"
+        if self.left.shape[1] > HIGHEST_RANK * min(shape):
+            return f"a rank of {self.left.shape[1]}"
         for name, index, size, count in (
             ("rows", self.rows, shape[0], self.left.shape[0]),
             ("columns", self.columns, shape[1], self.right.shape[1]),

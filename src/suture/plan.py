@@ -5,8 +5,6 @@ The model is built without memory (the meta device) from its config alone, so a 
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import transformers
 from .anatomy import Anatomy
 from .errors import UsageError
 from .lm import BATCH_TOKENS, PATIENT, SMALL, checkpoint_forms
+from .process import resident as resident
 
 RUNTIME = 1.4  # of a block's activations: what the allocator keeps beside them; measured on two models, see tests/test_plan.py
 
@@ -128,12 +127,6 @@ def plan(
         operations=operations,
         seconds=operations / _rate(held, device) if measure else None,
     )
-
-
-def resident() -> int:
-    """Return the most bytes this process has held so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _rate(dtype: torch.dtype, device: str) -> float:

@@ -7,18 +7,21 @@ all of its content in its metadata, so a single flipped bit anywhere is found.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
+import os
+import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
-from .errors import CorruptFile, UsageError
+from .errors import CorruptFile, ResourceError, UsageError
 from .files import write_bytes as write_bytes
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
@@ -46,50 +49,75 @@ def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
 
 
 def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a file of the given `format`.
+    """Read a file of the given `format`. No size in it is believed before it was compared with the file's own.
 
     Raises:
         UsageError: when there is no such file.
         CorruptFile: when anything about it is not as written.
+        ResourceError: when it is larger than the memory of this machine.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as problem:
-        raise UsageError(
-            f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path."
-        ) from problem
 
     def bad(why: str) -> CorruptFile:
         return CorruptFile(f"{path} is not a whole {form} file", why=why, fix="Make it again, or fetch it again.")
 
-    if len(content) < 8:
-        raise bad("It is shorter than a header.")
-    (size,) = struct.unpack("<Q", content[:8])
-    if size > LARGEST_HEADER or 8 + size > len(content):
-        raise bad(f"Its header claims {size} bytes.")
     try:
-        header = json.loads(content[8 : 8 + size].decode(), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as problem:
-        raise bad(f"Its header is not valid: {problem}.") from problem
-    metadata = header.pop("__metadata__", None) if isinstance(header, dict) else None
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise bad("It has no metadata.")
-    if metadata.get("format") != form:
-        raise bad(f"Its format is {metadata.get('format')!r}.")
-    data = memoryview(content)[8 + size :]
-    tensors, position = {}, 0
-    for name, entry in sorted(header.items(), key=_offset):
-        tensor = _parse(entry, data, position)
-        if tensor is None:
-            raise bad(f"The entry of {name!r} does not fit.")
-        tensors[name] = tensor
-        position += tensor.numel() * tensor.element_size()
-    if position != len(data):
-        raise bad(f"{len(data) - position} bytes belong to no tensor.")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"{path} is not a plain file", fix="Give the file itself.")
+        with path.open("rb") as stream:
+            header, size = _header(stream, bad)
+            metadata = header.pop("__metadata__", None)
+            if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+                raise bad("It has no metadata.")
+            if metadata.get("format") != form:
+                raise bad(f"Its format is {metadata.get('format')!r}.")
+            places, position = {}, 0
+            for name, entry in sorted(header.items(), key=_offset):
+                place = _parse(entry, position)
+                if place is None:
+                    raise bad(f"The entry of {name!r} does not fit.")
+                places[name] = place
+                position += place[2]
+            if position != size:
+                raise bad(f"Its tensors take {position} bytes, and there are {size}.")
+            _check_memory(path, size)
+            tensors = {name: _taken(stream, *place) for name, place in places.items()}
+    except OSError as problem:
+        raise UsageError(
+            f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path."
+        ) from problem
     digest = metadata.pop("digest", "")
     if digest != _digest(tensors, metadata):
         raise bad("Its content does not have the digest it was written with.")
     return tensors, metadata
+
+
+def _header(stream: BinaryIO, bad: Callable[[str], CorruptFile]) -> tuple[dict[str, Any], int]:
+    """Read the header; returns it and the bytes of the data behind it."""
+    total = os.fstat(stream.fileno()).st_size
+    head = stream.read(8)
+    if len(head) < 8:
+        raise bad("It is shorter than a header.")
+    (size,) = struct.unpack("<Q", head)
+    if size > min(LARGEST_HEADER, total - 8):
+        raise bad(f"Its header claims {size} bytes.")
+    try:
+        header = json.loads(stream.read(size).decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as problem:
+        raise bad(f"Its header is not valid: {problem}.") from problem
+    if not isinstance(header, dict):
+        raise bad("It has no metadata.")
+    return header, total - 8 - size
+
+
+def _check_memory(path: Path, size: int) -> None:
+    """Raise ResourceError before a file is read that this machine can not hold."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > there:
+        raise ResourceError(
+            f"{path} does not fit in memory",
+            why=f"It holds {size} bytes, this machine {there}.",
+            fix="Use a larger machine, or ask for the patch in parts.",
+        )
 
 
 def _offset(item: tuple[str, Any]) -> int:
@@ -99,25 +127,26 @@ def _offset(item: tuple[str, Any]) -> int:
         return -1
 
 
-def _parse(entry: Any, data: memoryview, position: int) -> Tensor | None:  # noqa: ANN401 - untrusted JSON
+def _parse(entry: Any, position: int) -> tuple[torch.dtype, list[int], int] | None:  # noqa: ANN401 - untrusted JSON
+    """Return (type, shape, bytes) of an entry that begins at a position of the data; None if it does not fit."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         return None
-    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if (
-        not isinstance(dtype, str)
-        or dtype not in DTYPES
-        or not isinstance(shape, list)
-        or not isinstance(offsets, list)
-    ):
+    name, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(name, str) or name not in DTYPES or not isinstance(shape, list) or not isinstance(offsets, list):
         return None
     if len(shape) > 4 or len(offsets) != 2 or not all(type(n) is int and 0 <= n < 2**48 for n in (*shape, *offsets)):
         return None
-    nbytes = math.prod(shape) * DTYPES[dtype].itemsize
-    if offsets != [position, position + nbytes] or offsets[1] > len(data):
-        return None
+    nbytes = math.prod(shape) * DTYPES[name].itemsize
+    return (DTYPES[name], shape, nbytes) if offsets == [position, position + nbytes] else None
+
+
+def _taken(stream: BinaryIO, dtype: torch.dtype, shape: list[int], nbytes: int) -> Tensor:
     if nbytes == 0:
-        return torch.zeros(shape, dtype=DTYPES[dtype])
-    return torch.frombuffer(bytearray(data[position : position + nbytes]), dtype=DTYPES[dtype]).reshape(shape)
+        return torch.zeros(shape, dtype=dtype)
+    content = bytearray(nbytes)
+    if stream.readinto(content) != nbytes:  # type: ignore[attr-defined]
+        raise OSError(errno.EIO, "it became shorter while it was read")
+    return torch.frombuffer(content, dtype=dtype).reshape(shape)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

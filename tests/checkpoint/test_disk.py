@@ -1,10 +1,12 @@
 import errno
+import fcntl
 import os
 
 import pytest
 
-from checkpoint_parts import Failing
-from suture.checkpoint.disk import DISK, check_room, reported
+from checkpoint_parts import QUICK, Failing, digests
+from suture.checkpoint.disk import DISK, FICLONE, check_room, reported
+from suture.checkpoint.verbs import apply, revert
 from suture.errors import ResourceError, UsageError
 
 
@@ -68,3 +70,63 @@ def test_room_is_checked_where_the_folder_will_be(tmp_path):
     check_room(tmp_path / "not" / "there", 1)
     with pytest.raises(ResourceError, match="bytes are needed"):
         check_room(tmp_path / "not" / "there", 1 << 60)
+
+
+@pytest.fixture
+def sharing(monkeypatch):
+    """A file system that shares blocks, as far as the call tells: FICLONE gives the target the content of the source."""
+    calls = []
+
+    def ioctl(target, request, source):
+        assert request == FICLONE
+        calls.append(target)
+        os.truncate(target, 0)
+        size = os.fstat(source).st_size
+        assert os.pwrite(target, os.pread(source, size, 0), 0) == size
+        return 0
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    return calls
+
+
+def test_blocks_are_shared_where_the_file_system_can(base, patches, tmp_path, sharing, monkeypatch):
+    def never(*_):
+        raise AssertionError("copied although it could be shared")
+
+    before = digests(base)
+    monkeypatch.setattr(os, "copy_file_range", never)
+    assert DISK.copy(base / "config.json", tmp_path / "one") is True
+    apply(base, patches[:2], tmp_path / "out", disk=QUICK)
+    assert len(sharing) > len(before)
+    assert digests(base) == before
+    revert(tmp_path / "out", out=tmp_path / "back", disk=QUICK)
+    assert digests(tmp_path / "back") == before
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY])
+def test_where_blocks_can_not_be_shared_they_are_copied(tmp_path, monkeypatch, code):
+    def ioctl(*_):
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    (tmp_path / "a").write_bytes(b"x" * 5000)
+    assert DISK.copy(tmp_path / "a", tmp_path / "b") is False
+    assert (tmp_path / "b").read_bytes() == b"x" * 5000
+
+
+def test_a_disk_that_fails_while_sharing_is_not_taken_for_one_that_can_not(tmp_path, monkeypatch):
+    def ioctl(*_):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    (tmp_path / "a").write_bytes(b"x")
+    with pytest.raises(OSError, match="broken"):
+        DISK.copy(tmp_path / "a", tmp_path / "b")
+
+
+def test_sharing_for_real(tmp_path):
+    (tmp_path / "a").write_bytes(os.urandom(1 << 16))
+    with (tmp_path / "a").open("rb") as stream, DISK.create(tmp_path / "b") as file:
+        if not DISK.clone(stream.fileno(), file):
+            pytest.skip("this file system shares no blocks")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

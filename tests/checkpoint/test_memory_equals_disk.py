@@ -41,7 +41,7 @@ def agree(lm, folder, tmp_path):
     files = [one.save(tmp_path / "one"), two.save(tmp_path / "two")]
     for scale in (1.0, 0.37):
         out = tmp_path / f"out{scale}"
-        apply(folder, files, out, scale=scale, disk=QUICK)
+        apply(folder, files, out, scale=scale, allow_large=True, disk=QUICK)
         written = Checkpoint.open(out)
         with (scale * one + scale * two).applied(lm):
             for name in disk.slots:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from checkpoint_parts import CONFIG, QUICK, Tensors, digests, patch_of, shard, weights, write_checkpoint
+from checkpoint_parts import CONFIG, QUICK, Tensors, cases, counted, digests, patch_of, shard, weights, write_checkpoint
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
 from suture.delta import Dense, LowRank
@@ -27,7 +27,7 @@ def tensors_of(folder):
     return {name: t for file in sorted(folder.glob("*.safetensors")) for name, t in load_file(file).items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 @given(DTYPES, st.integers(1, 3), st.lists(st.integers(0, 8), min_size=1, max_size=4, unique=True), st.randoms(),
        st.booleans(), st.floats(-2, 2).filter(lambda s: abs(s) > 0.1))  # fmt: skip
 def test_taking_all_patches_off_gives_the_base(tmp_path_factory, dtype, shards, seeds, random, in_place, scale):
@@ -44,7 +44,8 @@ def test_taking_all_patches_off_gives_the_base(tmp_path_factory, dtype, shards, 
         else:
             apply(path, [file], work / f"on{number}", scale=scale, disk=QUICK)
             path = work / f"on{number}"
-    assert holds(path, base=base)
+        assert holds(path, base=base)  # R8 at each apply: whatever no patch touched is the base's
+        counted("R8 an apply leaves every other byte alone")
     random.shuffle(files)
     for number, file in enumerate(files):
         if in_place:
@@ -53,23 +54,43 @@ def test_taking_all_patches_off_gives_the_base(tmp_path_factory, dtype, shards, 
             revert(path, [str(file)], work / f"off{number}", disk=QUICK)
             path = work / f"off{number}"
     assert digests(path) == before == digests(base)
+    counted("R6 taking off gives the base")
     shutil.rmtree(work)
 
 
-@settings(max_examples=25, deadline=None)
-@given(DTYPES, st.permutations(range(3)), st.integers(1, 3))
-def test_order_and_shards_do_not_matter(tmp_path_factory, dtype, order, shards):
+@settings(max_examples=cases(25), deadline=None)
+@given(DTYPES, st.permutations(range(3)), st.integers(1, 3), st.sampled_from([1, 2, 4]))
+def test_order_shards_and_threads_do_not_matter(tmp_path_factory, dtype, order, shards, threads):
     work = tmp_path_factory.mktemp("case")
     one = write_checkpoint(work / "one", weights(dtype), 1)
     other = write_checkpoint(work / "other", weights(dtype), shards)
     files = [patch_of(weights(dtype), seed).save(work / f"{seed}.safetensors") for seed in range(3)]
     apply(one, files, work / "together", disk=QUICK)
-    path = other
-    for number in order:
-        apply(path, [files[number]], work / f"step{number}", disk=QUICK)
-        path = work / f"step{number}"
+    path, before = other, torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for number in order:
+            apply(path, [files[number]], work / f"step{number}", disk=QUICK)
+            path = work / f"step{number}"
+    finally:
+        torch.set_num_threads(before)
     expected, found = tensors_of(work / "together"), tensors_of(path)
     assert all(torch.equal(expected[n].view(torch.uint8), found[n].view(torch.uint8)) for n in expected)
+    counted("R7 and R9 one result for any threads, shards and order")
+    shutil.rmtree(work)
+
+
+@settings(max_examples=cases(10), deadline=None)
+@given(DTYPES, st.integers(0, 4), st.permutations(range(5)), st.integers(1, 3))
+def test_any_of_five_patches_can_be_taken_out(tmp_path_factory, dtype, out, order, shards):
+    work = tmp_path_factory.mktemp("case")
+    base = write_checkpoint(work / "base", weights(dtype), shards)
+    files = [patch_of(weights(dtype), seed).save(work / f"{seed}.safetensors") for seed in order]
+    apply(base, files, work / "five", disk=QUICK)
+    revert(work / "five", [str(out + 1)], in_place=True, disk=QUICK)
+    apply(base, [file for number, file in enumerate(files) if number != out], work / "never", disk=QUICK)
+    assert digests(work / "five") == digests(work / "never")
+    counted("R9 one of five taken out")
     shutil.rmtree(work)
 
 

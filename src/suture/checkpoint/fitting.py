@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import PatchMismatch, UnsupportedModel
+from ..patch import Patch
+from .folder import Checkpoint
 from .refusals import tied
 from .stack import Layer, Stack, check_editable
+from .surveys import hashed
 
 
 def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
@@ -17,18 +20,11 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
         UnsupportedModel: when it would change an embedding that is also the output head (unless `force`).
     """
     checkpoint, patch = stack.checkpoint, layer.patch
-    check_editable(checkpoint, patch)
-    differs = []
-    for name in patch.before:
-        if why := tied(checkpoint, name):
-            if not force:
-                raise UnsupportedModel(
-                    f"{name} is both input embedding and output head",
-                    why=why,
-                    fix="Untie them first (a head of its own, tie_word_embeddings false), or mean both: --force.",
-                )
-            differs.append(f"{name}: {why}")
-    current = {name: current_digest(stack, name) for name in patch.before}
+    differs = check_place(checkpoint, patch, force=force)
+    hashed(stack, list(patch.before))
+    current = {name: stack.seen[name] for name in patch.before}
+    for name, found in current.items():
+        stack.check_unchanged(name, found)
     if any(layer.entry.sha256 == other.entry.sha256 for other in stack.layers):
         if not force:
             raise PatchMismatch(
@@ -47,21 +43,23 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
     return _on(layer, new, [*differs, *reasons])
 
 
-def current_digest(stack: Stack, name: str) -> str:
-    """Return the SHA-256 of a tensor as it is on disk, checked against the ledger if a patch has touched it.
+def check_place(checkpoint: Checkpoint, patch: Patch, *, force: bool) -> list[str]:
+    """Check what can be checked without reading a weight. Returns what differs and was forced.
 
     Raises:
-        PatchMismatch: when something else has changed it since.
+        PatchMismatch: when a tensor has no place, another shape or type.
+        UnsupportedModel: when the patch would change an embedding that is also the output head (unless `force`).
     """
-    found = stack.seen[name] = stack.seen.get(name) or stack.rows(name).sha256()
-    mark = stack.ledger.tensors.get(name)
-    if mark and found != mark.current:
-        raise PatchMismatch(
-            f"{name} was changed since its patches were applied",
-            why=f"sha256 {found[:8]}.. instead of {mark.current[:8]}..",
-            fix=f"See what is wrong: suture verify {stack.checkpoint.path}",
+    check_editable(checkpoint, patch)
+    shared = {name: why for name in patch.before if (why := tied(checkpoint, name))}
+    if shared and not force:
+        name, why = next(iter(shared.items()))
+        raise UnsupportedModel(
+            f"{name} is both input embedding and output head",
+            why=why,
+            fix="Untie them first (a head of its own, tie_word_embeddings false), or mean both: --force.",
         )
-    return found
+    return [f"{name}: {why}" for name, why in shared.items()]
 
 
 def _fits(stack: Stack, layer: Layer, floor: int, current: dict[str, str]) -> bool:

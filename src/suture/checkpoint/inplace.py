@@ -20,7 +20,7 @@ from .disk import Disk, check_room, reported
 from .folder import INTENT, KEPT, LEDGER, Checkpoint
 from .header import regular
 from .ledger import Ledger, intent, read_intent
-from .output import SLACK, check_written, keep
+from .output import SLACK, check_same, check_written, keep
 from .plan import Change, Plan
 from .rows import touched
 from .stack import Stack
@@ -43,7 +43,7 @@ def write_in_place(plan: Plan, *, disk: Disk) -> Ledger:
         try:
             ledger = keep(plan, folder / KEPT, disk) if plan.new.layers else Ledger()
             disk.write(folder / INTENT, intent(plan.old.ledger, ledger))
-            _settle(folder, ledger, plan.changes, disk)
+            _settle(folder, ledger, plan.changes, disk, surveyed=True)
         except BaseException:
             _roll_back(folder, disk)
             raise
@@ -81,26 +81,32 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> str:
         old, new = read_intent(folder)
         target, other = (old, new) if rollback else (new, old)
         changes = _differences(Checkpoint.open(folder), target, other)
-        _settle(folder, target, changes, disk)
+        _settle(folder, target, changes, disk, surveyed=False)
     return "rolled back an interrupted run" if rollback else "finished an interrupted run"
 
 
-def _settle(folder: Path, ledger: Ledger, changes: list[Change], disk: Disk) -> None:
-    """Write rows, check them, let the ledger say so, and forget the intent."""
+def _settle(folder: Path, ledger: Ledger, changes: list[Change], disk: Disk, *, surveyed: bool) -> None:
+    """Write rows, check them, let the ledger say so, and forget the intent.
+
+    Where every tensor was hashed a moment ago (`surveyed`), the written rows are read back, which is all that can have
+    changed. After an interruption nothing is known of the rest, so that tensors are hashed whole.
+    """
     by_shard: dict[Path, list[Change]] = {}
     for change in changes:
         by_shard.setdefault(change.rows.slot.file, []).append(change)
     for shard, parts in by_shard.items():
         with disk.edit(shard) as file:
-            for change in parts:
-                change.rows.write(file, change.write, change.floors)
-        for change in parts:
-            check_written(change, shard)
+            written = [change.rows.write(file, change.write, change.floors) for change in parts]
+        if surveyed:
+            for change, digest in zip(parts, written, strict=True):
+                check_same(change.rows.slot.name, change.rows.sha256_of(change.write), digest)
+        else:
+            check_written(parts, shard)
     if ledger.patches:
         disk.write(folder / LEDGER, ledger.dumps())
     else:
         disk.remove(folder / LEDGER)
-    disk.flush(folder)
+        disk.flush(folder)
     disk.remove(folder / INTENT)
     disk.flush(folder)
     _sweep(folder, ledger, disk)

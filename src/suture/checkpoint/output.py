@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UsageError, VerificationFailed
@@ -11,7 +13,7 @@ from .header import regular
 from .ledger import Ledger
 from .locks import locked
 from .plan import Change, Plan, Progress
-from .rows import Rows
+from .pool import each
 from .undo import size, write
 
 SLACK = 1 << 20  # bytes for names and the ledger
@@ -89,8 +91,7 @@ def _fill(plan: Plan, partial: Path, link: bool, disk: Disk, progress: Progress)
         with disk.edit(partial / shard.name) as target:
             for change in changes:
                 change.rows.write(target, change.write, change.floors)
-        for change in changes:
-            check_written(change, partial / shard.name)
+        check_written(changes, partial / shard.name)
     for file in files:
         if regular(partial / file).st_size != regular(checkpoint.path / file).st_size:
             raise VerificationFailed(f"{file} was not copied whole", fix="Check the disk, then try again.")
@@ -121,14 +122,22 @@ def keep(plan: Plan, kept: Path, disk: Disk) -> Ledger:
     return ledger
 
 
-def check_written(change: Change, file: Path) -> None:
-    """Raise VerificationFailed unless a file holds a tensor as it was computed."""
-    slot = change.rows.slot
-    found = Rows(type(slot)(slot.name, file, slot.dtype, slot.raw, slot.begin, slot.size), change.rows.shape).sha256()
-    if found != change.digest:
+def check_written(changes: Sequence[Change], file: Path) -> None:
+    """Raise VerificationFailed unless a file holds whole tensors as they were computed."""
+
+    def found(change: Change) -> str:
+        return replace(change.rows, slot=replace(change.rows.slot, file=file), undo=()).sha256()
+
+    for change, digest in zip(changes, each(found, changes), strict=True):
+        check_same(change.rows.slot.name, digest, change.digest)
+
+
+def check_same(name: str, found: str, expected: str) -> None:
+    """Raise VerificationFailed unless what was read back is what was written."""
+    if found != expected:
         raise VerificationFailed(
-            f"{slot.name} was not written as computed",
-            why=f"sha256 {found[:8]}.. instead of {change.digest[:8]}..",
+            f"{name} was not written as computed",
+            why=f"sha256 {found[:8]}.. instead of {expected[:8]}..",
             fix="Check the disk, and that nothing else writes there.",
         )
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from ..errors import CorruptFile, NoEffect, VerificationFailed
 from .folder import Checkpoint
 from .ledger import Entry, Ledger, Mark
-from .rows import Floors, Rows, touched
+from .rows import Floors, Rows, Survey, touched
 from .stack import Stack
+from .surveys import surveyed
 from .undo import Piece
 
 Progress = Callable[[str, int, int], None]
@@ -56,12 +57,14 @@ class Plan:
         new: the stack that will be.
         changes: what becomes of each tensor that differs.
         marks: what the new ledger says of each touched tensor.
+        surveys: what was computed of each of `changes`, by tensor.
     """
 
     old: Stack
     new: Stack
     changes: list[Change]
     marks: dict[str, Mark]
+    surveys: dict[str, Survey]
 
     @classmethod
     def make(cls, old: Stack, new: Stack, progress: Progress = silent) -> Plan:
@@ -71,38 +74,38 @@ class Plan:
             NoEffect: when no byte would change.
             VerificationFailed: when a patch does not give what it promises.
             CorruptFile: when the kept base bits are not those they were.
+            PatchMismatch: when something else has changed a patched tensor.
         """
-        changes, marks = [], {}
-        names = sorted({*old.tensors, *new.tensors})
-        for number, name in enumerate(names):
+        every = sorted({*old.tensors, *new.tensors})
+        same = [n for n in every if n in old.ledger.tensors and _entries(old, n) == _entries(new, n)]
+        changes, marks = [], {name: old.ledger.tensors[name] for name in same}
+        names = [name for name in every if name not in marks]
+        surveys = {}
+        for number, (name, survey) in enumerate(zip(names, surveyed(old, new, names), strict=True)):
             progress(name, number + 1, len(names))
-            kept = old.ledger.tensors.get(name)
-            if kept and _entries(old, name) == _entries(new, name):
-                marks[name] = kept
-                continue
-            rows = (new if name in new.tensors else old).rows(name)
-            floors = new.floors(name)
-            write = touched([*old.touched(name), *new.touched(name)], rows.shape)
-            survey = rows.survey(write, floors, "" if kept else old.seen.get(name, ""))
+            surveys[name], kept = survey, old.ledger.tensors.get(name)
+            old.check_unchanged(name, survey.current)
             if kept and survey.base != kept.base:
                 raise CorruptFile(
                     f"the kept base bits of {name} are damaged",
                     why=f"sha256 {survey.base[:8]}.. instead of {kept.base[:8]}..",
                     fix="Take the base checkpoint again.",
                 )
+            rows = (new if name in new.tensors else old).rows(name)
+            write = touched([*old.touched(name), *new.touched(name)], rows.shape)
             if name in new.tensors:
                 after = survey.after or {0: survey.base}
                 marks[name] = Mark(rows.shape, rows.slot.dtype, survey.base, after)
                 _check_promise(new, name, marks[name])
             digest = survey.after[max(survey.after)] if survey.after else survey.base
-            changes.append(Change(rows, floors, write, digest, survey.changed))
+            changes.append(Change(rows, new.floors(name), write, digest, survey.changed))
         if not any(change.entries for change in changes):
             raise NoEffect(
                 f"no byte of {old.checkpoint.path} would change",
                 why="The change is zero, or too small for the weights' precision.",
                 fix="Raise --scale, or make a stronger patch.",
             )
-        return cls(old, new, changes, marks)
+        return cls(old, new, changes, marks, surveys)
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -23,6 +23,7 @@ from .spans import read_into, runs
 from .undo import Undo
 
 BLOCK = 1 << 23  # bytes hashed at a time
+SURVEYED = CHUNK // 4  # entries surveyed at a time: several tensors are surveyed side by side
 Floors = Mapping[int, tuple[Delta, ...]]
 
 
@@ -52,25 +53,24 @@ class Rows:
 
     def current(self, rows: Tensor) -> Tensor:
         """Return rows as the file has them: (len(rows), ...)."""
-        content = bytearray(len(rows) * self.width)
-        with self.slot.file.open("rb") as stream:
+        found = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
+        content, width = _view(found), self.width
+        with self.slot.file.open("rb", buffering=0) as stream:
             for first, position, count in runs(rows):
-                view = memoryview(content)[position * self.width : (position + count) * self.width]
-                read_into(stream.fileno(), view, self.slot.begin + first * self.width, self.slot)
-        if not content:
-            return torch.zeros((len(rows), *self.shape[1:]), dtype=self.dtype)
-        return torch.frombuffer(content, dtype=self.dtype).reshape(len(rows), *self.shape[1:])
+                view = content[position * width : (position + count) * width]
+                read_into(stream.fileno(), view, self.slot.begin + first * width, self.slot)
+        return found
 
     def base(self, rows: Tensor) -> Tensor:
         """Return rows as they were before any patch."""
-        found = self.current(rows)
+        found = self.current(rows)  # ours alone, so it may be overlaid
         for undo in self.undo:
             undo.overlay(self.slot.name, rows, found)
         return found
 
-    def states(self, rows: Tensor, floors: Floors) -> Iterator[tuple[int, Tensor]]:
-        """Yield the rows after each floor, the lowest first."""
-        values = self.base(rows)
+    def states(self, rows: Tensor, floors: Floors, base: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield the rows after each floor, the lowest first; `base` is what they were before any patch."""
+        values = base
         for floor, terms in sorted(floors.items()):
             own = torch.isin(rows, touched(terms, self.shape)).nonzero()[:, 0]
             if len(own):
@@ -80,64 +80,84 @@ class Rows:
 
     def final(self, rows: Tensor, floors: Floors) -> Tensor:
         """Return the rows with all floors on."""
-        states = [values for _, values in self.states(rows, floors)]
-        return states[-1] if states else self.base(rows)
+        values = self.base(rows)
+        for _, state in self.states(rows, floors, values):
+            values = state
+        return values
 
     def sha256(self) -> str:
         """Return the hash of the tensor as the file has it."""
-        state = hashlib.sha256()
-        with self.slot.file.open("rb") as stream:
+        state, block = hashlib.sha256(), memoryview(bytearray(min(BLOCK, self.slot.size)))
+        with self.slot.file.open("rb", buffering=0) as stream:
             for position in range(0, self.slot.size, BLOCK):
-                view = memoryview(bytearray(min(BLOCK, self.slot.size - position)))
+                view = block[: self.slot.size - position]
                 read_into(stream.fileno(), view, self.slot.begin + position, self.slot)
                 state.update(view)
         return state.hexdigest()
 
     def survey(self, rows: Tensor, floors: Floors, known: str = "") -> Survey:
-        """Compute what a change of `rows` gives, without writing: hashes of base and of each floor, entries changed.
+        """Compute what a change of `rows` gives, without writing: every hash from one reading, and the entries changed.
 
         Args:
             rows: their numbers, sorted.
             floors: the changes.
-            known: SHA-256 of the base, where it was computed before.
+            known: SHA-256 of what is in the file, where it was computed before.
         """
-        base = hashlib.sha256()
+        now, base = hashlib.sha256(), hashlib.sha256()
         after = {floor: hashlib.sha256() for floor in sorted(floors)}
-        changed = 0
+        changed = broken = 0
+        squares = torch.zeros(2, dtype=torch.float64)
         for block in self._blocks():
             current = self.current(block)
             old = current.clone() if self.undo else current
             for undo in self.undo:
                 undo.overlay(self.slot.name, block, old)
             if not known:
+                now.update(_view(current))
+            if self.undo:
                 base.update(_view(old))
             here = torch.isin(block, rows).nonzero()[:, 0]
             values = old
-            for floor, state in self.states(block[here], floors):
+            for floor, state in self.states(block[here], floors, old[here]):
                 if len(here):
                     values = old.clone()
                     values[here] = state
                 after[floor].update(_view(values))
             changed += _differing(current[here], values[here])
-        return Survey(known or base.hexdigest(), {floor: state.hexdigest() for floor, state in after.items()}, changed)
+            before, final = old[here].double(), values[here].double()
+            squares += torch.stack([(final - before).nan_to_num(0, 0, 0).square().sum(), before.square().sum()])
+            broken += int((before.isfinite() & ~final.isfinite()).sum())
+        found = known or now.hexdigest()
+        digests = {floor: state.hexdigest() for floor, state in after.items()}
+        moved, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
+        return Survey(found, base.hexdigest() if self.undo else found, digests, changed, moved, held, broken)
 
-    def write(self, file: File, rows: Tensor, floors: Floors) -> int:
-        """Put the final state of `rows` into a file that holds the tensor at the same place; returns bytes written."""
-        written = 0
+    def write(self, file: File, rows: Tensor, floors: Floors) -> str:
+        """Put the final state of `rows` into a file that holds the tensor at the same place; returns their SHA-256."""
+        state = hashlib.sha256()
         for part in self.parts(rows):
             content = memoryview(raw_bytes(self.final(part, floors)))
+            state.update(content)
             for first, position, count in runs(part):
                 piece = content[position * self.width : (position + count) * self.width]
                 file.write(piece, self.slot.begin + first * self.width)
-                written += len(piece)
-        return written
+        return state.hexdigest()
+
+    def sha256_of(self, rows: Tensor) -> str:
+        """Return the hash of some rows as the file has them."""
+        state = hashlib.sha256()
+        for part in self.parts(rows):
+            state.update(_view(self.current(part)))
+        return state.hexdigest()
 
     def parts(self, rows: Tensor) -> Iterator[Tensor]:
         """Yield row numbers in groups that fit in memory."""
         yield from rows.split(max(1, CHUNK // max(1, int(torch.Size(self.shape[1:]).numel()))))
 
     def _blocks(self) -> Iterator[Tensor]:
-        yield from self.parts(torch.arange(self.shape[0]))
+        yield from torch.arange(self.shape[0]).split(
+            max(1, SURVEYED // max(1, int(torch.Size(self.shape[1:]).numel())))
+        )
 
 
 @dataclass(frozen=True)
@@ -145,14 +165,22 @@ class Survey:
     """What a change would give.
 
     Attributes:
-        base: SHA-256 of the tensor before any patch.
+        current: SHA-256 of the tensor as it is on disk.
+        base: the same before any patch.
         after: SHA-256 after each floor.
         changed: entries that differ from what is on disk now.
+        moved: root mean square of the whole change, over the rows that patches touch.
+        held: the same of those rows before any patch.
+        broken: numbers that were finite and are not any more.
     """
 
+    current: str
     base: str
     after: dict[int, str]
     changed: int
+    moved: float
+    held: float
+    broken: int
 
 
 def touched(terms: Sequence[Delta], shape: tuple[int, ...]) -> Tensor:

@@ -13,9 +13,10 @@ from ..patch import Patch
 from .folder import KEPT, Checkpoint
 from .ledger import Entry, Ledger
 from .refusals import FLOATS
-from .rows import Rows
+from .rows import Rows, Survey
 from .undo import Undo
 
+Key = tuple[str, tuple[tuple[str, float, int], ...]]  # a tensor and the patches on it: SHA-256, scale, floor
 DAMAGED = "Take the base checkpoint and apply the patches again."
 
 
@@ -44,6 +45,7 @@ class Stack:
         layers: the patches, in the order of the ledger.
         undo: where base bits are kept.
         seen: SHA-256 of tensors as they are on disk, as far as they were computed; shared by the stacks made of this one.
+        surveys: what was computed of tensors already, by `key`; shared in the same way.
     """
 
     checkpoint: Checkpoint
@@ -51,6 +53,7 @@ class Stack:
     layers: tuple[Layer, ...] = ()
     undo: tuple[Undo, ...] = ()
     seen: dict[str, str] = field(default_factory=dict, repr=False)
+    surveys: dict[Key, Survey] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, ledger: Ledger | None = None) -> Stack:
@@ -94,6 +97,21 @@ class Stack:
                 return Rows(self.checkpoint.slot(name), stamp.shape, self.undo)
         slot = self.checkpoint.slot(name)
         return Rows(slot, slot.shape, self.undo)
+
+    def key(self, name: str) -> Key:
+        """Return what decides what a tensor becomes."""
+        on = [layer.entry for layer in self.layers if name in layer.patch.terms]
+        return name, tuple((entry.sha256, entry.scale, entry.floor) for entry in on)
+
+    def check_unchanged(self, name: str, found: str) -> None:
+        """Raise PatchMismatch when a patched tensor has another SHA-256 than the ledger says."""
+        mark = self.ledger.tensors.get(name)
+        if mark and found != mark.current:
+            raise PatchMismatch(
+                f"{name} was changed since its patches were applied",
+                why=f"sha256 {found[:8]}.. instead of {mark.current[:8]}..",
+                fix=f"See what is wrong: suture verify {self.checkpoint.path}",
+            )
 
     def touched(self, name: str) -> list[Delta]:
         """Return every change to a tensor, whatever its floor or scale."""

@@ -13,13 +13,16 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .disk import DISK, Disk
-from .fitting import current_digest, placed
+from .fitting import check_place as check_fits
+from .fitting import placed
 from .folder import INTENT, Checkpoint
 from .inplace import check_own, needed_in_place, recover, write_in_place
+from .limits import check_size, check_weights
 from .locks import locked
 from .output import check_place, needed, write_new
 from .plan import Plan, Progress, silent
 from .stack import Stack, read_layer
+from .surveys import foresee
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def apply(
     in_place: bool = False,
     link: bool = False,
     force: bool = False,
+    allow_large: bool = False,
     dry_run: bool = False,
     disk: Disk = DISK,
     progress: Progress = silent,
@@ -71,6 +75,7 @@ def apply(
         in_place: change the checkpoint itself instead.
         link: in a new folder, unchanged files are hard links.
         force: apply although something differs; what differs is recorded.
+        allow_large: apply although the change is many times as large as the weights.
         dry_run: check and compute everything, write nothing.
         disk: what writes.
         progress: called with (what, done, of).
@@ -83,11 +88,19 @@ def apply(
     """
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
         new = old
-        for path in patches:
-            layer = placed(new, read_layer(path, scale), force=force)
+        layers = [read_layer(path, scale) for path in patches]
+        for layer in layers:
+            check_weights(layer)
+            check_fits(old.checkpoint, layer.patch, force=force)
+        if not old.layers:
+            foresee(old, layers)
+        for given in layers:
+            layer = placed(new, given, force=force)
             notes += [f"forced: {why}" for why in layer.entry.forced]
             new = new.adding(layer)
-        return _change(old, new, out, link, dry_run, disk, progress, notes)
+        plan = Plan.make(old, new, progress)
+        notes += check_size(plan, allow_large=allow_large)
+        return _carry_out(plan, out, link, dry_run, disk, progress, notes)
 
 
 def revert(
@@ -121,10 +134,7 @@ def revert(
     """
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
         new = old.without(old.find(patches), force=force)
-        gone = {name for layer in old.layers if layer not in new.layers for name in layer.patch.terms}
-        for name in sorted(gone):
-            current_digest(old, name)
-        return _change(old, new, out, link, dry_run, disk, progress, notes)
+        return _carry_out(Plan.make(old, new, progress), out, link, dry_run, disk, progress, notes)
 
 
 @contextmanager
@@ -146,9 +156,8 @@ def _opened(path: Path, out: Path | None, in_place: bool, disk: Disk) -> Iterato
         yield Stack.load(checkpoint), [*notes, *checkpoint.notes]
 
 
-def _change(
-    old: Stack,
-    new: Stack,
+def _carry_out(
+    plan: Plan,
     out: Path | None,
     link: bool,
     dry_run: bool,
@@ -156,7 +165,6 @@ def _change(
     progress: Progress,
     notes: list[str],
 ) -> Outcome:
-    plan = Plan.make(old, new, progress)
     if out is None:
         check_own(plan)
     if not dry_run:
@@ -165,10 +173,10 @@ def _change(
         else:
             write_new(plan, out, link=link, disk=disk, progress=progress)
     return Outcome(
-        out or old.checkpoint.path,
+        out or plan.checkpoint.path,
         [(c.rows.slot.name, c.rows.slot.file.name, len(c.write), c.entries) for c in plan.changes],
         sum(change.bytes for change in plan.changes),
         needed_in_place(plan) if out is None else needed(plan, link=link),
-        [(e.name, e.sha256[:8], e.scale, e.floor) for e in (layer.entry for layer in new.layers)],
+        [(e.name, e.sha256[:8], e.scale, e.floor) for e in (layer.entry for layer in plan.new.layers)],
         notes,
     )

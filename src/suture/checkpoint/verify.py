@@ -11,6 +11,7 @@ from .fitting import placed
 from .folder import INTENT, Checkpoint
 from .header import Slot, regular
 from .plan import Progress, silent
+from .pool import each
 from .rows import BLOCK, Rows, touched
 from .spans import read_into
 from .stack import Stack, read_layer
@@ -47,9 +48,10 @@ def verify(
         found.append(Finding(INTENT, f"an interrupted run; finish it: suture fsck {checkpoint}"))
     stack = Stack.load(opened)
     found += [Finding(name) for name in stack.ledger.files]
-    for number, name in enumerate(stack.tensors):
+    problems = each(lambda name: _tensor(stack, name), stack.tensors)
+    for number, (name, problem) in enumerate(zip(stack.tensors, problems, strict=True)):
         progress(name, number + 1, len(stack.tensors))
-        found.append(Finding(name, _tensor(stack, name)))
+        found.append(Finding(name, problem))
     for path in patches:
         layer = read_layer(path, 1.0)
         try:
@@ -64,9 +66,9 @@ def verify(
 
 def _tensor(stack: Stack, name: str) -> str:
     rows, mark = stack.rows(name), stack.ledger.tensors[name]
-    if rows.sha256() != mark.current:
-        return "it is not what its patches made of it"
     survey = rows.survey(touched(stack.touched(name), rows.shape), stack.floors(name))
+    if survey.current != mark.current:
+        return "it is not what its patches made of it"
     if survey.base != mark.base:
         return "the base bits kept of it are damaged"
     return "" if survey.after in (mark.after, {}) else "its patches do not give what suture.json says"

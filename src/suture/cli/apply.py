@@ -19,6 +19,9 @@ def apply(
     in_place: InPlace = False,
     link: Link = False,
     force: Annotated[bool, typer.Option("--force", help="Apply although something differs; it is recorded.")] = False,
+    allow_large: Annotated[
+        bool, typer.Option("--allow-large", help="Apply although the change is many times as large as the weights.")
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -30,8 +33,8 @@ def apply(
     console = Console(json)
     with console.progress("apply") as step:
         outcome = verbs.apply(
-            folder(checkpoint), patches, out, scale=scale, in_place=in_place, link=link, force=force, dry_run=dry_run,
-            progress=step,
+            folder(checkpoint), patches, out, scale=scale, in_place=in_place, link=link, force=force, allow_large=allow_large,
+            dry_run=dry_run, progress=step,
         )  # fmt: skip
     tell(console, outcome, "patched", dry_run=dry_run)
     if not dry_run:

@@ -69,7 +69,7 @@ app.command("fsck")(fsck.fsck)
 app.command("runs")(runs.runs)
 app.command("resume")(runs.resume)
 app.command("methods")(methods.methods)
-app.command("plan")(plan.plan)
+app.add_typer(plan.app, name="plan")
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,15 +1,58 @@
-"""suture plan MODEL: what a run will read, hold and take, before any weight is loaded."""
+"""suture plan: what a command will read, write and hold, before it starts.
+
+suture plan MODEL                      reading labelled texts with a model: probe, locate, edit
+suture plan VERB ...                   the verbs on checkpoints, their arguments as they will be typed
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ._options import Device, Dtype, Json, Model
+from ._stacks import Checkpoint, InPlace, Link, OutFolder
+
+if TYPE_CHECKING:
+    from ..checkpoint.forecast import Forecast
+    from ..plan import Plan
+
+MODEL = "model"
+Files = Annotated[list[Path], typer.Argument(help="Patch files.")]
+PatchOut = Annotated[Path, typer.Option("--out", "-o", help="The patch file.")]
 
 
-def plan(
+class Planned(TyperGroup):
+    """Takes what is no verb for a model, so that `suture plan MODEL` needs no verb."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Put "model" before words that begin with no verb."""
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = [MODEL, *args]
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        """Return the command of a verb, or that of a model."""
+        return self.commands.get(cmd_name, self.commands[MODEL])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Return name, command and the words left to it."""
+        verb = args[0] in self.commands
+        return (args[0], self.commands[args[0]], args[1:]) if verb else (MODEL, self.commands[MODEL], args)
+
+
+app = typer.Typer(cls=Planned, no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    """Say what a command will read, write and hold, before it starts: `suture plan MODEL`, or `suture plan VERB ...`."""
+
+
+@app.command(MODEL)
+def model_(
     model: Model,
     examples: Annotated[int, typer.Option(min=1, help="Labelled texts.")] = 600,
     tokens: Annotated[int, typer.Option(min=1, help="Tokens of each.")] = 64,
@@ -17,17 +60,13 @@ def plan(
     dtype: Dtype = "auto",
     json: Json = False,
 ) -> None:
-    """Forecast memory, time and coverage from a model's config alone."""
+    """Reading texts with a model: memory, time and coverage, from its config alone. The word "model" may be left out."""
     from dataclasses import asdict
 
-    import torch
-
-    from ..plan import plan as forecast
     from ._console import Console
 
     console = Console(json)
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    found = forecast(model, examples=examples, tokens=tokens, dtype=dtype, device=place)
+    found = _of_model(model, examples, tokens, device, dtype)
     rows = [[part, f"{n:,}", f"{n / found.parameters:.1%}"] for part, n in found.coverage.items()]
     rows.append(["all", f"{found.parameters:,}", "100.0%"])
     console.table(["part", "parameters", "share"], rows, f"{model}: {found.layout} layout")
@@ -45,6 +84,143 @@ def plan(
     ]
     console.table(["", ""], figures)
     console.result({**asdict(found), "parameters": found.parameters, "peak": found.peak})
+
+
+@app.command("apply")
+def apply(
+    checkpoint: Checkpoint,
+    patches: Files,
+    out: OutFolder = None,
+    in_place: InPlace = False,
+    link: Link = False,
+    json: Json = False,
+) -> None:
+    """Putting patches on a checkpoint; `suture apply --dry-run` also reads the weights and checks that they fit."""
+    from ..checkpoint import forecast
+    from ._stacks import folder
+
+    _tell(forecast.apply(folder(checkpoint), patches, out, in_place=in_place, link=link), json)
+
+
+@app.command("revert")
+def revert(
+    checkpoint: Checkpoint,
+    patches: Annotated[list[str] | None, typer.Argument(help="Which: number, SHA-256, name or file.")] = None,
+    out: OutFolder = None,
+    in_place: InPlace = False,
+    link: Link = False,
+    json: Json = False,
+) -> None:
+    """Taking patches off a checkpoint."""
+    from ..checkpoint import forecast
+    from ._stacks import folder
+
+    _tell(forecast.revert(folder(checkpoint), patches or (), out, in_place=in_place, link=link), json)
+
+
+@app.command("verify")
+def verify(
+    checkpoint: Checkpoint, base: Annotated[Path | None, typer.Option(help="Compare with this one.")] = None, json: Json = False
+) -> None:  # fmt: skip
+    """Checking a patched checkpoint."""
+    from ..checkpoint import forecast
+    from ._stacks import folder
+
+    _tell(forecast.verify(folder(checkpoint), None if base is None else folder(base)), json)
+
+
+@app.command("diff")
+def diff(
+    a: Checkpoint, b: Annotated[Path, typer.Argument(help="The changed one.")], out: PatchOut, json: Json = False
+) -> None:
+    """Making the patch between two checkpoints: at most, if every number differs."""
+    from ..checkpoint import forecast
+    from ._stacks import folder
+
+    _tell(forecast.diff(folder(a), folder(b), out), json)
+
+
+@app.command("combine")
+def combine(patches: Files, out: PatchOut, json: Json = False) -> None:
+    """Adding patches up to one."""
+    from ..checkpoint import forecast
+
+    _tell(forecast.combine(patches, out), json)
+
+
+@app.command("bake")
+def bake(
+    model: Model, patch: Annotated[Path, typer.Option("--patch", help="A patch that steers.")], out: PatchOut,
+    device: Device = "auto", dtype: Dtype = "auto", json: Json = False,
+) -> None:  # fmt: skip
+    """Writing a steering patch into biases: the model is loaded once."""
+    from ..checkpoint.header import regular
+
+    _tell(_loading(_of_model(model, 1, 64, device, dtype), regular(patch).st_size, out, copies=1, whole=False), json)
+
+
+@app.command("export")
+def export(
+    source: Annotated[Path, typer.Argument(help="A patch.")],
+    to: Annotated[str, typer.Option("--to", help="As of suture export.")],
+    out: PatchOut,
+    model: Annotated[str | None, typer.Option(help="The model; by default the one that the patch names.")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Exporting a patch: the model is loaded to check the result, for --to checkpoint once more from what was written."""
+    from ..checkpoint.header import regular
+    from ..patch import Patch
+
+    name = model or str(Patch.load(source).provenance.base.get("name", ""))
+    whole = to == "checkpoint"
+    found = _of_model(name, 1, 64, device, dtype)
+    _tell(_loading(found, regular(source).st_size, out, copies=1 + whole, whole=whole), json)
+
+
+def _of_model(model: str, examples: int, tokens: int, device: str, dtype: str) -> Plan:
+    import torch
+
+    from ..plan import plan
+
+    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return plan(model, examples=examples, tokens=tokens, dtype=dtype, device=place)
+
+
+def _loading(found: Plan, patch: int, out: Path, *, copies: int, whole: bool) -> Forecast:
+    """Forecast a verb that loads a model: `copies` of its weights are held, and written if `whole`."""
+    from ..checkpoint.forecast import Forecast, free
+
+    written = found.read if whole else 3 * patch
+    held = copies * found.weights + found.work + 3 * patch
+    notes = ["about: adapters and cards take a few times the patch"] if not whole else []
+    return Forecast(found.read + patch, written, written, free(out), held, 4, 0, notes)
+
+
+def _tell(found: Forecast, json: bool) -> None:
+    from dataclasses import asdict
+
+    from ..process import resident
+    from ._console import Console
+
+    console = Console(json)
+    process = resident()
+    figures = [
+        ["read from disk", _size(found.read)],
+        ["written to disk", _size(found.written)],
+        ["disk it takes in the end", f"{_size(found.room)} of {_size(found.free)} that are free"],
+        ["waits for the disk", str(found.flushes)],
+        *([["tensors that change", f"{found.tensors:,}"]] if found.tensors else []),
+        ["held by the program itself", _size(process)],
+        ["held for the work", _size(found.held)],
+        ["peak of memory", _size(process + found.held)],
+    ]
+    console.table(["", ""], figures)
+    for note in found.notes:
+        console.say(f"note: {note}")
+    console.result({**asdict(found), "process": process, "peak": process + found.held})
+    found.demand_room()
 
 
 def _size(count: float) -> str:

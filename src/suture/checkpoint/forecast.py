@@ -1,0 +1,193 @@
+"""What a verb on a checkpoint will read, write and hold, from headers and patch files alone: no weight is read.
+
+Peak memory is what the process has, the patches, and the largest of what the steps keep at once; measured in
+tests/checkpoint/test_forecast.py to within a fifth.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..delta import CHUNK
+from ..errors import ResourceError
+from .fitting import check_place
+from .folder import Checkpoint
+from .header import regular
+from .inplace import check_own, needed_in_place
+from .limits import check_weights
+from .output import needed
+from .plan import Change, Plan
+from .pool import WORKERS
+from .refusals import FLOATS
+from .rows import BLOCK, SURVEYED, touched
+from .stack import Stack, read_layer
+
+DOUBLE = 8  # bytes of a float64
+ROUNDED = 5  # float64 copies of the rows that are being rounded: old, change, its part, sum, comparison
+DIFFED = 9  # float64 copies of a tensor that `diff` keeps while it looks for the cheapest form
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a command will do.
+
+    Attributes:
+        read: bytes read from disk.
+        written: bytes written to it.
+        room: bytes of disk it takes in the end.
+        free: bytes free there now.
+        held: most bytes of memory, beside what the process holds already.
+        flushes: times that the disk is waited for.
+        tensors: tensors that change.
+        notes: what a careful user should know.
+    """
+
+    read: int
+    written: int
+    room: int
+    free: int
+    held: int
+    flushes: int
+    tensors: int
+    notes: list[str] = field(default_factory=list)
+
+    def demand_room(self) -> None:
+        """Raise ResourceError when the disk does not suffice."""
+        if self.room > self.free:
+            raise ResourceError(
+                f"not enough disk: {self.room} bytes are needed, {self.free} are free",
+                fix="Free some disk, or write elsewhere.",
+            )
+
+
+def apply(
+    checkpoint: Path, patches: Sequence[Path], out: Path | None = None, *, in_place: bool = False, link: bool = False
+) -> Forecast:
+    """Forecast `verbs.apply`; whether the weights are those the patches were made for is not looked at.
+
+    Raises:
+        PatchMismatch, UnsupportedModel, UsageError, CorruptFile: as `verbs.apply`, as far as headers tell.
+    """
+    old = Stack.load(Checkpoint.open(checkpoint))
+    new = old
+    for path in patches:
+        layer = read_layer(path, 1.0)
+        check_weights(layer)
+        check_place(old.checkpoint, layer.patch, force=False)
+        new = new.adding(layer)
+    return _of_stacks(old, new, out, in_place, link, [*patches])
+
+
+def revert(
+    checkpoint: Path,
+    patches: Sequence[str] = (),
+    out: Path | None = None,
+    *,
+    in_place: bool = False,
+    link: bool = False,
+) -> Forecast:
+    """Forecast `verbs.revert`.
+
+    Raises:
+        PatchMismatch, UsageError, CorruptFile: as `verbs.revert`, as far as headers tell.
+    """
+    old = Stack.load(Checkpoint.open(checkpoint))
+    return _of_stacks(old, old.without(old.find(patches)), out, in_place, link, [])
+
+
+def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
+    """Forecast `verify.verify`."""
+    stack = Stack.load(Checkpoint.open(checkpoint))
+    own = sum(stack.checkpoint.slot(name).size for name in stack.tensors)
+    kept = sum(regular(layer.file).st_size for layer in stack.layers)
+    read = own + kept + sum(regular(undo.path).st_size for undo in stack.undo)
+    if base is not None:
+        read += stack.checkpoint.bytes() + Checkpoint.open(base).bytes()
+    whole = replace(stack, ledger=replace(stack.ledger, tensors={}))
+    held = 2 * kept + _survey(_sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
+    return Forecast(read, 0, 0, free(checkpoint), held, 0, 0)
+
+
+def diff(a: Path, b: Path, out: Path) -> Forecast:
+    """Forecast `difference.diff`: at most, for which tensors differ is not known before they are compared."""
+    first, second = Checkpoint.open(a), Checkpoint.open(b)
+    floats = [slot for slot in first.slots.values() if slot.dtype in FLOATS and slot.raw]
+    largest = max((math.prod(slot.raw) for slot in floats), default=0)
+    whole = sum(4 * math.prod(slot.raw) for slot in floats)
+    notes = [f"if every tensor differs densely; the patch is held as float32, up to {whole:,} bytes of it"]
+    held = DIFFED * DOUBLE * largest + 2 * BLOCK
+    return Forecast(first.bytes() + second.bytes(), whole, whole, free(out), held, 2, len(floats), notes)
+
+
+def combine(patches: Sequence[Path], out: Path) -> Forecast:
+    """Forecast `suture combine`."""
+    sizes = sum(regular(path).st_size for path in patches)
+    return Forecast(sizes, sizes, sizes, free(out), 3 * sizes + ROUNDED * DOUBLE * CHUNK, 2, 0)
+
+
+def _of_stacks(old: Stack, new: Stack, out: Path | None, in_place: bool, link: bool, given: list[Path]) -> Forecast:
+    every = sorted({*old.tensors, *new.tensors})
+    plan = _sketch(old, new, [name for name in every if old.key(name) != new.key(name)])
+    if in_place:
+        check_own(plan)
+    rows = sum(change.bytes for change in plan.changes)
+    own = sum(change.rows.slot.size for change in plan.changes)
+    files = sum(regular(layer.file).st_size for layer in (*old.layers, *new.layers))
+    room = needed_in_place(plan) if in_place else needed(plan, link=link)
+    read = own + rows + files + (0 if in_place else plan.checkpoint.bytes())
+    if old.layers and given:
+        read += own  # what is there is hashed before it is known on which floor a patch stands
+    shards = len(plan.by_shard())
+    flushes = 9 + len(given) + shards if in_place else 8 + len(given) + shards + len(plan.checkpoint.shards)
+    folder = plan.checkpoint.path if in_place or out is None else out
+    notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
+    return Forecast(
+        read, room + rows, room, free(folder), 2 * files + max(_survey(plan), _write(plan)), flushes, len(plan.changes), notes
+    )  # fmt: skip
+
+
+def _sketch(old: Stack, new: Stack, names: Sequence[str]) -> Plan:
+    """Return a plan without hashes: what will be written, not what it will be."""
+    changes = []
+    for name in names:
+        rows = (new if name in new.tensors else old).rows(name)
+        write = touched([*old.touched(name), *new.touched(name)], rows.shape)
+        changes.append(Change(rows, new.floors(name), write, "", 0))
+    return Plan(old, new, changes, {}, {})
+
+
+def _survey(plan: Plan) -> int:
+    """Bytes held while tensors are surveyed side by side: a block, its copies, and its touched rows in float64."""
+    sizes = []
+    for change in plan.changes:
+        item, entries = change.rows.dtype.itemsize, math.prod(change.rows.shape)
+        block, share = min(SURVEYED, entries), change.bytes / max(1, change.rows.slot.size)
+        sizes.append(int(block * (3 * item + _copies(change, 4) * DOUBLE * share)))
+    return sum(sorted(sizes)[-WORKERS:])
+
+
+def _write(plan: Plan) -> int:
+    """Bytes held while the rows of one tensor are computed and written."""
+    sizes = []
+    for change in plan.changes:
+        item = change.rows.dtype.itemsize
+        sizes.append(min(CHUNK, change.bytes // item) * (3 * item + _copies(change, 0) * DOUBLE))
+    return max(sizes, default=0)
+
+
+def _copies(change: Change, least: int) -> int:
+    """Return how many float64 copies of its rows a change makes; taking everything off computes nothing."""
+    return ROUNDED if change.floors else least
+
+
+def free(folder: Path) -> int:
+    """Return the bytes that are free where a file or folder lies, or will lie."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    system = os.statvfs(folder)
+    return system.f_bavail * system.f_frsize
