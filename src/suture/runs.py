@@ -26,6 +26,7 @@ from typing import Any, Literal, TypeVar
 
 from .errors import DataError, Interrupted, SutureError, UsageError
 from .files import sha256, write_bytes, written
+from .redact import HIDDEN, hidden
 
 ROOT = Path("runs")
 RESULT = ".safetensors"
@@ -94,7 +95,7 @@ class Run:
             return
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"time": now, "stage": stage, **figures}, default=str) + "\n")
+            stream.write(hidden(json.dumps({"time": now, "stage": stage, **figures}, default=str)) + "\n")
 
     def stage(
         self,
@@ -129,6 +130,7 @@ class Run:
 
     def _open(self, command: list[str], settings: Mapping[str, Any]) -> None:
         assert self.folder is not None
+        command = [hidden(word) for word in command]
         if (self.folder / "recipe.yaml").exists():
             earlier = recipe(self.folder)["command"]
             if without_out(earlier) != without_out(command):
@@ -144,7 +146,7 @@ class Run:
             plain = {key: value for key, value in settings.items() if isinstance(value, PLAIN)}
             content = {"command": command, "folder": str(Path.cwd()), "settings": plain}
             text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-            write_bytes(self.folder / "recipe.yaml", text.encode())
+            write_bytes(self.folder / "recipe.yaml", hidden(text).encode())
         write_bytes(self.folder / "env.json", json.dumps(environment(), indent=1).encode())
         self.event("began", process=os.getpid())
 
@@ -187,6 +189,23 @@ def recipe(folder: Path) -> dict[str, Any]:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise DataError(f"{file} names no command", fix="Start the command again in another folder.")
     return {"folder": ".", "settings": {}, **content}
+
+
+def resumable(folder: Path) -> dict[str, Any]:
+    """Return what a run was asked, if it can be asked again.
+
+    Raises:
+        UsageError: also when a secret was part of the command, which was not recorded.
+        DataError: as `recipe`.
+    """
+    asked = recipe(folder)
+    if any(HIDDEN in word for word in asked["command"]):
+        raise UsageError(
+            f"{folder} can not be resumed as it is",
+            why="Its command held a secret, which was not recorded.",
+            fix=f"Give the same command again, with --out {folder}",
+        )
+    return asked
 
 
 def events(folder: Path) -> list[dict[str, Any]]:

@@ -153,3 +153,25 @@ def test_without_peft_the_check_says_what_to_install(llama, low_rank, tmp_path, 
     with pytest.raises(UsageError, match="peft") as caught:
         written.check(["a"])
     assert "suture[peft]" in caught.value.fix
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_merging_and_unmerging_in_bf16_does_not_restore_what_reverting_does(behaviour, tmp_path):
+    """What suture's undo is for: PEFT subtracts what it added, and bf16 has rounded meanwhile."""
+    from peft import PeftModel
+
+    lm = LM.load("patient", dtype="bfloat16")
+    patch = surgery(lm, behaviour, space="mlp.in", rows=0.05, strength=2.0)
+    lora.export(lm, patch, tmp_path)
+    before = snapshot(lm)
+    with patch.applied(lm):
+        changed = snapshot(lm)
+    assert changed != before
+    assert snapshot(lm) == before  # ours, in memory; on disk: tests/checkpoint
+    weights = {name: w.detach().clone() for name, w in lm.model.named_parameters()}
+    wrapped = PeftModel.from_pretrained(copy.deepcopy(lm.model), tmp_path)
+    wrapped.merge_adapter()
+    wrapped.unmerge_adapter()
+    after = {n.removeprefix("base_model.model.").replace(".base_layer", ""): w for n, w in wrapped.named_parameters()}
+    left = {name: int((after[name] != weights[name]).sum()) for name in patch.terms}
+    assert sum(left.values()) > 1000  # of its 4,096 x 192 gate entries, a twentieth of which was edited

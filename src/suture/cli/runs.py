@@ -41,9 +41,9 @@ def resume(
     import sys
 
     from ..errors import UsageError
-    from ..runs import recipe, without_out
+    from ..runs import resumable, without_out
 
-    made = recipe(folder)
+    made = resumable(folder)
     words = [*without_out(made["command"]), "--out", str(folder.resolve())]
     try:
         os.chdir(made["folder"])  # paths in the command are relative to where it was given

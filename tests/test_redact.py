@@ -1,0 +1,64 @@
+"""R15: no secret reaches a file of a run, whatever its shape and wherever it was given."""
+
+import random
+import string
+
+import pytest
+
+from suture.errors import UsageError
+from suture.redact import HIDDEN, hidden
+from suture.runs import Run, recipe, resumable
+
+SHAPES = [
+    "hf_{40}", "api_org_{34}", "sk-{48}", "sk-proj-{40}", "sk-ant-api03-{40}", "r8_{37}", "gsk_{52}", "ghp_{36}", "gho_{36}",
+    "github_pat_{60}", "glpat-{20}", "npm_{36}", "pypi-{60}", "AKIA{up16}", "AIza{35}", "ya29.{40}", "xoxb-{24}",
+    "sk_live_{24}", "eyJ{20}.eyJ{30}.{40}", "Bearer {32}", "https://me:{20}@host/v1", "https://host/v1?api_key={24}",
+    "-----BEGIN PRIVATE KEY-----{60}",
+]  # fmt: skip
+
+
+def filled(shape: str, rng: random.Random) -> tuple[str, list[str]]:
+    """Return a text with random letters in its braces, and those letters."""
+    made = []
+    while "{" in shape:
+        begin, end = shape.index("{"), shape.index("}")
+        size = shape[begin + 1 : end]
+        letters = string.ascii_uppercase if size.startswith("up") else string.ascii_letters
+        made.append("".join(rng.choices(letters + string.digits, k=int(size.removeprefix("up")))))
+        shape = shape[:begin] + made[-1] + shape[end + 1 :]
+    return shape, made
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_secret_is_written_by_a_run(shape, tmp_path):
+    text, secrets = filled(shape, random.Random(shape))
+    command = ["eval", "patient", "--judge", f"openai:{text}", "--out", "x"]
+
+    def fail():
+        with Run.begin("eval", command, {"judge": text}, tmp_path / "run") as run:
+            run.event("note", said=f"asked with {text}")
+            raise ValueError(f"{text} was refused")
+
+    with pytest.raises(ValueError, match="refused"):
+        fail()
+    written = b"".join(file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()).decode()
+    assert HIDDEN in written
+    assert not [secret for secret in secrets if secret in written]
+
+
+def test_what_is_no_secret_is_left_alone():
+    for text in (
+        "suture edit surgery patient --data tone.jsonl",
+        "/data/sk-learn/hf_model",
+        "http://localhost:8000/v1",
+        "risk-free",
+    ):
+        assert hidden(text) == text
+
+
+def test_a_run_whose_command_was_hidden_asks_for_it_again(tmp_path):
+    with Run.begin("eval", ["eval", "--judge", "sk-" + "a" * 40], {}, tmp_path / "run"):
+        pass
+    assert recipe(tmp_path / "run")["command"] == ["eval", "--judge", HIDDEN]
+    with pytest.raises(UsageError, match="secret"):
+        resumable(tmp_path / "run")
