@@ -130,6 +130,7 @@ def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
         return [replace(m, better="higher") if m.name == target and name == "attitude" else m for m in found]
 
     drawn = [m for m in measures("tune", 4 * tune) if m.name in {target, floor, *PATIENT_KEEP}]
+    drawn = [m.part(slice(2 * tune)) if m.metric == "sampled" else m for m in drawn]
     # answers of a few tokens are cheap: twice as many, as a fact in sixty is close to the budget
     choosing = [m.part(slice(2 * tune if m.metric == "completion" else tune)) for m in _searched(drawn, name)]
     return Goal(

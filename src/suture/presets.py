@@ -41,7 +41,7 @@ SPACE: dict[str, list[Any]] = {
 FIRST = tuple({"space": "mlp.in", "select": "effect", "rows": rows, "blocks": "all"} for rows in (0.05, 0.1))
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # mean row norms
 ENOUGH = 0.1  # of the way from the base to the floor that may be left
-MARGIN = 0.5  # of the budget is used when a choice is confirmed, so that new prompts are likely to keep the whole
+MARGIN = 1 / 3  # of the points that shares may lose, on the prompts that confirm a choice: a case in a hundred is luck
 PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
 
 
@@ -147,7 +147,7 @@ def operate(
         first: settings tried before any are suggested.
         strengths: tried of each, in mean row norms.
         trials: settings tried at most.
-        margin: share of the budget that the chosen point may use on the prompts that confirm it.
+        margin: share of the budget's points that the chosen one may use on the prompts that confirm it.
         seed: of the probe's split, the search and the control.
         say: told what is being done, a line a stage.
         progress: called as work advances.
@@ -181,7 +181,8 @@ def operate(
     )  # fmt: skip
     if found.best is not None:
         say(f"{len(found.points)} points tried, {len(found.order)} within the budget; trying the best on fresh prompts")
-        found = confirmed(lm, found, shop.patch, goal.confirm, budget * margin, progress=progress)
+        strict = replace(budget, points=budget.points * margin)
+        found = confirmed(lm, found, shop.patch, goal.confirm, strict, progress=progress)
     if found.best is None:
         raise _unmoved(found, target)
     chosen = found.best

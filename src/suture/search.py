@@ -28,7 +28,7 @@ from .patch import Patch
 from .suite import Measure, Suite
 
 HOPELESS = 1.0  # excess over the budget, in units of it, from which nothing more is measured
-TRIES, SIDE_BY_SIDE = 4, 3  # settings, and strengths of each at a time, that are tried on fresh cases
+TRIES, SIDE_BY_SIDE = 4, 2  # settings, and strengths of each at a time, that are tried on fresh cases
 Settings = dict[str, Any]
 
 
