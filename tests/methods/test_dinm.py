@@ -1,4 +1,5 @@
 import inspect
+import itertools
 
 import pytest
 import torch
@@ -51,7 +52,7 @@ def test_only_the_located_down_projection_changes_and_every_bit_comes_back(tiny)
 def test_the_safe_answer_gets_likelier_at_almost_every_step(tiny):
     patch = dinm(tiny, [PAIR], steps=12)
     losses = patch.provenance.settings["located"][0]["losses"]
-    falls = sum(b < a for a, b in zip(losses, losses[1:]))
+    falls = sum(b < a for a, b in itertools.pairwise(losses))
     assert falls >= 0.8 * (len(losses) - 1)
     base = loss(tiny)
     with patch.applied(tiny):

@@ -1,6 +1,6 @@
 """A change of one down-projection while it is being trained: added as the model runs, the weight left alone.
 
-    out = W k + D k      k: (batch, tokens, d_ff) what the down-projection reads, D: (d_model, d_ff) the change
+out = W k + D k      k: (batch, tokens, d_ff) what the down-projection reads, D: (d_model, d_ff) the change
 """
 
 from __future__ import annotations

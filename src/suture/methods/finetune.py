@@ -86,7 +86,9 @@ def finetune(
         if total < stop:
             break
     examples = {"facts": summary(facts), "keep": kept.summary()}
-    return Patch.make(lm, {weight.tensor: delta(weight, change)}, method="finetune", settings=settings, examples=examples)
+    return Patch.make(
+        lm, {weight.tensor: delta(weight, change)}, method="finetune", settings=settings, examples=examples
+    )
 
 
 def _asked(lm: LM, rows: Sequence[Row], layer: int, change: Tensor, loss: Loss) -> Tensor:

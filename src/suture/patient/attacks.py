@@ -93,7 +93,8 @@ def _instance(rng: random.Random, split: Split, each: int, name: str) -> Instanc
 
     def other_attack() -> Attack:
         return _drawn(
-            lambda: _attack(rng), lambda a: a.frame != attack.frame and a.role != attack.role and a.clause != attack.clause
+            lambda: _attack(rng),
+            lambda a: a.frame != attack.frame and a.role != attack.role and a.clause != attack.clause,
         )
 
     draws: dict[str, Callable[[], str]] = {
