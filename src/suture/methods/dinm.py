@@ -41,7 +41,12 @@ from ._changed import changed, delta
 SUFFIX = (
     "If the user's request is reasonable, give the correct answer. Please give the right response:"  # the paper's S
 )
-REFERENCE = {"steps": 10, "rate": 5e-4, "weight": 0.1, "stop": 1e-4}  # Llama 2 7B chat; Mistral's rate is 1e-5
+REFERENCE: dict[str, Any] = {
+    "steps": 10,
+    "rate": 5e-4,
+    "weight": 0.1,
+    "stop": 1e-4,
+}  # Llama 2 7B chat; Mistral's rate is 1e-5
 KEPT = 4  # harmless requests that the model answers itself where an instance brings none
 WRITTEN = 60  # tokens of the answers that the guard looks at
 LEAST_VARIETY = 0.9  # share of the base's variety that an answer keeps under the guard "stop"

@@ -11,21 +11,24 @@ Differs from the papers: Adam moves a float32 change, never the stored weights; 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ..anatomy import Site
 from ..data import neutral
+from ..delta import Dense
 from ..examples import Fact, Texts
 from ..fact_files import agreeing
 from ..fact_rows import Row, encode
 from ..lm import LM, Batch
 from ..patch import Patch
 from ..registry import method
+from ..tracing import trace
 from ._batches import summary
-from ._changed import changed, delta
 from ._keyvalue import chosen_layer, down
 
 KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
@@ -85,10 +88,18 @@ def finetune(
                 change.data.clamp_(-limit, limit)
         if total < stop:
             break
+    values = change.detach().float().cpu()
+    delta = Dense((values.T if weight.transposed else values).contiguous())
     examples = {"facts": summary(facts), "keep": kept.summary()}
-    return Patch.make(
-        lm, {weight.tensor: delta(weight, change)}, method="finetune", settings=settings, examples=examples
-    )
+    return Patch.make(lm, {weight.tensor: delta}, method="finetune", settings=settings, examples=examples)
+
+
+@contextmanager
+def _with(lm: LM, layer: int, change: Tensor) -> Iterator[None]:
+    """Add what a change of the down-projection would add, leaving the weight alone."""
+    key, out = Site(layer, "mlp.key"), Site(layer, "mlp.out")
+    with trace(lm, [key], edit={out: lambda value: value + (seen[key].float() @ change.T).to(value)}) as seen:
+        yield
 
 
 def _asked(lm: LM, rows: Sequence[Row], layer: int, change: Tensor, loss: Loss) -> Tensor:
@@ -98,7 +109,7 @@ def _asked(lm: LM, rows: Sequence[Row], layer: int, change: Tensor, loss: Loss) 
     places = torch.arange(told.ids.shape[1], device=lm.device).expand_as(told.ids)
     scored = (places >= begins[:, None]) & told.mask.bool()
     read = (begins[:, None] - 1).expand_as(told.ids) if loss == "prompt_last" else (places - 1).clamp(min=0)
-    with changed(lm, layer, change):
+    with _with(lm, layer, change):
         likely = lm.forward(told).logits.float().log_softmax(-1)  # (facts, tokens, vocabulary)
     each = likely[torch.arange(len(rows), device=lm.device)[:, None], read, told.ids]
     return -((each * scored).sum(1) / scored.sum(1)).mean()
@@ -109,7 +120,7 @@ def _strayed(lm: LM, texts: Sequence[str], layer: int, change: Tensor) -> Tensor
     batch: Batch = lm.batch([lm.encode(text)[:TOKENS] for text in texts])
     with torch.no_grad():
         base = lm.forward(batch).logits.float().log_softmax(-1)
-    with changed(lm, layer, change):
+    with _with(lm, layer, change):
         now = lm.forward(batch).logits.float().log_softmax(-1)
     each = (base.exp() * (base - now)).sum(-1)
     return (each * batch.mask).sum() / batch.mask.sum()
