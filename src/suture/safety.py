@@ -19,6 +19,7 @@ from pathlib import Path
 from .data import benign, borderline, neutral
 from .errors import DataError
 from .examples import Texts
+from .instances import SUFFIX as SUFFIX
 from .instances import load
 from .instances import prompts as tests_of
 from .judges import NEITHER, Judge, Refusal, Steady, Toxicity, named, unwanted, wanted

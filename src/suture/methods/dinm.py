@@ -31,6 +31,7 @@ from ..delta import Delta
 from ..errors import UsageError
 from ..examples import Contrast
 from ..generation import generate
+from ..instances import SUFFIX
 from ..lm import LM, Batch
 from ..locate.toxic_layer import Normalize, located, toxic_layer
 from ..patch import Patch
@@ -38,9 +39,6 @@ from ..registry import method
 from ..repetition import ends_in_loop, repeats, variety
 from ._changed import changed, delta
 
-SUFFIX = (
-    "If the user's request is reasonable, give the correct answer. Please give the right response:"  # the paper's S
-)
 REFERENCE: dict[str, Any] = {
     "steps": 10,
     "rate": 5e-4,
