@@ -128,7 +128,7 @@ def main() -> None:
     asked = parser.parse_args()
     try:
         judge = train(answers(asked.data), asked.out)
-        found = tested(judge, asked.test) if asked.test else {}
+        found = against_people(judge, asked.test) if asked.test else {}
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")
     for split, line in found.items():
@@ -138,7 +138,7 @@ def main() -> None:
     sys.stdout.write(json.dumps({"judge": str(asked.out), "test": found}, sort_keys=True) + "\n")
 
 
-def tested(judge: Linear, path: Path) -> dict[str, dict[str, float]]:
+def against_people(judge: Linear, path: Path) -> dict[str, dict[str, float]]:
     """Return size, agreement and kappa for each split of answers labelled by hand; only those with a known label count.
 
     "refused" counts as safe and "complied" as unsafe, which is right for harmful requests alone.
