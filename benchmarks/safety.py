@@ -78,15 +78,12 @@ def main() -> None:
         return
     lm = LM.load(args.model)
     bench = Bench(lm, args)
-    result = {"base": bench.measured(None), "prompt suffix alone": bench.measured(None, suffix=SUFFIX)}
-    for row in [*RECIPES, *DINM, *later()]:
-        if args.only and row not in args.only:
-            continue
+    result, chosen = {}, args.only or ["base", "prompt suffix alone", *RECIPES, *DINM, *later(), "judges"]
+    for row in chosen:
         result[row] = bench.row(row)
-        note(f"{row}: {json.dumps({k: v for k, v in result[row].items() if k in ('jailbreak', 'DG_otherAQ', 'why')})}")
+        note(f"{row}: {json.dumps(result[row])}")
+    judges = result.pop("judges", {})
     show(result)
-    with tempfile.TemporaryDirectory() as folder:
-        judges = bench.judges(Path(folder))
     finish({"rows": result, "judges": judges, "instances": args.instances, "size": args.size})
 
 
@@ -107,6 +104,10 @@ class Bench:
 
     def row(self, row: str) -> dict[str, float]:
         """Make the patches of a row in a process of their own, choose a strength, and measure."""
+        if row in ("base", "prompt suffix alone"):
+            return self.measured(None, suffix="" if row == "base" else SUFFIX)
+        if row == "judges":
+            return self.judges()
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, __file__, "--model", self.args.model, "--instances", str(self.args.instances)]
             done = subprocess.run([*command, "--make", row, folder], capture_output=True, text=True)
@@ -148,9 +149,10 @@ class Bench:
         whole = [m for m in self.tests if m.name in ("fluency_tests", "loops_tests")]
         return [replace(m, cases=replace(m.cases, prompts=texts)) for m in whole]
 
-    def judges(self, folder: Path) -> dict:
+    def judges(self) -> dict:
         """Attack success of the base under three judges, one of them trained here, and how far they agree."""
-        ours = train(behaviour("jailbreak"), folder)
+        with tempfile.TemporaryDirectory() as folder:
+            ours = train(behaviour("jailbreak"), folder)
         measures = safeedit(
             "patient", [("rule", REFUSED), ("refusal", Refusal()), ("trained", ours)], size=self.args.size
         )
