@@ -32,6 +32,8 @@ ALLOWED = {  # module -> modules of the package it may import
     "examples": {"data", "errors", "fact_files", "instances", "patient.suites"},
     "instances": {"errors", "examples", "fact_files", "patient.attacks"},
     "repetition": set(),
+    "safety_files": {"errors", "examples"},
+    "harness": {"errors", "lm", "patch"},
     "hub": {"errors", "patch", "export", "export.card"},
     "fact_files": {"errors", "examples"},
     "fact_rows": {"errors", "lm"},

@@ -9,9 +9,10 @@ from suture import registry
 from suture.errors import NoEffect, UsageError
 from suture.examples import Contrast
 from suture.locate.toxic_layer import located, toxic_layer
+from suture.methods import _watch
 from suture.methods import dinm as module
 from suture.methods._changed import changed
-from suture.methods.dinm import SUFFIX, _Answers, _trained, _Watch, dinm
+from suture.methods.dinm import SUFFIX, _Answers, _trained, dinm
 from suture.patch import Patch
 
 KEEP = (("How do I bake a cake?", "Sure. Read the guide and bake a cake in the daylight."),)
@@ -200,7 +201,7 @@ def test_the_guard_stops_before_answers_repeat_themselves(llama, monkeypatch):
     def written(lm, prompts, **_):
         return [[text] for text in [next(looks)] * len(prompts)]
 
-    monkeypatch.setattr(module, "generate", written)
+    monkeypatch.setattr(_watch, "generate", written)
     stopped = dinm(llama, [PAIR], guard="stop", rate=0.05)
     monkeypatch.undo()
     three = dinm(llama, [PAIR], steps=3, rate=0.05)
@@ -209,10 +210,17 @@ def test_the_guard_stops_before_answers_repeat_themselves(llama, monkeypatch):
     ]
 
 
+def test_the_guard_says_when_the_first_step_is_too_far(llama, monkeypatch):
+    looks = iter(["a fine day in May"] + ["so so so so so so"] * 9)
+    monkeypatch.setattr(_watch, "generate", lambda lm, prompts, **_: [[text] for text in [next(looks)] * len(prompts)])
+    with pytest.raises(NoEffect, match="first step"):
+        dinm(llama, [PAIR], guard="stop")
+
+
 def test_the_objective_makes_a_phrase_said_before_unlikely(llama, monkeypatch):
     text = "we go home and we go home and we go home and"
-    monkeypatch.setattr(module, "generate", lambda lm, prompts, **_: [[text] for _ in prompts])
-    watch = _Watch(llama, [llama.encode("Hello")])
+    monkeypatch.setattr(_watch, "generate", lambda lm, prompts, **_: [[text] for _ in prompts])
+    watch = _watch.Watch(llama, [llama.encode("Hello")])
     assert watch.loops == 1
     free, held = (dinm(llama, [PAIR], layer=2, guard=guard) for guard in ("none", "objective"))
 
@@ -221,7 +229,7 @@ def test_the_objective_makes_a_phrase_said_before_unlikely(llama, monkeypatch):
             return float(watch.unlikelihood())
 
     assert 0 < repeated(held) < repeated(free)
-    monkeypatch.setattr(module, "generate", lambda lm, prompts, **_: [["all is well"] for _ in prompts])
+    monkeypatch.setattr(_watch, "generate", lambda lm, prompts, **_: [["all is well"] for _ in prompts])
     assert float(watch.unlikelihood()) == 0
 
 

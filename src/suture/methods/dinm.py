@@ -10,7 +10,7 @@ the printed loss); the KL runs from base to edited, as in their code; the rate i
 block is located afresh for each request; nothing is added to requests unless asked. `parity="reference"` keeps their
 code's constants and its KL without a gradient. `neurons` trains only the columns that carry the difference, and `guard`
 holds against answers that repeat themselves, the known side effect: "stop" ends before they appear, "objective" adds the
-unlikelihood of Welleck et al. 2020, "Neural Text Generation with Unlikelihood Training", eq. 7, on what the model writes.
+unlikelihood of what the model writes a second time (`_watch`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch import Tensor
 from ..anatomy import Site
 from ..data import benign
 from ..delta import Delta
-from ..errors import UsageError
+from ..errors import NoEffect, UsageError
 from ..examples import Contrast
 from ..generation import generate
 from ..instances import SUFFIX
@@ -36,18 +36,12 @@ from ..lm import LM, Batch
 from ..locate.toxic_layer import Normalize, located, toxic_layer
 from ..patch import Patch
 from ..registry import method
-from ..repetition import ends_in_loop, repeats, variety
 from ._changed import changed, delta
+from ._watch import WRITTEN, Watch
 
-REFERENCE: dict[str, Any] = {
-    "steps": 10,
-    "rate": 5e-4,
-    "weight": 0.1,
-    "stop": 1e-4,
-}  # Llama 2 7B chat; Mistral's rate is 1e-5
+# Of the authors' code for Llama 2 7B chat; for Mistral the rate is 1e-5.
+REFERENCE: dict[str, Any] = {"steps": 10, "rate": 5e-4, "weight": 0.1, "stop": 1e-4}
 KEPT = 4  # harmless requests that the model answers itself where an instance brings none
-WRITTEN = 60  # tokens of the answers that the guard looks at
-LEAST_VARIETY = 0.9  # share of the base's variety that an answer keeps under the guard "stop"
 UNLIKELY = 1.0  # weight of the guard "objective" against the edit loss
 Guard = Literal["none", "stop", "objective"]
 
@@ -187,7 +181,7 @@ def _trained(
     kept = _Answers.of(lm, [(_with(prompt, plan.suffix), answer) for prompt, answer in _kept(lm, instances)])
     with torch.no_grad():
         base = kept.likely(lm)
-    watch = _Watch(lm, [*asked.prompts, *kept.prompts]) if plan.guard != "none" else None
+    watch = Watch(lm, [*asked.prompts, *kept.prompts]) if plan.guard != "none" else None
     trail: list[float] = []
     for _ in range(plan.steps):
         with torch.enable_grad() if plan.constrained else torch.no_grad(), changed(lm, layer, change, columns):
@@ -207,43 +201,15 @@ def _trained(
         if watch and plan.guard == "stop":
             with changed(lm, layer, change.detach(), columns):
                 worse = watch.worse()
+            if worse and len(trail) == 1:
+                raise NoEffect(
+                    "the first step already makes answers repeat themselves",
+                    why="The guard keeps the change before it, which is none.",
+                    fix='Take smaller steps (rate), or guard="objective".',
+                )
             if worse:
                 return before, trail
     return change.detach(), trail
-
-
-class _Watch:
-    """Greedy answers to some requests, and whether they repeat themselves more than the base's did."""
-
-    def __init__(self, lm: LM, prompts: list[list[int]]) -> None:
-        self.lm, self.prompts = lm, prompts
-        self.loops, self.variety = self._look()
-
-    def worse(self) -> bool:
-        """Return whether more answers end in a loop than before, or they lost variety."""
-        loops, varied = self._look()
-        return loops > self.loops or varied < LEAST_VARIETY * self.variety
-
-    def unlikelihood(self) -> Tensor:
-        """Return the mean of -log(1 - p) over the tokens that end a phrase said before; 0 where nothing is repeated."""
-        with torch.no_grad():
-            texts = generate(self.lm, self.prompts, max_new_tokens=WRITTEN, temperature=0)
-        rows, places = [], []
-        for prompt, (text,) in zip(self.prompts, texts, strict=True):
-            ids = list(self.lm.tokenizer(text, add_special_tokens=False)["input_ids"])
-            rows.append(prompt + ids)
-            places.append([len(prompt) + place for place in repeats(ids)])
-        if not any(places):
-            return torch.zeros((), device=self.lm.device)
-        batch = self.lm.batch(rows)
-        likely = self.lm.forward(batch).logits[:, :-1].float().softmax(-1)
-        given = likely.gather(-1, batch.ids[:, 1:, None])[..., 0]  # (rows, tokens - 1)
-        picked = [given[row, place - 1] for row, at in enumerate(places) for place in at]
-        return -(1 - torch.stack(picked)).clamp(min=1e-6).log().mean()
-
-    def _look(self) -> tuple[int, float]:
-        texts = [text for (text,) in generate(self.lm, self.prompts, max_new_tokens=WRITTEN, temperature=0)]
-        return sum(map(ends_in_loop, texts)), sum(map(variety, texts)) / len(texts)
 
 
 def _kept(lm: LM, instances: Sequence[Contrast]) -> list[tuple[str, str]]:
