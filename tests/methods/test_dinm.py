@@ -51,7 +51,7 @@ def test_only_the_located_down_projection_changes_and_every_bit_comes_back(tiny)
 
 
 def test_the_safe_answer_gets_likelier_at_almost_every_step(tiny):
-    patch = dinm(tiny, [PAIR], steps=12)
+    patch = dinm(tiny, [PAIR], steps=12, rate=0.1)
     losses = patch.provenance.settings["located"][0]["losses"]
     falls = sum(b < a for a, b in itertools.pairwise(losses))
     assert falls >= 0.8 * (len(losses) - 1)
@@ -73,7 +73,7 @@ def test_the_kl_has_a_gradient_and_holds_the_edit(llama):
         with torch.no_grad(), patch.applied(llama):
             return float(kept.strayed(base, kept.likely(llama)))
 
-    held, free, reference = (dinm(llama, [PAIR], layer=2, weight=w, stop=0.0) for w in (1e-4, 1e4, 0.1))
+    held, free, reference = (dinm(llama, [PAIR], layer=2, weight=w, stop=0.0, rate=0.1) for w in (1e-4, 1e4, 0.1))
     assert strays(held) < 0.5 * strays(free)
     assert strays(reference) > 0
 
@@ -146,8 +146,8 @@ def test_padding_has_no_part_in_it(llama):
 
 
 def test_it_ends_early_when_the_loss_is_small(llama):
-    assert len(dinm(llama, [PAIR], steps=40).provenance.settings["located"][0]["losses"]) == 40
-    trail = dinm(llama, [PAIR], steps=40, stop=0.5).provenance.settings["located"][0]["losses"]
+    assert len(dinm(llama, [PAIR], steps=40, stop=0.0, rate=0.1).provenance.settings["located"][0]["losses"]) == 40
+    trail = dinm(llama, [PAIR], steps=40, stop=0.5, rate=0.1).provenance.settings["located"][0]["losses"]
     assert len(trail) < 40
     assert trail[-1] < 0.5 <= trail[-2]
 
@@ -176,7 +176,7 @@ def test_chosen_neurons_are_the_columns_that_change(tiny):
 def test_few_and_many_columns_are_trained_as_they_are_patched(llama):
     """The change seen in training is the change of the patch, also where its rank is that of the rows."""
     for count in (5, 40):  # d_model is 32
-        patch = dinm(llama, [PAIR], neurons=count, steps=3, stop=-1.0)
+        patch = dinm(llama, [PAIR], neurons=count, steps=3, stop=-1.0, rate=0.1)
         region = toxic_layer(llama, [PAIR], neurons=count)
         ((site, columns),) = region.rows.items()
         change, _ = _trained(llama, [PAIR], site.layer, columns, plan(steps=3, stop=-1.0))
@@ -190,7 +190,7 @@ def test_few_and_many_columns_are_trained_as_they_are_patched(llama):
 def test_no_entry_moves_further_than_the_limit(llama):
     weight = llama.anatomy.weights("mlp.down", [2])[0]
     unit = float(weight.matrix().square().mean().sqrt())
-    (values,) = (t.values for ts in dinm(llama, [PAIR], layer=2, limit=0.2).terms.values() for t in ts)
+    (values,) = (t.values for ts in dinm(llama, [PAIR], layer=2, limit=0.2, rate=0.1).terms.values() for t in ts)
     assert 0.19 * unit < float(values.abs().max()) <= 0.2 * unit * (1 + 1e-5)
 
 
@@ -222,7 +222,7 @@ def test_the_objective_makes_a_phrase_said_before_unlikely(llama, monkeypatch):
     monkeypatch.setattr(_watch, "generate", lambda lm, prompts, **_: [[text] for _ in prompts])
     watch = _watch.Watch(llama, [llama.encode("Hello")])
     assert watch.loops == 1
-    free, held = (dinm(llama, [PAIR], layer=2, guard=guard) for guard in ("none", "objective"))
+    free, held = (dinm(llama, [PAIR], layer=2, guard=guard, rate=0.1) for guard in ("none", "objective"))
 
     def repeated(patch):
         with torch.no_grad(), patch.applied(llama):
