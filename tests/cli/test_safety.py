@@ -65,3 +65,20 @@ def test_the_locator_takes_instances(command, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.json["rows"] == 5
     assert len(done.json["about"]["distances"]) == 8
+
+
+def test_tasks_of_the_harness_are_run_on_base_and_edited_model(command, tmp_path, folder, monkeypatch):
+    """With the harness faked: what it is given, and where its figures go. tests/test_harness.py runs the real one."""
+    asked = []
+
+    def run(lm, tasks, *, patch=None, limit=None):
+        asked.append((lm.name, tasks, patch is not None, limit))
+        return {task: {"acc": 0.5 + 0.25 * (patch is not None)} for task in tasks}
+
+    monkeypatch.setattr("suture.harness.run", run)
+    done = command("eval", "patient", "--patch", folder / "patch.safetensors", "--tasks", "one,two", "--limit", "3", "--json",
+                   cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert asked == [("patient", ["one", "two"], edited, 3) for edited in (False, True)]
+    assert done.json["tasks"]["base"]["one"] == {"acc": 0.5}
+    assert done.json["tasks"]["patched"]["two"] == {"acc": 0.75}

@@ -194,9 +194,9 @@ def test_no_entry_moves_further_than_the_limit(llama):
     assert 0.19 * unit < float(values.abs().max()) <= 0.2 * unit * (1 + 1e-5)
 
 
-def test_the_guard_stops_before_answers_repeat_themselves(llama, monkeypatch):
-    """Texts are fixed: the fourth look finds a loop, so the change of three steps is kept."""
-    looks = iter(["a fine day in May"] * 4 + ["so so so so so so"] * 9)
+def test_the_guard_keeps_the_latest_step_whose_answers_do_not_repeat_themselves(llama, monkeypatch):
+    """Texts are fixed: after the first step and from the fourth on they loop, so the change of three steps is kept."""
+    looks = iter(["a fine day in May", "so so so so so so", *["a fine day in May"] * 2, *["so so so so so so"] * 9])
 
     def written(lm, prompts, **_):
         return [[text] for text in [next(looks)] * len(prompts)]
@@ -210,10 +210,10 @@ def test_the_guard_stops_before_answers_repeat_themselves(llama, monkeypatch):
     ]
 
 
-def test_the_guard_says_when_the_first_step_is_too_far(llama, monkeypatch):
-    looks = iter(["a fine day in May"] + ["so so so so so so"] * 9)
+def test_the_guard_says_when_no_step_is_good(llama, monkeypatch):
+    looks = iter(["a fine day in May"] + ["so so so so so so"] * 10)
     monkeypatch.setattr(_watch, "generate", lambda lm, prompts, **_: [[text] for text in [next(looks)] * len(prompts)])
-    with pytest.raises(NoEffect, match="first step"):
+    with pytest.raises(NoEffect, match="every step"):
         dinm(llama, [PAIR], guard="stop")
 
 

@@ -13,7 +13,7 @@ from ..generation import generate
 from ..lm import LM
 from ..repetition import ends_in_loop, repeats, variety
 
-WRITTEN = 60  # tokens of the answers looked at
+WRITTEN = 120  # tokens of the answers looked at
 LEAST_VARIETY = 0.9  # share of the base's variety that answers keep
 
 

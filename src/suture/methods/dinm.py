@@ -9,7 +9,7 @@ Differs from the paper: the gradient goes through the KL (in the authors' code i
 the printed loss); the KL runs from base to edited, as in their code; the rate is in units of the matrix's own entries; the
 block is located afresh for each request; nothing is added to requests unless asked. `parity="reference"` keeps their
 code's constants and its KL without a gradient. `neurons` trains only the columns that carry the difference, and `guard`
-holds against answers that repeat themselves, the known side effect: "stop" ends before they appear, "objective" adds the
+holds against answers that repeat themselves, the known side effect: "stop" goes back to the latest step without them, "objective" adds the
 unlikelihood of what the model writes a second time (`_watch`).
 """
 
@@ -81,8 +81,8 @@ def dinm(
         rate: of Adam, in units of the root mean square of the matrix's entries.
         stop: loss at which to end.
         limit: the most that any entry may move, in the same units.
-        guard: against repetition: "stop" ends before an answer loops or loses variety, "objective" makes repeated phrases
-            unlikely.
+        guard: against repetition: "stop" goes back to the latest step whose answers neither loop nor lose variety,
+            "objective" makes repeated phrases unlikely.
         together: edit all instances at once, in one block.
         parity: "reference": the constants of the authors' code (for Llama 2), its suffix, its KL without a gradient, its
             location.
@@ -183,6 +183,7 @@ def _trained(
         base = kept.likely(lm)
     watch = Watch(lm, [*asked.prompts, *kept.prompts]) if plan.guard != "none" else None
     trail: list[float] = []
+    good: Tensor | None = None  # the latest change whose answers do not repeat themselves
     for _ in range(plan.steps):
         with torch.enable_grad() if plan.constrained else torch.no_grad(), changed(lm, layer, change, columns):
             strayed = kept.strayed(base, kept.likely(lm))
@@ -194,22 +195,19 @@ def _trained(
             if trail[-1] < plan.stop:
                 break
             (change.grad,) = torch.autograd.grad(loss, change)
-        before = change.detach().clone()
         adam.step()
         if plan.limit is not None:
             change.data.clamp_(-plan.limit * unit, plan.limit * unit)
         if watch and plan.guard == "stop":
             with changed(lm, layer, change.detach(), columns):
-                worse = watch.worse()
-            if worse and len(trail) == 1:
-                raise NoEffect(
-                    "the first step already makes answers repeat themselves",
-                    why="The guard keeps the change before it, which is none.",
-                    fix='Take smaller steps (rate), or guard="objective".',
-                )
-            if worse:
-                return before, trail
-    return change.detach(), trail
+                good = good if watch.worse() else change.detach().clone()
+    if watch and plan.guard == "stop" and good is None:
+        raise NoEffect(
+            "every step makes answers repeat themselves",
+            why="The guard would keep the change before the first one, which is none.",
+            fix='Take smaller steps (rate), or guard="objective".',
+        )
+    return change.detach() if good is None else good, trail
 
 
 def _kept(lm: LM, instances: Sequence[Contrast]) -> list[tuple[str, str]]:
