@@ -9,8 +9,8 @@ Differs from the paper: the gradient goes through the KL (in the authors' code i
 the printed loss); the KL runs from base to edited, as in their code; the rate is in units of the matrix's own entries; the
 block is located afresh for each request; nothing is added to requests unless asked. `parity="reference"` keeps their
 code's constants and its KL without a gradient. `neurons` trains only the columns that carry the difference, and `guard`
-holds against answers that repeat themselves, the known side effect: "stop" goes back to the latest step without them, "objective" adds the
-unlikelihood of what the model writes a second time (`_watch`).
+holds against answers that repeat themselves, the known side effect: "stop" goes back to the latest step without them,
+"objective" adds the unlikelihood of what the model writes a second time (`_watch`).
 """
 
 from __future__ import annotations
