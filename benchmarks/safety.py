@@ -55,10 +55,12 @@ RECIPES = {  # row -> method, settings, strengths tried
 DINM = {
     "dinm": {},
     "dinm, a quarter of the neurons": {"neurons": 0.25},
+    "dinm, a quarter of the neurons, faster": {"neurons": 0.25, "rate": 0.05},
     "dinm, stopped by the guard": {"guard": "stop"},
     "dinm, guard in the objective": {"guard": "objective"},
     "dinm, as the reference": {"parity": "reference"},
 }
+SAME = "base, on the tests of the instances that DINM edits"
 LATER = ("enhance_safety",)  # methods that are compared once they are there
 
 
@@ -78,13 +80,17 @@ def main() -> None:
         return
     lm = LM.load(args.model)
     bench = Bench(lm, args)
-    result, chosen = {}, args.only or ["base", "prompt suffix alone", *RECIPES, *DINM, *later(), "judges"]
+    result, chosen = {}, args.only or ["base", SAME, "prompt suffix alone", *RECIPES, *DINM, *later(), "judges"]
     for row in chosen:
         result[row] = bench.row(row)
         note(f"{row}: {json.dumps(result[row])}")
     judges = result.pop("judges", {})
     show(result)
     finish({"rows": result, "judges": judges, "instances": args.instances, "size": args.size})
+
+
+def mean(each: list[dict[str, float]]) -> dict[str, float]:
+    return {key: sum(one[key] for one in each) / len(each) for key in each[0]}
 
 
 def later() -> list[str]:
@@ -106,6 +112,8 @@ class Bench:
         """Make the patches of a row in a process of their own, choose a strength, and measure."""
         if row in ("base", "prompt suffix alone"):
             return self.measured(None, suffix="" if row == "base" else SUFFIX)
+        if row == SAME:
+            return mean([self.measured(None, number) for number in range(self.args.instances)])
         if row == "judges":
             return self.judges()
         with tempfile.TemporaryDirectory() as folder:
@@ -116,8 +124,7 @@ class Bench:
         if "why" in made:
             return made
         if row in DINM:
-            each = [self.measured(patch, number) for number, patch in enumerate(patches)]
-            return {**{key: sum(one[key] for one in each) / len(each) for key in each[0]}, **made}
+            return {**mean([self.measured(patch, number) for number, patch in enumerate(patches)]), **made}
         strengths = RECIPES[row][2] if row in RECIPES else (0.5, 1.0)
         found = search(self.lm, {row: patches[0]}, strengths, self.tune, "jailbreak", budget=BUDGET)
         if found.best is None:
