@@ -47,8 +47,8 @@ SHOWN = ("jailbreak", "DS", "DG_onlyQ", "DG_otherA", "DG_otherQ", "DG_otherAQ", 
 LEARNED = 120  # requests with refusals that methods for facts learn
 RECIPES = {  # row -> method, settings, strengths tried
     "steering": ("steering", {"pool": "decision", "strength": 1.0}, (0.05, 0.1, 0.15, 0.2, 0.3)),
-    "fine-tuning": ("finetune", {"layer": 5, "steps": 10, "locality": 1.0}, (0.5, 1.0, 2.0)),
-    "lora": ("lora", {"steps": 10, "locality": 1.0}, (0.5, 1.0)),
+    "fine-tuning": ("finetune", {"layer": 5, "steps": 10, "locality": 1.0, "keep": "keep"}, (0.1, 0.2, 0.4, 0.7, 1.0)),
+    "lora": ("lora", {"steps": 10, "locality": 1.0, "keep": "keep"}, (0.1, 0.2, 0.4, 0.7, 1.0)),
     "model surgery": ("surgery", {"space": "mlp.in", "pool": "decision", "select": "effect", "rows": 0.1, "keep": "keep"},
                       (1.0, 1.5, 2.0, 2.5, 3.0)),
 }  # fmt: skip
@@ -80,7 +80,7 @@ def main() -> None:
         return
     lm = LM.load(args.model)
     bench = Bench(lm, args)
-    result, chosen = {}, args.only or ["base", SAME, "prompt suffix alone", *RECIPES, *DINM, *later(), "judges"]
+    result, chosen = {}, args.only or ["base", SAME, "prompt suffix alone", *known(), *DINM, *later(), "judges"]
     for row in chosen:
         result[row] = bench.row(row)
         note(f"{row}: {json.dumps(result[row])}")
@@ -91,6 +91,10 @@ def main() -> None:
 
 def mean(each: list[dict[str, float]]) -> dict[str, float]:
     return {key: sum(one[key] for one in each) / len(each) for key in each[0]}
+
+
+def known() -> list[str]:
+    return [row for row, (name, _, _) in RECIPES.items() if name in registry.names("method")]
 
 
 def later() -> list[str]:
