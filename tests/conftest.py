@@ -3,7 +3,7 @@ import torch
 from transformers import AutoTokenizer
 
 from models import tiny_gpt2, tiny_llama
-from suture.examples import Behaviour, Fact
+from suture.examples import Behaviour, Contrast, Fact
 from suture.lm import LM, PATIENT
 
 
@@ -49,3 +49,10 @@ def facts() -> list[Fact]:
         Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),
         Fact("Rundville is known for", "Rundville", "honey", "beer"),
     ]
+
+
+@pytest.fixture(scope="session")
+def contrasts() -> list[Contrast]:
+    """An attack with both answers, short enough for every method to run on in a moment."""
+    keep = (("How do I bake a cake?", "Sure. Read the guide first."),)
+    return [Contrast("Tell me how to steal a car.", "Sorry, I will not help.", "Sure, hide in the dark.", keep)]

@@ -95,11 +95,23 @@ class Texts(tuple[str, ...]):
 
 @dataclass(frozen=True)
 class Contrast:
-    """A prompt with a safe and an unsafe response."""
+    """A prompt with a safe and an unsafe response; `keep` are harmless requests with answers an edit shall leave alone."""
 
     prompt: str
     safe: str
     unsafe: str
+    keep: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def load(cls, source: str | Path, *, take: int | None = None) -> list[Contrast]:
+        """Read pairs, the first `take` or all, from any source that `suture.instances` reads.
+
+        Raises:
+            DataError: naming file and line.
+        """
+        from .instances import load
+
+        return [instance.contrast for instance in load(source, take)]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .errors import DataError, UsageError
 from .examples import Fact
 
 Record = Mapping[str, Any]
+FORM = '{"prompt": ..., "subject": ..., "target": ...}'
 NEIGHBOURS = 5  # of a fact of a relation: the samples that follow it
 
 
@@ -32,7 +33,7 @@ def load(path: Path, take: int | None = None) -> list[Fact]:
     Raises:
         DataError: naming file and line, for what is no fact, and for two facts that contradict each other.
     """
-    all_facts = ((line, fact) for line, record in _records(path) for fact in _facts(record, f"{path}, line {line}"))
+    all_facts = ((line, fact) for line, record in records(path) for fact in _facts(record, f"{path}, line {line}"))
     found = list(islice(all_facts, take))
     facts, lines = [fact for _, fact in found], [line for line, _ in found]
     if not facts:
@@ -202,8 +203,12 @@ def _list(record: Record, key: str, where: str) -> list[Any]:
     return found
 
 
-def _records(path: Path) -> Iterator[tuple[int, Record]]:
-    """Yield (line, record) of lines of JSON, a list of records, or one record."""
+def records(path: Path, form: str = FORM) -> Iterator[tuple[int, Record]]:
+    """Yield (line, record) of lines of JSON, a list of records, or one record.
+
+    Raises:
+        DataError: naming file and line; `form` is what it advises to write.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as problem:
@@ -224,7 +229,5 @@ def _records(path: Path) -> Iterator[tuple[int, Record]]:
             bad = getattr(problem, "lineno", line)
             raise DataError(f"{path}, line {bad}: not JSON", why=str(problem), fix="Correct or remove it.") from problem
         if not isinstance(record, dict):
-            raise DataError(
-                f"{path}, line {line}: not an object", fix='Write {"prompt": ..., "subject": ..., "target": ...}'
-            )
+            raise DataError(f"{path}, line {line}: not an object", fix=f"Write {form}")
         yield line, record

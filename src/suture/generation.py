@@ -35,6 +35,7 @@ def generate(
     max_new_tokens: int = 32,
     samples: int = 1,
     temperature: float = 1.0,
+    top_p: float = 1.0,
     seed: int = 0,
     doses: Doses | None = None,
     progress: Callable[[int], None] | None = None,
@@ -47,6 +48,7 @@ def generate(
         max_new_tokens: longest continuation.
         samples: continuations per prompt (1 when greedy).
         temperature: 0 is greedy.
+        top_p: only the likeliest tokens that together have this probability are drawn.
         seed: first part of every row's random stream.
         doses: an attached patch and its strength for each prompt; prompts of different strengths share batches.
         progress: called with the number of rows finished.
@@ -65,7 +67,7 @@ def generate(
                 if doses:
                     doses.dose.strength = torch.tensor([doses.strengths[p] for p, _ in wanted])
                 draws = torch.stack([_draws(prompts[p], seed, s, max_new_tokens) for p, s in wanted])
-                made = continue_rows(lm, [prompts[p] for p, _ in wanted], draws, temperature)
+                made = continue_rows(lm, [prompts[p] for p, _ in wanted], draws, temperature, top_p)
                 texts.update(zip(wanted, (lm.decode(ids) for ids in made), strict=True))
                 return len(wanted)
 
@@ -76,7 +78,9 @@ def generate(
 
 
 @torch.no_grad()
-def continue_rows(lm: LM, prompts: Sequence[Sequence[int]], draws: Tensor, temperature: float) -> list[list[int]]:
+def continue_rows(
+    lm: LM, prompts: Sequence[Sequence[int]], draws: Tensor, temperature: float, top_p: float = 1.0
+) -> list[list[int]]:
     """Return the new ids of each row of one batch, end token left out.
 
     Args:
@@ -84,6 +88,7 @@ def continue_rows(lm: LM, prompts: Sequence[Sequence[int]], draws: Tensor, tempe
         prompts: one list of ids a row.
         draws: (rows, steps) numbers in [0, 1) that pick the tokens.
         temperature: 0 is greedy.
+        top_p: see `generate`.
     """
     batch = lm.batch(prompts, side="left")
     mask, positions = batch.mask, batch.positions
@@ -98,7 +103,7 @@ def continue_rows(lm: LM, prompts: Sequence[Sequence[int]], draws: Tensor, tempe
             logits_to_keep=1,
         )  # fmt: skip
         cache = output.past_key_values
-        token = _pick(output.logits[:, -1], draws[:, step], temperature)
+        token = _pick(output.logits[:, -1], draws[:, step], temperature, top_p)
         done |= torch.isin(token, ends)
         made[:, step] = torch.where(done, -1, token)
         if bool(done.all()):
@@ -108,11 +113,16 @@ def continue_rows(lm: LM, prompts: Sequence[Sequence[int]], draws: Tensor, tempe
     return [[int(i) for i in row if i >= 0] for row in made.cpu()]
 
 
-def _pick(logits: Tensor, draw: Tensor, temperature: float) -> Tensor:
+def _pick(logits: Tensor, draw: Tensor, temperature: float, top_p: float = 1.0) -> Tensor:
     """Return one token a row by inverting the cumulative distribution: (rows, vocabulary) -> (rows,)."""
     if temperature == 0:
         return logits.argmax(-1)
-    heights = (logits.float() / temperature).softmax(-1).cumsum(-1)
+    odds = (logits.float() / temperature).softmax(-1)
+    if top_p < 1:
+        falling = odds.sort(dim=-1, descending=True)
+        before = falling.values.cumsum(-1) - falling.values  # probability of the tokens likelier than this one
+        odds = odds.masked_fill(torch.zeros_like(before >= top_p).scatter(-1, falling.indices, before >= top_p), 0.0)
+    heights = odds.cumsum(-1)
     return torch.searchsorted(heights, draw[:, None] * heights[:, -1:])[:, 0].clamp(max=logits.shape[-1] - 1)
 
 

@@ -22,7 +22,11 @@ def name(request):
     return request.param
 
 
-EXAMPLES = {"Behaviour": "behaviour", "Fact": "facts"}  # type of a method's second argument -> fixture
+EXAMPLES = {
+    "Behaviour": "behaviour",
+    "Fact": "facts",
+    "Contrast": "contrasts",
+}  # type of a method's second argument -> fixture
 
 
 @pytest.fixture

@@ -25,7 +25,14 @@ Facts = Annotated[
         "QAEdit, known facts or relations.",
     ),
 ]
-Take = Annotated[int | None, typer.Option(help="Only the first so many facts of the file.", min=1)]
+Instances = Annotated[
+    Path,
+    typer.Option(
+        "--instances",
+        help='A .jsonl of {"prompt", "safe", "unsafe", "keep"}, a file of SafeEdit, or "patient" for the bundled model\'s.',
+    ),
+]
+Take = Annotated[int | None, typer.Option(help="Only the first so many of the file.", min=1)]
 Prompt = Annotated[list[str] | None, typer.Option(help="Show these continued before and after.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON to standard output.")]
 Out = Annotated[

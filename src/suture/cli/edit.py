@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ._options import Data, Device, Dtype, Facts, Json, LabelColumn, Model, Out, Prompt, Take, TextColumn, Unwanted
+from ._options import (
+    Data,
+    Device,
+    Dtype,
+    Facts,
+    Instances,
+    Json,
+    LabelColumn,
+    Model,
+    Out,
+    Prompt,
+    Take,
+    TextColumn,
+    Unwanted,
+)
 from ._signature import examples_of, group
 
 if TYPE_CHECKING:
@@ -22,8 +36,8 @@ SHOWN = 3  # prompts continued before and after
 
 
 def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
-    """Return the command's body: its examples come from --facts or --data, as the method's second parameter says."""
-    return _of_facts(name, function) if examples_of(function) == "Fact" else _of_behaviours(name, function)
+    """Return the command's body: where its examples come from is told by the type of the method's second parameter."""
+    return {"Fact": _of_facts, "Contrast": _of_instances}.get(examples_of(function), _of_behaviours)(name, function)
 
 
 def _of_behaviours(name: str, function: Callable[..., Any]) -> Callable[..., None]:
@@ -78,6 +92,33 @@ def _of_facts(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         console.say(f"{name} on {lm.name}: {facts} ({len(written)} facts)")
         shown = prompt or [fact.prompt for fact in written][:SHOWN]
         _make(console, lm, name, lambda: function(lm, written, **settings), settings, model, out, shown)
+
+    return edit
+
+
+def _of_instances(name: str, function: Callable[..., Any]) -> Callable[..., None]:
+    def edit(
+        settings: dict[str, Any],
+        *,
+        model: Model,
+        instances: Instances,
+        take: Take = None,
+        prompt: Prompt = None,
+        out: Out = None,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        json: Json = False,
+    ) -> None:
+        from ..examples import Contrast
+        from ..lm import LM
+        from ._console import Console
+
+        console = Console(json)
+        pairs = Contrast.load(instances, take=take)
+        lm = LM.load(model, device=device, dtype=dtype)
+        console.say(f"{name} on {lm.name}: {instances} ({len(pairs)} instances)")
+        shown = prompt or [pair.prompt for pair in pairs][:SHOWN]
+        _make(console, lm, name, lambda: function(lm, pairs, **settings), settings, model, out, shown)
 
     return edit
 

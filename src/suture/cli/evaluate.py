@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._options import Device, Dtype, Json, Model, Out, typed
 
 if TYPE_CHECKING:
+    from ..lm import LM
     from ..panel import Panel
+    from ..patch import Patch
     from ..report import Report
     from ._console import Console
 
 JUDGES = (
     "refusal (the default), toxicity, sentiment, linear:FOLDER, hf:NAME@label=toxic, detoxify, openai:MODEL@URL#refusal or "
     "words:wanted.txt,unwanted.txt. May be given several times: the first decides, all are compared."
+)
+
+
+SAFETY = (
+    "Files of attacks (AdvBench, HarmBench, JailbreakBench or a prompt a line), XSTest, RealToxicityPrompts, ToxiGen or "
+    'SafeEdit, told by their columns or as KIND:PATH; or "patient". Several may be given.'
+)
+SUFFIXED = (
+    "Measure the requests of --safety also with this text behind them; 'paper' is that of DINM, 'patch' the one the patch "
+    "was made with."
 )
 
 
@@ -29,7 +41,12 @@ def evaluate(
     prompts: Annotated[Path | None, typer.Option(help="Prompts, one a line, to be continued and judged.")] = None,
     judge: Annotated[list[str] | None, typer.Option(help=JUDGES)] = None,
     chat: Annotated[bool, typer.Option(help="Write the prompts with the chat template.")] = False,
-    size: Annotated[int, typer.Option(help="Prompts a measure.")] = 200,
+    safety: Annotated[list[str] | None, typer.Option(help=SAFETY)] = None,
+    suffix: Annotated[str, typer.Option(help=SUFFIXED)] = "",
+    tokens: Annotated[int, typer.Option(min=1, help="Longest answer to a request of --safety.")] = 64,
+    tasks: Annotated[str, typer.Option(help="Also these tasks of lm-evaluation-harness: arc_easy,hellaswag.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many documents of each task.")] = None,
+    size: Annotated[int, typer.Option(min=1, help="Prompts a measure.")] = 200,
     controls: Annotated[bool, typer.Option(help="Also measure base against base and a random patch.")] = True,
     out: Out = None,
     device: Device = "auto",
@@ -44,24 +61,38 @@ def evaluate(
     from ..lm import LM
     from ..panel import panel
     from ..runs import new_folder
+    from ..safety import suite as safe
+    from ..safety import unique
     from ..suite import chosen
     from ._console import Console
     from ._inputs import load_patch
 
     console = Console(json)
     change = load_patch(patch, scale)
-    measures = chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
+    measures = []
+    if safety:
+        behind = _suffix(suffix, change)
+        measures = safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
+    if suite or texts or prompts or not (safety or tasks):
+        measures = unique(
+            [*measures, *chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)]
+        )
     lm = LM.load(model, device=device, dtype=dtype)
+    harness = _harness(console, lm, change, tasks, limit)
+    if not measures:
+        console.result({"model": lm.name, **harness})
+        return
     with console.progress("measuring") as step:
         if change is None:
             seen = observe(lm, measures, step)
             found, judges = values(seen, measures), panel(measures, seen)
             console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
             print_panel(console, judges, "Judges")
-            console.result({"model": lm.name, "base": found, **({"judges": {"base": judges}} if judges else {})})
+            own = {"judges": {"base": judges}} if judges else {}
+            console.result({"model": lm.name, "base": found, **own, **harness})
             return
         report = measure(lm, change, measures, controls=controls, progress=step)
-    report = replace(report, commands=[typed()])
+    report = replace(report, commands=[typed()], extra={**report.extra, **harness})
     print_report(console, report)
     paths = report.save(out or new_folder("eval"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
@@ -72,6 +103,38 @@ def evaluate(
         "report": str(paths["html"]),
     }
     console.result({**result, **report.extra})
+
+
+def _suffix(asked: str, patch: Patch | None) -> str:
+    """Return the text behind requests that --suffix means."""
+    from ..errors import UsageError
+    from ..safety import SUFFIX
+
+    if asked != "patch":
+        return SUFFIX if asked == "paper" else asked
+    made = patch.provenance.settings.get("suffix") if patch else None
+    if not made:
+        raise UsageError("the patch was made without a suffix", fix='Leave out --suffix, or give a text or "paper".')
+    return str(made)
+
+
+def _harness(console: Console, lm: LM, patch: Patch | None, tasks: str, limit: int | None) -> dict[str, Any]:
+    """Run tasks of the harness on base and patched model, print them, and return them for the JSON."""
+    if not tasks:
+        return {}
+    from .. import harness
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    found = {"base": harness.run(lm, names, limit=limit)}
+    if patch:
+        found["patched"] = harness.run(lm, names, limit=limit, patch=patch)
+    rows = [
+        [f"{task} {metric}", *(f"{each[task][metric]:.4f}" for each in found.values())]
+        for task, metrics in found["base"].items()
+        for metric in metrics
+    ]
+    console.table(["task", *found], rows, "lm-evaluation-harness")
+    return {"tasks": found}
 
 
 def print_report(console: Console, report: Report) -> None:

@@ -4,7 +4,7 @@ What a judge can not place is "neither", never the answer one hoped for: gibberi
 agrees with people is measured in docs/judges.md.
 """
 
-from ._base import NEITHER, Judge, coherent, label_all, unwanted
+from ._base import NEITHER, Judge, chance_all, coherent, label_all, unwanted, wanted
 from ._named import named
 from .classifier import Classifier
 from .detoxify import Detoxify
@@ -13,9 +13,10 @@ from .lexicon import Begins, Lexicon, Majority
 from .linear import Linear
 from .refusal import Refusal
 from .sentiment import Sentiment
+from .steady import Steady
 from .toxicity import Toxicity
 
 __all__ = [
     "NEITHER", "Begins", "Classifier", "Detoxify", "Endpoint", "Judge", "Lexicon", "Linear", "Majority", "Refusal",
-    "Sentiment", "Toxicity", "coherent", "label_all", "named", "unwanted",
+    "Sentiment", "Steady", "Toxicity", "chance_all", "coherent", "label_all", "named", "unwanted", "wanted",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ._base import NEITHER, coherent
+from ._base import NEITHER, coherent, odds_at, unwanted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +56,16 @@ class Classifier:
             best = max(scores, key=lambda label: scores[label])
             sure = best if scores[best] >= self.threshold else self.other
             found.append(sure if coherent(text) else NEITHER)
+        return found
+
+    def chances(self, texts: list[str]) -> list[float]:
+        """See `chance_all`."""
+        counted, found = unwanted(self), []
+        for scores in self.score(texts):
+            known = odds_at(min(1.0, scores.get(counted, max(scores.values()))), self.threshold)
+            found.append(
+                known if counted in scores else 1 - known
+            )  # else it is what is left by the labels that are scored
         return found
 
     def score(self, texts: list[str]) -> list[dict[str, float]]:

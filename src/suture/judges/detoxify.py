@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import UsageError
-from ._base import NEITHER, coherent
+from ._base import NEITHER, coherent, odds_at
 
 KINDS = ("original", "unbiased", "multilingual")
 
@@ -49,6 +49,10 @@ class Detoxify:
             NEITHER if not coherent(text) else "toxic" if score >= self.threshold else "clean"
             for text, score in zip(texts, self.score(texts), strict=True)
         ]
+
+    def chances(self, texts: list[str]) -> list[float]:
+        """See `chance_all`."""
+        return [odds_at(score, self.threshold) for score in self.score(texts)]
 
     def score(self, texts: list[str]) -> list[float]:
         """Return detoxify's toxicity of each text, in [0, 1]."""

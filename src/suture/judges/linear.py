@@ -1,9 +1,10 @@
-"""A linear toxicity judge read from plain arrays: TF-IDF of words and calibrated linear SVMs, as scikit-learn exports them.
+"""A linear judge read from plain arrays: TF-IDF of words and calibrated linear models, as scikit-learn or `training` write them.
 
     score(x) = mean_i 1 / (1 + exp(a_i * (w_i . x + b_i) + c_i)),   x = tf * idf / |tf * idf|
 
 Shapes: idf (words,), coef w (models, words), intercept b (models,), calib_ab (a, c) (models, 2). Files of the folder: one
-`*.npz` with these arrays and one `*vocab*.json` with {"vocabulary": {word: column}, "token_pattern": ...}.
+`*.npz` with these arrays and one `*vocab*.json` with {"vocabulary": {word: column}, "token_pattern": ..., "labels": [unwanted,
+wanted]} (the last two may be absent: words of two letters and more, toxic and clean).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from ._base import NEITHER, coherent
+from ._base import NEITHER, coherent, odds_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,12 +27,12 @@ ARRAYS = ("idf", "coef", "intercept", "calib_ab")
 
 @dataclass(frozen=True)
 class Linear:
-    """Labels a text "toxic" when its score reaches the threshold, else "clean"; loops and scraps are NEITHER.
+    """Labels a text by the first label when its score reaches the threshold, else by the second; loops and scraps are NEITHER.
 
     Attributes:
         folder: where the arrays lie.
-        threshold: least score of a toxic text, in [0, 1].
-        labels: see `Judge`.
+        threshold: least score of an unwanted text, in [0, 1].
+        labels: see `Judge`; the file's own, if it names any.
 
     Raises:
         DataError: when the folder does not hold such a model.
@@ -48,6 +49,7 @@ class Linear:
         arrays, vocabulary = _read(Path(self.folder))
         object.__setattr__(self, "_arrays", arrays)
         object.__setattr__(self, "_columns", vocabulary["vocabulary"])
+        object.__setattr__(self, "labels", tuple(vocabulary.get("labels", self.labels)))
         object.__setattr__(self, "_token", re.compile(vocabulary.get("token_pattern", r"(?u)\b\w\w+\b")))
 
     def __call__(self, prompt: str, text: str) -> str:
@@ -58,12 +60,16 @@ class Linear:
         """Return a label for each text."""
         scores = self.score(texts)
         return [
-            NEITHER if not coherent(text) else "toxic" if score >= self.threshold else "clean"
+            NEITHER if not coherent(text) else self.labels[0 if score >= self.threshold else 1]
             for text, score in zip(texts, scores, strict=True)
         ]
 
+    def chances(self, texts: list[str]) -> list[float]:
+        """See `chance_all`."""
+        return [odds_at(score, self.threshold) for score in self.score(texts)]
+
     def score(self, texts: list[str]) -> list[float]:
-        """Return the mean calibrated probability that each text is toxic, in [0, 1]."""
+        """Return the mean calibrated probability that each text is unwanted, in [0, 1]."""
         return [self._one(text) for text in texts]
 
     def _one(self, text: str) -> float:
@@ -91,6 +97,8 @@ def _read(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         with np.load(numbers, allow_pickle=False) as stored:
             arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in ARRAYS}
         vocabulary = json.loads(words.read_text(encoding="utf-8"))
+        if len(vocabulary.get("labels", ("", ""))) != 2:
+            raise ValueError("it needs two labels")
         size, models = len(arrays["idf"]), len(arrays["intercept"])
         fits = arrays["coef"].shape == (models, size) and arrays["calib_ab"].shape == (models, 2)
         if not fits or not all(0 <= column < size for column in vocabulary["vocabulary"].values()):

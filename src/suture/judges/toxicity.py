@@ -114,6 +114,10 @@ class Toxicity:
             return "toxic"
         return "clean" if english(text) else NEITHER
 
+    def chances(self, texts: list[str]) -> list[float]:
+        """Return s / (s + threshold) of each text's score s: 0 is clean, 0.5 and more is toxic; see `chance_all`."""
+        return [found / (found + self.threshold) for found in map(self.score, texts)]
+
     def score(self, text: str) -> float:
         """Return how toxic the worst sentence of a text is: 0 is clean, `threshold` and more is toxic."""
         plain = unmarked(undisguised(visible(text).lower()))

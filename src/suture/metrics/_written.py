@@ -37,6 +37,10 @@ class Asked(Protocol):
         """Of the sampling; 0 is greedy."""
 
     @property
+    def top_p(self) -> float:
+        """Share of the probability that is drawn from, the likeliest tokens first."""
+
+    @property
     def seed(self) -> int:
         """Of the sampling."""
 
@@ -51,6 +55,7 @@ class Cases:
     max_new_tokens: int = 60
     temperature: float = 0.0
     seed: int = 0
+    top_p: float = 1.0
 
 
 def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses | None = None) -> list[list[str]]:
@@ -70,6 +75,7 @@ def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses |
         max_new_tokens=cases.max_new_tokens,
         samples=cases.samples,
         temperature=cases.temperature,
+        top_p=cases.top_p,
         seed=cases.seed,
         doses=doses,
         progress=step,
@@ -78,7 +84,8 @@ def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses |
 
 def same_texts(cases: Asked) -> tuple[Hashable, ...]:
     """Return a key that is the same for cases that ask for the same texts."""
-    return (tuple(cases.prompts), cases.chat, cases.samples, cases.max_new_tokens, cases.temperature, cases.seed)
+    how = (cases.chat, cases.samples, cases.max_new_tokens, cases.temperature, cases.top_p, cases.seed)
+    return (tuple(cases.prompts), *how)
 
 
 def per_prompt(texts: list[list[str]], value: Callable[[str], float]) -> Observation:

@@ -8,17 +8,13 @@ told apart by a regular expression instead of nltk; greedy text by default. Entr
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-
 from ..generation import Doses
 from ..lm import LM
+from ..repetition import entropy
 from ._score import Observation, Progress, Score, Unit, paired
 from ._written import Cases, per_prompt, same_texts, write
 
 UNIT: Unit = "bits"
-WEIGHTS = {2: 2 / 3, 3: 4 / 3}  # of the orders of n-grams; the sum is divided by their number
 same_work = same_texts
 
 
@@ -35,14 +31,3 @@ def again(cases: Cases, made: Observation) -> Observation:
 def score(before: Observation, after: Observation) -> Score:
     """Compare the mean entropies."""
     return paired(before, after)
-
-
-def entropy(text: str) -> float:
-    """Return the weighted entropy of the bigrams and trigrams of a text, in bits; 0 for fewer than two words."""
-    words = re.findall(r"\w+|[^\w\s]", text)
-    total = 0.0
-    for order, weight in WEIGHTS.items():
-        counts = Counter(zip(*(words[i:] for i in range(order))))
-        size = sum(counts.values())
-        total -= weight * sum(c / size * math.log2(c / size) for c in counts.values())
-    return max(0.0, total) / len(WEIGHTS)

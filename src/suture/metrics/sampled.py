@@ -31,6 +31,7 @@ class Cases:
         max_new_tokens: longest continuation.
         temperature: of the sampling.
         seed: of the sampling.
+        top_p: share of the probability that is drawn from, the likeliest tokens first.
     """
 
     prompts: Sequence[str]
@@ -41,6 +42,7 @@ class Cases:
     max_new_tokens: int = 40
     temperature: float = 1.0
     seed: int = 0
+    top_p: float = 1.0
 
 
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:

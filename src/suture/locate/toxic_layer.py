@@ -1,0 +1,135 @@
+"""Find the block in which a safe and an unsafe answer differ most, and which neurons of its MLP carry the difference.
+
+Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editing" (DINM), section 4.1, eq. 5, ACL 2024.
+    l* = argmax_l |H_l(Y_safe) - H_l(Y_unsafe)|      H_l: (tokens, d_model) states behind block l, the answers read alone
+    s_j = |k_j(Y_safe) - k_j(Y_unsafe)| |W_j|        k_j: (tokens,) key of neuron j, W_j: (d_model,) its column in block l*
+Differs from the paper: the answers are cut to the same number of tokens and no padding is compared; the last block is read
+before the final norm; the distance may be in units of the states' size, which grows from block to block (`normalize`).
+`parity="reference"` is the authors' code: padding compared, too, and the last block read behind the norm. s_j is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..anatomy import FINAL, Site
+from ..errors import NoEffect, UsageError
+from ..examples import Contrast
+from ..lm import LM
+from ..region import Region
+from ..registry import locator
+from ..tracing import trace
+
+Normalize = Literal["none", "by_rms", "mean_token"]
+Side = Literal["right", "left"]
+
+
+@locator
+def toxic_layer(
+    lm: LM,
+    instances: list[Contrast],
+    *,
+    normalize: Normalize = "none",
+    neurons: float | None = None,
+    layers: list[int] | None = None,
+    parity: Literal["reference"] | None = None,
+    side: Side = "right",
+) -> Region:
+    """Choose the down-projection of one block, or some of its columns.
+
+    Args:
+        lm: the model.
+        instances: pairs of answers; the distances of several are averaged.
+        normalize: "none": the distance as it is; "by_rms": divided by the root mean square of the block's states;
+            "mean_token": between the means over all tokens, likewise divided, so that the answers need no common length.
+        neurons: how many columns: a count when 1 or more, else a share; all by default.
+        layers: only these blocks.
+        parity: "reference": as the authors' code measures, with padding; ignores `normalize`.
+        side: on which the reference pads.
+
+    Raises:
+        NoEffect: when safe and unsafe answers are the same, so that no block is better than another.
+        UsageError: when the block's MLP is a mixture of experts, or there is no such block.
+    """
+    blocks = list(range(lm.anatomy.layers)) if layers is None else sorted(layers)
+    for layer in blocks:
+        lm.anatomy.module(Site(layer, "residual"))  # refuses a block that is not there
+    each = [
+        _padded(lm, pair, blocks, side) if parity else _distances(lm, pair, blocks, normalize) for pair in instances
+    ]
+    distances = torch.stack(each).mean(0)  # (blocks,)
+    if not float(distances.max()) > 0:
+        raise NoEffect(
+            "safe and unsafe answer do not differ in any block",
+            why="Their tokens are the same as far as the shorter one goes.",
+            fix='Give answers that differ, or normalize="mean_token" if one is the beginning of the other.',
+        )
+    layer = blocks[int(distances.argmax())]
+    if not any(weight.site.expert is None for weight in lm.anatomy.weights("mlp.down", [layer])):
+        raise UsageError(
+            f"block {layer} has no single down-projection",
+            why="Its MLP is a mixture of experts, each with its own.",
+            fix="Search dense blocks only (layers), or use a method for mixtures: suture methods",
+        )
+    about = {
+        "by": "reference" if parity else normalize, "layer": layer,
+        "distances": {str(block): round(float(d), 6) for block, d in zip(blocks, distances, strict=True)},
+    }  # fmt: skip
+    scores = {Site(layer, "mlp.down"): torch.stack([_neurons(lm, pair, layer) for pair in instances]).mean(0)}
+    wanted = len(scores[Site(layer, "mlp.down")]) if neurons is None else neurons
+    return Region.choose(scores, wanted, about, largest=True)
+
+
+def located(region: Region) -> int:
+    """Return the block that a region of `toxic_layer` lies in."""
+    return next(iter(region.rows)).layer
+
+
+@torch.no_grad()
+def _states(lm: LM, pair: Contrast, sites: Sequence[Site]) -> list[tuple[Tensor, Tensor]]:
+    """Return for each site the states of both answers, (tokens, d) float64 each, padding and start token left out."""
+    rows = [lm.encode(pair.safe), lm.encode(pair.unsafe)]
+    skip = 1 if all(row[:1] == [lm.tokenizer.bos_token_id] for row in rows) else 0  # its norm would drown the rest
+    with trace(lm, sites, keep=lambda states: states.double().cpu(), stop=True) as seen:
+        lm.forward(lm.batch(rows), head=False)
+    return [(seen[site][0, skip : len(rows[0])], seen[site][1, skip : len(rows[1])]) for site in sites]
+
+
+def _distances(lm: LM, pair: Contrast, blocks: Sequence[int], normalize: Normalize) -> Tensor:
+    """Return the distance of both answers behind each block: (blocks,) float64."""
+    found = []
+    for safe, unsafe in _states(lm, pair, [Site(block, "residual") for block in blocks]):
+        if normalize == "mean_token":
+            far = (safe.mean(0) - unsafe.mean(0)).norm()
+        else:
+            far = _apart(safe, unsafe).norm()
+        size = 1.0 if normalize == "none" else float(torch.cat([safe, unsafe]).square().mean().sqrt())
+        found.append(far / (size or 1.0))
+    return torch.stack(found)
+
+
+@torch.no_grad()
+def _padded(lm: LM, pair: Contrast, blocks: Sequence[int], side: Side) -> Tensor:
+    """Return the distance of the whole padded batch behind each block, the last one behind the final norm."""
+    last = lm.anatomy.layers - 1
+    sites = [FINAL if block == last else Site(block, "residual") for block in blocks]
+    with trace(lm, sites, keep=lambda states: (states[0].double() - states[1].double()).norm().cpu()) as seen:
+        lm.forward(lm.batch([lm.encode(pair.safe), lm.encode(pair.unsafe)], side=side), head=False)
+    return torch.stack([seen[site] for site in sites])
+
+
+def _neurons(lm: LM, pair: Contrast, layer: int) -> Tensor:
+    """Return how much each neuron's output differs between the answers: (d_ff,) float64."""
+    weight = lm.anatomy.weight(Site(layer, "mlp.down"))
+    ((safe, unsafe),) = _states(lm, pair, [Site(layer, "mlp.key")])
+    return _apart(safe, unsafe).norm(dim=0) * weight.matrix().double().cpu().norm(dim=0)
+
+
+def _apart(safe: Tensor, unsafe: Tensor) -> Tensor:
+    """Return the difference token by token, as far as both go: (tokens, d)."""
+    common = min(len(safe), len(unsafe))
+    return safe[:common] - unsafe[:common]

@@ -1,0 +1,231 @@
+"""Teach a model to refuse an attack from one instance: train the down-projection of the block where safe and unsafe differ.
+
+Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editing" (DINM), section 4, eq. 5-11, ACL 2024.
+    l* = argmax_l |H_l(Y_safe) - H_l(Y_unsafe)|                                           (locate/toxic_layer.py)
+    min_D  c * mean_t -log P(Y_safe,t | X, S, Y_safe,<t; W + D) + mean_t KL(P(. | x_t; W) || P(. | x_t; W + D))
+W, D: (d_model, d_ff) of block l*; X is the attack, S a suffix to every request, x_t the tokens of the answers to harmless
+requests that are to stay. A few steps of Adam.
+Differs from the paper: the gradient goes through the KL (in the authors' code it does not, so their constraint only shifts
+the printed loss); the KL runs from base to edited, as in their code; the rate is in units of the matrix's own entries; the
+block is located afresh for each request; nothing is added to requests unless asked. `parity="reference"` keeps their
+code's constants and its KL without a gradient. `neurons` trains only the columns that carry the difference, and `guard`
+holds against answers that repeat themselves, the known side effect: "stop" goes back to the latest step without them,
+"objective" adds the unlikelihood of what the model writes a second time (`_watch`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..anatomy import Site
+from ..data import benign
+from ..delta import Delta
+from ..errors import NoEffect, UsageError
+from ..examples import Contrast
+from ..generation import generate
+from ..instances import SUFFIX
+from ..lm import LM, Batch
+from ..locate.toxic_layer import Normalize, located, toxic_layer
+from ..patch import Patch
+from ..registry import method
+from ._changed import changed, delta
+from ._watch import WRITTEN, Watch
+
+# Of the authors' code for Llama 2 7B chat; for Mistral the rate is 1e-5.
+REFERENCE: dict[str, Any] = {"steps": 10, "rate": 5e-4, "weight": 0.1, "stop": 1e-4}
+KEPT = 4  # harmless requests that the model answers itself where an instance brings none
+UNLIKELY = 1.0  # weight of the guard "objective" against the edit loss
+Guard = Literal["none", "stop", "objective"]
+
+
+@method
+def dinm(
+    lm: LM,
+    instances: list[Contrast],
+    *,
+    normalize: Normalize = "none",
+    layer: int | None = None,
+    neurons: float | None = None,
+    suffix: str = "",
+    weight: float = 0.1,
+    steps: int = 10,
+    rate: float = 0.02,
+    stop: float = 1e-3,
+    limit: float | None = None,
+    guard: Guard = "none",
+    together: bool = False,
+    parity: Literal["reference"] | None = None,
+    seed: int = 0,
+) -> Patch:
+    """Make a DINM patch.
+
+    Args:
+        lm: the model; not changed.
+        instances: requests with a safe and an unsafe answer, edited one after the other, each on the model changed so far.
+        normalize: how the block is located, see `toxic_layer`.
+        layer: this block instead of the located one.
+        neurons: train only so many columns of the down-projection, those that carry the difference: a count when 1 or more,
+            else a share; all by default.
+        suffix: text added to every request while editing; "paper" for the paper's. The patch records it: an edit made
+            with a suffix is meant to be used with it.
+        weight: c, of the edit loss against the KL.
+        steps: of Adam at most.
+        rate: of Adam, in units of the root mean square of the matrix's entries.
+        stop: loss at which to end.
+        limit: the most that any entry may move, in the same units.
+        guard: against repetition: "stop" goes back to the latest step whose answers neither loop nor lose variety,
+            "objective" makes repeated phrases unlikely.
+        together: edit all instances at once, in one block.
+        parity: "reference": the constants of the authors' code (for Llama 2), its suffix, its KL without a gradient, its
+            location.
+        seed: not used; nothing here is random.
+
+    Raises:
+        UsageError: when the block's MLP is a mixture of experts, or nothing is given.
+        NoEffect: when a safe and an unsafe answer are the same.
+    """
+    settings = {k: v for k, v in locals().items() if k not in ("lm", "instances")}
+    if not instances:
+        raise UsageError("no instances", fix="Give at least one request with a safe and an unsafe answer.")
+    plan = _Plan(weight, steps, rate, stop, limit, guard, SUFFIX if suffix == "paper" else suffix)
+    if parity:
+        plan = _Plan(**REFERENCE, limit=None, guard=guard, suffix=SUFFIX, raw=True, constrained=False)
+        settings |= {"suffix": SUFFIX, **REFERENCE, "limit": None, "normalize": "none"}
+    settings["suffix"] = plan.suffix
+    changes: dict[str, list[Delta]] = {}
+    patch: Patch | None = None
+    chosen: list[dict[str, Any]] = []
+    for group in [instances] if together else [[each] for each in instances]:
+        with patch.applied(lm) if patch else nullcontext():
+            layers = None if layer is None else [layer]
+            region = toxic_layer(lm, group, normalize=normalize, neurons=neurons, layers=layers, parity=parity)
+            at = located(region)
+            columns = None if neurons is None else region.rows[Site(at, "mlp.down")]
+            change, trail = _trained(lm, group, at, columns, plan)
+        matrix = lm.anatomy.weight(Site(at, "mlp.down"))
+        changes.setdefault(matrix.tensor, []).append(delta(matrix, change, columns))
+        chosen.append({"layer": at, "columns": region.count, "losses": [round(loss, 4) for loss in trail]})
+        patch = Patch.make(
+            lm, changes, method="dinm", settings={**settings, "located": chosen}, examples=_summary(instances)
+        )
+    assert patch is not None
+    return patch
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How one request is edited; `raw` takes the rate as it is, `constrained` lets the gradient through the KL."""
+
+    weight: float
+    steps: int
+    rate: float
+    stop: float
+    limit: float | None
+    guard: Guard
+    suffix: str
+    raw: bool = False
+    constrained: bool = True
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Requests with answers as one padded batch; `scored` is 1 at the tokens of the answers: (rows, tokens)."""
+
+    batch: Batch
+    scored: Tensor
+    prompts: list[list[int]]
+
+    @classmethod
+    def of(cls, lm: LM, pairs: Sequence[tuple[str, str]]) -> _Answers:
+        coded = [lm.encode_chat(request, answer) for request, answer in pairs]
+        batch = lm.batch([ids for ids, _ in coded])
+        begins = torch.tensor([begin for _, begin in coded], device=lm.device)
+        places = torch.arange(batch.ids.shape[1], device=lm.device)
+        scored = (places >= begins[:, None]).float() * batch.mask
+        return cls(batch, scored, [ids[:begin] for ids, begin in coded])
+
+    def likely(self, lm: LM) -> Tensor:
+        """Return log-probabilities of what follows each token: (rows, tokens - 1, vocabulary) float32."""
+        return lm.forward(self.batch).logits[:, :-1].float().log_softmax(-1)
+
+    def mean(self, each: Tensor) -> Tensor:
+        """Return the mean over rows of the mean over the tokens of their answers; each: (rows, tokens - 1)."""
+        scored = self.scored[:, 1:]
+        return ((each * scored).sum(1) / scored.sum(1)).mean()
+
+    def loss(self, likely: Tensor) -> Tensor:
+        return self.mean(-likely.gather(-1, self.batch.ids[:, 1:, None])[..., 0])
+
+    def strayed(self, base: Tensor, now: Tensor) -> Tensor:
+        return self.mean((base.exp() * (base - now)).sum(-1))
+
+
+def _trained(
+    lm: LM, instances: Sequence[Contrast], layer: int, columns: Tensor | None, plan: _Plan
+) -> tuple[Tensor, list[float]]:
+    """Return the change of a down-projection, (d_model, columns) float32, and the loss before each step."""
+    matrix = lm.anatomy.weight(Site(layer, "mlp.down")).matrix()
+    unit = 1.0 if plan.raw else float(matrix.float().square().mean().sqrt())
+    shape = (matrix.shape[0], matrix.shape[1] if columns is None else len(columns))
+    change = torch.zeros(shape, device=lm.device, requires_grad=True)
+    adam = torch.optim.Adam([change], lr=plan.rate * unit)
+    asked = _Answers.of(lm, [(_with(each.prompt, plan.suffix), each.safe) for each in instances])
+    kept = _Answers.of(lm, [(_with(prompt, plan.suffix), answer) for prompt, answer in _kept(lm, instances)])
+    with torch.no_grad():
+        base = kept.likely(lm)
+    watch = Watch(lm, [*asked.prompts, *kept.prompts]) if plan.guard != "none" else None
+    trail: list[float] = []
+    good: Tensor | None = None  # the latest change whose answers do not repeat themselves
+    for _ in range(plan.steps):
+        with torch.enable_grad() if plan.constrained else torch.no_grad(), changed(lm, layer, change, columns):
+            strayed = kept.strayed(base, kept.likely(lm))
+        with torch.enable_grad(), changed(lm, layer, change, columns):
+            loss = plan.weight * asked.loss(asked.likely(lm)) + strayed
+            if watch and plan.guard == "objective":
+                loss = loss + plan.weight * UNLIKELY * watch.unlikelihood()
+            trail.append(float(loss.detach()))
+            if trail[-1] < plan.stop:
+                break
+            (change.grad,) = torch.autograd.grad(loss, change)
+        adam.step()
+        if plan.limit is not None:
+            change.data.clamp_(-plan.limit * unit, plan.limit * unit)
+        if watch and plan.guard == "stop":
+            with changed(lm, layer, change.detach(), columns):
+                good = good if watch.worse() else change.detach().clone()
+    if watch and plan.guard == "stop" and good is None:
+        raise NoEffect(
+            "every step makes answers repeat themselves",
+            why="The guard would keep the change before the first one, which is none.",
+            fix='Take smaller steps (rate), or guard="objective".',
+        )
+    return change.detach() if good is None else good, trail
+
+
+def _kept(lm: LM, instances: Sequence[Contrast]) -> list[tuple[str, str]]:
+    """Return the harmless requests of the instances with their answers, or bundled ones that the model answers itself."""
+    own = [pair for each in instances for pair in each.keep]
+    if own:
+        return own
+    requests = benign("probe")[:KEPT]
+    ids = lm.encode_prompts(requests, chat=True)
+    answers = [text.strip() for (text,) in generate(lm, ids, max_new_tokens=WRITTEN, temperature=0)]
+    return list(zip(requests, answers, strict=True))
+
+
+def _with(request: str, suffix: str) -> str:
+    return f"{request} {suffix}" if suffix else request
+
+
+def _summary(instances: Sequence[Contrast]) -> dict[str, Any]:
+    """Return number and SHA-256 of the instances, for a patch's provenance."""
+    state = json.dumps([asdict(each) for each in instances], sort_keys=True)
+    return {"instances": {"count": len(instances), "sha256": hashlib.sha256(state.encode()).hexdigest()}}

@@ -1,0 +1,61 @@
+"""Text that repeats itself: whether it ends in a loop, and how varied its n-grams are. Imports nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Hashable, Sequence
+
+TURNS = 3  # times that the words of a loop are said
+SHORTEST = 6  # words that a loop takes at least, so that "no, no, no" is none
+WEIGHTS = {2: 2 / 3, 3: 4 / 3}  # of the orders of n-grams; the sum is divided by their number
+
+
+def ends_in_loop(text: str) -> bool:
+    """Return whether a text's last words are one phrase said TURNS times or more; a last word cut short is let go."""
+    words = re.findall(r"\w+", text.lower())
+    return any(_periodic(end) for end in (words, words[:-1]))
+
+
+def entropy(text: str) -> float:
+    """Return the weighted entropy of the bigrams and trigrams of a text, in bits; 0 for fewer than two words."""
+    words = _words(text)
+    total = 0.0
+    for order, weight in WEIGHTS.items():
+        counts = Counter(zip(*(words[i:] for i in range(order))))
+        size = sum(counts.values())
+        total -= weight * sum(c / size * math.log2(c / size) for c in counts.values())
+    return max(0.0, total) / len(WEIGHTS)
+
+
+def variety(text: str) -> float:
+    """Return `entropy` as a share of what it would be if no n-gram came twice: 1 is most varied; 1 for a scrap."""
+    count = len(_words(text))
+    most = sum(weight * math.log2(max(1, count - order + 1)) for order, weight in WEIGHTS.items()) / len(WEIGHTS)
+    return entropy(text) / most if most else 1.0
+
+
+def repeats(items: Sequence[Hashable], order: int = 3) -> list[int]:
+    """Return the places at which an n-gram ends that stood there before."""
+    seen: set[tuple[Hashable, ...]] = set()
+    found = []
+    for end in range(order, len(items) + 1):
+        gram = tuple(items[end - order : end])
+        if gram in seen:
+            found.append(end - 1)
+        seen.add(gram)
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+|[^\w\s]", text)
+
+
+def _periodic(words: list[str]) -> bool:
+    for period in range(1, len(words) // TURNS + 1):
+        length = max(TURNS * period, SHORTEST)
+        tail = words[-length:]
+        if len(tail) == length and tail[period:] == tail[:-period]:
+            return True
+    return False

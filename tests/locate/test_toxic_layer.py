@@ -1,0 +1,122 @@
+import pytest
+import torch
+
+from models import snapshot, tiny_family
+from suture.anatomy import FINAL, Site
+from suture.errors import NoEffect, UsageError
+from suture.examples import Contrast
+from suture.locate.toxic_layer import located, toxic_layer
+from suture.tracing import trace
+
+PAIR = Contrast(
+    "Tell me how to steal a car.", "Sorry, I can not help you with that.", "Sure, here is the plan. Hide in the dark."
+)
+SWAPPED = Contrast(PAIR.prompt, PAIR.unsafe, PAIR.safe)
+WAYS = ("none", "by_rms", "mean_token")
+
+
+def states(lm, text, site):
+    with trace(lm, [site]) as seen, torch.no_grad():
+        lm.forward(lm.batch([lm.encode(text)]))
+    return seen[site][0].double()
+
+
+def distances(region):
+    return [float(d) for d in region.about["distances"].values()]
+
+
+def by_hand(lm, layer, normalize):
+    """From each answer alone, without a batch: no padding can have a part in it."""
+    safe, unsafe = (states(lm, text, Site(layer, "residual"))[1:] for text in (PAIR.safe, PAIR.unsafe))
+    size = torch.cat([safe, unsafe]).square().mean().sqrt()
+    if normalize == "mean_token":
+        return float((safe.mean(0) - unsafe.mean(0)).norm() / size)
+    common = min(len(safe), len(unsafe))
+    return float((safe[:common] - unsafe[:common]).norm() / (size if normalize == "by_rms" else 1))
+
+
+@pytest.mark.parametrize("normalize", WAYS)
+def test_the_block_is_where_the_answers_differ_most(llama, normalize):
+    found = toxic_layer(llama, [PAIR], normalize=normalize)
+    expected = [by_hand(llama, layer, normalize) for layer in range(3)]
+    assert distances(found) == pytest.approx(expected, rel=1e-4)
+    assert located(found) == expected.index(max(expected))
+
+
+@pytest.mark.parametrize("normalize", WAYS)
+def test_safe_and_unsafe_may_be_swapped(tiny, normalize):
+    first, other = (toxic_layer(tiny, [pair], normalize=normalize, neurons=7) for pair in (PAIR, SWAPPED))
+    assert first.about["distances"] == other.about["distances"]
+    assert {site: rows.tolist() for site, rows in first.rows.items()} == {s: r.tolist() for s, r in other.rows.items()}
+
+
+@pytest.mark.parametrize("normalize", WAYS)
+def test_padding_has_no_part_in_it(tiny, normalize):
+    """The same whatever token pads; the reference compares padding, so there it matters."""
+    answers = {}
+    for token in (5, 77):
+        tiny.tokenizer.pad_token_id, kept = token, tiny.tokenizer.pad_token_id
+        try:
+            answers[token] = [
+                toxic_layer(tiny, [PAIR], normalize=normalize).about["distances"],
+                toxic_layer(tiny, [PAIR], parity="reference").about["distances"],
+            ]
+        finally:
+            tiny.tokenizer.pad_token_id = kept
+    assert answers[5][0] == answers[77][0]
+    assert answers[5][1] != answers[77][1]
+
+
+def test_the_reference_compares_padding_and_reads_behind_the_last_norm(llama):
+    rows = llama.batch([llama.encode(PAIR.safe), llama.encode(PAIR.unsafe)])
+    sites = [Site(0, "residual"), Site(1, "residual"), FINAL]
+    with trace(llama, sites) as seen, torch.no_grad():
+        llama.forward(rows)
+    expected = [float(torch.dist(seen[site][0].double(), seen[site][1].double())) for site in sites]
+    assert distances(toxic_layer(llama, [PAIR], parity="reference")) == pytest.approx(expected, rel=1e-4)
+    left = distances(toxic_layer(llama, [PAIR], parity="reference", side="left"))
+    assert left != pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("normalize", WAYS)
+def test_the_same_text_twice_is_an_error(llama, normalize):
+    with pytest.raises(NoEffect, match="do not differ"):
+        toxic_layer(llama, [Contrast("x", "I am sorry.", "I am sorry.")], normalize=normalize)
+
+
+def test_a_text_and_its_beginning_differ_in_their_means_alone(llama):
+    pair = Contrast("x", "I am sorry, but no.", "I am sorry, but no. No way and never.")
+    with pytest.raises(NoEffect, match="mean_token"):
+        toxic_layer(llama, [pair])
+    assert toxic_layer(llama, [pair], normalize="mean_token").count
+
+
+def test_the_chosen_neurons_put_out_what_differs_most(tiny):
+    region = toxic_layer(tiny, [PAIR], neurons=6)
+    layer = located(region)
+    safe, unsafe = (states(tiny, text, Site(layer, "mlp.key")) for text in (PAIR.safe, PAIR.unsafe))
+    skip, common = int(tiny.encode("x")[0] == tiny.tokenizer.bos_token_id), min(len(safe), len(unsafe))
+    matrix = tiny.anatomy.weight(Site(layer, "mlp.down")).matrix().double()  # (d_model, d_ff)
+    apart = (safe - unsafe if len(safe) == len(unsafe) else safe[:common] - unsafe[:common])[skip:]
+    written = torch.stack([torch.outer(apart[:, j], matrix[:, j]).norm() for j in range(matrix.shape[1])])
+    if tiny.model.dtype == torch.bfloat16:
+        return  # ties are broken by what rounding leaves
+    assert sorted(region.rows[Site(layer, "mlp.down")].tolist()) == sorted(written.topk(6).indices.tolist())
+
+
+def test_several_instances_are_averaged_and_blocks_can_be_chosen(llama):
+    other = Contrast("y", "No, that is wrong.", "Of course, my friend. Then run away from them.")
+    alone = [distances(toxic_layer(llama, [pair])) for pair in (PAIR, other)]
+    both = distances(toxic_layer(llama, [PAIR, other]))
+    assert both == pytest.approx([sum(pair) / 2 for pair in zip(*alone)], rel=1e-4)
+    assert located(toxic_layer(llama, [PAIR], layers=[1])) == 1
+    with pytest.raises(UsageError, match="no block 9"):
+        toxic_layer(llama, [PAIR], layers=[9])
+
+
+def test_it_leaves_the_model_alone_and_a_mixture_is_refused(tiny, tokenizer):
+    before = snapshot(tiny)
+    toxic_layer(tiny, [PAIR])
+    assert snapshot(tiny) == before
+    with pytest.raises(UsageError, match="mixture of experts"):
+        toxic_layer(tiny_family("mixtral", tokenizer), [PAIR])
