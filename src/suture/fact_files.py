@@ -49,6 +49,17 @@ def load(path: Path, take: int | None = None) -> list[Fact]:
     return facts
 
 
+def of_record(record: Record, where: str) -> Fact:
+    """Return the fact of one of our own lines.
+
+    Raises:
+        DataError: beginning with `where`, for what is no fact.
+    """
+    if not isinstance(record, Mapping) or "target" not in record:
+        raise DataError(f"{where}: not a fact", fix='Write {"prompt": ..., "subject": ..., "target": ...}')
+    return next(_own(record, where))
+
+
 def contradiction(facts: Sequence[Fact]) -> tuple[int, int] | None:
     """Return the first two facts that give one prompt different targets, or None."""
     seen: dict[tuple[str, str], int] = {}

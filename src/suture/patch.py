@@ -351,8 +351,8 @@ class Patch:
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
             kinds = json.loads(metadata["terms"])
-            before = {k: _stamp(v) for k, v in json.loads(metadata["before"]).items()}
-            after = {k: _stamp(v) for k, v in json.loads(metadata["after"]).items()}
+            before = {k: read_stamp(v) for k, v in json.loads(metadata["before"]).items()}
+            after = {k: read_stamp(v) for k, v in json.loads(metadata["after"]).items()}
             provenance = Provenance(**json.loads(metadata["provenance"]))
             for part in fields(Provenance):
                 expected = str if part.name == "method" else list if part.name == "parents" else dict
@@ -449,7 +449,7 @@ def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, d
     return add
 
 
-def _stamp(content: dict[str, Any]) -> Stamp:
+def read_stamp(content: dict[str, Any]) -> Stamp:
     """Read a stamp from JSON, believing nothing."""
     shape, dtype, digest = content["shape"], content["dtype"], content["sha256"]
     if not all(type(size) is int and size >= 0 for size in shape) or dtype not in tensorfile.DTYPES:
