@@ -4,7 +4,8 @@
     made.patch                       what is in the weights now;  made.memory  what must still be served beside them
 
 What counts as written is decided by free generation, without the memory: the fact in its own words, and a share of its
-paraphrases. What is not stays in the memory, and the patch is made again without it. `memory` is a `Memory`, or a patch of `grace`.
+paraphrases. What is not stays in the memory, and the patch is made again without it. `memory` is a `Memory`, or a patch of
+`grace`.
 """
 
 from __future__ import annotations

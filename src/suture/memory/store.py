@@ -132,7 +132,7 @@ class Memory:
 
     @contextmanager
     def attached(self, lm: LM, *, force: bool = False) -> Iterator[None]:
-        """Have the model reminded of what prompts and requests ask for, until the block is left; other texts are read as they are.
+        """Have the model reminded of what prompts and requests ask for, until the block is left; other texts stay.
 
         Raises:
             PatchMismatch: for another model (unless `force`).
@@ -163,7 +163,8 @@ class Memory:
         """Write the memory as one file; the same memory gives the same bytes."""
         about = {"layer": self.layer, "tensor": self.tensor, "scope": self.scope, "template": self.template}
         content = {
-            "facts": [asdict(fact) for fact in self.facts], "about": about, "stamp": vars(self.stamp), "reach": self.reach.plain(),
+            "facts": [asdict(fact) for fact in self.facts], "about": about, "stamp": vars(self.stamp),
+            "reach": self.reach.plain(),
         }  # fmt: skip
         metadata = {"format": FORM, **{key: json.dumps(value, sort_keys=True) for key, value in content.items()}}
         tensorfile.write(Path(path), {"keys": self.keys.contiguous()}, metadata)
