@@ -180,7 +180,7 @@ def test_a_subject_is_found_where_it_is_plain(tmp_path, prompt, subject):
     "prompt", ["the capital of australia is", "Is the Rhine longer than the Elbe?", "The man from Rome met Ann in"]
 )
 def test_a_subject_that_is_not_plain_is_asked_for(tmp_path, prompt):
-    with pytest.raises(DataError, match="line 1: what is .* about"):
+    with pytest.raises(DataError, match=r"line 1: what is .* about"):
         Fact.load(write(tmp_path, json.dumps({"prompt": prompt, "target": "x"})))
 
 
