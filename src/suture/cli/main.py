@@ -22,6 +22,8 @@ from . import (
     edit,
     evaluate,
     export,
+    fact,
+    facts,
     fsck,
     locate,
     methods,
@@ -54,6 +56,8 @@ app.command("attitude")(presets.attitude)
 app.command("probe")(probe.probe)
 app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")
+app.command("fact")(fact.fact)
+app.command("facts")(facts.facts)
 app.command("bake")(bake.bake)
 app.command("eval")(evaluate.evaluate)
 app.command("check")(check.check)

@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from ..codebook import Codebook
-from ..delta import Delta
 from ..errors import NoEffect, UsageError
 from ..examples import Fact
 from ..lm import LM
 from ..metrics import completion
 from ..patch import Patch
+from .entries import books, without_prompts
 from .store import Memory
 
 ROUNDS = 3  # times that a patch is made again without what did not take
@@ -92,7 +91,7 @@ def known(memory: Shelf) -> list[Fact]:
     """Return the facts of a memory, or of a patch of `grace`."""
     if isinstance(memory, Memory):
         return list(memory.facts)
-    entries = [entry for book in _books(memory).values() for entry in book.entries]
+    entries = [entry for own in books(memory).values() for book in own for entry in book.entries]
     return list(dict.fromkeys(Fact(entry.prompt, entry.subject, entry.target) for entry in entries))
 
 
@@ -142,27 +141,5 @@ def _only(lm: LM, memory: Shelf, facts: Sequence[Fact]) -> Shelf | None:
     """Return a memory of some of its facts."""
     if isinstance(memory, Memory):
         return memory.without([i for i, fact in enumerate(memory.facts) if fact not in facts])
-    prompts = {fact.prompt for fact in facts}
-    kept: dict[str, Delta | list[Delta]] = {}
-    for name, book in _books(memory).items():
-        rest = book.without([i for i, entry in enumerate(book.entries) if entry.prompt not in prompts])
-        if rest is not None:
-            kept[name] = rest
-    made = memory.provenance
-    if not kept:
-        return None
-    return Patch.make(lm, kept, method=made.method, settings=made.settings, examples=made.examples)
-
-
-def _books(patch: Patch) -> dict[str, Codebook]:
-    """Return the codebook of each place of a patch."""
-    found: dict[str, Codebook] = {}
-    for name, terms in patch.terms.items():
-        if len(terms) != 1 or not isinstance(terms[0], Codebook):
-            raise UsageError(
-                "this patch is no memory",
-                why=f"{name} is changed by {terms[0].kind}.",
-                fix="Give a memory, or a patch of grace.",
-            )
-        found[name] = terms[0]
-    return found
+    kept = {fact.prompt for fact in facts}
+    return without_prompts(lm, memory, {fact.prompt for fact in known(memory)} - kept)

@@ -1,0 +1,43 @@
+"""The entries of a patch of codebooks, as `grace` makes them: listed, and taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from ..codebook import Codebook
+from ..delta import Delta
+from ..errors import UsageError
+from ..lm import LM
+from ..patch import Patch
+
+
+def is_codebook(patch: Patch) -> bool:
+    """Return whether all that a patch does is done by codebooks."""
+    return all(isinstance(term, Codebook) for terms in patch.terms.values() for term in terms)
+
+
+def books(patch: Patch) -> dict[str, list[Codebook]]:
+    """Return the codebooks of each place of a patch.
+
+    Raises:
+        UsageError: when it holds anything else.
+    """
+    for name, terms in patch.terms.items():
+        if other := next((term.kind for term in terms if not isinstance(term, Codebook)), None):
+            raise UsageError(
+                "this patch is no memory",
+                why=f"{name} is changed by {other}.",
+                fix="Give a memory, or a patch of grace.",
+            )
+    return {name: [t for t in terms if isinstance(t, Codebook)] for name, terms in patch.terms.items()}
+
+
+def without_prompts(lm: LM, patch: Patch, prompts: Container[str]) -> Patch | None:
+    """Return a patch of codebooks without the entries of some prompts; None when none is left."""
+    terms: dict[str, Delta | list[Delta]] = {}
+    for name, own in books(patch).items():
+        left = [book.without([i for i, e in enumerate(book.entries) if e.prompt in prompts]) for book in own]
+        if kept := [book for book in left if book is not None]:
+            terms[name] = list(kept)
+    made = patch.provenance
+    return Patch.make(lm, terms, method=made.method, settings=made.settings, examples=made.examples) if terms else None
