@@ -33,16 +33,17 @@ class Limits:
     Attributes:
         perplexity: most that it may rise on neutral text, relative to the base.
         loops: most that the share of free texts that end in a loop may rise.
-        moved: most that a matrix may change, as a share of its norm.
+        jump: most by which one batch may lengthen the change of a matrix, in units of what batches before it did on average. How
+            far a matrix may move at all differs from model to model.
     """
 
     perplexity: float = 0.25
     loops: float = 0.1
-    moved: float = 1.0
+    jump: float = 5.0
 
     @classmethod
     def parse(cls, text: str) -> Limits:
-        """Read limits as the command line has them: "perplexity=0.5,loops=0.2,moved=2".
+        """Read limits as the command line has them: "perplexity=0.5,loops=0.2,jump=8".
 
         Raises:
             UsageError: for an unknown name, or a number that is none.
@@ -54,7 +55,7 @@ class Limits:
                 given[name.strip()] = float(number)
                 made = cls(**given)
             except (TypeError, ValueError):
-                fix = "Write it as perplexity=0.25,loops=0.1,moved=1 (any of them)."
+                fix = "Write it as perplexity=0.25,loops=0.1,jump=5 (any of them)."
                 raise UsageError(f"{part!r} is no limit", fix=fix) from None
             if not min(vars(made).values()) > 0:
                 raise UsageError(f"{part!r}: a limit is more than 0", fix="Give a positive number.")
@@ -75,8 +76,19 @@ class Health:
     loops: float
     moved: dict[str, float] = field(default_factory=dict)
 
-    def complaints(self, base: Health, limits: Limits) -> list[str]:
-        """Return what is beyond the limits, in words; a figure that is no number always is."""
+    @property
+    def farthest(self) -> float:
+        """How far the matrix that moved most did."""
+        return max(self.moved.values(), default=0.0)
+
+    def complaints(self, base: Health, limits: Limits, earlier: Sequence[Health] = ()) -> list[str]:
+        """Return what is beyond the limits, in words; a figure that is no number always is.
+
+        Args:
+            base: of the base model.
+            limits: what may be lost.
+            earlier: after each batch before, in order.
+        """
         found = []
         rise = self.perplexity / base.perplexity - 1
         if not rise <= limits.perplexity:
@@ -86,9 +98,12 @@ class Health:
         more = self.loops - base.loops
         if not more <= limits.loops:
             found.append(f"loops {base.loops:.0%} -> {self.loops:.0%} (at most {limits.loops:+.0%})")
-        worst = max(self.moved, key=lambda name: self.moved[name], default="")
-        if worst and not self.moved[worst] <= limits.moved:
-            found.append(f"{worst} moved by {self.moved[worst]:.0%} of its norm (at most {limits.moved:.0%})")
+        if earlier and earlier[-1].farthest:
+            usual, grown = earlier[-1].farthest / len(earlier), self.farthest - earlier[-1].farthest
+            if not grown <= limits.jump * usual:
+                found.append(
+                    f"weights jumped: {grown:.2f} of their norm in a batch, {usual:.2f} usually (at most {limits.jump:g} times)"
+                )
         return found
 
     def plain(self) -> dict[str, Any]:

@@ -69,8 +69,9 @@ class Surgeon:
             with patch.used(self.lm) if patch else nullcontext():
                 right = [bool(value) for value in completion.observe(self.lm, cases).values]
         health = examined(self.lm, patch, self.texts)
+        kept = [each.health for each in course.checks if not each.complaints]
         found = {edit.number: good for edit, good in zip(edits, right, strict=True)}
-        return Check(batch, found, health, tuple(health.complaints(course.base, self.limits)))
+        return Check(batch, found, health, tuple(health.complaints(course.base, self.limits, kept)))
 
 
 def carried_out(

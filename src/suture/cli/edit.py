@@ -128,7 +128,7 @@ def make(
     console.say(f"{fact.target!r} is said {sum(right)} of {len(right)} times", "bold")
     console.result({**result, "right": right})
     if not right[0]:
-        fix = "Try another block or token (--set layer=2 --set token=-2; suture locate causal_trace says which), or --method grace."
+        fix = "Try another block or token (--set layer=2 --set token=-2; see suture locate causal_trace), or --method grace."
         raise VerificationFailed(f"the model does not say {fact.target!r}", why=f"The patch is at {path}.", fix=fix)
 
 

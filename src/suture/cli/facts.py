@@ -1,4 +1,4 @@
-"""suture facts MODEL FILE: write many facts, batch by batch, all of them checked after each, to one verified patch and a report."""
+"""suture facts MODEL FILE: write many facts, batch by batch, all checked after each, to one verified patch and a report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def facts(
         Conflict, typer.Option(help="Which wins when a fact contradicts an earlier edit.")
     ] = "refuse",
     limits: Annotated[
-        str, typer.Option(help="When to stop: perplexity=SHARE,loops=SHARE,moved=SHARE (any of them).")
+        str, typer.Option(help="When to stop: perplexity=SHARE,loops=SHARE,jump=TIMES (any of them).")
     ] = "",
     texts: Annotated[
         str | None, typer.Option(help="Neutral texts for the model's health, as --keep takes them.")
@@ -148,7 +148,7 @@ def finish(
 
     rows = [
         [str(check.batch), f"{sum(check.right.values())} of {len(check.right)}", f"{check.health.perplexity:.3f}",
-         f"{check.health.loops:.0%}", f"{max(check.health.moved.values(), default=0):.1%}", "not kept" if check.complaints else ""]
+         f"{check.health.loops:.0%}", f"{check.health.farthest:.1%}", "not kept" if check.complaints else ""]
         for check in course.checks
     ]  # fmt: skip
     console.table(["batch", "edits that hold", "perplexity", "loops", "moved", ""], rows)
@@ -191,7 +191,8 @@ def finish(
         console.say(f"next: suture chat {model} --patch {run.path(PATCH)}")
     console.result(result)
     if course.stopped:
-        fix = f"What was kept: {run.path(PATCH)}. Allow more (--limits), write fewer at a time (--batch), or another --method."
+        kept = f"The last good patch is {run.path(PATCH)}. " if patch is not None else ""
+        fix = f"{kept}Allow more (--limits), write fewer at a time (--batch), or try another --method."
         raise VerificationFailed("edits were stopped before the model breaks", why="; ".join(course.stopped), fix=fix)
     if live and not held:
         fix = "Try another block or token (--set layer=2 --set token=-2), or --method grace."
@@ -217,7 +218,7 @@ def reported(
     before = generate(lm, ids, max_new_tokens=24, temperature=0)
     with patch.used(lm):
         after = generate(lm, ids, max_new_tokens=24, temperature=0)
-    shown = [
+    shown: list[dict[str, Any]] = [
         {
             "prompt": f.prompt,
             "target": f.target,

@@ -135,11 +135,14 @@ def _edits(report: Report) -> str:
         edits = sorted(report.curve)
         series = {name: [100 * report.curve[n][name] for n in edits] for name in report.curve[edits[0]]}
         drawn = _figure("Edit after edit", over_edits(edits, series), "All edits so far, asked again after each batch.")
-    rows = "".join(
-        f"<tr><td>{html.escape(e['prompt'])}</td><td>{html.escape(e['target'])}</td><td>{html.escape(e['before'])}</td>"
-        f'<td class="{"good" if e["right"] else "bad"}">{SIGNS["good" if e["right"] else "bad"]}{html.escape(e["after"])}</td></tr>'
-        for e in report.extra.get("edits", [])
-    )
+    rows = ""
+    for edit in report.extra.get("edits", []):
+        before, found = (html.escape(edit[name]) for name in ("before", "after"))
+        kind = "good" if edit["right"] else "bad"
+        rows += (
+            f"<tr><td>{html.escape(edit['prompt'])}</td><td>{html.escape(edit['target'])}</td><td>{before}</td>"
+            f'<td class="{kind}">{SIGNS[kind]}{found}</td></tr>'
+        )
     head = "<tr><th>Prompt</th><th>To be said</th><th>Before</th><th>After</th></tr>"
     table = f'<div class="scroll"><table>{head}{rows}</table></div>' if rows else ""
     return f'<h2>Every fact</h2><div class="grid">{drawn}</div>{table}' if drawn or table else ""
