@@ -23,7 +23,7 @@ from .examples import Fact
 from .health import Limits, examined
 from .ledger import Edit, Ledger, OnConflict
 from .lm import LM
-from .memory.entries import is_codebook, without_prompts
+from .memory.entries import is_codebook, weights_alone, without_prompts
 from .memory.hybrid import rebased
 from .metrics import completion
 from .patch import Patch
@@ -57,9 +57,10 @@ class Surgeon:
         A method that takes earlier facts ("previous", as AlphaEdit does) is told of them.
         """
         told = {"previous": list(earlier)} if earlier and takes_earlier(self.method) else {}
-        with before.used(self.lm) if before else nullcontext():
+        weights = weights_alone(before)
+        with weights.applied(self.lm) if weights else nullcontext():
             patch = self.method(self.lm, list(facts), **{**self.settings, **told})
-        return rebased(self.lm, patch) if before else patch
+        return rebased(self.lm, patch) if weights else patch
 
     def check(self, course: Course, patch: Patch | None, edits: Sequence[Edit], batch: int) -> Check:
         """Ask for every edit in free generation, and examine the model."""

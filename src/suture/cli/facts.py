@@ -145,6 +145,7 @@ def finish(
 
     from ..errors import VerificationFailed
     from ..sequence import LEDGER, PATCH
+    from .evaluate import print_report
 
     rows = [
         [str(check.batch), f"{sum(check.right.values())} of {len(check.right)}", f"{check.health.perplexity:.3f}",
@@ -177,6 +178,7 @@ def finish(
         path = run.path(PATCH)
         report, shown = reported(console, surgeon, course, patch, [edit.fact for edit in live], controls=controls)
         pages = report.save(run.path(""))
+        print_report(console, report)
         for text in shown:
             console.say(f"  {'+' if text['right'] else '-'} {text['prompt']}", "bold")
             console.say(f"    before  {text['before']}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import replace
 
 from ..codebook import Codebook
 from ..delta import Delta
 from ..errors import UsageError
 from ..lm import LM
-from ..patch import Patch
+from ..patch import Patch, in_weights
 
 
 def is_codebook(patch: Patch) -> bool:
@@ -41,3 +42,16 @@ def without_prompts(lm: LM, patch: Patch, prompts: Container[str]) -> Patch | No
             terms[name] = list(kept)
     made = patch.provenance
     return Patch.make(lm, terms, method=made.method, settings=made.settings, examples=made.examples) if terms else None
+
+
+def weights_alone(patch: Patch | None) -> Patch | None:
+    """Return what a patch changes in weights; None when nothing.
+
+    Methods find values with caches of their own, in which a change of activations could not tell prompt from answer; facts that
+    are served beside the weights do not meet those that are written.
+    """
+    if patch is None:
+        return None
+    kept = {name: in_weights(terms) for name, terms in patch.terms.items()}
+    kept = {name: terms for name, terms in kept.items() if terms}
+    return replace(patch, terms=kept, before={name: patch.before[name] for name in kept}, after={}) if kept else None

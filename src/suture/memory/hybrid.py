@@ -19,7 +19,7 @@ from ..examples import Fact
 from ..lm import LM
 from ..metrics import completion
 from ..patch import Patch
-from .entries import books, without_prompts
+from .entries import books, weights_alone, without_prompts
 from .store import Memory
 
 ROUNDS = 3  # times that a patch is made again without what did not take
@@ -55,7 +55,7 @@ def consolidate(
     Args:
         lm: the base model; not changed.
         memory: where the facts are now.
-        make: any method, its settings filled in: facts -> patch. It is called while `patch` is in the weights.
+        make: any method, its settings filled in: facts -> patch. It is called while what `patch` changes in weights is there.
         patch: what was written before.
         least: share of a fact's paraphrases that must be right beside the fact itself, where it has some.
 
@@ -124,9 +124,10 @@ def rebased(lm: LM, patch: Patch) -> Patch:
 
 
 def _added(lm: LM, patch: Patch | None, make: Maker, facts: list[Fact]) -> Patch:
-    with patch.used(lm) if patch else nullcontext():
+    before = weights_alone(patch)
+    with before.applied(lm) if before else nullcontext():
         made = make(facts)
-    return patch + rebased(lm, made) if patch else made
+    return patch + (rebased(lm, made) if before else made) if patch else made
 
 
 def _right(lm: LM, pairs: Sequence[tuple[str, str]]) -> list[bool]:

@@ -1,0 +1,120 @@
+"""Facts beside the weights and edits in batches, on the bundled model, decided by free generation. make bench-memory
+
+    context      a memory of texts that is put before prompts that ask for one of its facts
+    grace        states that ask are recognised and replaced, all facts in one codebook
+    hybrid       facts of a codebook written into the weights by ROME; what took leaves the codebook
+    sequential   ROME in batches, each on the model with those before it, all edits asked again after each
+
+success: in the words given; unseen_phrasings: in all other phrasings; locality: other subjects of the relation, edited ones left out;
+other: other relations of the subject. Settings (reach, radius, block, token) were chosen on the tune split, the facts here are others.
+"""
+
+import argparse
+import tempfile
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+from _common import finish, note, table
+
+from suture.evaluation import observe, values
+from suture.facts import suite
+from suture.lm import LM
+from suture.memory import Memory, chosen_reach, consolidate
+from suture.memory.hybrid import serving
+from suture.methods.grace import grace
+from suture.methods.rome import rome
+from suture.patient.knowledge import rewrites
+from suture.patient.suites import keep
+from suture.patient.suites import suite as whole
+from suture.runs import Run
+from suture.sequence import Surgeon, begun, carried_out
+
+COLUMNS = ("success", "unseen_phrasings", "locality", "other", "perplexity")
+
+
+def row(lm: LM, items, texts, using=None) -> dict[str, float]:
+    """Measure some rewrites while something is in effect."""
+    edited = {item.fact.subject for item in items}
+    measures = suite([i.fact for i in items], [pair for i in items for pair in i.others], texts)
+    near = next(m for m in measures if m.name == "locality").cases
+    kept = [(p, a) for p, a in zip(near.prompts, near.answers) if not any(subject in p for subject in edited)]
+    near.prompts[:], near.answers[:] = [p for p, _ in kept], [a for _, a in kept]
+    with using or nullcontext():
+        found = values(observe(lm, measures), measures)
+    return {name: found[name] for name in COLUMNS}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--facts", type=int, default=24)
+    parser.add_argument("--hybrid", type=int, default=6)
+    parser.add_argument("--batches", type=int, default=5)
+    parser.add_argument("--size", type=int, default=5)
+    parser.add_argument("--cache", type=Path, default=Path("runs/statistics"))
+    args = parser.parse_args()
+    lm, items = LM.load("patient"), rewrites(args.facts)
+    facts = [item.fact for item in items]
+    texts = list(next(m for m in whole("report", 24) if m.name == "perplexity").cases)
+    write = partial(rome, lm, layer=1, token=-2, keep=keep(), statistics=args.cache)
+    tuning = rewrites(40, tuning=True)
+    reach = chosen_reach(lm, [i.fact for i in tuning], [p for i in tuning for p, _ in i.others])
+    result = {"facts": len(items), "reach": reach.plain()}
+    memory, book = Memory.of(lm, facts, reach=reach), grace(lm, facts, radius=0.6)
+    asked = [(p, i) for i, fact in enumerate(facts) for p in fact.paraphrases]
+    called = memory.called(lm, [p for p, _ in asked])
+    others = memory.called(lm, [p for i in items for p, _ in i.others])
+    result["scope"] = {
+        "recall": sum(own[-1:] == [i] for own, (_, i) in zip(called, asked)) / len(asked),
+        "false_alarms": sum(map(bool, others)) / len(others),
+    }
+    note(f"scope {result['scope']}")
+    narrow = grace(lm, facts, radius=0.6, split=True)
+    ways = {
+        "base": None,
+        "context": memory.attached(lm),
+        "grace": book.attached(lm),
+        "grace, split": narrow.attached(lm),
+    }
+    for name, using in ways.items():
+        result[name] = row(lm, items, texts, using)
+        note(f"{name} {result[name]}")
+    some = items[: args.hybrid]
+    made = consolidate(lm, grace(lm, [i.fact for i in some], radius=0.6), write)
+    result["hybrid"] = {
+        **row(lm, some, texts, serving(lm, made.patch, made.memory)),
+        "facts": len(some), "moved": len(made.moved), "kept": len(made.kept), "served": sum(made.served),
+    }  # fmt: skip
+    note(f"hybrid {result['hybrid']}")
+    written = rewrites(args.batches * args.size)
+    with tempfile.TemporaryDirectory() as folder, Run.begin("bench", ["bench"], {}, Path(folder)) as run:
+        surgeon = Surgeon(lm, rome, {"layer": 1, "token": -2, "keep": keep(), "statistics": args.cache}, texts)
+        course = begun(surgeon, "patient", "rome", {})
+        course = carried_out(
+            surgeon,
+            course,
+            [i.fact for i in written],
+            run,
+            size=args.size,
+            progress=lambda *step: note(f"sequential {step}"),
+        )
+        counts = [len(check.right) for check in course.checks if not check.complaints]
+        result["sequential"] = {
+            **row(lm, written[: max(counts, default=0)] or written, texts, course.patch.used(lm) if course.patch else None),
+            "holds": [sum(check.right.values()) / len(check.right) for check in course.checks],
+            "perplexities": [check.health.perplexity for check in course.checks],
+            "stopped": list(course.stopped),
+        }  # fmt: skip
+    rows = [
+        [name, *(f"{found[c]:.1%}" if c != "perplexity" else f"{found[c]:.3f}" for c in COLUMNS)]
+        for name, found in result.items()
+        if isinstance(found, dict) and "success" in found
+    ]
+    table(f"{len(items)} facts", ["", *COLUMNS], rows)
+    print("scope:", result["scope"], " hybrid moved/kept:", made and (len(made.moved), len(made.kept)))
+    print("sequential, edits that hold after each batch:", [f"{share:.0%}" for share in result["sequential"]["holds"]])
+    finish(result)
+
+
+if __name__ == "__main__":
+    main()
