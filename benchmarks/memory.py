@@ -5,8 +5,9 @@
     hybrid       facts of a codebook written into the weights by ROME; what took leaves the codebook
     sequential   ROME in batches, each on the model with those before it, all edits asked again after each
 
-success: in the words given; unseen_phrasings: in all other phrasings; locality: other subjects of the relation, edited ones left out;
-other: other relations of the subject. Settings (reach, radius, block, token) were chosen on the tune split, the facts here are others.
+success: in the words given; unseen_phrasings: in all other phrasings; locality: other subjects of the relation, edited ones
+left out; other: other relations of the subject. Settings (reach, radius, block, token) were chosen on the tune split, the facts
+here are others.
 """
 
 import argparse

@@ -8,8 +8,9 @@ from suture.ledger import Ledger
 from suture.lm import LM
 from suture.patch import Patch
 from suture.patient.knowledge import rewrites
+from suture.patient.suites import keep
 
-QUICK = ("--set", "token=-2", "--set", "steps=40", "--set", "prefixes=2", "--no-controls")
+QUICK = ("--set", "token=-2", "--set", "steps=40", "--set", "prefixes=1", "--set", "keep=keep.txt", "--no-controls")
 GRACE = ("--method", "grace", "--set", "radius=0.6", "--no-controls")
 
 
@@ -22,6 +23,12 @@ def record(item, **more):
 @pytest.fixture(scope="module")
 def items():
     return rewrites(10, tuning=True)
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path):
+    """Texts to keep: few, so that their keys are counted in a moment."""
+    (tmp_path / "keep.txt").write_text("\n".join(keep()[:120]), encoding="utf-8")
 
 
 @pytest.fixture
@@ -126,8 +133,8 @@ def test_one_fact(command, tmp_path, items):
     assert done.returncode == 0, done.stderr
     assert done.json["right"][0] is True
     assert len(done.json["texts"]) == 2
-    lost = command("fact", "patient", fact.prompt, fact.target, "--subject", fact.subject, "--set", "steps=1", "--set", "prefixes=0",
-                   "-o", "q.safetensors", cwd=tmp_path)  # fmt: skip
+    lost = command("fact", "patient", fact.prompt, fact.target, "--subject", fact.subject, "--set", "steps=1",
+                   "--set", "prefixes=0", "--set", "keep=keep.txt", "-o", "q.safetensors", cwd=tmp_path)  # fmt: skip
     assert lost.returncode == 4
     assert "does not say" in lost.stderr
 
