@@ -46,74 +46,82 @@ def row(lm: LM, items, texts, using=None) -> dict[str, float]:
     return {name: found[name] for name in COLUMNS}
 
 
+def beside(lm: LM, items, texts, result: dict) -> None:
+    """Facts served beside the weights: by texts put before prompts, and by a codebook."""
+    facts, tuning = [item.fact for item in items], rewrites(40, tuning=True)
+    reach = chosen_reach(lm, [i.fact for i in tuning], [p for i in tuning for p, _ in i.others])
+    memory = Memory.of(lm, facts, reach=reach)
+    asked = [(p, i) for i, fact in enumerate(facts) for p in fact.paraphrases]
+    called = memory.called(lm, [p for p, _ in asked])
+    others = memory.called(lm, [p for i in items for p, _ in i.others])
+    result["reach"] = reach.plain()
+    result["scope"] = {
+        "recall": sum(own[-1:] == [i] for own, (_, i) in zip(called, asked)) / len(asked),
+        "false_alarms": sum(map(bool, others)) / len(others),
+    }
+    note(f"reach {result['reach']}, scope {result['scope']}")
+    books = {
+        name: grace(lm, facts, radius=0.6, split=split) for name, split in (("grace", False), ("grace, split", True))
+    }
+    ways = {"base": None, "context": memory.attached(lm), **{name: book.attached(lm) for name, book in books.items()}}
+    for name, using in ways.items():
+        result[name] = row(lm, items, texts, using)
+        note(f"{name} {result[name]}")
+
+
+def hybrid(lm: LM, items, texts, result: dict, write) -> None:
+    """Facts of a codebook written into the weights."""
+    made = consolidate(lm, grace(lm, [item.fact for item in items], radius=0.6), write)
+    result["hybrid"] = {
+        **row(lm, items, texts, serving(lm, made.patch, made.memory)),
+        "facts": len(items), "moved": len(made.moved), "kept": len(made.kept), "served": sum(made.served),
+    }  # fmt: skip
+    note(f"hybrid {result['hybrid']}")
+
+
+def sequential(lm: LM, items, texts, result: dict, settings: dict, size: int) -> None:
+    """ROME in batches."""
+    with tempfile.TemporaryDirectory() as folder, Run.begin("bench", ["bench"], {}, Path(folder)) as run:
+        surgeon = Surgeon(lm, rome, settings, texts)
+        course = begun(surgeon, "patient", "rome", {})
+        told = [item.fact for item in items]
+        course = carried_out(surgeon, course, told, run, size=size, progress=lambda *step: note(f"sequential {step}"))
+    kept = max((len(check.right) for check in course.checks if not check.complaints), default=0)
+    result["sequential"] = {
+        **(row(lm, items[:kept], texts, course.patch.used(lm)) if course.patch else {}),
+        "holds": [sum(check.right.values()) / len(check.right) for check in course.checks],
+        "perplexities": [check.health.perplexity for check in course.checks],
+        "moved": [check.health.farthest for check in course.checks],
+        "stopped": list(course.stopped),
+    }  # fmt: skip
+    note(f"sequential {result['sequential']}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--parts", nargs="*", default=["beside", "hybrid", "sequential"])
     parser.add_argument("--facts", type=int, default=24)
     parser.add_argument("--hybrid", type=int, default=6)
     parser.add_argument("--batches", type=int, default=5)
     parser.add_argument("--size", type=int, default=5)
     parser.add_argument("--cache", type=Path, default=Path("runs/statistics"))
     args = parser.parse_args()
-    lm, items = LM.load("patient"), rewrites(args.facts)
-    facts = [item.fact for item in items]
+    lm, items = LM.load("patient"), rewrites(max(args.facts, args.batches * args.size))
     texts = list(next(m for m in whole("report", 24) if m.name == "perplexity").cases)
-    write = partial(rome, lm, layer=1, token=-2, keep=keep(), statistics=args.cache)
-    tuning = rewrites(40, tuning=True)
-    reach = chosen_reach(lm, [i.fact for i in tuning], [p for i in tuning for p, _ in i.others])
-    result = {"facts": len(items), "reach": reach.plain()}
-    memory, book = Memory.of(lm, facts, reach=reach), grace(lm, facts, radius=0.6)
-    asked = [(p, i) for i, fact in enumerate(facts) for p in fact.paraphrases]
-    called = memory.called(lm, [p for p, _ in asked])
-    others = memory.called(lm, [p for i in items for p, _ in i.others])
-    result["scope"] = {
-        "recall": sum(own[-1:] == [i] for own, (_, i) in zip(called, asked)) / len(asked),
-        "false_alarms": sum(map(bool, others)) / len(others),
-    }
-    note(f"scope {result['scope']}")
-    narrow = grace(lm, facts, radius=0.6, split=True)
-    ways = {
-        "base": None,
-        "context": memory.attached(lm),
-        "grace": book.attached(lm),
-        "grace, split": narrow.attached(lm),
-    }
-    for name, using in ways.items():
-        result[name] = row(lm, items, texts, using)
-        note(f"{name} {result[name]}")
-    some = items[: args.hybrid]
-    made = consolidate(lm, grace(lm, [i.fact for i in some], radius=0.6), write)
-    result["hybrid"] = {
-        **row(lm, some, texts, serving(lm, made.patch, made.memory)),
-        "facts": len(some), "moved": len(made.moved), "kept": len(made.kept), "served": sum(made.served),
-    }  # fmt: skip
-    note(f"hybrid {result['hybrid']}")
-    written = rewrites(args.batches * args.size)
-    with tempfile.TemporaryDirectory() as folder, Run.begin("bench", ["bench"], {}, Path(folder)) as run:
-        surgeon = Surgeon(lm, rome, {"layer": 1, "token": -2, "keep": keep(), "statistics": args.cache}, texts)
-        course = begun(surgeon, "patient", "rome", {})
-        course = carried_out(
-            surgeon,
-            course,
-            [i.fact for i in written],
-            run,
-            size=args.size,
-            progress=lambda *step: note(f"sequential {step}"),
-        )
-        counts = [len(check.right) for check in course.checks if not check.complaints]
-        result["sequential"] = {
-            **row(lm, written[: max(counts, default=0)] or written, texts, course.patch.used(lm) if course.patch else None),
-            "holds": [sum(check.right.values()) / len(check.right) for check in course.checks],
-            "perplexities": [check.health.perplexity for check in course.checks],
-            "stopped": list(course.stopped),
-        }  # fmt: skip
+    settings = {"layer": 1, "token": -2, "keep": keep(), "statistics": args.cache}
+    result = {"facts": args.facts}
+    if "beside" in args.parts:
+        beside(lm, items[: args.facts], texts, result)
+    if "hybrid" in args.parts:
+        hybrid(lm, items[: args.hybrid], texts, result, partial(rome, lm, **settings))
+    if "sequential" in args.parts:
+        sequential(lm, items[: args.batches * args.size], texts, result, settings, args.size)
     rows = [
         [name, *(f"{found[c]:.1%}" if c != "perplexity" else f"{found[c]:.3f}" for c in COLUMNS)]
         for name, found in result.items()
         if isinstance(found, dict) and "success" in found
     ]
-    table(f"{len(items)} facts", ["", *COLUMNS], rows)
-    print("scope:", result["scope"], " hybrid moved/kept:", made and (len(made.moved), len(made.kept)))
-    print("sequential, edits that hold after each batch:", [f"{share:.0%}" for share in result["sequential"]["holds"]])
+    table(f"{args.facts} facts (hybrid {args.hybrid}, sequential {args.batches} x {args.size})", ["", *COLUMNS], rows)
     finish(result)
 
 
