@@ -26,6 +26,7 @@ from . import (
     facts,
     fsck,
     locate,
+    memory,
     methods,
     plan,
     presets,
@@ -58,6 +59,7 @@ app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")
 app.command("fact")(fact.fact)
 app.command("facts")(facts.facts)
+app.add_typer(memory.app, name="memory")
 app.command("bake")(bake.bake)
 app.command("eval")(evaluate.evaluate)
 app.command("check")(check.check)
