@@ -21,6 +21,6 @@ def test_a_single_point_is_no_trouble():
 
 
 def test_bars_of_blocks_say_other_sizes_than_counts():
-    drawn = rows_per_layer({0: 0.0, 1: 12.345}, what="moved, % of its norm", title="How far")
+    drawn = rows_per_layer({0: 0.0, 1: 12.345}, what="moved, % of its norm", title="How far", name="moved")
     assert "block 1: 12.3 moved, % of its norm" in drawn
-    assert '<title id="how-far-title">How far</title>' in drawn
+    assert '<title id="moved-title">How far</title>' in drawn

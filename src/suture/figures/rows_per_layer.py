@@ -11,7 +11,11 @@ NUMBERED = 16  # with more blocks there is no room for each bar's number
 
 
 def rows_per_layer(
-    rows: Mapping[int, float], *, what: str = "chosen rows", title: str = "Chosen rows of each block"
+    rows: Mapping[int, float],
+    *,
+    what: str = "chosen rows",
+    title: str = "Chosen rows of each block",
+    name: str = "rows-per-layer",
 ) -> str:
     """Draw a number for each block, those with none included.
 
@@ -19,6 +23,7 @@ def rows_per_layer(
         rows: block -> number of chosen rows, or another size.
         what: the numbers are.
         title: of the picture.
+        name: of the picture, once on a page.
     """
     blocks = sorted(rows)
     x = Scale((blocks or [0])[0] - 0.5, (blocks or [0])[-1] + 0.5, LEFT, RIGHT)
@@ -33,7 +38,7 @@ def rows_per_layer(
         if len(blocks) <= NUMBERED:
             parts.append(text(x(block), y(count) - 3, _said(count), anchor="middle", colour="--fg", size=10))
     words = "; ".join(f"block {block}: {_said(rows[block])}" for block in blocks) or "No rows."
-    return picture(title, title, words, BOTTOM + 42, "".join(parts))
+    return picture(name, title, words, BOTTOM + 42, "".join(parts))
 
 
 def _said(count: float) -> str:

@@ -243,7 +243,7 @@ def _moved(report: Report) -> str:
     if not any(report.moved.values()):
         return ""
     shares = {block: 100 * share for block, share in report.moved.items()}
-    drawn = rows_per_layer(shares, what="moved, % of its norm", title="How far each block moved")
+    drawn = rows_per_layer(shares, what="moved, % of its norm", title="How far each block moved", name="moved")
     return _figure(
         "How far each block moved", drawn, "Norm of the change of the changed matrices, as a share of theirs."
     )
