@@ -11,6 +11,7 @@ from suture.patient.knowledge import rewrites
 from suture.patient.suites import keep
 
 QUICK = ("--set", "token=-2", "--set", "steps=40", "--set", "prefixes=1", "--set", "keep=keep.txt", "--no-controls")
+STORY = ("--set", "token=-2", "--set", "steps=40", "--set", "prefixes=2", "--limits", "perplexity=1", "--no-controls")
 GRACE = ("--method", "grace", "--set", "radius=0.6", "--no-controls")
 
 
@@ -43,7 +44,7 @@ def ten(items, tmp_path):
 
 
 def test_from_ten_facts_with_four_bad_ones_to_a_verified_patch(command, tmp_path, ten, patient):
-    done = command("facts", "patient", "facts.jsonl", *QUICK, "-o", "out", cwd=tmp_path)
+    done = command("facts", "patient", "facts.jsonl", *STORY, "-o", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert f"facts.jsonl, line 3, column {ten}: not JSON" in done.stderr
     assert "facts.jsonl, line 6, target: no text" in done.stderr
@@ -52,7 +53,7 @@ def test_from_ten_facts_with_four_bad_ones_to_a_verified_patch(command, tmp_path
     assert not (tmp_path / "out").exists()
 
     done = command(
-        "facts", "patient", "facts.jsonl", *QUICK, "-o", "out", "--skip-bad", "--batch", "3", "--json", cwd=tmp_path
+        "facts", "patient", "facts.jsonl", *STORY, "-o", "out", "--skip-bad", "--batch", "3", "--json", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     found = done.json
@@ -72,7 +73,7 @@ def test_from_ten_facts_with_four_bad_ones_to_a_verified_patch(command, tmp_path
 
     before = (tmp_path / "out" / "patch.safetensors").read_bytes()
     again = command(
-        "facts", "patient", "facts.jsonl", *QUICK, "-o", "out", "--skip-bad", "--batch", "3", "--json", cwd=tmp_path
+        "facts", "patient", "facts.jsonl", *STORY, "-o", "out", "--skip-bad", "--batch", "3", "--json", cwd=tmp_path
     )
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "out" / "patch.safetensors").read_bytes() == before
