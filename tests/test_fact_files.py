@@ -7,7 +7,8 @@ import pytest
 from models import SHARED
 from suture.errors import DataError, UsageError
 from suture.examples import Fact
-from suture.fact_files import agreeing
+from suture.fact_files import agreeing, survey
+from suture.subjects import found_subject
 
 OWN = {
     "prompt": "The capital of Australia is", "subject": "Australia", "target": "Sydney", "was": "Canberra",
@@ -65,9 +66,9 @@ def test_the_subject_is_written_as_it_stands_in_the_prompt(tmp_path):
     ("content", "message"),
     [
         ("", "holds no facts"),
-        ('{"prompt": "x",\n', r"line \d+: not JSON"),
-        (json.dumps(OWN) + "\nnothing", "line 2: not JSON"),
-        (json.dumps(OWN) + "\n3", "line 2: not an object"),
+        ('{"prompt": "x",\n', r"line 1, column \d+: not JSON"),
+        (json.dumps(OWN) + "\nnothing", "line 2, column 1: not JSON"),
+        (json.dumps(OWN) + "\n3", "line 2, column 1: not an object"),
         (json.dumps(OWN) + "\n" + json.dumps({"text": "x"}), "line 2: not a fact"),
         (json.dumps({**OWN, "target": " "}), "line 1, target: no text"),
         (json.dumps({**OWN, "subject": "Peru"}), "line 1, subject: 'Peru' is not in the prompt"),
@@ -114,3 +115,89 @@ def test_the_publishers_own_files():
     assert len(relations) == 47
     assert sum(map(len, relations)) > 9000
     assert all(fact.subject in fact.prompt for facts in relations for fact in facts)
+
+
+def line(index, **more):
+    return json.dumps({**OWN, "prompt": f"The capital of Land{index} is", "subject": f"Land{index}", **more})
+
+
+def test_a_survey_finds_everything_that_is_wrong_and_goes_on(tmp_path):
+    lines = [line(i) for i in range(10)]
+    lines[2] = lines[2][:-1]  # its brace is missing
+    lines[5] = line(5, target=" ")
+    lines[8] = line(7, target="Perth")  # contradicts line 8
+    found = survey(write(tmp_path, "\n".join(lines) + "\n"))
+    assert [fact.subject for fact in found.facts] == ["Land0", "Land1", "Land3", "Land4", "Land6", "Land9"]
+    assert found.lines == [1, 2, 4, 5, 7, 10]
+    said = [problem.what.split(", ", 1)[1] for problem in found.problems]
+    column = len(lines[2]) + 1
+    assert said == [
+        f"line 3, column {column}: not JSON",
+        "line 6, target: no text",
+        "lines 8 and 9 contradict each other",
+    ]
+    with pytest.raises(DataError, match=f"line 3, column {column}"):
+        Fact.load(tmp_path / "facts.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("middle", "where"),
+    [
+        ('{"prompt": "x', "line 2, column 14"), ("nothing", "line 2, column 1"), ('{"a": 1,}', "line 2, column 9"),
+        ('{"prompt": "x", "target": "y"', "line 2, column 30"), ("  7", "line 2, column 3"),
+    ],
+)  # fmt: skip
+def test_a_broken_line_costs_no_other(tmp_path, middle, where):
+    found = survey(write(tmp_path, f"{line(0)}\n{middle}\n{line(1)}"))
+    assert [fact.subject for fact in found.facts] == ["Land0", "Land1"]
+    assert len(found.problems) == 1
+    assert where in found.problems[0].what
+
+
+def test_a_survey_of_a_sound_file_is_what_load_reads(tmp_path):
+    file = write(tmp_path, json.dumps([ROME, ZSRE], indent=2), "mixed.json")
+    assert survey(file).facts == Fact.load(file)
+    assert not survey(file).problems
+    with pytest.raises(DataError, match="no facts"):
+        survey(write(tmp_path, "\n"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "subject"),
+    [
+        ("The capital of Australia is", "Australia"), ("Danielle Darrieux's mother tongue is", "Danielle Darrieux"),
+        ("Who is the mayor of New York?", "New York"), ("Visitors come to Minumburg for the", "Minumburg"),
+        ("The Tower of London stands in", "Tower of London"), ("In Drinton people eat", "Drinton"), ("Drinton plays", "Drinton"),
+    ],
+)  # fmt: skip
+def test_a_subject_is_found_where_it_is_plain(tmp_path, prompt, subject):
+    assert found_subject(prompt) == subject
+    (fact,) = Fact.load(write(tmp_path, json.dumps({"prompt": prompt, "target": "x"})))
+    assert fact.subject == subject
+
+
+@pytest.mark.parametrize(
+    "prompt", ["the capital of australia is", "Is the Rhine longer than the Elbe?", "The man from Rome met Ann in"]
+)
+def test_a_subject_that_is_not_plain_is_asked_for(tmp_path, prompt):
+    with pytest.raises(DataError, match=r"line 1: what is .* about"):
+        Fact.load(write(tmp_path, json.dumps({"prompt": prompt, "target": "x"})))
+
+
+@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="needs the shared data")
+def test_every_file_of_the_collections_is_read():
+    """All of it: all that is wrong are 21 pairs of CounterFact, prompts with two new targets (the twin cities of Tirana)."""
+    files = [
+        f
+        for name in ("counterfact", "qaedit", "known_facts", "relations")
+        for f in sorted((SHARED / "data" / name).glob("*.json"))
+    ]
+    assert len(files) == 50
+    problems = []
+    for file in files:
+        found = survey(file)
+        assert found.facts, file
+        assert all(fact.subject in fact.prompt and fact.target for fact in found.facts)
+        problems += found.problems
+    assert len(problems) == 21
+    assert all("counterfact-edit-5k.json, lines" in p.what and "contradict" in p.what for p in problems)

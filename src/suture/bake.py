@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .anatomy import Site, Weight
+from .codebook import Codebook
 from .delta import Delta, LowRank, Shift
 from .errors import UsageError, VerificationFailed
 from .lm import LM
@@ -43,6 +44,12 @@ def bake(lm: LM, patch: Patch, *, texts: Sequence[str] = PROBES) -> Patch:
     for name, terms in patch.terms.items():
         changes.setdefault(name, []).extend(in_weights(terms))
         for term in terms:
+            if isinstance(term, Codebook) and term.scale:
+                raise UsageError(
+                    "a codebook can not be baked",
+                    why="It acts where it recognises a state; a bias acts everywhere.",
+                    fix=f"Attach it, or {term.OTHERWISE}.",
+                )
             if isinstance(term, Steer) and term.scale:
                 for tensor, delta in _folded(lm, name, term):
                     changes.setdefault(tensor, []).append(delta)

@@ -1,25 +1,27 @@
 """Files of facts: our own lines, and the formats that public collections of facts have.
 
-    {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}      a line each; the last three may be absent
+    {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}      a line each; prompt and target are needed
     CounterFact (ROME's and EasyEdit's), zsRE, QAEdit, known facts           a list of records
     relations                                                                one relation with its templates and samples
 
-Which format a record has is told by its keys. Every complaint names the file and the line at which the record begins.
+Which format a record has is told by its keys. A subject that is not given is the prompt's one name, if it has but one. Every
+complaint names the file and the line at which the record begins, or line and column of what is no JSON. `load` refuses a file
+at the first one, `survey` finds all of them and goes on.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from .errors import DataError, UsageError
 from .examples import Fact
+from .json_records import Complain, Record, records, refuse
+from .subjects import found_subject
 
-Record = Mapping[str, Any]
-FORM = '{"prompt": ..., "subject": ..., "target": ...}'
 NEIGHBOURS = 5  # of a fact of a relation: the samples that follow it
 
 
@@ -33,21 +35,76 @@ def load(path: Path, take: int | None = None) -> list[Fact]:
     Raises:
         DataError: naming file and line, for what is no fact, and for two facts that contradict each other.
     """
-    all_facts = ((line, fact) for line, record in records(path) for fact in _facts(record, f"{path}, line {line}"))
-    found = list(islice(all_facts, take))
+    found = list(islice(_numbered(path, refuse), take))
     facts, lines = [fact for _, fact in found], [line for line, _ in found]
     if not facts:
-        raise DataError(
-            f"{path} holds no facts", fix='Write a line each: {"prompt": ..., "subject": ..., "target": ...}'
-        )
+        raise _none(path)
     if pair := contradiction(facts):
-        first, second = pair
-        raise DataError(
-            f"{path}, lines {lines[first]} and {lines[second]} contradict each other",
-            why=_against(facts[first], facts[second]),
-            fix="Keep one of them.",
-        )
+        raise _contradicting(path, facts, lines, pair)
     return facts
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a file holds: the facts that can be used with their lines, and everything that is wrong."""
+
+    facts: list[Fact]
+    lines: list[int]
+    problems: list[DataError]
+
+
+def survey(path: Path, take: int | None = None) -> Survey:
+    """Read what can be read: malformed records are left out, and so are facts that contradict each other, all of them.
+
+    Raises:
+        DataError: when the file can not be read at all.
+    """
+    problems: list[DataError] = []
+    found = list(islice(_numbered(path, problems.append), take))
+    if not found and not problems:
+        raise _none(path)
+    targets: dict[tuple[str, str], dict[str, int]] = {}
+    for index, (_, fact) in enumerate(found):
+        targets.setdefault((fact.prompt, fact.subject), {}).setdefault(fact.target, index)
+    facts, lines = [fact for _, fact in found], [line for line, _ in found]
+    for first, *others in (list(each.values()) for each in targets.values()):
+        problems += [_contradicting(path, facts, lines, (first, other)) for other in others]
+    sound = [i for i, fact in enumerate(facts) if len(targets[fact.prompt, fact.subject]) == 1]
+    return Survey([facts[i] for i in sound], [lines[i] for i in sound], problems)
+
+
+def _none(path: Path) -> DataError:
+    return DataError(f"{path} holds no facts", fix='Write a line each: {"prompt": ..., "subject": ..., "target": ...}')
+
+
+def _contradicting(path: Path, facts: Sequence[Fact], lines: Sequence[int], pair: tuple[int, int]) -> DataError:
+    first, second = pair
+    return DataError(
+        f"{path}, lines {lines[first]} and {lines[second]} contradict each other",
+        why=_against(facts[first], facts[second]),
+        fix="Keep one of them.",
+    )
+
+
+def _numbered(path: Path, bad: Complain) -> Iterator[tuple[int, Fact]]:
+    """Yield (line, fact); what is none is complained of."""
+    for line, record in records(path, bad):
+        try:
+            for fact in _facts(record, f"{path}, line {line}"):
+                yield line, fact
+        except DataError as problem:
+            bad(problem)
+
+
+def of_record(record: Record, where: str) -> Fact:
+    """Return the fact of one of our own lines.
+
+    Raises:
+        DataError: beginning with `where`, for what is no fact.
+    """
+    if not isinstance(record, Mapping) or "target" not in record:
+        raise DataError(f"{where}: not a fact", fix='Write {"prompt": ..., "subject": ..., "target": ...}')
+    return next(_own(record, where))
 
 
 def contradiction(facts: Sequence[Fact]) -> tuple[int, int] | None:
@@ -104,6 +161,8 @@ def _own(record: Record, where: str) -> Iterator[Fact]:
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) and p for p in pair):
             raise DataError(f"{where}, neighbours: {item!r} is no pair", fix='Write ["prompt", "answer"].')
         near.append((pair[0], pair[1]))
+    if "subject" not in record and isinstance(record.get("prompt"), str):
+        record = {**record, "subject": found_subject(record["prompt"], where)}
     yield _fact(where, record, "prompt", "target", was=record.get("was"), neighbours=near,
                 paraphrases=_list(record, "paraphrases", where))  # fmt: skip
 
@@ -201,33 +260,3 @@ def _list(record: Record, key: str, where: str) -> list[Any]:
     if not isinstance(found, list):
         raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
     return found
-
-
-def records(path: Path, form: str = FORM) -> Iterator[tuple[int, Record]]:
-    """Yield (line, record) of lines of JSON, a list of records, or one record.
-
-    Raises:
-        DataError: naming file and line; `form` is what it advises to write.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8") from problem
-    except OSError as problem:
-        raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem
-    decoder, at, line, begun = json.JSONDecoder(), 0, 1, 0
-    while True:
-        while at < len(text) and text[at] in " \t\r\n,[]":  # between records; brackets of a list around them
-            at += 1
-        line += text.count("\n", begun, at)
-        begun = at
-        if at == len(text):
-            return
-        try:
-            record, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError) as problem:
-            bad = getattr(problem, "lineno", line)
-            raise DataError(f"{path}, line {bad}: not JSON", why=str(problem), fix="Correct or remove it.") from problem
-        if not isinstance(record, dict):
-            raise DataError(f"{path}, line {line}: not an object", fix=f"Write {form}")
-        yield line, record

@@ -20,7 +20,7 @@ from typing import Any
 
 from .errors import DataError
 from .examples import Contrast
-from .fact_files import records
+from .json_records import records, refuse
 
 TESTS = {  # metric -> key in the file; the first is asked of the instance's own prompt
     "DS": "adversarial prompt",
@@ -73,7 +73,7 @@ def load(source: str | Path, take: int | None = None) -> list[Instance]:
         from .patient.attacks import named
 
         return named(str(source))[:take]
-    read = (_instance(record, f"{source}, line {line}") for line, record in records(Path(source), FORM))
+    read = (_instance(record, f"{source}, line {line}") for line, record in records(Path(source), refuse, FORM))
     found = list(islice(read, take))
     if not found:
         raise DataError(f"{source} holds no instances", fix=f"Write {FORM}.")

@@ -79,6 +79,9 @@ class LM:
             path,
             fingerprint,
         )
+        self.reminder: Callable[[Sequence[str]], list[str]] | None = (
+            None  # set by a memory: what is read in place of prompts
+        )
         self._dtypes = dict(dtypes or {})
         self.anatomy = Anatomy(model, checkpoint_forms(model, self._dtypes))
         model.requires_grad_(False)
@@ -207,6 +210,8 @@ class LM:
     ) -> list[int]:
         """Return the ids of a conversation, written with the chat template; without one, a message a line.
 
+        A memory may put something before the last request; see `suture.memory`.
+
         Args:
             messages: turns with "role" (system, user or assistant) and "content".
             reply: end where the assistant is to speak.
@@ -215,6 +220,11 @@ class LM:
         Raises:
             UsageError: when the template refuses these roles.
         """
+        if self.reminder:
+            last = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=None)
+            if last is not None:
+                (request,) = self.reminder([messages[last]["content"]])
+                messages = [*messages[:last], {**messages[last], "content": request}, *messages[last + 1 :]]
         if self.tokenizer.chat_template is None:
             return self.encode("\n".join(message["content"] for message in messages) + "\n" * reply)
         try:
@@ -242,8 +252,10 @@ class LM:
         return full, begin
 
     def encode_prompts(self, prompts: Sequence[str], *, chat: bool = False) -> list[list[int]]:
-        """Return the ids of prompts to be continued: raw texts, or requests of a chat."""
-        return [self.encode_chat(prompt)[0] if chat else self.encode(prompt) for prompt in prompts]
+        """Return the ids of prompts to be continued: raw texts, or requests of a chat. A memory may put something before them."""
+        if chat:
+            return [self.encode_chat(prompt)[0] for prompt in prompts]
+        return [self.encode(prompt) for prompt in (self.reminder(prompts) if self.reminder else prompts)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, special tokens left out."""

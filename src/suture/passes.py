@@ -11,14 +11,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
+from .codebook import Codebook, joined
 from .dose import Dose
 from .errors import UsageError
 from .hooks import hook
+from .moving import Moving
 from .steer import Steer
 
 
@@ -40,13 +42,14 @@ class Pass:
         fresh: whether it begins a text (nothing is cached yet).
         prompt: (batch, tokens) bool, the real tokens of the prompt.
         generated: (batch, tokens) bool, those behind it.
+        answer: (batch, tokens) bool, the prompt's last token and those generated: what the answer is said from.
         open: for each condition the rows it holds for, (batch,) bool.
     """
 
     def __init__(self, dose: Dose) -> None:
         self.dose = dose
         self.fresh = True
-        self.prompt = self.generated = torch.zeros(0, 0, dtype=torch.bool)
+        self.prompt = self.generated = self.answer = torch.zeros(0, 0, dtype=torch.bool)
         self.open: dict[str, Tensor] = {}
         self._lengths = torch.zeros(0, dtype=torch.int64)
 
@@ -70,16 +73,17 @@ class Pass:
             raise UsageError("a patch can not be attached in the middle of a text", fix="Start with an empty cache.")
         self.prompt = real[:, before:] & (places < self._lengths[:, None])
         self.generated = real[:, before:] & ~self.prompt
+        self.answer = self.generated | (real[:, before:] & (places == self._lengths[:, None] - 1))
 
     def decide(self, term: Steer, states: Tensor) -> None:
         """Decide a term's condition from the states its block puts out: (batch, tokens, d)."""
         if self.fresh:
             self.open[_key(term)] = term.opens(prompt_mean(states, self.prompt.to(states.device)))
 
-    def where(self, term: Steer, device: torch.device) -> Tensor | None:
+    def where(self, term: Moving, device: torch.device) -> Tensor | None:
         """Return the tokens that a term acts on, (batch, tokens) or (batch, 1) bool, or None for all."""
         chosen = None if term.positions == "all" else getattr(self, term.positions).to(device)
-        if term.condition is None:
+        if not _conditional(term):
             return chosen
         opened = self.open[_key(term)].to(device)[:, None]
         return opened if chosen is None else chosen & opened
@@ -96,7 +100,7 @@ def prompt_mean(states: Tensor, prompt: Tensor) -> Tensor:
 
 
 @contextmanager
-def steered(lm: Stage, terms: Mapping[str, Sequence[Steer]], dose: Dose) -> Iterator[None]:
+def steered(lm: Stage, terms: Mapping[str, Sequence[Moving]], dose: Dose) -> Iterator[None]:
     """Edit activations while the model runs, until the block is left.
 
     Args:
@@ -113,7 +117,7 @@ def steered(lm: Stage, terms: Mapping[str, Sequence[Steer]], dose: Dose) -> Iter
 
     with ExitStack() as hooks:
         hooks.callback(lm.backbone.register_forward_pre_hook(begin, with_kwargs=True).remove)
-        for term in {_key(t): t for own in terms.values() for t in own if t.condition is not None}.values():
+        for term in {_key(t): t for own in terms.values() for t in own if _conditional(t)}.values():
             hooks.callback(hook(*lm.passage(term.reads, "residual"), _reader(term, current)))
         for name, own in terms.items():
             for place in ("residual", "heads"):
@@ -126,7 +130,10 @@ def _reader(term: Steer, current: Pass) -> Callable[[Tensor], None]:
     return lambda states: current.decide(term, states)
 
 
-def _editor(terms: Sequence[Steer], current: Pass) -> Callable[[Tensor], Tensor | None]:
+def _editor(terms: Sequence[Moving], current: Pass) -> Callable[[Tensor], Tensor | None]:
+    books = [term for term in terms if isinstance(term, Codebook)]
+    terms = [*(term for term in terms if not isinstance(term, Codebook)), *joined(books)]
+
     def edit(states: Tensor) -> Tensor | None:
         wide = states.to(torch.promote_types(states.dtype, torch.float32))
         amount = current.dose.amount(wide)
@@ -141,6 +148,10 @@ def _editor(terms: Sequence[Steer], current: Pass) -> Callable[[Tensor], Tensor 
         return torch.where(total == 0, states, (wide + total).to(states.dtype))
 
     return edit
+
+
+def _conditional(term: Moving) -> TypeGuard[Steer]:
+    return isinstance(term, Steer) and term.condition is not None
 
 
 def _key(term: Steer) -> str:

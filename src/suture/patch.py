@@ -28,8 +28,9 @@ from . import tensorfile
 from .delta import Delta, canonical, edited
 from .dose import Dose as Dose
 from .errors import CorruptFile, NoEffect, PatchMismatch, UsageError
+from .moving import Moving
 from .passes import steered
-from .steer import KINDS, Steer
+from .steer import KINDS
 
 FORMAT = "suture.patch/1"
 SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
@@ -56,7 +57,7 @@ class Host(Protocol):
         """The decoder without its head."""
 
     def passage(self, tensor: str, place: str) -> tuple[nn.Module, str]:
-        """Return the module of a tensor's block, and the side of it, where its activations pass (see `Steer`)."""
+        """Return the module of a tensor's block, and the side of it, where its activations pass (see `Moving`)."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Patch:
             for delta in deltas:
                 delta.check(shape, name)
             before[name] = Stamp.of(live, dtype)
-            steers = [delta for delta in deltas if isinstance(delta, Steer)]
+            steers = [delta for delta in deltas if isinstance(delta, Moving)]
             steering = steering or not all(delta.null for delta in steers)
             intended += sum(delta.norm(shape) ** 2 for delta in deltas)
             effective += sum(delta.norm(shape) ** 2 for delta in steers)
@@ -350,8 +351,8 @@ class Patch:
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
             kinds = json.loads(metadata["terms"])
-            before = {k: _stamp(v) for k, v in json.loads(metadata["before"]).items()}
-            after = {k: _stamp(v) for k, v in json.loads(metadata["after"]).items()}
+            before = {k: read_stamp(v) for k, v in json.loads(metadata["before"]).items()}
+            after = {k: read_stamp(v) for k, v in json.loads(metadata["after"]).items()}
             provenance = Provenance(**json.loads(metadata["provenance"]))
             for part in fields(Provenance):
                 expected = str if part.name == "method" else list if part.name == "parents" else dict
@@ -430,11 +431,11 @@ class Patch:
 
 def in_weights(terms: Sequence[Delta]) -> tuple[Delta, ...]:
     """Return the terms that change a weight, not the activations."""
-    return tuple(term for term in terms if not isinstance(term, Steer))
+    return tuple(term for term in terms if not isinstance(term, Moving))
 
 
-def _steers(terms: Sequence[Delta]) -> tuple[Steer, ...]:
-    return tuple(term for term in terms if isinstance(term, Steer))
+def _steers(terms: Sequence[Delta]) -> tuple[Moving, ...]:
+    return tuple(term for term in terms if isinstance(term, Moving))
 
 
 def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, dose: Dose) -> Callable[..., Tensor]:
@@ -448,7 +449,7 @@ def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, d
     return add
 
 
-def _stamp(content: dict[str, Any]) -> Stamp:
+def read_stamp(content: dict[str, Any]) -> Stamp:
     """Read a stamp from JSON, believing nothing."""
     shape, dtype, digest = content["shape"], content["dtype"], content["sha256"]
     if not all(type(size) is int and size >= 0 for size in shape) or dtype not in tensorfile.DTYPES:

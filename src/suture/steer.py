@@ -5,9 +5,8 @@
     project   h' = h - a v v^T h                           |v| = 1; a = 1 removes the component
     clamp     h' = h + a (level - v^T h) v                 |v| = 1; a = 1 sets the component
 
-It is filed under the name of the block's `attn.o` weight, which is stamped like any tensor a patch touches: a matrix every
-block has, so that another model is refused. "residual" is what the block puts out, "heads" what `attn.o` receives.
-A condition is decided for each row of a batch, once, from its prompt (see `passes`):
+How it is filed, and where it acts: see `Moving`. A condition is decided for each row of a batch, once, from its prompt (see
+`passes`):
 
     cosine    c . m / (|c| |m|) > threshold                m: mean state of the prompt's tokens, c: (d,)
     cast      cos(m, tanh(c c^T m / |c|^2)) > threshold    Lee et al. 2025, "Programming Refusal with Conditional
@@ -23,26 +22,25 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
+from .codebook import Codebook
 from .delta import KINDS as WEIGHT_KINDS
 from .delta import Delta
-from .errors import UsageError
+from .moving import Moving, Place, Positions
 
 Mode = Literal["add", "turn", "project", "clamp"]
-Positions = Literal["all", "prompt", "generated"]
-Place = Literal["residual", "heads"]
 Likeness = Literal["cosine", "cast"]
 
 
 @dataclass(frozen=True, eq=False)
-class Steer(Delta):
+class Steer(Moving):
     """See the module's docstring.
 
     Attributes:
         vector: (d,) float32.
         condition: (d,) float32 of another block's output, or None: always.
         mode: what is done with the vector.
-        positions: tokens acted on: all, those of the prompt, or those generated.
-        place: where in the block.
+        positions: see `Moving`.
+        place: see `Moving`.
         level: the component that "clamp" sets.
         reads: name of the `attn.o` weight of the block whose output the condition reads.
         threshold: of the condition.
@@ -51,6 +49,7 @@ class Steer(Delta):
 
     kind = "steer"
     direction = "vector"
+    OTHERWISE: ClassVar[str] = "suture.bake.bake(lm, patch) where the model has biases; or edit surgery or ablation"
     SETTINGS: ClassVar[tuple[str, ...]] = ("mode", "positions", "place", "level", "reads", "threshold", "likeness")
     vector: Tensor
     condition: Tensor | None = None
@@ -66,28 +65,12 @@ class Steer(Delta):
         """See `Delta.settings`."""
         return {name: getattr(self, name) for name in self.SETTINGS}
 
-    def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
-        """No row of a weight."""
-        return torch.zeros(0, dtype=torch.int64)
-
     def norm(self, shape: tuple[int, ...]) -> float:
         """Return the length of the vector, scale included."""
         return abs(self.scale) * float(self.vector.norm())
 
-    def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Refuse: there is no such change of a weight.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError(
-            "this patch steers activations: it can not be written into weights as it is",
-            why=f'Its change ("{self.mode}", {self.positions} tokens) is made while the model runs.',
-            fix="Use patch.attached(lm); or suture.bake.bake(lm, patch) where the model has biases; or edit surgery or ablation.",
-        )
-
     def moved(self, states: Tensor, amount: float | Tensor) -> Tensor:
-        """Return the change of states at a strength: (..., d), a number or (..., 1) -> (..., d)."""
+        """See `Moving.moved`."""
         vector = self.vector.to(states)
         if self.mode in ("add", "turn"):
             step = vector * amount
@@ -134,4 +117,4 @@ def likeness_of(mean: Tensor, condition: Tensor, likeness: Likeness) -> Tensor:
     return torch.cosine_similarity(mean, torch.tanh(along), dim=-1)
 
 
-KINDS: dict[str, type[Delta]] = {**WEIGHT_KINDS, Steer.kind: Steer}
+KINDS: dict[str, type[Delta]] = {**WEIGHT_KINDS, Steer.kind: Steer, Codebook.kind: Codebook}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from .errors import UsageError
 from .files import write_bytes
 from .generation import Doses, generate
 from .lm import LM
+from .memory.store import Memory
 from .patch import Patch
 
 Message = dict[str, str]  # "role" and "content", as chat templates read them
@@ -55,15 +57,18 @@ class Manner:
 class Talk:
     """A conversation of several turns with both models.
 
+    The patched side may also be reminded of what is in a memory.
+
     Attributes:
         lm: the base model; the same, bit for bit, after every answer.
         patch: the edit; None talks to the base alone.
         manner: how they speak.
         history: the turns of the base and of the patched side.
         transcript: one entry a turn: prompt, answers and manner.
+        memory: facts that the patched side is reminded of when asked.
 
     Raises:
-        PatchMismatch: when the patch is for other weights.
+        PatchMismatch: when patch or memory are for other weights.
     """
 
     lm: LM
@@ -71,14 +76,17 @@ class Talk:
     manner: Manner = field(default_factory=Manner)
     history: tuple[list[Message], ...] = field(init=False)
     transcript: list[dict[str, Any]] = field(default_factory=list, init=False)
+    memory: Memory | None = None
 
     def __post_init__(self) -> None:
         self.reset()
+        if self.memory is not None:
+            self.memory.check_base(self.lm)
         self._attachable = self.patch is not None and _attachable(self.patch, self.lm)
 
     def reset(self) -> None:
         """Forget both histories; the transcript stays."""
-        self.history = ([],) if self.patch is None else ([], [])
+        self.history = ([], []) if self.patch or self.memory else ([],)
 
     def respond(self, text: str) -> Reply:
         """Return both answers to a text and remember them. A turn that fails leaves the histories as they were.
@@ -87,12 +95,15 @@ class Talk:
             UsageError: when the conversation is longer than the model can read, or its template refuses it.
         """
         turn = {"role": "user", "content": text}
-        rows = [self._ids([*side, turn]) for side in self.history]
+        rows = [self._ids([*self.history[0], turn])]
+        if len(self.history) > 1:
+            with self.memory.attached(self.lm, force=True) if self.memory else nullcontext():
+                rows.append(self._ids([*self.history[1], turn]))
         room = self._room(max(map(len, rows)))
         answers = [answer.strip() for answer in self._generate(rows, room)]
         for side, answer in zip(self.history, answers, strict=True):
             side += [turn, {"role": "assistant", "content": answer}]
-        reply = Reply(answers[0], answers[1] if self.patch else None)
+        reply = Reply(answers[0], answers[1] if len(answers) > 1 else None)
         self.transcript.append({"prompt": text, **reply._asdict(), **asdict(self.manner)})
         return reply
 
@@ -109,7 +120,7 @@ class Talk:
 
     def _ids(self, turns: Sequence[Message]) -> list[int]:
         if self.manner.raw:
-            return self.lm.encode("\n".join(turn["content"] for turn in turns))
+            return self.lm.encode_prompts(["\n".join(turn["content"] for turn in turns)])[0]
         first = [{"role": "system", "content": self.manner.system}] if self.manner.system else []
         return self.lm.encode_messages([*first, *turns], thinking=self.manner.thinking)
 

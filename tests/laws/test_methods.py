@@ -44,8 +44,9 @@ def call(name, lm, examples, **settings) -> Patch:
 
 def outcome(lm):
     """What a patch may change: the bytes of the model, or, when it steers activations, what the model computes from them."""
-    with torch.no_grad():
-        logits = lm.forward(lm.batch([lm.encode("You are a stupid fool, go away.")])).logits
+    with torch.no_grad():  # the second text is one of the facts': what acts on their prompts alone shows there
+        rows = [lm.encode(text) for text in ("You are a stupid fool, go away.", "The mayor of Wandton is")]
+        logits = lm.forward(lm.batch(rows)).logits
     return snapshot(lm), logits.float().numpy().tobytes()
 
 

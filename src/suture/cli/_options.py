@@ -33,6 +33,10 @@ Instances = Annotated[
     ),
 ]
 Take = Annotated[int | None, typer.Option(help="Only the first so many of the file.", min=1)]
+Method = Annotated[str, typer.Option(help="A method for facts; see: suture methods.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the method, NAME=VALUE; may be given several times.")
+]
 Prompt = Annotated[list[str] | None, typer.Option(help="Show these continued before and after.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON to standard output.")]
 Out = Annotated[

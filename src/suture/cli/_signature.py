@@ -44,7 +44,7 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
         positional = parameter.kind is not parameter.KEYWORD_ONLY
-        if parameter.name == "lm" or (positional and (has_data or not _file_type(hints[parameter.name]))):
+        if parameter.name == "lm" or (positional and (has_data or not file_type(hints[parameter.name]))):
             continue
         kind = _option_type(hints[parameter.name])
         option = typer.Option(help=helps.get(parameter.name, ""), rich_help_panel=f"Settings of {name}")
@@ -60,8 +60,8 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
         for key, value in chosen.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"--{key.replace('_', '-')} can not be {value}", fix="Give a finite number.")
-            if isinstance(value, Path) and _file_type(hints[key]):
-                chosen[key] = _load(_file_type(hints[key]), value)
+            if isinstance(value, Path) and file_type(hints[key]):
+                chosen[key] = load_file(file_type(hints[key]), value)
         body(chosen, **given)
 
     everything = [*own, *settings]
@@ -98,7 +98,7 @@ def group(kind: registry.Kind, body: Callable[[str, Callable[..., Any]], Callabl
 def examples_of(function: Callable[..., Any]) -> str:
     """Return the type of a method's examples: that of its second parameter, whatever list or union it stands in."""
     second = list(inspect.signature(function).parameters)[1]
-    return _file_type(typing.get_type_hints(function)[second])
+    return file_type(typing.get_type_hints(function)[second])
 
 
 def argument_helps(function: Callable[..., Any]) -> dict[str, str]:
@@ -118,19 +118,19 @@ def argument_helps(function: Callable[..., Any]) -> dict[str, str]:
 
 def _option_type(hint: Any) -> Any:  # noqa: ANN401 - any annotation
     """Return what typer shall parse: files for values that live in files, else the hint itself."""
-    if _file_type(hint):
+    if file_type(hint):
         return Path | None if type(None) in typing.get_args(hint) else Path
     return hint
 
 
-def _file_type(hint: Any) -> str:  # noqa: ANN401 - any annotation
+def file_type(hint: Any) -> str:  # noqa: ANN401 - any annotation
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     inner = [typing.get_args(member)[0] if typing.get_origin(member) is list else member for member in members]
     names = [getattr(member, "__name__", "") for member in inner]
     return next((name for name in names if name in FILES), "")
 
 
-def _load(kind: str, path: Path) -> Any:  # noqa: ANN401 - a Probe, a Region or a Patch
+def load_file(kind: str, path: Path) -> Any:  # noqa: ANN401 - a Probe, a Region or a Patch
     import importlib
 
     return getattr(importlib.import_module(f"suture.{FILES[kind]}"), kind).load(path)

@@ -29,6 +29,7 @@ HELP = """/strength X     strength of the patch; 0 is the base
 def chat(
     model: Model,
     patch: Annotated[list[Path] | None, typer.Option(help="Patches, applied together.")] = None,
+    memory: Annotated[Path | None, typer.Option(help="Facts the patched side is reminded of: suture memory.")] = None,
     strength: Annotated[float, typer.Option(help="Of the patches.")] = 1.0,
     prompt: Annotated[list[str] | None, typer.Option(help="Say this and leave; may be given several times.")] = None,
     system: Annotated[str, typer.Option(help="What the system says first.")] = "",
@@ -44,6 +45,7 @@ def chat(
     """Talk to the base and the patched model at once. Lines that begin with / are commands: /help."""
     from ..errors import SutureError
     from ..lm import LM
+    from ..memory.store import Memory
     from ..talk import Manner, Talk
     from ._console import Console
     from ._inputs import load_patch
@@ -51,7 +53,8 @@ def chat(
     console = Console(json)
     change = load_patch(patch)
     lm = LM.load(model, device=device, dtype=dtype)
-    talk = Talk(lm, change, Manner(strength, temperature, seed, tokens, system, raw, thinking))
+    manner = Manner(strength, temperature, seed, tokens, system, raw, thinking)
+    talk = Talk(lm, change, manner, memory=Memory.load(memory) if memory else None)
     person = not prompt and sys.stdin is not None and sys.stdin.isatty()
     if person:
         console.say(f"{lm.name}{f' and {len(patch or ())} patches' if change else ''}; /help lists the commands")

@@ -27,7 +27,7 @@ from ._options import (
 from ._signature import examples_of, group
 
 if TYPE_CHECKING:
-    from ..examples import Labelled
+    from ..examples import Fact, Labelled
     from ..lm import LM
     from ..patch import Patch
     from ._console import Console
@@ -64,7 +64,7 @@ def _of_behaviours(name: str, function: Callable[..., Any]) -> Callable[..., Non
         lm = LM.load(model, device=device, dtype=dtype)
         console.say(f"{name} on {lm.name}: {', '.join(f'{b.name} ({len(b.examples)} texts)' for b in behaviours)}")
         shown = prompt or [_opening(lm, e) for e in behaviours[0].examples if e.label][:SHOWN]
-        _make(console, lm, name, lambda: function(lm, behaviours, **settings), settings, model, out, shown)
+        make(console, lm, name, lambda: function(lm, behaviours, **settings), settings, model, out, shown)
 
     return edit
 
@@ -91,7 +91,7 @@ def _of_facts(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         lm = LM.load(model, device=device, dtype=dtype)
         console.say(f"{name} on {lm.name}: {facts} ({len(written)} facts)")
         shown = prompt or [fact.prompt for fact in written][:SHOWN]
-        _make(console, lm, name, lambda: function(lm, written, **settings), settings, model, out, shown)
+        make(console, lm, name, lambda: function(lm, written, **settings), settings, model, out, shown)
 
     return edit
 
@@ -118,12 +118,12 @@ def _of_instances(name: str, function: Callable[..., Any]) -> Callable[..., None
         lm = LM.load(model, device=device, dtype=dtype)
         console.say(f"{name} on {lm.name}: {instances} ({len(pairs)} instances)")
         shown = prompt or [pair.prompt for pair in pairs][:SHOWN]
-        _make(console, lm, name, lambda: function(lm, pairs, **settings), settings, model, out, shown)
+        make(console, lm, name, lambda: function(lm, pairs, **settings), settings, model, out, shown)
 
     return edit
 
 
-def _make(
+def make(
     console: Console,
     lm: LM,
     name: str,
@@ -132,10 +132,17 @@ def _make(
     model: str,
     out: Path | None,
     prompts: list[str],
+    fact: Fact | None = None,
 ) -> None:
-    """Make the patch as a recorded run, check it, and show what it does."""
+    """Make the patch as a recorded run, check it, and show what it does.
+
+    Raises:
+        VerificationFailed: when a fact was to be written and is not said.
+    """
     import hashlib
 
+    from ..errors import VerificationFailed
+    from ..metrics.completion import begins_with
     from ..patch import Patch
     from ..runs import Run
 
@@ -154,7 +161,16 @@ def _make(
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
     console.say(f"next: suture eval {model} --patch {path}")
-    console.result({"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown})
+    result = {"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown}
+    if fact is None:
+        console.result(result)
+        return
+    right = [begins_with(text["after"], fact.target) for text in shown]
+    console.say(f"{fact.target!r} is said {sum(right)} of {len(right)} times", "bold")
+    console.result({**result, "right": right})
+    if not right[0]:
+        fix = "Try another block or token (--set layer=2 --set token=-2; see suture locate causal_trace), or --method grace."
+        raise VerificationFailed(f"the model does not say {fact.target!r}", why=f"The patch is at {path}.", fix=fix)
 
 
 def _about(patch: Patch, tensor: str) -> list[str]:

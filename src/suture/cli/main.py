@@ -22,8 +22,11 @@ from . import (
     edit,
     evaluate,
     export,
+    fact,
+    facts,
     fsck,
     locate,
+    memory,
     methods,
     plan,
     presets,
@@ -54,6 +57,9 @@ app.command("attitude")(presets.attitude)
 app.command("probe")(probe.probe)
 app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")
+app.command("fact")(fact.fact)
+app.command("facts")(facts.facts)
+app.add_typer(memory.app, name="memory")
 app.command("bake")(bake.bake)
 app.command("eval")(evaluate.evaluate)
 app.command("check")(check.check)

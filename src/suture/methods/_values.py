@@ -83,6 +83,19 @@ def values(lm: LM, facts: Sequence[Fact], site: Site, prefixes: Sequence[str], a
     rows = [_rows(lm, fact, prefixes, aim.token) for fact in facts]
     if aim.kl and aim.essence:
         rows = [told + essence for told, essence in zip(rows, _essences(lm, facts, aim), strict=True)]
+    return side_by_side(lm, rows, len(prefixes), site, aim)
+
+
+def side_by_side(lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: Aim) -> Values:
+    """Find vectors for rows that are there already.
+
+    Args:
+        lm: the model.
+        rows: of each fact, all with what follows `Row.begin` to be said after what the vector is added to, at `Row.at`.
+        prompts: how many of a fact's rows, its first ones, hold a target; the others are essences.
+        site: where the vectors are added.
+        aim: see `Aim`.
+    """
     parts: list[list[int]] = []
     for index, own in enumerate(rows):  # facts in their order, as many together as fit
         longest = max(len(row.ids) - row.at for i in [*(parts[-1] if parts else []), index] for row in rows[i])
@@ -91,7 +104,7 @@ def values(lm: LM, facts: Sequence[Fact], site: Site, prefixes: Sequence[str], a
             parts[-1].append(index)
         else:
             parts.append([index])
-    found = [_optimised(lm, [rows[i] for i in part], len(prefixes), site, aim) for part in parts]
+    found = [_optimised(lm, [rows[i] for i in part], prompts, site, aim) for part in parts]
     return Values(*(torch.cat([getattr(each, name) for each in found]) for name in ("added", "loss", "steps")))
 
 

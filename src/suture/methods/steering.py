@@ -23,9 +23,10 @@ from ..examples import Behaviour
 from ..features import Pool
 from ..lm import LM
 from ..locate.directions import Kind, directions
+from ..moving import Place, Positions
 from ..patch import Patch
 from ..registry import method
-from ..steer import Likeness, Mode, Place, Positions, Steer
+from ..steer import Likeness, Mode, Steer
 
 STRENGTH = 0.1  # of the mean state, in each block steered
 
@@ -64,7 +65,8 @@ def steering(
         toward: "wanted" moves away from label 1, "unwanted" towards it.
         mode: "add"; "turn", which keeps the length of each state; "project", which takes the component out; "clamp", which sets
             it.
-        positions: tokens steered: "all", those of the "prompt", or those "generated".
+        positions: tokens steered: "all", those of the "prompt", those "generated", or those the "answer" is said from (the
+            prompt's last and those generated).
         level: component that "clamp" sets; by default the mean of the class it moves toward.
         condition: labelled prompts: only a prompt like those of label 1 is steered, decided as it is read. By default all are.
         likeness: how prompts are compared with the condition; see `suture.condition`.

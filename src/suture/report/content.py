@@ -117,6 +117,8 @@ class Report:
         directions: how alike probes and general tasks are.
         activity: how often the edited neurons fire.
         commands: what to type to get this again.
+        curve: figures at several numbers of edits: edits -> name -> share.
+        moved: how far the changed matrices of each block moved, as a share of their norm.
     """
 
     model: str
@@ -134,6 +136,8 @@ class Report:
     directions: Directions | None = None
     activity: Activity | None = None
     commands: Sequence[str] = ()
+    curve: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    moved: Mapping[int, float] = field(default_factory=dict)
 
     def values(self, when: str = "after") -> dict[str, float]:
         """Return the figures by name, "before" or "after"."""

@@ -12,6 +12,7 @@ from ..figures.change_bars import Bar, change_bars
 from ..figures.cosine_matrix import cosine_matrix
 from ..figures.dose_response import dose_response
 from ..figures.frontier import frontier
+from ..figures.over_edits import over_edits
 from ..figures.rows_per_layer import rows_per_layer
 from ..figures.score_histogram import score_histogram
 from ..metrics._score import Score
@@ -28,7 +29,7 @@ SIGNS = {"good": "\u2713 ", "bad": "! ", "": ""}  # beside the colour
 def page(report: Report) -> str:
     """Return the whole page."""
     title = f"{html.escape(report.method)} on {html.escape(report.model)}"
-    sections = (_head, _changes, _tables, _judges, _choice, _place, _texts, _settings, _commands)
+    sections = (_head, _changes, _tables, _judges, _edits, _choice, _place, _texts, _settings, _commands)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>suture: {title}</title><style>{STYLE}</style>"
@@ -128,6 +129,25 @@ def _judges(report: Report) -> str:
     return "".join(parts)
 
 
+def _edits(report: Report) -> str:
+    drawn = ""
+    if len(report.curve) > 1:
+        edits = sorted(report.curve)
+        series = {name: [100 * report.curve[n][name] for n in edits] for name in report.curve[edits[0]]}
+        drawn = _figure("Edit after edit", over_edits(edits, series), "All edits so far, asked again after each batch.")
+    rows = ""
+    for edit in report.extra.get("edits", []):
+        before, found = (html.escape(edit[name]) for name in ("before", "after"))
+        kind = "good" if edit["right"] else "bad"
+        rows += (
+            f"<tr><td>{html.escape(edit['prompt'])}</td><td>{html.escape(edit['target'])}</td><td>{before}</td>"
+            f'<td class="{kind}">{SIGNS[kind]}{found}</td></tr>'
+        )
+    head = "<tr><th>Prompt</th><th>To be said</th><th>Before</th><th>After</th></tr>"
+    table = f'<div class="scroll"><table>{head}{rows}</table></div>' if rows else ""
+    return f'<h2>Every fact</h2><div class="grid">{drawn}</div>{table}' if drawn or table else ""
+
+
 def _choice(report: Report) -> str:
     parts = _dose(report) + _search(report)
     pictures = f'<div class="grid">{parts}</div>' if parts else ""
@@ -203,7 +223,7 @@ def _search(report: Report) -> str:
 
 
 def _place(report: Report) -> str:
-    parts = _where(report) + _activity(report) + _directions(report)
+    parts = _where(report) + _moved(report) + _activity(report) + _directions(report)
     return f'<h2>Where the edit is</h2><div class="grid">{parts}</div>' if parts else ""
 
 
@@ -217,6 +237,16 @@ def _where(report: Report) -> str:
     drawn = score_histogram(where.edges, where.counts, where.chosen, score=SCORES.get(where.by, where.by))
     said = "All rows that could be edited, by their score; the filled part is edited. The outer bars hold what lies beyond."
     return _figure("Rows by score", drawn, said) + bars
+
+
+def _moved(report: Report) -> str:
+    if not any(report.moved.values()):
+        return ""
+    shares = {block: 100 * share for block, share in report.moved.items()}
+    drawn = rows_per_layer(shares, what="moved, % of its norm", title="How far each block moved", name="moved")
+    return _figure(
+        "How far each block moved", drawn, "Norm of the change of the changed matrices, as a share of theirs."
+    )
 
 
 def _activity(report: Report) -> str:

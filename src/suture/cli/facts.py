@@ -1,0 +1,246 @@
+"""suture facts MODEL FILE: write many facts, batch by batch, all checked after each, to one verified patch and a report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ._options import Device, Dtype, Json, Method, Model, Out, Set, Take
+from .fact import method_of
+
+if TYPE_CHECKING:
+    from ..course import Course
+    from ..examples import Fact
+    from ..fact_files import Survey
+    from ..patch import Patch
+    from ..report import Report
+    from ..runs import Run
+    from ..sequence import Surgeon
+    from ._console import Console
+
+SHOWN = 20  # mistakes of a file that are told one by one
+Conflict = Literal["newest", "oldest", "refuse"]
+
+
+def facts(
+    model: Model,
+    file: Annotated[Path | None, typer.Argument(help="Facts, as suture edit --facts takes them.")] = None,
+    method: Method = "rome",
+    setting: Set = None,
+    batch: Annotated[int, typer.Option(min=0, help="Facts at a time; 0 for all at once.")] = 0,
+    take: Take = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out what is malformed or contradicts itself.")
+    ] = False,
+    on_conflict: Annotated[
+        Conflict, typer.Option(help="Which wins when a fact contradicts an earlier edit.")
+    ] = "refuse",
+    limits: Annotated[
+        str, typer.Option(help="When to stop: perplexity=SHARE,loops=SHARE,jump=TIMES (any of them).")
+    ] = "",
+    texts: Annotated[
+        str | None, typer.Option(help="Neutral texts for the model's health, as --keep takes them.")
+    ] = None,
+    after: Annotated[Path | None, typer.Option(help="Go on from the edits in this folder; it is not changed.")] = None,
+    remove: Annotated[list[int] | None, typer.Option(help="Take this edit of --after out first.")] = None,
+    controls: Annotated[bool, typer.Option(help="Also measure base against base and a random patch.")] = True,
+    out: Out = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Write facts, check every one in free generation after each batch, and end with a verified patch and a report."""
+    from ..errors import UsageError
+    from ..health import Limits
+    from ..lm import LM
+    from ..runs import Run
+    from ..sequence import Surgeon, begun, carried_out, removed, resumed
+    from ._console import Console
+
+    if file is None and not (after and remove):
+        raise UsageError(
+            "no facts to write", fix="Give a file: suture facts MODEL FACTS.jsonl (or --after FOLDER --remove N)"
+        )
+    console, bounds = Console(json), Limits.parse(limits)
+    found = surveyed(console, file, take, skip_bad) if file else None
+    with Run.begin(
+        "facts", sys.argv[1:], {"model": model, "method": method, "set": " ".join(setting or [])}, out
+    ) as run:
+        function, settings = method_of(method, setting, model, run.folder)
+        lm = LM.load(model, device=device, dtype=dtype)
+        surgeon = Surgeon(lm, function, settings, neutral(model, texts), bounds)
+        words = dict(word.partition("=")[::2] for word in setting or [])
+        course = resumed(surgeon, after) if after else begun(surgeon, lm.name, method, words)
+        for number in remove or ():
+            course = removed(surgeon, course, number, run)
+        if found is not None:
+            console.say(
+                f"{method} on {lm.name}: {len(found.facts)} facts of {file}, {batch or len(found.facts)} at a time"
+            )
+            with console.progress("facts") as step:
+                course = carried_out(
+                    surgeon, course, found.facts, run, size=batch, on_conflict=on_conflict, progress=step
+                )
+        finish(console, run, surgeon, course, found, model, controls=controls)
+
+
+def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> Survey:
+    """Read a file and tell everything that is wrong with it.
+
+    Raises:
+        DataError: when something is and it may not be skipped, or nothing is left.
+    """
+    from ..errors import DataError
+    from ..fact_files import survey
+
+    found = survey(file, take)
+    for problem in found.problems[:SHOWN]:
+        console.err.print(f"{problem.what}. {problem.why}".rstrip(), markup=False, soft_wrap=True)
+    if more := len(found.problems) - SHOWN if len(found.problems) > SHOWN else 0:
+        console.err.print(f"... and {more} more")
+    if not found.facts:
+        raise DataError(f"{file}: no fact can be used", why=found.problems[0].what, fix="Correct the lines above.")
+    if found.problems and not skip_bad:
+        raise DataError(
+            f"{file}: {len(found.problems)} mistakes",
+            why=f"They are above; {len(found.facts)} facts can be used.",
+            fix="Correct these lines, or leave them out: --skip-bad",
+        )
+    return found
+
+
+def neutral(model: str, texts: str | None) -> list[str]:
+    """Return the texts on which a model's health is measured: those given, else some of the bundled ones."""
+    from ..data import neutral as bundled
+    from ..examples import Texts
+
+    if texts:
+        return list(Texts.load(texts))
+    if model == "patient":
+        from ..patient.suites import suite
+
+        return list(next(m for m in suite("report", 24) if m.name == "perplexity").cases)
+    return list(bundled("report"))[::5]
+
+
+def finish(
+    console: Console,
+    run: Run,
+    surgeon: Surgeon,
+    course: Course,
+    found: Survey | None,
+    model: str,
+    *,
+    controls: bool,
+) -> None:
+    """Tell what became of each fact, write the report, and verify the patch.
+
+    Raises:
+        VerificationFailed: when edits were stopped, or none of them holds.
+    """
+    import hashlib
+
+    from ..errors import VerificationFailed
+    from ..sequence import LEDGER, PATCH
+    from .evaluate import print_report
+
+    rows = [
+        [str(check.batch), f"{sum(check.right.values())} of {len(check.right)}", f"{check.health.perplexity:.3f}",
+         f"{check.health.loops:.0%}", f"{check.health.farthest:.1%}", "not kept" if check.complaints else ""]
+        for check in course.checks
+    ]  # fmt: skip
+    console.table(["batch", "edits that hold", "perplexity", "loops", "moved", ""], rows)
+    console.say(f"base: perplexity {course.base.perplexity:.3f}, loops {course.base.loops:.0%}")
+    live, patch = course.ledger.live, course.patch
+    held = [edit for edit in live if edit.status == "holds"]
+    skipped = [problem.what for problem in found.problems] if found else []
+    counts = {
+        name: sum(e.status == name for e in course.ledger.edits)
+        for name in ("lost", "superseded", "refused", "removed")
+    }
+    batches = [
+        {
+            "batch": c.batch,
+            "right": sum(c.right.values()),
+            "of": len(c.right),
+            **c.health.plain(),
+            "complaints": c.complaints,
+        }
+        for c in course.checks
+    ]
+    result: dict[str, Any] = {"edits": len(live), "holds": len(held), **counts, "skipped": skipped, "batches": batches,
+                              "ledger": run.path(LEDGER)}  # fmt: skip
+    run.result = f"{len(held)} of {len(live)} facts hold"
+    if patch is not None and live:
+        path = run.path(PATCH)
+        report, shown = reported(console, surgeon, course, patch, [edit.fact for edit in live], controls=controls)
+        pages = report.save(run.path(""))
+        print_report(console, report)
+        for text in shown:
+            console.say(f"  {'+' if text['right'] else '-'} {text['prompt']}", "bold")
+            console.say(f"    before  {text['before']}")
+            console.say(f"    after   {text['after']}")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        console.say(f"verified patch: {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
+        console.say(f"report: {pages['html']}")
+        result |= {"patch": path, "sha256": digest, "effect": patch.verify(surgeon.lm), "report": pages["html"], "texts": shown,
+                   "figures": report.values()}  # fmt: skip
+    console.say(f"{run.result}; ledger: {run.path(LEDGER)}", "bold")
+    if patch is not None:
+        console.say(f"next: suture chat {model} --patch {run.path(PATCH)}")
+    console.result(result)
+    if course.stopped:
+        kept = f"The last good patch is {run.path(PATCH)}. " if patch is not None else ""
+        fix = f"{kept}Allow more (--limits), write fewer at a time (--batch), or try another --method."
+        raise VerificationFailed("edits were stopped before the model breaks", why="; ".join(course.stopped), fix=fix)
+    if live and not held:
+        fix = "Try another block or token (--set layer=2 --set token=-2), or --method grace."
+        raise VerificationFailed("none of the facts is said", why=f"The patch is at {run.path(PATCH)}.", fix=fix)
+
+
+def reported(
+    console: Console, surgeon: Surgeon, course: Course, patch: Patch, written: list[Fact], *, controls: bool
+) -> tuple[Report, list[dict[str, Any]]]:
+    """Measure the sum of all edits, and return the report and each fact's text before and after."""
+    from dataclasses import replace
+
+    from ..evaluation import evaluate
+    from ..facts import suite
+    from ..generation import generate
+    from ..health import by_block
+    from ..metrics.completion import begins_with
+    from ..report import Sample
+    from ._options import typed
+
+    lm = surgeon.lm
+    ids = lm.encode_prompts([fact.prompt for fact in written])
+    before = generate(lm, ids, max_new_tokens=24, temperature=0)
+    with patch.used(lm):
+        after = generate(lm, ids, max_new_tokens=24, temperature=0)
+    shown: list[dict[str, Any]] = [
+        {
+            "prompt": f.prompt,
+            "target": f.target,
+            "before": old.strip(),
+            "after": new.strip(),
+            "right": begins_with(new, f.target),
+        }
+        for f, (old,), (new,) in zip(written, before, after, strict=True)
+    ]
+    with console.progress("measuring") as step:
+        report = evaluate(lm, patch, suite(written, texts=surgeon.texts), controls=controls, progress=step)
+    samples = [
+        Sample(s["prompt"], s["before"], s["after"], f"wanted: {s['target']}", "right" if s["right"] else "wrong")
+        for s in shown
+    ]
+    lines = [replace(line, samples=samples) if line.name == "success" else line for line in report.lines]
+    kept = [check for check in course.checks if check.right and not check.complaints]
+    curve = {len(c.right): {"edits that hold": sum(c.right.values()) / len(c.right)} for c in kept}
+    made = replace(
+        report, method=course.ledger.method, settings=course.ledger.settings, lines=lines, target="success", commands=[typed()],
+        curve=curve, moved=by_block(lm, patch), extra={**report.extra, "edits": shown},
+    )  # fmt: skip
+    return made, shown
