@@ -19,7 +19,7 @@ from ..anatomy import Weight
 from ..delta import Delta, Dense, LowRank
 from ..examples import Fact
 from ..fact_rows import encode
-from ..lm import LM
+from ..lm import LM, Batch
 from ..tracing import moved
 
 KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
@@ -100,8 +100,8 @@ class Factors:
         """Return a change of nothing; the rows of `right` have entries in +-1 / root of their length."""
         out, read = weight.shape
         left, right = torch.zeros(out, rank), (2 * torch.rand(rank, read, generator=generator) - 1) / read**0.5
-        made = (each.to(weight.parameter.device).requires_grad_() for each in (left, right))
-        return cls(weight, *made, scale)
+        left, right = (each.to(weight.parameter.device).requires_grad_() for each in (left, right))
+        return cls(weight, left, right, scale)
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -207,6 +207,14 @@ def lines(lm: LM, facts: Sequence[Fact]) -> list[Line]:
     return [Line(row.ids, row.begin) for row in rows]
 
 
+def predicted(lm: LM, told: Sequence[Line]) -> tuple[Batch, Tensor]:
+    """Return lines as a batch, and which of its tokens are predicted from those before them: (lines, tokens) of bool."""
+    batch = lm.batch([line.ids for line in told])
+    begins = torch.tensor([max(line.begin, 1) for line in told], device=lm.device)
+    places = torch.arange(batch.ids.shape[1], device=lm.device)
+    return batch, (places >= begins[:, None]) & batch.mask.bool()
+
+
 def asked(lm: LM, told: Sequence[Line], loss: Loss = "target") -> Tensor:
     """Return the mean over lines of the loss per token from `begin` on, in nats.
 
@@ -215,11 +223,10 @@ def asked(lm: LM, told: Sequence[Line], loss: Loss = "target") -> Tensor:
         told: the lines.
         loss: "target" reads each token after those before it; "prompt_last" asks all of them of the last one before `begin`.
     """
-    batch = lm.batch([line.ids for line in told])
-    begins = torch.tensor([line.begin for line in told], device=lm.device)
+    batch, scored = predicted(lm, told)
     places = torch.arange(batch.ids.shape[1], device=lm.device).expand_as(batch.ids)
-    scored = (places >= begins[:, None]) & batch.mask.bool()
-    read = (begins[:, None] - 1).expand_as(batch.ids) if loss == "prompt_last" else (places - 1).clamp(min=0)
+    first = scored.int().argmax(1, keepdim=True).expand_as(batch.ids)
+    read = ((first if loss == "prompt_last" else places) - 1).clamp(min=0)
     likely = lm.forward(batch).logits.float().log_softmax(-1)  # (lines, tokens, vocabulary)
     each = likely[torch.arange(len(told), device=lm.device)[:, None], read, batch.ids]
     return -((each * scored).sum(1) / scored.sum(1)).mean()

@@ -62,12 +62,14 @@ def finetune(
     facts, kept = agreeing(facts), keep or neutral("probe")
     changes = [Full.of(weight) for weight in lm.anatomy.weights(site, [chosen_layer(lm, layer)])]
 
+    most = float("inf") if limit is None else limit
+
     def clamp() -> None:
         for change in changes:
-            change.values.clamp_(-limit, limit)
+            change.values.clamp_(-most, most)
 
     course = Course(steps=steps, rate=rate, stop=stop, batch=batch, decay=decay, seed=seed)
     wanted = objective(lm, changes, loss=loss, locality=locality, keep=kept, seed=seed)
-    train(changes, lines(lm, facts), wanted, course, after=None if limit is None else clamp)
+    train(changes, lines(lm, facts), wanted, course, after=clamp)
     examples = {"facts": summary(facts), "keep": kept.summary()}
     return Patch.make(lm, deltas(changes), method="finetune", settings=settings, examples=examples)
