@@ -10,6 +10,7 @@ relation; other: other relations of the subject; perplexity on neutral text (bas
 """
 
 import argparse
+import inspect
 import time
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def measured(lm: LM, patch, items, texts) -> dict[str, list[float]]:
 
 
 def row(lm: LM, method, settings: dict, items, texts, mode: str, cache: Path) -> dict[str, float]:
-    shared = {"keep": keep()} if method is finetune else {"keep": keep(), "statistics": cache}
+    shared = {"keep": keep()}
+    if "statistics" in inspect.signature(method).parameters:
+        shared["statistics"] = cache
     groups = [items] if mode == "batch" else [[item] for item in items]
     totals = {name: [0.0, 0] for name in COLUMNS}
     spent = 0.0
