@@ -11,11 +11,12 @@ from suture.data import neutral
 from suture.errors import NoEffect, UsageError
 from suture.examples import Fact, Texts
 from suture.methods._keyvalue import contexts, down, keys
+from suture.methods._least_squares import least_squares
 from suture.methods._statistics import damped, second_moment
 from suture.methods._values import Aim, values
 from suture.methods.alphaedit import alphaedit, null_space, projected
 from suture.methods.emmet import constrained, emmet
-from suture.methods.memit import least_squares, memit
+from suture.methods.memit import memit
 from suture.methods.rome import rome
 
 FACTS = [

@@ -9,6 +9,7 @@ from suture.examples import Fact, Texts
 from suture.methods.crispedit import crispedit
 from suture.methods.finetune import finetune
 from suture.methods.lora import lora
+from suture.methods.pmet import pmet
 from suture.methods.ultraedit import ultraedit
 
 FACTS = [
@@ -24,6 +25,7 @@ CASES = {
     "lora": (lora, {"steps": 4, "sites": ["mlp.down", "attn.v"]}),
     "crispedit": (crispedit, {"layers": [0], "steps": 4, "rate": 5e-3}),
     "crispedit of a cut": (crispedit, {"layers": [0, 1], "steps": 4, "rate": 5e-3, "site": "attn.v"}),
+    "pmet": (pmet, {"layers": [0, 1], "steps": 4, "prefixes": 2}),
     "ultraedit": (ultraedit, {"layers": [0, 1]}),
     "ultraedit of a first matrix": (ultraedit, {"layers": [0], "site": "mlp.up"}),
 }

@@ -26,9 +26,8 @@ from ..lm import LM
 from ..patch import Patch
 from ..registry import method
 from ._batches import several_layers, summary
-from ._keyvalue import low_rank
+from ._least_squares import least_squares
 from ._slopes import Slopes, slopes, whole_matrices
-from ._statistics import solve
 from ._training import TOKENS, Full, Line, in_effect, lines
 
 
@@ -125,18 +124,15 @@ def targets(read: Tensor, slopes: Tensor, length: float) -> Tensor:
 
 
 def fitted(inputs: Tensor, wanted: Tensor, ridge: float) -> LowRank:
-    """Return the D that minimises |D h_t - v_t|^2 summed + e |D|^2, whichever of the two systems is smaller.
+    """Return the D that minimises |D h_t - v_t|^2 summed + e |D|^2.
 
     Args:
         inputs: H, (tokens, in).
         wanted: V, (tokens, out).
         ridge: e, in units of the mean squared length of an input.
     """
-    tokens, width = inputs.shape
-    damping = ridge * inputs.square().sum(1).mean() * torch.eye(min(tokens, width), dtype=inputs.dtype)
-    if tokens < width:
-        return low_rank(wanted.T, solve(inputs @ inputs.T + damping, inputs))
-    return low_rank(wanted.T, solve(inputs.T @ inputs + damping, inputs.T).T)
+    damping = ridge * inputs.square().sum(1).mean()
+    return least_squares(damping * torch.eye(inputs.shape[1], dtype=inputs.dtype), inputs, wanted)
 
 
 def gathered(lm: LM, weights: Sequence[Weight], told: Sequence[Line]) -> list[Slopes]:
