@@ -42,7 +42,7 @@ METHODS = {  # name -> method, settings chosen on the tune split
     "finetune (FT-L)": (finetune, {"layer": 1, "rate": 5e-3, "steps": 40, "loss": "prompt_last", "limit": 0.02}),
     "finetune, block 5": (finetune, {"layer": 5, "rate": 5e-3, "steps": 60}),
     "crispedit": (crispedit, {"layers": [5], "rate": 5e-3, "steps": 60, "energy": 0.9}),
-    "lora": (lora, {"sites": ["mlp.down"], "layers": [5], "rate": 1e-2}),
+    "lora": (lora, {"sites": ["mlp.down"], "layers": [5], "rate": 4e-3}),
     "ultraedit": (ultraedit, {"layers": [5], "strength": 1.5, "ridge": 0.3}),
     "pmet": (pmet, {"layers": [1, 2], "token": -2, "weight": 1e-3}),
     "finetune + locality": (finetune, {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
