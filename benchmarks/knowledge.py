@@ -10,6 +10,7 @@ relation; other: other relations of the subject; perplexity on neutral text (bas
 """
 
 import argparse
+import inspect
 import time
 from pathlib import Path
 
@@ -19,10 +20,14 @@ from suture.evaluation import observe, values
 from suture.facts import suite
 from suture.lm import LM
 from suture.methods.alphaedit import alphaedit
+from suture.methods.crispedit import crispedit
 from suture.methods.emmet import emmet
 from suture.methods.finetune import finetune
+from suture.methods.lora import lora
 from suture.methods.memit import memit
+from suture.methods.pmet import pmet
 from suture.methods.rome import rome
+from suture.methods.ultraedit import ultraedit
 from suture.patient.knowledge import rewrites
 from suture.patient.suites import keep
 from suture.patient.suites import suite as whole
@@ -35,6 +40,11 @@ METHODS = {  # name -> method, settings chosen on the tune split
     "alphaedit": (alphaedit, {"layers": [0, 1, 2], "token": -2}),
     "finetune (FT-M)": (finetune, {"layer": 1, "rate": 5e-3, "steps": 40}),
     "finetune (FT-L)": (finetune, {"layer": 1, "rate": 5e-3, "steps": 40, "loss": "prompt_last", "limit": 0.02}),
+    "finetune, block 5": (finetune, {"layer": 5, "rate": 5e-3, "steps": 60}),
+    "crispedit": (crispedit, {"layers": [5], "rate": 5e-3, "steps": 60, "energy": 0.9}),
+    "lora": (lora, {"sites": ["mlp.down"], "layers": [5], "rate": 4e-3}),
+    "ultraedit": (ultraedit, {"layers": [5], "strength": 1.5, "ridge": 0.3}),
+    "pmet": (pmet, {"layers": [1, 2], "token": -2, "weight": 1e-3}),
     "finetune + locality": (finetune, {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
 }
 COLUMNS = ("success", "unseen_phrasings", "locality", "other", "perplexity")
@@ -50,7 +60,9 @@ def measured(lm: LM, patch, items, texts) -> dict[str, list[float]]:
 
 
 def row(lm: LM, method, settings: dict, items, texts, mode: str, cache: Path) -> dict[str, float]:
-    shared = {"keep": keep()} if method is finetune else {"keep": keep(), "statistics": cache}
+    shared = {"keep": keep()}
+    if "statistics" in inspect.signature(method).parameters:
+        shared["statistics"] = cache
     groups = [items] if mode == "batch" else [[item] for item in items]
     totals = {name: [0.0, 0] for name in COLUMNS}
     spent = 0.0

@@ -1,5 +1,6 @@
 """Tiny random models built in code, and a way to compare every byte of one."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -84,6 +85,17 @@ def tiny_family(name: str, tokenizer, *, square=False) -> LM:
         more["n_inner"] = 32
     config = AutoConfig.for_model(name, **{**sizes, **more})
     return LM(AutoModelForCausalLM.from_config(config).float(), tokenizer, name=f"tiny-{name}")
+
+
+def linear_twin(lm: LM) -> LM:
+    """The same model with every Conv1D turned into a Linear."""
+    model = copy.deepcopy(lm.model)
+    for name, module in list(model.named_modules()):
+        if type(module).__name__ == "Conv1D":
+            linear = torch.nn.Linear(module.nx, module.nf)
+            linear.weight.data, linear.bias.data = module.weight.data.T.contiguous(), module.bias.data
+            model.set_submodule(name, linear)
+    return LM(model, lm.tokenizer, name=f"{lm.name}-linear")
 
 
 def snapshot(lm: LM) -> dict[str, bytes]:

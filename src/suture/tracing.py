@@ -25,6 +25,9 @@ from .hooks import hook
 from .lm import LM
 
 Edit = Callable[[Tensor], Tensor]
+Visit = Callable[
+    [list[Weight], Tensor, Tensor], Tensor
+]  # weights of a matrix, its inputs, the product -> the new product
 
 
 class _Stop(BaseException):
@@ -121,16 +124,51 @@ def tap(lm: LM, weights: Iterable[Weight]) -> Iterator[list[Product]]:
     The operand is recognised by its place in memory, so linear layers, fused matrices and the experts of a 3-D parameter
     need no code of their own.
     """
+    found: list[Product] = []
+
+    def record(owned: list[Weight], inputs: Tensor, result: Tensor) -> Tensor:
+        push = torch.zeros_like(result, requires_grad=torch.is_grad_enabled())
+        found.append(Product(owned, inputs, push))
+        return result + push
+
+    with _products(lm, weights, record):
+        yield found
+
+
+@contextmanager
+def moved(lm: LM, changes: Iterable[tuple[Weight, Edit]]) -> Iterator[None]:
+    """Run the model as if some weights had changed: what a change does to the inputs is added to every product with its weight.
+
+    Args:
+        lm: the model; its weights stay as they are.
+        changes: weights, each with the linear map D that is added to it, as a function: (..., in) -> (..., out).
+    """
+    given = list(changes)
+
+    def add(owned: list[Weight], inputs: Tensor, result: Tensor) -> Tensor:
+        for weight, change in given:
+            if any(weight is other for other in owned):
+                more = change(inputs).to(result.dtype)
+                cut = None if weight.cut is None else torch.tensor(weight.cut, device=result.device)
+                result = result + more if cut is None else result.index_add(-1, cut, more)
+        return result
+
+    with _products(lm, [weight for weight, _ in given], add):
+        yield
+
+
+@contextmanager
+def _products(lm: LM, weights: Iterable[Weight], visit: Visit) -> Iterator[None]:
+    """Let `visit` replace the result of every multiplication with some weights."""
     owners: dict[int, list[Weight]] = {}
     for weight in weights:
         owners.setdefault(weight.operand.data_ptr(), []).append(weight)
-    found: list[Product] = []
     chosen = getattr(lm.model.config, "_experts_implementation", None)
     if chosen is not None:
         lm.model.config._experts_implementation = "eager"  # the fused kernels never multiply with one expert
     try:
-        with _Tap(owners, found):
-            yield found
+        with _Tap(owners, visit):
+            yield
     finally:
         if chosen is not None:
             lm.model.config._experts_implementation = chosen
@@ -141,9 +179,9 @@ class _Tap(TorchFunctionMode):
         torch.nn.functional.linear: 1, torch.matmul: 1, Tensor.matmul: 1, Tensor.__matmul__: 1, torch.addmm: 2,
     }  # fmt: skip
 
-    def __init__(self, owners: Mapping[int, list[Weight]], found: list[Product]) -> None:
+    def __init__(self, owners: Mapping[int, list[Weight]], visit: Visit) -> None:
         super().__init__()
-        self.owners, self.found = owners, found
+        self.owners, self.visit = owners, visit
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """See torch.overrides."""
@@ -154,9 +192,7 @@ class _Tap(TorchFunctionMode):
         owned = self.owners.get(args[at].data_ptr())
         if owned is None or args[at].shape != owned[0].operand.shape:
             return result
-        push = torch.zeros_like(result, requires_grad=torch.is_grad_enabled())
-        self.found.append(Product(owned, args[at - 1], push))
-        return result + push
+        return self.visit(owned, args[at - 1], result)
 
 
 @torch.no_grad()

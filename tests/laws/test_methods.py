@@ -125,6 +125,17 @@ def test_global_random_state_is_neither_read_nor_moved(name, tokenizer, examples
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_another_model_in_between_changes_nothing(name, llama, gpt2, examples):
+    """Contexts, statistics and normalisers belong to a call: none is kept for the next model."""
+
+    def digests(lm):
+        return {n: [t.digest() for t in ts] for n, ts in call(name, lm, examples).terms.items()}
+
+    first = digests(llama)
+    digests(gpt2)
+    assert digests(llama) == first
+
+
 def test_the_module_says_source_equation_and_shapes(name):
     module = inspect.getmodule(registry.get("method", name))
     text = inspect.getdoc(module)

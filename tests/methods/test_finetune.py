@@ -1,12 +1,15 @@
 import pytest
 import torch
 
+from models import tiny_family
 from suture.data import neutral
+from suture.errors import NoEffect
 from suture.evaluation import observe, values
 from suture.examples import Fact, Texts
 from suture.facts import suite
 from suture.methods._keyvalue import down
-from suture.methods.finetune import _strayed, finetune
+from suture.methods._training import Full, strayed
+from suture.methods.finetune import finetune
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),
@@ -15,9 +18,17 @@ FACTS = [
 FEW = Texts(neutral("probe")[:6])
 
 
-def size(patch):
+def made(patch):
     (term,) = (term for terms in patch.terms.values() for term in terms)
     return term.values
+
+
+def moved(lm, patch):
+    """How far the patched model strays on the texts, as training sees it."""
+    weight = down(lm, 1)
+    change = Full.of(weight)
+    change.values.data.copy_(made(patch).T if weight.transposed else made(patch))
+    return float(strayed(lm, FEW, [change]).detach())
 
 
 def test_the_targets_become_likelier_and_one_matrix_changes(tiny):
@@ -31,10 +42,15 @@ def test_the_targets_become_likelier_and_one_matrix_changes(tiny):
 
 @pytest.mark.parametrize("loss", ["target", "prompt_last"])
 def test_no_weight_moves_further_than_the_limit(llama, loss):
-    free = size(finetune(llama, FACTS, layer=1, rate=1e-2, loss=loss)).abs().max()
-    held = size(finetune(llama, FACTS, layer=1, rate=1e-2, loss=loss, limit=2e-3)).abs().max()
+    free = made(finetune(llama, FACTS, layer=1, rate=1e-2, loss=loss)).abs().max()
+    held = made(finetune(llama, FACTS, layer=1, rate=1e-2, loss=loss, limit=2e-3)).abs().max()
     assert free > 5e-3
     assert held <= 2e-3 * (1 + 1e-6)
+
+
+def test_decay_keeps_the_change_smaller(llama):
+    sizes = [float(made(finetune(llama, FACTS, layer=1, rate=5e-3, decay=decay)).norm()) for decay in (0.0, 0.1)]
+    assert sizes[1] < 0.9 * sizes[0]
 
 
 def test_the_change_in_training_is_the_change_of_the_patch(tiny):
@@ -42,22 +58,35 @@ def test_the_change_in_training_is_the_change_of_the_patch(tiny):
     if tiny.model.dtype == torch.bfloat16:
         pytest.skip("rounding is larger than the difference")
     patch = finetune(tiny, FACTS, layer=1, steps=5, rate=5e-3)
-    values_ = size(patch)
-    full = values_.T if down(tiny, 1).transposed else values_
-    seen = float(_strayed(tiny, FEW, 1, full))
     rows = tiny.batch([tiny.encode(text)[:64] for text in FEW])
     with torch.no_grad():
         base = tiny.forward(rows).logits.log_softmax(-1)
         with patch.applied(tiny):
             now = tiny.forward(rows).logits.log_softmax(-1)
     each = (base.exp() * (base - now)).sum(-1)
-    assert seen == pytest.approx(float((each * rows.mask).sum() / rows.mask.sum()), rel=1e-2, abs=1e-5)
+    expected = float((each * rows.mask).sum() / rows.mask.sum())
+    assert moved(tiny, patch) == pytest.approx(expected, rel=1e-2, abs=1e-5)
 
 
-def test_the_gradient_goes_through_the_kl(llama):
-    change = torch.full(down(llama, 1).shape, 1e-3, requires_grad=True)
-    with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(_strayed(llama, FEW, 1, change), change)
-    assert float(gradient.norm()) > 0
-    free, held = (finetune(llama, FACTS, layer=1, locality=x, keep=FEW, rate=5e-3) for x in (0.0, 100.0))
-    assert float(_strayed(llama, FEW, 1, size(held))) < 0.5 * float(_strayed(llama, FEW, 1, size(free)))
+def test_a_heavy_kl_keeps_the_model_where_it_is(llama):
+    strays = [
+        moved(llama, finetune(llama, FACTS, layer=1, locality=x, keep=FEW, rate=5e-3)) for x in (0.0, 10.0, 1000.0)
+    ]
+    assert strays[0] > 2 * strays[1] > 4 * strays[2]
+
+
+@pytest.mark.parametrize("family", ["phi3", "mixtral", "gpt_oss", "gemma3_text", "gpt_neox"])
+@pytest.mark.parametrize("site", ["mlp.down", "mlp.up"])
+def test_any_matrix_of_any_architecture_can_be_trained(family, site, tokenizer):
+    """Fused, transposed and expert matrices: what is trained is what the patch changes."""
+    lm, measures = tiny_family(family, tokenizer), suite(FACTS)
+    base = values(observe(lm, measures), measures)["target_probability"]
+    patch = finetune(lm, FACTS, layer=1, site=site, steps=20, rate=2e-2)
+    assert {w.site.part for name in patch.terms for w in lm.anatomy.on(name)} >= {site}
+    with patch.applied(lm):
+        assert values(observe(lm, measures), measures)["target_probability"] > 1.5 * base
+
+
+def test_training_for_no_step_is_no_edit(llama):
+    with pytest.raises(NoEffect):
+        finetune(llama, FACTS, steps=0)

@@ -11,11 +11,12 @@ from suture.data import neutral
 from suture.errors import NoEffect, UsageError
 from suture.examples import Fact, Texts
 from suture.methods._keyvalue import contexts, down, keys
+from suture.methods._least_squares import least_squares
 from suture.methods._statistics import damped, second_moment
 from suture.methods._values import Aim, values
 from suture.methods.alphaedit import alphaedit, null_space, projected
 from suture.methods.emmet import constrained, emmet
-from suture.methods.memit import least_squares, memit
+from suture.methods.memit import memit
 from suture.methods.rome import rome
 
 FACTS = [
@@ -202,6 +203,26 @@ def test_alphaedit_stays_in_its_space_and_carries_earlier_keys(llama):
     assert float((carried @ earlier.T).norm()) < float((made @ earlier.T).norm())
     batched = alphaedit(llama, FACTS, batch=2, **quick)
     assert len(batched.terms[down(llama, 1).tensor]) == 2
+
+
+def test_batches_are_edits_one_after_the_other(llama):
+    """AlphaEdit in batches writes what a second call would that is told of the first one's facts."""
+    quick = {**QUICK, "energy": 0.2, "layers": [1], "prefixes": 0}
+    together = alphaedit(llama, FACTS[:2], batch=1, **quick)
+    first = alphaedit(llama, FACTS[:1], **quick)
+    made = change(llama, together, 1) - change(llama, first, 1)
+    with first.applied(llama):
+        second = change(llama, alphaedit(llama, FACTS[1:2], previous=FACTS[:1], **quick), 1)
+    assert torch.allclose(made, second, rtol=1e-2, atol=1e-3 * float(second.norm()))
+
+
+def test_what_kept_keys_notice_is_bounded_by_what_of_them_is_in_the_space(system):
+    _, k, r = system
+    kept = torch.randn(40, M, generator=torch.Generator().manual_seed(0)).double() * torch.logspace(0, -3, M).double()
+    basis = null_space(kept.T @ kept / 40, 0.05)  # more keys than d_ff: no exact null space
+    made, inside = product(projected(basis, k, r, 1e-3)), kept @ basis @ basis.T
+    noticed = float((made @ kept.T).norm())
+    assert 0 < noticed <= float(torch.linalg.matrix_norm(made, 2) * inside.norm()) * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("square", [False, True])

@@ -84,8 +84,18 @@ class Task:
         return Patch.make(self.lm, terms, method=method, settings=plain, examples=examples)
 
 
-def over_blocks(task: Task, layers: Sequence[int], spread: Spread, change: Change) -> dict[str, list[LowRank]]:
-    """Return the changes of all blocks, each found on the model with the changes of those before it."""
+def over_blocks(
+    task: Task, layers: Sequence[int], spread: Spread, change: Change, part: str = "residual"
+) -> dict[str, list[LowRank]]:
+    """Return the changes of all blocks, each found on the model with the changes of those before it.
+
+    Args:
+        task: what to write.
+        layers: the blocks.
+        spread: how they share the work.
+        change: makes the change of one block.
+        part: where in the last block the values are sought.
+    """
     blocks = sorted({layers[0], layers[-1]}) if spread == "first_last" else sorted(layers)
     found: dict[str, list[LowRank]] = {}
     for number, layer in enumerate(blocks):
@@ -93,7 +103,7 @@ def over_blocks(task: Task, layers: Sequence[int], spread: Spread, change: Chang
         so_far = task.patch("partial", found, {}).applied(task.lm) if found else nullcontext()
         with so_far:
             if spread == "first_last" or not number:  # then each block has values of its own
-                goal = Site(layer if spread == "first_last" else blocks[-1], "residual")
+                goal = Site(layer if spread == "first_last" else blocks[-1], part)
                 wanted = task.now(goal) + task.values(goal)
             left = len(blocks) - number
             share = {"uniform": left, "sqrt": left**0.5, "first_last": 1}[spread]

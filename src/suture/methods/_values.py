@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -75,18 +76,23 @@ class Values:
     steps: Tensor
 
 
-def values(lm: LM, facts: Sequence[Fact], site: Site, prefixes: Sequence[str], aim: Aim) -> Values:
+def values(
+    lm: LM, facts: Sequence[Fact], site: Site, prefixes: Sequence[str], aim: Aim, *, beside: Sequence[Site] = ()
+) -> Values:
     """Find the vectors to add at `site` ("mlp.out" or "residual" of a block) for all facts, many side by side.
 
-    Blocks below the site's are run once; only those from it on are run and differentiated in each step.
+    Blocks below the site's are run once; only those from it on are run and differentiated in each step. Other sites of the
+    same block (`beside`) are given vectors of their own, found together with these and not returned.
     """
     rows = [_rows(lm, fact, prefixes, aim.token) for fact in facts]
     if aim.kl and aim.essence:
         rows = [told + essence for told, essence in zip(rows, _essences(lm, facts, aim), strict=True)]
-    return side_by_side(lm, rows, len(prefixes), site, aim)
+    return side_by_side(lm, rows, len(prefixes), site, aim, beside=beside)
 
 
-def side_by_side(lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: Aim) -> Values:
+def side_by_side(
+    lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: Aim, *, beside: Sequence[Site] = ()
+) -> Values:
     """Find vectors for rows that are there already.
 
     Args:
@@ -95,6 +101,7 @@ def side_by_side(lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: A
         prompts: how many of a fact's rows, its first ones, hold a target; the others are essences.
         site: where the vectors are added.
         aim: see `Aim`.
+        beside: see `values`.
     """
     parts: list[list[int]] = []
     for index, own in enumerate(rows):  # facts in their order, as many together as fit
@@ -104,7 +111,7 @@ def side_by_side(lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: A
             parts[-1].append(index)
         else:
             parts.append([index])
-    found = [_optimised(lm, [rows[i] for i in part], prompts, site, aim) for part in parts]
+    found = [_optimised(lm, [rows[i] for i in part], prompts, [site, *beside], aim) for part in parts]
     return Values(*(torch.cat([getattr(each, name) for each in found]) for name in ("added", "loss", "steps")))
 
 
@@ -202,22 +209,24 @@ def _copied(cache: Any) -> Any:  # noqa: ANN401 - a transformers cache
     return twin
 
 
-def _optimised(lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: Aim) -> Values:
-    count, behind = len(rows), Site(site.layer, "residual")
-    problem = _problem(lm, rows, prompts, site.layer)
-    norm = read(lm, [own[0] for own in rows], [behind])[behind].norm(dim=1).to(lm.device).float()[:, None]  # (facts, 1)
-    added = torch.zeros(count, lm.width, device=lm.device)
+def _optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site], aim: Aim) -> Values:
+    count, behind = len(rows), Site(sites[0].layer, "residual")
+    problem = _problem(lm, rows, prompts, behind.layer)
+    norm = (
+        read(lm, [own[0] for own in rows], [behind])[behind].norm(dim=1).to(lm.device).float()[:, None, None]
+    )  # (facts, 1, 1)
+    added = torch.zeros(count, len(sites), lm.width, device=lm.device)
     first, second = torch.zeros_like(added), torch.zeros_like(added)
     losses, taken = torch.full((count,), torch.inf, device=lm.device), torch.zeros(count, dtype=torch.int64)
     live = torch.arange(count, device=lm.device)
     for step in range(aim.steps + 1):  # the last pass only measures
         current = added[live].requires_grad_()
-        told, strayed = _losses(lm, problem, site, current)
+        told, strayed = _losses(lm, problem, sites, current)
         losses[live] = told.amax(-1).detach()
         wanted = losses[live] > aim.stop
         if step == aim.steps or not bool(wanted.any()):
             break
-        size = (current / norm[live]).square().sum(1)
+        size = (current / norm[live]).square().sum((1, 2))
         (gradient,) = torch.autograd.grad((told.mean(-1) + aim.kl * strayed + aim.decay * size).sum(), current)
         if not bool(wanted.all()):
             gradient, live = gradient[wanted], live[wanted]
@@ -228,19 +237,20 @@ def _optimised(lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: Aim
         spread = (second[live] / (1 - BETAS[1] ** (step + 1))).sqrt() + TINY
         moved = added[live] - aim.rate * norm[live] / lm.width**0.5 * mean / spread
         longest = aim.clamp * norm[live]
-        added[live] = moved * (longest / moved.norm(dim=1, keepdim=True).clamp(min=TINY)).clamp(max=1)
+        added[live] = moved * (longest / moved.norm(dim=2, keepdim=True).clamp(min=TINY)).clamp(max=1)
         taken[live.cpu()] += 1
-    return Values(added.double().cpu(), losses.double().cpu(), taken)
+    return Values(added[:, 0].double().cpu(), losses.double().cpu(), taken)
 
 
-def _losses(lm: LM, problem: _Problem, site: Site, added: Tensor) -> tuple[Tensor, Tensor]:
+def _losses(lm: LM, problem: _Problem, sites: Sequence[Site], added: Tensor) -> tuple[Tensor, Tensor]:
     """Return loss per target token (facts, contexts) and how far the subject's other continuations strayed (facts,)."""
 
-    def push(value: Tensor) -> Tensor:
+    def push(index: int, value: Tensor) -> Tensor:
         here, rest = value[:, :1], value[:, 1:]
-        return torch.cat([here + added[problem.owner][:, None].to(value), rest], dim=1)
+        return torch.cat([here + added[problem.owner, index][:, None].to(value), rest], dim=1)
 
-    with torch.enable_grad(), resumed(lm, site.layer, problem.states), trace(lm, edit={site: push}):
+    edits = {site: partial(push, index) for index, site in enumerate(sites)}
+    with torch.enable_grad(), resumed(lm, sites[0].layer, problem.states), trace(lm, edit=edits):
         now = _continued(lm, problem.ids, problem.mask, problem.cache)
     counts = problem.scored.sum(1)
     likelihood = now.gather(-1, problem.ids[:, 1:, None])[..., 0]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ..delta import LowRank
@@ -21,8 +20,9 @@ from ..lm import LM
 from ..patch import Patch
 from ..registry import method
 from ._batches import Spread, Task, over_blocks, several_layers
-from ._keyvalue import Keys, low_rank
-from ._statistics import RIDGE, damped, solve
+from ._keyvalue import Keys
+from ._least_squares import least_squares
+from ._statistics import RIDGE, damped
 from ._values import Aim
 
 
@@ -76,18 +76,3 @@ def memit(
         return least_squares(weight * len(moment) * moment, keys.balanced, residuals)
 
     return task.patch("memit", over_blocks(task, list(moments), spread, change), settings)
-
-
-def least_squares(kept: Tensor, keys: Tensor, residuals: Tensor) -> LowRank:
-    """Return the D that minimises tr(D A D^T) + |D K - R|^2, whichever of the two systems is smaller.
-
-    Args:
-        kept: A, (d_ff, d_ff), positive definite.
-        keys: (facts, d_ff).
-        residuals: (facts, d_model).
-    """
-    if len(keys) < len(kept):
-        solved = solve(kept, keys.T)  # (d_ff, facts)
-        small = keys @ solved + torch.eye(len(keys), dtype=keys.dtype)
-        return low_rank(solve(small, residuals).T, solved.T)
-    return low_rank(residuals.T, solve(kept + keys.T @ keys, keys.T).T)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ..lm import LM, bucketed, halving
+from ..lm import LM, Batch
+from ._forced import forced
 from ._score import Observation, Progress, Score, Unit, paired
 
 Cases = Sequence[str]
@@ -22,24 +23,15 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     return logprobs(lm, rows, slice(None, None, stride), progress)
 
 
-@torch.no_grad()
 def logprobs(lm: LM, rows: Sequence[list[int]], positions: slice, progress: Progress | None = None) -> Observation:
     """Return an observation that keeps what the model predicts at some positions of each row, (kept, vocabulary)."""
     kept: dict[int, torch.Tensor] = {}
 
-    def run(part: Sequence[int]) -> int:
-        batch = lm.batch([rows[i] for i in part])
-        logits = lm.forward(batch).logits
+    def visit(part: Sequence[int], _: Batch, logits: torch.Tensor) -> None:
         for place, index in enumerate(part):
             kept[index] = logits[place, : len(rows[index])][positions].float().log_softmax(-1).cpu()
-        return len(part)
 
-    done = 0
-    for group in bucketed([len(row) for row in rows]):
-        for count in halving(group, run):
-            done += count
-            if progress:
-                progress("texts", done, len(rows))
+    forced(lm, rows, visit, progress)
     counts = torch.tensor([len(kept[i]) for i in range(len(rows))], dtype=torch.float64)
     return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": kept})
 

@@ -6,37 +6,29 @@ from collections.abc import Sequence
 
 import torch
 
-from ..lm import LM, bucketed, halving
+from ..lm import LM, Batch
+from ._forced import forced
 from ._score import Observation, Progress, Score, Unit, paired
 
 Cases = Sequence[str]
 UNIT: Unit = "perplexity"
 
 
-@torch.no_grad()
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return the mean loss of each text, weighted by its tokens."""
     rows = [lm.encode(text) for text in cases]
     losses = torch.zeros(len(rows), dtype=torch.float64)
     counts = torch.zeros(len(rows), dtype=torch.float64)
 
-    def run(part: Sequence[int]) -> int:
-        batch = lm.batch([rows[i] for i in part])
-        logits = lm.forward(batch).logits[:, :-1].float()
+    def visit(part: Sequence[int], batch: Batch, logits: torch.Tensor) -> None:
         loss = torch.nn.functional.cross_entropy(
-            logits.transpose(1, 2), batch.ids[:, 1:], reduction="none"
+            logits[:, :-1].float().transpose(1, 2), batch.ids[:, 1:], reduction="none"
         )  # (b, t - 1)
         real = batch.mask[:, 1:]
         losses[list(part)] = ((loss * real).sum(1) / real.sum(1)).double().cpu()
         counts[list(part)] = real.sum(1).double().cpu()
-        return len(part)
 
-    done = 0
-    for group in bucketed([len(row) for row in rows]):
-        for count in halving(group, run):
-            done += count
-            if progress:
-                progress("texts", done, len(rows))
+    forced(lm, rows, visit, progress)
     return Observation(losses, counts)
 
 

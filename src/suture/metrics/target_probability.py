@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import torch
 
-from ..lm import LM, bucketed, halving
+from ..lm import LM, Batch
+from ._forced import forced
 from ._score import Observation, Progress, Score, paired
 from .completion import Cases
 
 
-@torch.no_grad()
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return the geometric mean of the probabilities of each answer's tokens."""
     prompts = lm.encode_prompts(cases.prompts, chat=cases.chat)
@@ -23,21 +23,14 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
     values = torch.zeros(len(rows), dtype=torch.float64)
 
-    def run(part: Sequence[int]) -> int:
-        batch = lm.batch([rows[i] for i in part])
-        likely = lm.forward(batch).logits[:, :-1].float().log_softmax(-1)
+    def visit(part: Sequence[int], batch: Batch, logits: torch.Tensor) -> None:
+        likely = logits[:, :-1].float().log_softmax(-1)
         each = likely.gather(-1, batch.ids[:, 1:, None])[..., 0].double().cpu()  # (rows, tokens - 1)
         for row, index in enumerate(part):
             begin, end = len(prompts[index]) - 1, len(rows[index]) - 1
             values[index] = each[row, begin:end].mean().exp()
-        return len(part)
 
-    done = 0
-    for group in bucketed([len(row) for row in rows]):
-        for count in halving(group, run):
-            done += count
-            if progress:
-                progress("answers", done, len(rows))
+    forced(lm, rows, visit, progress, "answers")
     return Observation(values, torch.ones(len(rows), dtype=torch.float64))
 
 

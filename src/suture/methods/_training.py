@@ -1,0 +1,265 @@
+"""Training a change of some weights, which fine-tuning, LoRA and CrispEdit share. The weights themselves never move.
+
+y = W x + D x      W, D: (out, in), D is float32 and zero at first; x: (..., in)
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..anatomy import Weight
+from ..delta import Delta, Dense, LowRank
+from ..examples import Fact
+from ..fact_rows import encode
+from ..lm import LM, Batch
+from ..tracing import moved
+
+KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
+Loss = Literal["target", "prompt_last"]
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Line(NamedTuple):
+    """A text as ids, of which those from `begin` on are to become likely."""
+
+    ids: list[int]
+    begin: int
+
+
+class Change(Protocol):
+    """What is added to one weight, and the float32 tensors it is made of."""
+
+    @property
+    def weight(self) -> Weight:
+        """The weight it belongs to."""
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """The tensors that are trained."""
+
+    def effect(self, inputs: Tensor) -> Tensor:
+        """Return D x: (..., in) -> (..., out)."""
+
+    def delta(self) -> Delta:
+        """Return D as a change of the stored tensor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Full:
+    """Every entry is trained: `values` (out, in)."""
+
+    weight: Weight
+    values: Tensor
+
+    @classmethod
+    def of(cls, weight: Weight) -> Full:
+        """Return a change of nothing."""
+        return cls(weight, torch.zeros(weight.shape, device=weight.parameter.device, requires_grad=True))
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """See `Change`."""
+        return [self.values]
+
+    def effect(self, inputs: Tensor) -> Tensor:
+        """See `Change`."""
+        return inputs.float() @ self.values.T
+
+    def delta(self) -> Delta:
+        """See `Change`."""
+        whole = torch.zeros(self.weight.stored.shape)
+        seen = whole.T if self.weight.transposed else whole  # (out, in) of all that shares the tensor
+        rows, columns = (
+            torch.arange(size) if own is None else torch.tensor(own)
+            for size, own in zip(seen.shape, (self.weight.outputs, self.weight.inputs), strict=True)
+        )
+        seen[rows[:, None], columns] = self.values.detach().cpu()
+        return Dense(whole)
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Two factors are trained: D = scale * left @ right, left (out, rank) zero at first, right (rank, in) random."""
+
+    weight: Weight
+    left: Tensor
+    right: Tensor
+    scale: float
+
+    @classmethod
+    def of(cls, weight: Weight, rank: int, scale: float, generator: torch.Generator) -> Factors:
+        """Return a change of nothing; the rows of `right` have entries in +-1 / root of their length."""
+        out, read = weight.shape
+        left, right = torch.zeros(out, rank), (2 * torch.rand(rank, read, generator=generator) - 1) / read**0.5
+        left, right = (each.to(weight.parameter.device).requires_grad_() for each in (left, right))
+        return cls(weight, left, right, scale)
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """See `Change`."""
+        return [self.left, self.right]
+
+    def effect(self, inputs: Tensor) -> Tensor:
+        """See `Change`."""
+        return self.scale * ((inputs.float() @ self.right.T) @ self.left.T)
+
+    def delta(self) -> Delta:
+        """See `Change`."""
+        left, right = (each.detach().cpu() for each in (self.left, self.right))
+        return self.weight.place(LowRank((self.scale * left).contiguous(), right.contiguous()))
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a change is trained.
+
+    Attributes:
+        steps: passes over all items at most.
+        rate: of Adam.
+        stop: mean loss of a pass at which to end, penalties not counted.
+        batch: items a step.
+        decay: of Adam, pulling the change back to nothing.
+        seed: of the order.
+    """
+
+    steps: int
+    rate: float
+    stop: float
+    batch: int
+    decay: float = 0.0
+    seed: int = 0
+
+
+def train(
+    changes: Sequence[Change],
+    items: Sequence[T],
+    loss: Callable[[Sequence[T]], tuple[Tensor, Tensor | float]],
+    course: Course,
+    *,
+    gradient: Callable[[], None] | None = None,
+    after: Callable[[], None] | None = None,
+) -> list[float]:
+    """Train changes in place and return the mean loss of each pass.
+
+    Args:
+        changes: what is trained.
+        items: what the loss is taken over, a batch of them at a time.
+        loss: mean loss of a batch, and a penalty to add; differentiable.
+        course: how.
+        gradient: called when the leaves have their gradients, to alter these.
+        after: called after each step, to alter the leaves.
+    """
+    leaves = [leaf for change in changes for leaf in change.leaves]
+    adam = torch.optim.Adam(leaves, lr=course.rate, weight_decay=course.decay)
+    rng, found = random.Random(course.seed), []
+    for number in range(course.steps):
+        order, total = rng.sample(items, len(items)), 0.0
+        for begin in range(0, len(order), course.batch):
+            part = order[begin : begin + course.batch]
+            with torch.enable_grad():
+                wanted, penalty = loss(part)
+                slopes = torch.autograd.grad(wanted + penalty, leaves, allow_unused=True)
+            for leaf, slope in zip(leaves, slopes, strict=True):  # an expert may have had no token
+                leaf.grad = torch.zeros_like(leaf) if slope is None else slope
+            total += float(wanted.detach()) * len(part) / len(order)
+            with torch.no_grad():
+                if gradient:
+                    gradient()
+                adam.step()
+                if after:
+                    after()
+        found.append(total)
+        log.info("pass %d: loss %.4f", number + 1, total)
+        if total < course.stop:
+            break
+    return found
+
+
+def in_effect(lm: LM, changes: Sequence[Change]) -> AbstractContextManager[None]:
+    """Run the model with the changes as they are now."""
+    return moved(lm, [(change.weight, change.effect) for change in changes])
+
+
+def deltas(changes: Sequence[Change]) -> dict[str, Delta | list[Delta]]:
+    """Return the changes by tensor name, those that are still nothing left out."""
+    found: dict[str, Delta | list[Delta]] = {}
+    for change in changes:
+        if any(not bool(leaf.detach().any()) for leaf in change.leaves):
+            continue
+        own = found.setdefault(change.weight.tensor, [])
+        assert isinstance(own, list)
+        own.append(change.delta())
+    return found
+
+
+def lines(lm: LM, facts: Sequence[Fact]) -> list[Line]:
+    """Return prompts with their targets."""
+    rows = [encode(lm, fact.prompt, fact.subject, fact.target) for fact in facts]
+    return [Line(row.ids, row.begin) for row in rows]
+
+
+def predicted(lm: LM, told: Sequence[Line]) -> tuple[Batch, Tensor]:
+    """Return lines as a batch, and which of its tokens are predicted from those before them: (lines, tokens) of bool."""
+    batch = lm.batch([line.ids for line in told])
+    begins = torch.tensor([max(line.begin, 1) for line in told], device=lm.device)
+    places = torch.arange(batch.ids.shape[1], device=lm.device)
+    return batch, (places >= begins[:, None]) & batch.mask.bool()
+
+
+def asked(lm: LM, told: Sequence[Line], loss: Loss = "target") -> Tensor:
+    """Return the mean over lines of the loss per token from `begin` on, in nats.
+
+    Args:
+        lm: the model, as it is now.
+        told: the lines.
+        loss: "target" reads each token after those before it; "prompt_last" asks all of them of the last one before `begin`.
+    """
+    batch, scored = predicted(lm, told)
+    places = torch.arange(batch.ids.shape[1], device=lm.device).expand_as(batch.ids)
+    first = scored.int().argmax(1, keepdim=True).expand_as(batch.ids)
+    read = ((first if loss == "prompt_last" else places) - 1).clamp(min=0)
+    likely = lm.forward(batch).logits.float().log_softmax(-1)  # (lines, tokens, vocabulary)
+    each = likely[torch.arange(len(told), device=lm.device)[:, None], read, batch.ids]
+    return -((each * scored).sum(1) / scored.sum(1)).mean()
+
+
+def strayed(lm: LM, texts: Sequence[str], changes: Sequence[Change]) -> Tensor:
+    """Return KL(base || changed) per token on texts, in nats; the gradient goes through the changed model."""
+    batch = lm.batch([lm.encode(text)[:TOKENS] for text in texts])
+    with torch.no_grad():
+        base = lm.forward(batch).logits.float().log_softmax(-1)
+    with in_effect(lm, changes):
+        now = lm.forward(batch).logits.float().log_softmax(-1)
+    each = (base.exp() * (base - now)).sum(-1)
+    return (each * batch.mask).sum() / batch.mask.sum()
+
+
+def objective(
+    lm: LM,
+    changes: Sequence[Change],
+    *,
+    loss: Loss = "target",
+    locality: float = 0.0,
+    keep: Sequence[str] = (),
+    seed: int = 0,
+) -> Callable[[Sequence[Line]], tuple[Tensor, Tensor | float]]:
+    """Return a loss for `train`: that of lines, and `locality` times the KL on some of the texts to keep as its penalty."""
+    rng = random.Random(seed)
+
+    def of(part: Sequence[Line]) -> tuple[Tensor, Tensor | float]:
+        with in_effect(lm, changes):
+            wanted = asked(lm, part, loss)
+        if not locality:
+            return wanted, 0.0
+        return wanted, locality * strayed(lm, rng.sample(keep, min(KEPT, len(keep))), changes)
+
+    return of
