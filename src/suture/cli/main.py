@@ -30,6 +30,7 @@ from . import (
     probe,
     revert,
     runs,
+    serve,
     show,
     verify,
 )
@@ -58,6 +59,7 @@ app.command("bake")(bake.bake)
 app.command("eval")(evaluate.evaluate)
 app.command("check")(check.check)
 app.command("chat")(chat.chat)
+app.command("serve")(serve.serve)
 app.command("show")(show.show)
 app.command("export")(export.export)
 app.command("apply")(apply.apply)
