@@ -62,6 +62,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "condition": {"anatomy", "examples", "linalg", "lm", "passes", "steer", "tracing"},
     "kernel": set(),
     "bake": {"errors", "anatomy", "delta", "lm", "patch", "steer"},
+    "levels": {"budget", "errors", "evaluation", "lm", "metrics._score", "patch", "report.comparison", "suite"},
     "several": {"errors", "dose", "patch"},
     "budget": {"errors", "metrics._score", "suite"},
 }

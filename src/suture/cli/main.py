@@ -16,6 +16,7 @@ from . import (
     chat,
     check,
     combine,
+    compare,
     demo,
     diff,
     doctor,
@@ -57,6 +58,7 @@ app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")
 app.command("bake")(bake.bake)
 app.command("eval")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("check")(check.check)
 app.command("chat")(chat.chat)
 app.command("serve")(serve.serve)

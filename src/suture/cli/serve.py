@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ._options import Device, Dtype, Json, Model
-
-if TYPE_CHECKING:
-    from ..patch import Patch
 
 
 def serve(
@@ -37,6 +33,7 @@ def serve(
     from ..errors import UsageError
     from ..lm import LM
     from ._console import Console
+    from ._inputs import named_patches
 
     try:
         from ..serve.app import Desk
@@ -52,7 +49,7 @@ def serve(
     console = Console(json)
     token = _token(token_file)
     check_door(host, token)
-    patches = _patches(patch or ())
+    patches = named_patches(patch or ())
     lm = LM.load(model, device=device, dtype=dtype)
     called = name or Path(lm.name).name
     desk = Desk(Engine(lm, patches, rows=rows, waiting=queue), called, token)
@@ -77,19 +74,3 @@ def _token(file: Path | None) -> str:
     if not token:
         raise UsageError(f"there is no token in {file}", fix="Write one into it: 16 characters or more.")
     return token
-
-
-def _patches(words: Sequence[str]) -> dict[str, Patch]:
-    """Return patches by name; NAME=FILE, or FILE with the name of the file."""
-    from ..errors import UsageError
-    from ..patch import Patch
-
-    found: dict[str, Patch] = {}
-    for word in words:
-        name, sign, path = word.partition("=")
-        if not sign or Path(word).exists():
-            name, path = Path(word).stem, word
-        if not name or name in found:
-            raise UsageError(f"two patches are called {name!r}", fix="Name them: --patch NAME=FILE")
-        found[name] = Patch.load(path)
-    return found
