@@ -20,12 +20,11 @@ BLOCKS = ([2, 3, 4, 5], [4, 5, 6])
 STRENGTHS = {"add": (0.15, 0.2, 0.25), "clamp": (0.75, 1.0, 1.25, 1.5)}
 OTHERS = ("harmful", "benign", "benign_wrapped")
 BUDGET = Budget(points=0.03, perplexity=0.05)
-AMOUNTS = (0.5, 0.75, 1.0, 1.25)  # of a direction that is taken out
-SHAPES = {  # where in the depth
-    "everywhere": {},
-    "late": {"peak": 0.8, "reach": 0.4, "least": 0.0},
-    "each its own": {"scope": "each"},
-    "each its own, late": {"scope": "each", "peak": 0.8, "reach": 0.4, "least": 0.0},
+AMOUNTS = (0.5, 0.75, 1.0)  # of a direction that is taken out
+SHAPES = {  # which direction, where
+    "of the best block": {},
+    "of the block before the last third": {"layer": 5},
+    "of each block": {"scope": "each"},
 }
 
 
@@ -103,7 +102,7 @@ def ablations(lm, tune, report) -> dict[str, dict]:
             made = {
                 shape: ablation(lm, texts, direction=direction, **settings)
                 for shape, settings in SHAPES.items()
-                if label == "separates" or "scope" not in settings
+                if label == "separates" or not settings
             }
             best = chosen(lm, made, AMOUNTS, tune, target, kept)
             if best is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -66,18 +67,18 @@ def at_doses(
         seed: of the random stream.
     """
     samples = SAMPLES if judge is not None and temperature else 1
-    manner = {"max_new_tokens": tokens, "temperature": temperature, "seed": seed, "samples": samples}
+    write = partial(generate, max_new_tokens=tokens, temperature=temperature, seed=seed, samples=samples)
     rows = [list(prompt)] * len(strengths)
     if patch.attachable(lm):
         with patch.attached(lm, force=True) as dose:
-            texts = generate(lm, rows, doses=Doses(dose, strengths), **manner)
+            texts = write(lm, rows, doses=Doses(dose, strengths))
             dose.strength = torch.tensor([0.0, *strengths])
             logs = _first(lm, [list(prompt), *rows])
     else:
         texts, found = [], [_first(lm, rows[:1])]
         for strength in strengths:
             with (patch * strength).applied(lm, force=True):
-                texts += generate(lm, rows[:1], **manner)
+                texts += write(lm, rows[:1])
                 found.append(_first(lm, rows[:1]))
         logs = torch.cat(found)
     if judge is None:
