@@ -60,15 +60,26 @@ def _drawn(dot: Dot, x: Scale, y: Scale, unit: str, taken: list[tuple[float, flo
     shape, _, _, colour = _look(dot.kind)
     left, top = x(100 * dot.cost), y(dot.gain)
     says = f"{dot.name}: {dot.gain:+.1f} {unit}, {100 * dot.cost:.0f} % of the budget used"
-    side = "end" if left > (x.start + x.end) / 2 else "start"
-    words = cut(dot.name, (left - x.start if side == "end" else x.end - left) - 14)
-    begin, end = (left - 7 * len(words), left) if side == "end" else (left, left + 7 * len(words))
-    height = top + 4
-    while any(abs(height - other) < LINE and begin < to and since < end for other, since, to in taken):
-        height += LINE
-    taken.append((height, begin, end))
+    side, height, words = _place(dot.name, left, top, x, taken)
     parts = [marker(shape, left, top, colour, size=5, says=says, part="point")]
     if x.beyond(100 * dot.cost):
         parts.append(text(left + 6, top + 4, "\u203a", colour="--fg", size=15))
     parts.append(text(left + (-9 if side == "end" else 9), height, words, anchor=side, colour="--fg", clear=True))
     return f"<g>{''.join(parts)}</g>"
+
+
+def _place(
+    name: str, left: float, top: float, x: Scale, taken: list[tuple[float, float, float]]
+) -> tuple[str, float, str]:
+    """Return on which side of its point a name stands, its baseline, and what of it fits; notes the room it takes."""
+    first = "end" if left > (x.start + x.end) / 2 else "start"
+    for step in range(len(taken) + 1):  # beside the point if it can be, else lower
+        for side in (first, "start" if first == "end" else "end"):
+            words = cut(name, (left - x.start if side == "end" else x.end - left) - 14)
+            begin, end = (left - 9 - 7 * len(words), left) if side == "end" else (left, left + 9 + 7 * len(words))
+            height = top + 4 + LINE * step
+            free = not any(abs(height - other) < LINE and begin < to and since < end for other, since, to in taken)
+            if free and (len(words) == len(name) or side == first):
+                taken.append((height, begin, end))
+                return side, height, words
+    return first, top + 4 + LINE * (len(taken) + 1), name
