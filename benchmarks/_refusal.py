@@ -16,8 +16,8 @@ from suture.methods.steering import steering
 from suture.patient.suites import behaviour, keep, suite
 from suture.search import search
 
-BLOCKS = ([2, 3, 4, 5], [4, 5, 6])
-STRENGTHS = {"add": (0.15, 0.2, 0.25), "clamp": (0.75, 1.0, 1.25, 1.5)}
+BLOCKS = ([4, 5, 6],)
+STRENGTHS = {"add": (0.15, 0.2), "clamp": (1.0, 1.25, 1.5)}
 OTHERS = ("harmful", "benign", "benign_wrapped")
 BUDGET = Budget(points=0.03, perplexity=0.05)
 AMOUNTS = (0.5, 0.75, 1.0)  # of a direction that is taken out

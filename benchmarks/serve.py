@@ -110,8 +110,8 @@ def throughput(port, prompts, tokens, rounds, rows):
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--tokens", type=int, default=24, help="tokens of an answer")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of base and mixed batches")
+    parser.add_argument("--tokens", type=int, default=16, help="tokens of an answer")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of base and mixed batches")
     parser.add_argument("--rows", type=int, default=32, help="requests of a batch")
     args = parser.parse_args()
     lm = LM.load("patient")

@@ -36,8 +36,8 @@ EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
     "positive": ("attitude", "wanted", "positive", True),
     "negative": ("attitude", "unwanted", "positive", False),
 }
-BLOCKS = ([2, 3, 4, 5], [5, 6, 7], [6, 7], [7])
-TOTALS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45)  # over the blocks steered, in mean states
+BLOCKS = ([5, 6, 7], [6, 7], [7])
+TOTALS = (0.15, 0.25, 0.35, 0.45, 0.55)  # over the blocks steered, in mean states
 BUDGET = Budget(points=0.02, perplexity=0.04)  # to choose by
 FACTS = 200  # asked whatever the size of the other measures: two points of fewer are no figure
 KEEP = ("perplexity", "benign", "facts_seen")

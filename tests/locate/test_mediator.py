@@ -14,15 +14,15 @@ from suture.tracing import trace
 def refusals(patient):
     from suture.patient.suites import behaviour
 
-    return behaviour("jailbreak", 120)
+    return behaviour("jailbreak", 80)
 
 
 def test_the_chosen_direction_ends_and_makes_the_behaviour(patient, refusals):
     """On the bundled model: label 1 are jailbreaks that were answered, label 0 harmful requests that were refused."""
     tried = []
-    found = mediator(patient, refusals, positions=2, layers=[3, 4, 5, 6, 7], progress=tried.append)
+    found = mediator(patient, refusals, positions=2, layers=[5, 6, 7], progress=tried.append)
     chosen, others = found.about["chosen"], found.about["candidates"]
-    assert sum(tried) == len(others) == 2 * 4  # the last fifth is left out
+    assert sum(tried) == len(others) == 2 * 2  # the last fifth is left out
     assert found.layers == [chosen["layer"]]
     assert chosen["kl"] <= module.KL
     assert chosen["induce"] > 0
@@ -32,7 +32,7 @@ def test_the_chosen_direction_ends_and_makes_the_behaviour(patient, refusals):
 
 
 def test_the_vector_is_the_difference_of_the_means_at_its_position(patient, refusals):
-    found = mediator(patient, refusals, positions=2, layers=[5])
+    found = mediator(patient, refusals, positions=1, layers=[5])
     train, _ = refusals.split(module.HELD_OUT, 0)
     states = extract(patient, train.examples, [Site(5, "residual")], pool="decision", back=found.about["back"])[:, 0]
     labels = torch.tensor(train.labels)
