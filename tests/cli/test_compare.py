@@ -4,7 +4,16 @@ GIVEN = ("--texts", "texts.txt", "--prompts", "prompts.txt", "--chat", "--size",
 
 
 def test_levels_are_compared_and_a_page_is_written(command, folder, tmp_path):
-    words = ("--prompt", "Always say no.", "--patch", "rows=patch.safetensors", "--target", "complied", "--want", "lower")
+    words = (
+        "--prompt",
+        "Always say no.",
+        "--patch",
+        "rows=patch.safetensors",
+        "--target",
+        "complied",
+        "--want",
+        "lower",
+    )
     done = command("compare", "patient", *GIVEN, *words, "--out", tmp_path / "found", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     levels = done.json["levels"]
