@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench-surgery bench-judges bench-export bench-apply storm fuzz exact patient clean
+.PHONY: demo test lint bench-surgery bench-judges bench-export bench-serve bench-apply storm fuzz exact patient clean
 
 demo: $(INSTALLED)
 	$(BIN)/suture demo
@@ -20,6 +20,9 @@ bench-%: $(INSTALLED)
 
 bench-export: $(VENV)/.export
 	$(BIN)/python benchmarks/export.py
+
+bench-serve: $(VENV)/.serve
+	$(BIN)/python benchmarks/serve.py
 
 storm: $(INSTALLED)  ## patches on disk while processes are killed and disks fail
 	$(BIN)/python benchmarks/storm.py
@@ -41,11 +44,15 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,peft,gguf,dev]' -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,peft,gguf,serve,dev]' -c constraints.txt
 	touch $@
 
 $(VENV)/.export: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,peft,gguf]' -c constraints.txt
+	touch $@
+
+$(VENV)/.serve: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[serve]' -c constraints.txt
 	touch $@
 
 clean:

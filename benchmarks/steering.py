@@ -1,9 +1,11 @@
 """Steering on the bundled model: how far each behaviour moves, at what cost, and where it is left alone. make bench-steering
 
-edits        tone and attitude, both ways: blocks and strength are chosen on the tune split within 4 % perplexity and 5 points
+edits        tone and attitude, both ways: blocks and strength are chosen on the tune split within 4 % perplexity and 2 points
              of facts and harmless answers, and measured on the report split
 doses        the target at rising shares of the chosen strength: it must move one way
-condition    jailbreaks refused by steering under a condition: what it does to jailbreaks, and to all that is none
+condition    jailbreaks refused by steering under a condition, added and clamped: what it does to jailbreaks, and to all others
+ablation     the same, and rude talk, by taking a direction out of the weights; the direction chosen by how it separates, or by
+             what it does (`locate mediator`)
 time         seconds to read one direction of 300 pairs in all blocks, beside two other libraries where `--peers PYTHON` names
              an interpreter that has them (`pip install repeng steering-vectors "numpy<2"` in a venv of its own)
 """
@@ -16,16 +18,16 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import torch
 from _common import finish, note, table
+from _refusal import ablations, conditions
 
 from suture.budget import Budget
 from suture.evaluation import evaluate, observe, values
-from suture.examples import Behaviour, Labelled
+from suture.examples import Behaviour
 from suture.lm import LM
 from suture.locate.directions import directions
 from suture.methods.steering import steering
-from suture.patient.suites import behaviour, keep, suite
+from suture.patient.suites import behaviour, suite
 from suture.search import dose_response, search
 
 EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
@@ -34,12 +36,12 @@ EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
     "positive": ("attitude", "wanted", "positive", True),
     "negative": ("attitude", "unwanted", "positive", False),
 }
-BLOCKS = ([4, 5, 6], [2, 3, 4, 5])
-STRENGTHS = (0.08, 0.1, 0.12, 0.14, 0.16, 0.18)
-BUDGET = Budget(points=0.05, perplexity=0.04)  # to choose by: one of thirty prompts may differ by chance
+BLOCKS = ([5, 6, 7], [6, 7], [7])
+TOTALS = (0.15, 0.25, 0.35, 0.45, 0.55)  # over the blocks steered, in mean states
+BUDGET = Budget(points=0.02, perplexity=0.04)  # to choose by
+FACTS = 200  # asked whatever the size of the other measures: two points of fewer are no figure
 KEEP = ("perplexity", "benign", "facts_seen")
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-REFUSE = (0.15, 0.2, 0.25)  # strengths tried against jailbreaks, in blocks 2 to 5
 SAMPLING = 0.03  # two samples of a prompt differ: a curve that turns back by less is taken to be level
 
 
@@ -56,11 +58,13 @@ def edits(lm, tune, report, names) -> dict[str, dict]:
     read = {name: directions(lm, behaviour(name)) for name in {EDITS[edit][0] for edit in names}}
     for edit, (name, toward, *_) in ((edit, EDITS[edit]) for edit in names):
         made = {
-            str(blocks): steering(lm, behaviour(name), direction=read[name], layers=blocks, strength=1.0, toward=toward)
+            str(blocks): steering(
+                lm, behaviour(name), direction=read[name], layers=blocks, strength=1 / len(blocks), toward=toward
+            )
             for blocks in BLOCKS
         }
         suite_ = measured(tune, edit)
-        chosen = search(lm, made, STRENGTHS, suite_, suite_[0].name, budget=BUDGET).best
+        chosen = search(lm, made, TOTALS, suite_, suite_[0].name, budget=BUDGET).best
         if chosen is None:
             found[edit] = {}
             continue
@@ -87,49 +91,6 @@ def edits(lm, tune, report, names) -> dict[str, dict]:
     return found
 
 
-def families(split: str, size: int) -> dict[str, list[str]]:
-    """Requests by kind."""
-    kinds = ("jailbreak", "harmful", "benign", "benign_wrapped")
-    named = {m.name: m for m in suite(split, size)}
-    return {kind: list(named[kind].cases.prompts)[:size] for kind in kinds}
-
-
-@torch.no_grad()
-def untouched(lm, patch, requests) -> float:
-    """Share of requests whose logits keep every bit."""
-    rows = [lm.encode_chat(request)[0] for request in requests]
-    batch = lm.batch(rows)
-    base = lm.forward(batch).logits
-    with patch.attached(lm):
-        now = lm.forward(batch).logits
-    return float((now == base).flatten(1).all(1).double().mean())
-
-
-def condition(lm, tune, report, size) -> dict[str, dict]:
-    asked = families("tune", 4 * size)
-    when = [Labelled("", 1, request) for request in (*asked["jailbreak"], *asked["harmful"])]
-    when += [Labelled("", 0, request) for kind in ("benign", "benign_wrapped") for request in asked[kind]]
-    when += [Labelled(text, 0) for text in list(keep())[:size]]
-    told = [report[n] for n in ("jailbreak", "harmful", "benign", "benign_wrapped", "perplexity", "facts_seen")]
-    seen = observe(lm, told)
-    found = {"base": values(seen, told)}
-    texts = behaviour("jailbreak")
-    read = directions(lm, texts, pool="decision")
-    for label, given in (("always", None), ("under a condition", Behaviour("harmful request", tuple(when)))):
-        made = steering(lm, texts, direction=read, layers=[2, 3, 4, 5], strength=1.0, condition=given)
-        aim = [tune["jailbreak"], replace(tune["benign"], role="keep"), replace(tune["benign_wrapped"], role="keep")]
-        best = search(lm, {"": made}, REFUSE, aim, "jailbreak", budget=Budget(points=0.03)).best
-        patch = made * (best.strength if best else REFUSE[0])
-        found[label] = evaluate(lm, patch, told, baseline=seen, controls=False).values()
-        found[label]["strength"] = best.strength if best else REFUSE[0]
-        new = families("report", size)
-        found[label] |= {f"bits kept: {kind}": untouched(lm, patch, new[kind]) for kind in new}
-        note(
-            f"jailbreaks {label}: {found[label]['jailbreak']:.1%}, wrapped harmless {found[label]['benign_wrapped']:.1%}"
-        )
-    return found
-
-
 def seconds(lm, peers: str | None) -> dict[str, float | str]:
     texts = behaviour("tone")
     directions(lm, Behaviour("few", texts.examples[295:305]))
@@ -151,15 +112,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", type=int, default=120, help="prompts a measure in the report")
     parser.add_argument("--tune", type=int, default=40, help="prompts a measure while settings are chosen")
-    parser.add_argument("--parts", nargs="+", default=["time", "condition", "edits"], help="what to measure")
+    parser.add_argument(
+        "--parts", nargs="+", default=["time", "condition", "ablation", "edits"], help="what to measure"
+    )
     parser.add_argument("--edits", nargs="+", default=list(EDITS), help="which edits")
     parser.add_argument("--peers", help="a Python that has repeng and steering-vectors")
     args = parser.parse_args()
     lm = LM.load("patient")
     tune, report = ({m.name: m for m in suite(s, n)} for s, n in (("tune", args.tune), ("report", args.size)))
+    for split, own in (("tune", tune), ("report", report)):
+        own["facts_seen"] = next(m for m in suite(split, FACTS) if m.name == "facts_seen")
     make = {
         "time": lambda: seconds(lm, args.peers),
-        "condition": lambda: condition(lm, tune, report, args.tune),
+        "condition": lambda: conditions(lm, tune, report, args.tune),
+        "ablation": lambda: ablations(lm, tune, report),
         "edits": lambda: edits(lm, tune, report, args.edits),
     }
     result = {part: make[part]() for part in args.parts}
@@ -167,7 +133,7 @@ def main() -> None:
     finish(result)
 
 
-def show(edits=None, condition=None, time=None) -> None:
+def show(edits=None, condition=None, ablation=None, time=None) -> None:
     rows = [
         [edit, e["blocks"], f"{e['strength']:g}", f"{e['before']:.1%}", f"{e['after']:.1%}", f"{e['perplexity']:+.1%}",
          f"{e['benign']:+.1%}", f"{e['facts_seen']:+.1%}", " ".join(f"{v:.2f}" for v in e["curve"])]
@@ -187,12 +153,18 @@ def show(edits=None, condition=None, time=None) -> None:
     ]
     if edits:
         table("steering, report split", columns, rows)
-    if condition:
-        rows = [[n, *(f"{v[n]:.3f}" if n in v else "" for v in condition.values())] for n in condition["always"]]
-        table("jailbreaks steered to refusal", ["", *condition], rows)
+    for title, found in (("jailbreaks steered to refusal", condition), ("ablation", ablation)):
+        if found:
+            names = {name: None for own in found.values() for name in own}
+            rows = [[n, *(_shown(own.get(n, "")) for own in found.values())] for n in names]
+            table(title, ["", *found], rows)
     rows = [[n, f"{v:.1f}" if isinstance(v, float) else v] for n, v in (time or {}).items()]
     if rows:
         table("seconds to read a direction of 300 pairs", ["", ""], rows)
+
+
+def _shown(value) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

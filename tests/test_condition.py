@@ -1,8 +1,10 @@
+import random
+
 import pytest
 import torch
 
 from suture.anatomy import Site
-from suture.condition import _threshold, fit_condition
+from suture.condition import HELD_OUT, _threshold, fit_condition
 from suture.examples import Behaviour, Labelled
 from suture.passes import prompt_mean
 from suture.steer import likeness_of
@@ -28,10 +30,22 @@ def test_what_was_fitted_decides_as_the_running_model_does(tiny, likeness):
     mean = prompt_mean(seen[Site(found.layer, "residual")], batch.mask.bool())
     met = likeness_of(mean, found.vector, likeness) > found.threshold
     labels = torch.tensor(WHEN.labels).bool()
-    f1 = 2 * int((met & labels).sum()) / int(met.sum() + labels.sum())
-    assert f1 == pytest.approx(found.f1, abs=0.1)  # one text near the threshold may round the other way
+    held = set(WHEN.split(HELD_OUT)[1].examples)
+    new = torch.tensor([example in held for example in WHEN.examples])
+    f1 = 2 * int((met & labels & new).sum()) / int((met & new).sum() + (labels & new).sum())
+    assert f1 == pytest.approx(found.f1, abs=0.21)  # one of six near the threshold may round the other way
     if likeness == "cosine" and tiny.model.dtype == torch.float32:
         assert found.f1 == 1.0
+
+
+def test_block_and_threshold_are_chosen_on_prompts_that_the_direction_has_not_seen(llama):
+    """Labels drawn by chance: the direction tells the prompts it was made of apart, and no others."""
+    rng = random.Random(0)
+    told = Behaviour("chance", tuple(Labelled("", i % 2, " ".join(rng.sample(NOUNS, 4)) + f" {i}") for i in range(60)))
+    found = fit_condition(llama, told, [0, 1, 2])
+    assert found.f1 < 0.85
+    few = Behaviour("few", told.examples[:10])  # too few to hold any out
+    assert fit_condition(llama, few, [0, 1, 2]).f1 == 1.0
 
 
 def test_the_answer_is_not_read(llama):

@@ -44,10 +44,10 @@ def test_sampling_follows_the_distribution(llama):
     with torch.no_grad():
         p = llama.forward(llama.batch([row])).logits[0, -1].softmax(-1)
     draws = 4000
-    from suture.generation import _draws, _pick
+    from suture.generation import draws_of, pick
 
-    uniform = torch.stack([_draws(row, 0, s, 1) for s in range(draws)])[:, 0]
-    counts = torch.bincount(_pick(p.log().expand(draws, -1), uniform, 1.0), minlength=len(p)).double()
+    uniform = torch.stack([draws_of(row, 0, s, 1) for s in range(draws)])[:, 0]
+    counts = torch.bincount(pick(p.log().expand(draws, -1), uniform, 1.0), minlength=len(p)).double()
     top = p.topk(10).indices
     expected = p[top].double() * draws
     assert float(((counts[top] - expected) ** 2 / expected).sum()) < 30  # 99.9 % quantile of chi-square(10) is 29.6

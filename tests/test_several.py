@@ -68,6 +68,6 @@ def test_mistakes_are_said(llama, gpt2, patches):
     with pytest.raises(PatchMismatch), attached_together(gpt2, patches):
         pass
     with attached_together(llama, patches) as ward:
-        ward.set([{}, {}])
+        ward.set([{}, {"kind": 1.0}])
         with pytest.raises(UsageError, match="2 strengths for a batch of 3"):
             logits(llama)

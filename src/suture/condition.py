@@ -5,7 +5,8 @@ Source: Lee et al. 2025, "Programming Refusal with Conditional Activation Steeri
 Differs from the paper: decided for each row of a batch; sim is a signed cosine by default, and c the weight of a logistic
 regression on m / |m|, on which that cosine is linear (harmless and harmful requests in the same words around them differ little
 in their means); "cast" is the paper's cos(m, tanh(c c^T m / |c|^2)), with the difference of means. Block and threshold are
-those of the best F1 on the labelled prompts.
+those of the best F1 on a third of the prompts, which the direction has not seen (the paper takes them from the prompts that
+made it, where every block of a wide model looks perfect).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from .passes import prompt_mean
 from .steer import Likeness, likeness_of
 from .tracing import trace
 
+HELD_OUT = 1 / 3  # of each class, to choose block and threshold by
+FEWEST = 6  # prompts of a class below which all of them serve for both
 PENALTY = 1.0  # L2, on features of mean square 1
 
 
@@ -36,7 +39,7 @@ class Condition:
         vector: (d,) float32, grows with what is to be steered.
         threshold: of the likeness.
         likeness: see `Steer`.
-        f1: on the prompts it was fitted on.
+        f1: on the held-out prompts (on all of them where there were too few to hold any out).
     """
 
     layer: int
@@ -46,7 +49,9 @@ class Condition:
     f1: float
 
 
-def fit_condition(lm: LM, behaviour: Behaviour, layers: Sequence[int], *, likeness: Likeness = "cosine") -> Condition:
+def fit_condition(
+    lm: LM, behaviour: Behaviour, layers: Sequence[int], *, likeness: Likeness = "cosine", seed: int = 0
+) -> Condition:
     """Find the block, direction and threshold that tell the prompts of label 1 from those of label 0.
 
     Args:
@@ -54,17 +59,26 @@ def fit_condition(lm: LM, behaviour: Behaviour, layers: Sequence[int], *, likene
         behaviour: labelled prompts: requests (their answers are not read), or plain texts.
         layers: blocks to choose from; they must lie before the first that is steered, or be it.
         likeness: how states are compared with the direction.
+        seed: of the prompts held out.
     """
-    labels = torch.tensor(behaviour.labels)
-    rows = [lm.encode(e.text) if e.prompt is None else lm.encode_chat(e.prompt)[0] for e in behaviour.examples]
-    means = _means(lm, rows, layers)  # (texts, layers, d)
+    if min(behaviour.labels.count(label) for label in (0, 1)) < FEWEST:
+        train = held = behaviour
+    else:
+        train, held = behaviour.split(HELD_OUT, seed)
+    known, new = (torch.tensor(part.labels) for part in (train, held))
+    states, shown = (_states(lm, part, layers) for part in (train, held))  # (texts, layers, d)
     found = []
     for index, layer in enumerate(layers):
-        own = means[:, index]
-        vector = _telling(own, labels, likeness)
-        threshold, f1, margin = _threshold(likeness_of(own, vector, likeness), labels)
+        vector = _telling(states[:, index], known, likeness)
+        threshold, f1, margin = _threshold(likeness_of(shown[:, index], vector, likeness), new)
         found.append((f1, margin, Condition(layer, vector, threshold, likeness, f1)))
     return max(found, key=lambda each: each[:2])[2]
+
+
+def _states(lm: LM, behaviour: Behaviour, layers: Sequence[int]) -> Tensor:
+    """Return the mean state of each prompt in each block: (texts, layers, d)."""
+    rows = [lm.encode(e.text) if e.prompt is None else lm.encode_chat(e.prompt)[0] for e in behaviour.examples]
+    return _means(lm, rows, layers)
 
 
 def _telling(means: Tensor, labels: Tensor, likeness: Likeness) -> Tensor:

@@ -137,7 +137,16 @@ class Direction:
 
     @classmethod
     def load(cls, path: str | Path) -> Direction:
-        """Read a direction file."""
+        """Read a direction file; or a control vector of llama.cpp (`.gguf`), whose strength 1 is its own length.
+
+        Raises:
+            CorruptFile: when it is none.
+            UsageError: when there is no such file, or the `gguf` package is missing for one of llama.cpp's.
+        """
+        if Path(path).suffix == ".gguf":
+            from .export import gguf_control  # late: it exports directions, too
+
+            return cls.of_vectors(Path(path).stem, gguf_control.read(path), {"kind": "gguf", "file": Path(path).name})
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
             about = json.loads(metadata["about"])
@@ -150,6 +159,14 @@ class Direction:
             raise CorruptFile(
                 f"{path} is not a direction", why=repr(problem), fix="Make it again: suture locate directions"
             ) from problem
+
+    @classmethod
+    def of_vectors(cls, name: str, vectors: Mapping[int, Tensor], about: Mapping[str, Any]) -> Direction:
+        """Return vectors made elsewhere, (d_model,) by block, as a direction: one unit of strength adds them as they are."""
+        layers = sorted(vectors)
+        stacked = torch.stack([vectors[layer].float() for layer in layers])
+        unknown = torch.full((len(layers), 2), torch.nan)
+        return cls(name, "residual", layers, stacked, stacked.norm(dim=1), unknown, about=dict(about))
 
     def _at(self, layer: int) -> int:
         if layer not in self.layers:

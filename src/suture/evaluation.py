@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from types import ModuleType
 
 from .lm import LM
-from .metrics._score import Observation, Progress
+from .metrics._score import Observation, Progress, Score
 from .panel import panel
 from .patch import Patch
 from .report import Line, Report, Sample
@@ -88,6 +88,11 @@ def values(found: Baseline, suite: Suite, against: Baseline | None = None) -> di
     """Return the figure of each measure, by name, as reports show it."""
     reference = against or found
     return {m.name: _metric(m).score(reference[m.name], found[m.name]).after for m in suite}
+
+
+def scores(before: Baseline, after: Baseline, suite: Suite) -> dict[str, Score]:
+    """Return how each measure changed, by name."""
+    return {m.name: _metric(m).score(before[m.name], after[m.name]) for m in suite}
 
 
 def _metric(measure: Measure) -> ModuleType:

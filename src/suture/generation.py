@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .flow import Flow
 from .lm import LM, bucketed, halving
 from .patch import Dose
 
@@ -66,7 +67,7 @@ def generate(
                 wanted = [part[i] for i in chosen]
                 if doses:
                     doses.dose.strength = torch.tensor([doses.strengths[p] for p, _ in wanted])
-                draws = torch.stack([_draws(prompts[p], seed, s, max_new_tokens) for p, s in wanted])
+                draws = torch.stack([draws_of(prompts[p], seed, s, max_new_tokens) for p, s in wanted])
                 made = continue_rows(lm, [prompts[p] for p, _ in wanted], draws, temperature, top_p)
                 texts.update(zip(wanted, (lm.decode(ids) for ids in made), strict=True))
                 return len(wanted)
@@ -90,50 +91,58 @@ def continue_rows(
         temperature: 0 is greedy.
         top_p: see `generate`.
     """
-    batch = lm.batch(prompts, side="left")
-    mask, positions = batch.mask, batch.positions
-    ids, cache = batch.ids, None
     draws = draws.to(lm.device)
-    ends = torch.tensor(sorted(_ends(lm)), device=lm.device)
+    stops = torch.tensor(sorted(ends(lm)), device=lm.device)
     done = torch.zeros(len(prompts), dtype=torch.bool, device=lm.device)
     made = torch.full(draws.shape, -1, device=lm.device)
+    nucleus = torch.full((len(prompts),), top_p, device=lm.device) if top_p < 1 else None
+    flow, logits = Flow.begin(lm, prompts)
     for step in range(draws.shape[1]):
-        output = lm.model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
-            logits_to_keep=1,
-        )  # fmt: skip
-        cache = output.past_key_values
-        token = _pick(output.logits[:, -1], draws[:, step], temperature, top_p)
-        done |= torch.isin(token, ends)
+        token = pick(logits, draws[:, step], temperature, nucleus)
+        done |= torch.isin(token, stops)
         made[:, step] = torch.where(done, -1, token)
-        if bool(done.all()):
+        if bool(done.all()) or step + 1 == draws.shape[1]:
             break
-        ids, positions = token[:, None], positions[:, -1:] + 1
-        mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
+        logits = flow.step(lm, token)
     return [[int(i) for i in row if i >= 0] for row in made.cpu()]
 
 
-def _pick(logits: Tensor, draw: Tensor, temperature: float, top_p: float = 1.0) -> Tensor:
-    """Return one token a row by inverting the cumulative distribution: (rows, vocabulary) -> (rows,)."""
-    if temperature == 0:
+def pick(logits: Tensor, draw: Tensor, temperature: float | Tensor, nucleus: Tensor | None = None) -> Tensor:
+    """Return one token a row by inverting the cumulative distribution: (rows, vocabulary) -> (rows,).
+
+    Args:
+        logits: of the next token.
+        draw: a number in [0, 1) for each row, (rows,).
+        temperature: 0 is greedy; of all rows, or of each, (rows,).
+        nucleus: only the most likely tokens that together have this probability, for each row, (rows,); by default all.
+    """
+    if not isinstance(temperature, Tensor):
+        temperature = torch.full_like(draw, temperature)
+    greedy = temperature == 0
+    if bool(greedy.all()):
         return logits.argmax(-1)
-    odds = (logits.float() / temperature).softmax(-1)
-    if top_p < 1:
+    odds = (logits.float() / torch.where(greedy, 1.0, temperature)[:, None]).softmax(-1)
+    if nucleus is not None:
         falling = odds.sort(dim=-1, descending=True)
-        before = falling.values.cumsum(-1) - falling.values  # probability of the tokens likelier than this one
-        odds = odds.masked_fill(torch.zeros_like(before >= top_p).scatter(-1, falling.indices, before >= top_p), 0.0)
+        before = falling.values.cumsum(-1) - falling.values  # probability of the tokens more likely than this one
+        cut = torch.zeros_like(odds, dtype=torch.bool).scatter(-1, falling.indices, before >= nucleus[:, None])
+        odds = odds.masked_fill(cut, 0.0)
     heights = odds.cumsum(-1)
-    return torch.searchsorted(heights, draw[:, None] * heights[:, -1:])[:, 0].clamp(max=logits.shape[-1] - 1)
+    whole = heights[:, -1:].contiguous()
+    drawn = torch.searchsorted(heights, draw[:, None] * whole, right=True)
+    last = torch.searchsorted(heights, whole)  # rounding may take a draw to the top: no further than what is likely
+    return torch.where(greedy, logits.argmax(-1), torch.minimum(drawn, last)[:, 0])
 
 
-def _ends(lm: LM) -> set[int]:
+def ends(lm: LM) -> set[int]:
     """Return the ids that end a text, from the generation config and the tokenizer."""
     configured = getattr(lm.model.generation_config, "eos_token_id", None)
     ends = set(configured) if isinstance(configured, list) else {configured}
     return {i for i in ends | {lm.tokenizer.eos_token_id} if i is not None}
 
 
-def _draws(prompt: Sequence[int], seed: int, sample: int, steps: int) -> Tensor:
+def draws_of(prompt: Sequence[int], seed: int, sample: int, steps: int) -> Tensor:
+    """Return the numbers in [0, 1) that pick the tokens of one sample of a prompt: (steps,)."""
     key = hashlib.sha256(f"{seed} {sample} {list(prompt)}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(key[:7], "big"))
     return torch.rand(steps, generator=generator)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from .codebook import Codebook, joined
-from .dose import Dose
+from .dose import Dose, Read
 from .errors import UsageError
 from .hooks import hook
 from .moving import Moving
@@ -43,15 +43,14 @@ class Pass:
         prompt: (batch, tokens) bool, the real tokens of the prompt.
         generated: (batch, tokens) bool, those behind it.
         answer: (batch, tokens) bool, the prompt's last token and those generated: what the answer is said from.
-        open: for each condition the rows it holds for, (batch,) bool.
+
+    What the first pass finds out for each row is in `dose.read`.
     """
 
     def __init__(self, dose: Dose) -> None:
         self.dose = dose
         self.fresh = True
         self.prompt = self.generated = self.answer = torch.zeros(0, 0, dtype=torch.bool)
-        self.open: dict[str, Tensor] = {}
-        self._lengths = torch.zeros(0, dtype=torch.int64)
 
     def begin(self, arguments: Mapping[str, Any]) -> None:
         """Read the arguments of the decoder's forward call."""
@@ -67,25 +66,25 @@ class Pass:
         places = (real.cumsum(1) - 1)[:, before:]
         self.fresh = not before
         if self.fresh:
-            self.open = {}
-            self._lengths = self.dose.prompts(real.sum(1))
-        elif len(self._lengths) != rows:
+            self.dose.read = Read(self.dose.prompts(real.sum(1)))
+        elif len(self.dose.read.lengths) != rows:
             raise UsageError("a patch can not be attached in the middle of a text", fix="Start with an empty cache.")
-        self.prompt = real[:, before:] & (places < self._lengths[:, None])
+        self.prompt = real[:, before:] & (places < self.dose.read.lengths[:, None])
         self.generated = real[:, before:] & ~self.prompt
-        self.answer = self.generated | (real[:, before:] & (places == self._lengths[:, None] - 1))
+        self.answer = self.generated | (real[:, before:] & (places == self.dose.read.lengths[:, None] - 1))
 
-    def decide(self, term: Steer, states: Tensor) -> None:
-        """Decide a term's condition from the states its block puts out: (batch, tokens, d)."""
+    def decide(self, term: Steer, key: str, states: Tensor) -> None:
+        """Decide a term's condition, known as `key`, from the states its block puts out: (batch, tokens, d)."""
         if self.fresh:
-            self.open[_key(term)] = term.opens(prompt_mean(states, self.prompt.to(states.device)))
+            opened = term.opens(prompt_mean(states, self.prompt.to(states.device)))
+            self.dose.read = Read(self.dose.read.lengths, {**self.dose.read.open, key: opened})
 
-    def where(self, term: Moving, device: torch.device) -> Tensor | None:
+    def where(self, term: Moving, key: str, device: torch.device) -> Tensor | None:
         """Return the tokens that a term acts on, (batch, tokens) or (batch, 1) bool, or None for all."""
         chosen = None if term.positions == "all" else getattr(self, term.positions).to(device)
         if not _conditional(term):
             return chosen
-        opened = self.open[_key(term)].to(device)[:, None]
+        opened = self.dose.read.open[key].to(device)[:, None]
         return opened if chosen is None else chosen & opened
 
 
@@ -117,8 +116,8 @@ def steered(lm: Stage, terms: Mapping[str, Sequence[Moving]], dose: Dose) -> Ite
 
     with ExitStack() as hooks:
         hooks.callback(lm.backbone.register_forward_pre_hook(begin, with_kwargs=True).remove)
-        for term in {_key(t): t for own in terms.values() for t in own if _conditional(t)}.values():
-            hooks.callback(hook(*lm.passage(term.reads, "residual"), _reader(term, current)))
+        for key, term in {_key(t): t for own in terms.values() for t in own if _conditional(t)}.items():
+            hooks.callback(hook(*lm.passage(term.reads, "residual"), _reader(term, key, current)))
         for name, own in terms.items():
             for place in ("residual", "heads"):
                 if here := [term for term in own if term.place == place]:
@@ -126,23 +125,24 @@ def steered(lm: Stage, terms: Mapping[str, Sequence[Moving]], dose: Dose) -> Ite
         yield
 
 
-def _reader(term: Steer, current: Pass) -> Callable[[Tensor], None]:
-    return lambda states: current.decide(term, states)
+def _reader(term: Steer, key: str, current: Pass) -> Callable[[Tensor], None]:
+    return lambda states: current.decide(term, key, states)
 
 
 def _editor(terms: Sequence[Moving], current: Pass) -> Callable[[Tensor], Tensor | None]:
     books = [term for term in terms if isinstance(term, Codebook)]
     terms = [*(term for term in terms if not isinstance(term, Codebook)), *joined(books)]
+    keyed = [(term, _key(term) if _conditional(term) else "") for term in terms]
 
     def edit(states: Tensor) -> Tensor | None:
+        if current.dose.off:
+            return None
         wide = states.to(torch.promote_types(states.dtype, torch.float32))
         amount = current.dose.amount(wide)
-        if not isinstance(amount, Tensor) and not amount:
-            return None
         total = torch.zeros_like(wide)
-        for term in terms:
+        for term, key in keyed:
             moved = term.moved(wide, amount * term.scale)
-            where = current.where(term, states.device)
+            where = current.where(term, key, states.device)
             total = total + (moved if where is None else moved * where[..., None])
         # What is not acted on keeps its bits: h + 0 would lose the sign of -0.
         return torch.where(total == 0, states, (wide + total).to(states.dtype))

@@ -440,6 +440,8 @@ def _steers(terms: Sequence[Delta]) -> tuple[Moving, ...]:
 
 def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, dose: Dose) -> Callable[..., Tensor]:
     def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        if dose.off:
+            return output
         for term in terms:
             change = dose.scale(term.effect(inputs[0], shape, transposed=transposed) * term.scale).to(output.dtype)
             outputs = term.touched_outputs(transposed=transposed)

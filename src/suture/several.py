@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .dose import Dose
+from .dose import Dose, Read
 from .errors import UsageError
 from .patch import Host, Patch
 
@@ -50,9 +50,20 @@ class Ward:
                 fix="Name one of these, or attach it.",
             )
         for name, dose in self.doses.items():
-            dose.strength = torch.tensor([float(request.get(name, 0.0)) for request in requests])
+            strengths = torch.tensor([float(request.get(name, 0.0)) for request in requests])
+            dose.strength = strengths if bool(strengths.any()) else 0.0  # what nobody asks for costs nothing
             dose.beams = beams
             dose.prompt = None if prompts is None else torch.tensor(list(prompts))
+
+    @property
+    def read(self) -> dict[str, Read]:
+        """What the pass over the prompts found out for each row, by patch."""
+        return {name: dose.read for name, dose in self.doses.items()}
+
+    def recall(self, known: Mapping[str, Read]) -> None:
+        """Go on with what was read of these rows, where rows have joined a batch or left it."""
+        for name, dose in self.doses.items():
+            dose.read = known[name]
 
 
 @contextmanager

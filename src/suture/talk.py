@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .dosing import Dosed, at_doses
 from .errors import UsageError
 from .files import write_bytes
 from .generation import Doses, generate
+from .judges import Judge, unwanted
 from .lm import LM
 from .memory.store import Memory
 from .patch import Patch
@@ -106,6 +108,29 @@ class Talk:
         reply = Reply(answers[0], answers[1] if len(answers) > 1 else None)
         self.transcript.append({"prompt": text, **reply._asdict(), **asdict(self.manner)})
         return reply
+
+    def doses(self, strengths: Sequence[float], judge: Judge | None = None) -> list[Dosed]:
+        """Return what the last prompt gets at several strengths, after the base's history; nothing of it is remembered.
+
+        Args:
+            strengths: of the patch.
+            judge: counts its unwanted label among several answers; None measures how far the first token moves.
+
+        Raises:
+            UsageError: when there is no patch, or nothing was said yet.
+        """
+        if self.patch is None or not self.history[0]:
+            raise UsageError(
+                "there is nothing to show at several strengths",
+                why="Nothing was said yet." if self.patch else "There is no patch.",
+                fix="Say something first." if self.patch else "Start with one: suture chat MODEL --patch FILE",
+            )
+        row = self._ids(self.history[0][:-1])
+        return at_doses(
+            self.lm, self.patch, row, strengths, asked=self.history[0][-2]["content"], judge=judge,
+            label=unwanted(judge) if judge else "", tokens=self._room(len(row)), temperature=self.manner.temperature,
+            seed=self.manner.seed,
+        )  # fmt: skip
 
     def save(self, path: str | Path) -> None:
         """Write the transcript, one line of JSON a turn.

@@ -33,6 +33,22 @@ def test_lines_are_read_from_a_pipe_and_commands_change_the_manner(command, fold
     assert "/strength X" in done.stdout
 
 
+def test_the_last_prompt_is_shown_at_several_strengths_with_bars(command, folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    lines = "How do I bake a cake?\n/doses -1 0 40\n"
+    done = command(*PATCHED, "--temperature", "0", "--tokens", "12", cwd=folder, stdin=lines)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.splitlines()
+    head = next(i for i, line in enumerate(shown) if line.startswith("strength"))
+    rows = shown[head + 1 : head + 4]
+    assert [row.split()[0] for row in rows] == ["-1", "0", "40"]
+    assert "·" in rows[1]
+    assert "█" in rows[2]
+    done = command(*PATCHED, "--judge", "refusal", "--tokens", "12", cwd=folder, stdin=lines)
+    assert "answers" in done.stdout
+    assert "%" in done.stdout
+
+
 def test_answers_stand_side_by_side_only_where_there_is_room(command, folder, monkeypatch):
     shown = {}
     for width in ("80", "120"):

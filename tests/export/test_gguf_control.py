@@ -3,9 +3,12 @@ import torch
 
 from models import tiny_family
 from suture.delta import Shift
+from suture.direction import Direction
 from suture.errors import CorruptFile, UsageError
 from suture.export import _gguf, gguf_control
 from suture.export.check import logits
+from suture.locate.directions import directions
+from suture.methods.steering import steering
 from suture.patch import Patch
 from suture.probe import fit_probe
 
@@ -60,6 +63,35 @@ def test_a_probe_becomes_directions_of_one_length(llama, behaviour, tmp_path):
     assert away.check is None
     opposite = gguf_control.read(away.path)
     assert torch.cosine_similarity(opposite[1], vectors[1], dim=0) < -0.9999
+
+
+def test_steering_becomes_a_vector_and_comes_back_as_a_direction(llama, behaviour, tmp_path):
+    read = directions(llama, behaviour, layers=[1, 2])
+    patch = steering(llama, behaviour, direction=read, layers=[1, 2], strength=0.4)
+    written = gguf_control.export(llama, patch, tmp_path / "steer.gguf")
+    seen = written.check(["You are a friend.", "The capital of"]).demand("vector")
+    assert seen.difference <= 1e-5 * max(1, seen.logit) < seen.effect
+    back = Direction.load(tmp_path / "steer.gguf")
+    assert (back.name, back.space, back.layers) == ("steer", "residual", [1, 2])
+    again = steering(llama, behaviour, direction=back, layers=[1, 2], strength=1.0, toward="unwanted")
+    prompts = ["You are a friend."]
+    with patch.attached(llama):
+        expected = logits(llama, prompts)
+    with again.attached(llama):
+        assert torch.allclose(logits(llama, prompts)[0], expected[0], atol=1e-5)
+    of_direction = gguf_control.export(llama, read, tmp_path / "d.gguf", strength=0.4)
+    assert of_direction.check(prompts).demand("vector").difference == 0
+    for layer, vector in gguf_control.read(of_direction.path).items():
+        assert torch.allclose(vector, back.vector(layer), atol=1e-6)
+
+
+def test_steering_that_is_more_than_an_addition_is_refused(llama, behaviour, tmp_path):
+    for settings in ({"mode": "turn"}, {"positions": "generated"}, {"kind": "heads"}, {"condition": behaviour}):
+        patch = steering(llama, behaviour, layers=None if "kind" in settings else [1], **settings)
+        with pytest.raises(UsageError, match="not changed by a shift"):
+            gguf_control.export(llama, patch, tmp_path / "c.gguf")
+    with pytest.raises(UsageError, match="direction of heads"):
+        gguf_control.export(llama, directions(llama, behaviour, kind="heads"), tmp_path / "c.gguf")
 
 
 def test_steering_ends_with_its_block(llama):

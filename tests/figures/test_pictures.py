@@ -11,6 +11,7 @@ from suture.figures.change_bars import Bar, change_bars
 from suture.figures.cosine_matrix import cosine_matrix
 from suture.figures.dose_response import dose_response
 from suture.figures.frontier import SearchPoint, frontier
+from suture.figures.levels import Dot, levels
 from suture.figures.rows_per_layer import rows_per_layer
 from suture.figures.score_histogram import score_histogram
 
@@ -37,6 +38,10 @@ PICTURES = {
         limits={"budget 2 points": 2}, chosen=1,
     ),
     "frontier": frontier(SEARCH, name="rude", base=80),
+    "levels": levels(
+        [Dot(EVIL, "prompt", -2, 0), Dot("b", "weight", 40, 0.4), Dot("c", "weight", 40, 0.4), Dot("d", "retrieval", 9, 50)],
+        name="rude",
+    ),
     "histogram": score_histogram([-1, 0, 1], [900, 100], [0, 50], score="cosine"),
     "layers": rows_per_layer({0: 5, 1: 0, 2: 17}),
     "matrix": cosine_matrix(["a", "b"], [[1, -0.25], [-0.25, 1]]),
@@ -184,3 +189,11 @@ def test_bars_of_blocks_are_wide_wherever_they_begin(blocks):
     widths = [float(w) for w in re.findall(r'<rect [^>]*width="([\d.]+)"', rows_per_layer(blocks))]
     assert len(widths) == len(blocks)
     assert min(widths) > 10
+
+
+def test_levels_that_do_the_same_keep_their_names_apart():
+    dots = [Dot(name, "weight", 30, 0.5) for name in ("first", "second", "third")]
+    drawn = levels(dots, name="rude")
+    places = {tuple(re.search(rf'x="([^"]+)" y="([^"]+)"[^>]*>{d.name}<', drawn).groups()) for d in dots}
+    assert len(places) == 3
+    assert all(word in drawn for word in ("budget", "weight", "+30.0 points"))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from suture.evaluation import observe, values
-from suture.generation import _pick
+from suture.generation import pick
 from suture.metrics import worst
 from suture.suite import Measure
 
@@ -55,6 +55,6 @@ def test_the_nucleus_holds_the_likeliest_tokens():
     logits = torch.tensor([[0.5, 0.2, 0.25, 0.05]]).log()
     draws = torch.linspace(0, 0.999, 50)[:, None]
     for top_p, allowed in ((1.0, {0, 1, 2, 3}), (0.9, {0, 1, 2}), (0.7, {0, 2}), (0.3, {0})):
-        assert {int(_pick(logits, draw, 1.0, top_p)) for draw in draws} == allowed
-    shares = [int(_pick(logits, draw, 1.0, 0.7)) for draw in draws]
+        assert {int(pick(logits, draw, 1.0, torch.tensor([top_p]))) for draw in draws} == allowed
+    shares = [int(pick(logits, draw, 1.0, torch.tensor([0.7]))) for draw in draws]
     assert shares.count(0) / 50 == pytest.approx(0.5 / 0.75, abs=0.04)

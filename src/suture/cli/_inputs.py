@@ -19,3 +19,19 @@ def load_patch(paths: Sequence[Path | str] | None, scale: float = 1.0) -> Patch 
 
     loaded = [Patch.load(path) for path in paths or ()]
     return reduce(add, loaded) * scale if loaded else None
+
+
+def named_patches(words: Sequence[str]) -> dict[str, Patch]:
+    """Return patches by name; NAME=FILE, or FILE with the name of the file."""
+    from ..errors import UsageError
+    from ..patch import Patch
+
+    found: dict[str, Patch] = {}
+    for word in words:
+        name, sign, path = word.partition("=")
+        if not sign or Path(word).exists():
+            name, path = Path(word).stem, word
+        if not name or name in found:
+            raise UsageError(f"two patches are called {name!r}", fix="Name them: --patch NAME=FILE")
+        found[name] = Patch.load(path)
+    return found

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ._console import Console
 
 WIDE = 100  # columns from which the answers stand side by side
+STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0)  # what /doses shows
 HELP = """/strength X     strength of the patch; 0 is the base
+/doses A B C    the last prompt at these strengths, with bars; by default from -1 to 2
 /temperature T  0 is greedy
 /seed N         other random numbers
 /system TEXT    what the system says first; none without TEXT
@@ -32,6 +34,9 @@ def chat(
     memory: Annotated[Path | None, typer.Option(help="Facts the patched side is reminded of: suture memory.")] = None,
     strength: Annotated[float, typer.Option(help="Of the patches.")] = 1.0,
     prompt: Annotated[list[str] | None, typer.Option(help="Say this and leave; may be given several times.")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="/doses counts what it finds unwanted: refusal, toxicity, sentiment ...")
+    ] = None,
     system: Annotated[str, typer.Option(help="What the system says first.")] = "",
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.7,
     seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
@@ -62,7 +67,7 @@ def chat(
         try:
             if not person:
                 console.say(f"> {line}", "bold")
-            if not _turn(console, talk, line):
+            if not _turn(console, talk, line, judge):
                 break
         except SutureError as problem:
             if not person:
@@ -92,10 +97,10 @@ def _lines(person: bool) -> Iterator[str]:
             yield line
 
 
-def _turn(console: Console, talk: Talk, line: str) -> bool:
+def _turn(console: Console, talk: Talk, line: str, judge: str | None) -> bool:
     """Answer one line or do what it commands; returns whether to go on."""
     if line.startswith("/"):
-        return _command(console, talk, line)
+        return _command(console, talk, line, judge)
     _print(console, talk.respond(line), talk.manner.strength)
     return True
 
@@ -111,7 +116,7 @@ def _print(console: Console, reply: Reply, strength: float) -> None:
     console.say()
 
 
-def _command(console: Console, talk: Talk, line: str) -> bool:
+def _command(console: Console, talk: Talk, line: str, judge: str | None) -> bool:
     from ..errors import UsageError
 
     word, _, rest = line[1:].partition(" ")
@@ -123,6 +128,7 @@ def _command(console: Console, talk: Talk, line: str) -> bool:
         "system": lambda: setattr(manner, "system", rest),
         "raw": lambda: setattr(manner, "raw", not manner.raw),
         "reset": talk.reset,
+        "doses": lambda: _doses(console, talk, rest, judge),
         "save": lambda: talk.save(rest),
         "help": lambda: console.say(HELP),
     }
@@ -134,6 +140,22 @@ def _command(console: Console, talk: Talk, line: str) -> bool:
     if hasattr(manner, word):
         console.say(f"{word} = {getattr(manner, word)}")
     return True
+
+
+def _doses(console: Console, talk: Talk, words: str, judge: str | None) -> None:
+    """Print what the last prompt gets at several strengths, and how much that is as bars."""
+    from ..dosing import bar
+    from ..judges import named, unwanted
+
+    strengths = [_number("doses", word) for word in words.split()] or list(STRENGTHS)
+    chosen = named(judge) if judge else None
+    found = talk.doses(strengths, chosen)
+    most = 1.0 if chosen else max(dosed.value for dosed in found)
+    told = f"{unwanted(chosen)} answers" if chosen else "moved, nats"
+    shown = [f"{d.value:.0%}" if chosen else f"{d.value:.2f}" for d in found]
+    rows = [[f"{d.strength:g}", text, bar(d.value, most), d.answer] for d, text in zip(found, shown, strict=True)]
+    console.table(["strength", told, "", "answer"], rows)
+    console.say()
 
 
 def _number(name: str, text: str, least: float = float("-inf")) -> float:

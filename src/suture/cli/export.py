@@ -10,6 +10,7 @@ import typer
 from ._options import Device, Dtype, Json, typed
 
 if TYPE_CHECKING:
+    from ..direction import Direction
     from ..export._exported import Exported
     from ..patch import Patch
     from ..probe import Probe
@@ -20,15 +21,21 @@ WAYS = "lora (PEFT folder), gguf-lora, gguf-control (llama.cpp), checkpoint (tra
 
 
 def export(
-    source: Annotated[Path, typer.Argument(help="A patch; for gguf-control also a probe of the residual stream.")],
+    source: Annotated[
+        Path, typer.Argument(help="A patch; for gguf-control also a probe or direction of the residual stream.")
+    ],
     to: Annotated[To, typer.Option("--to", help=WAYS)],
     out: Annotated[Path, typer.Option("--out", "-o", help="File or folder to write; for sums the folder to sum up.")],
     model: Annotated[
         str | None, typer.Option(help="The model it is for; by default the one that a patch names.")
     ] = None,
-    scale: Annotated[float, typer.Option(help="Strength of the patch; length of a probe's directions.")] = 1.0,
+    scale: Annotated[
+        float, typer.Option(help="Strength of the patch or direction; length of a probe's directions.")
+    ] = 1.0,
     rank: Annotated[int | None, typer.Option(help="Approximate by this rank what has no exact one (LoRA).")] = None,
-    toward: Annotated[Literal["wanted", "unwanted"], typer.Option(help="Where a probe's directions point.")] = "wanted",
+    toward: Annotated[
+        Literal["wanted", "unwanted"], typer.Option(help="Where the directions of a probe point.")
+    ] = "wanted",
     report: Annotated[Path | None, typer.Option(help="report.json of an evaluation, for the card.")] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="Check on these prompts.")] = None,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Read it back and compare its effect.")] = True,
@@ -84,17 +91,21 @@ def export(
     )
 
 
-def _load(source: Path, to: To) -> Patch | Probe:
+def _load(source: Path, to: To) -> Patch | Probe | Direction:
+    from ..direction import Direction
     from ..errors import UsageError
     from ..patch import Patch
     from ..probe import Probe
     from ..tensorfile import form_of
 
-    if form_of(source) != "suture.probe/1":
+    others: dict[str, type[Probe | Direction]] = {"suture.probe/1": Probe, "suture.direction/1": Direction}
+    kind = others.get(form_of(source))
+    if kind is None:
         return Patch.load(source)
     if to != "gguf-control":
-        raise UsageError(f"a probe can not become {to}", why="It changes no weight.", fix="Use --to gguf-control.")
-    return Probe.load(source)
+        name = kind.__name__.lower()
+        raise UsageError(f"a {name} can not become {to}", why="It changes no weight.", fix="Use --to gguf-control.")
+    return kind.load(source)
 
 
 def _tell(console: Console, written: Exported, more: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from . import (
     chat,
     check,
     combine,
+    compare,
     demo,
     diff,
     doctor,
@@ -33,6 +34,7 @@ from . import (
     probe,
     revert,
     runs,
+    serve,
     show,
     verify,
 )
@@ -62,8 +64,10 @@ app.command("facts")(facts.facts)
 app.add_typer(memory.app, name="memory")
 app.command("bake")(bake.bake)
 app.command("eval")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("check")(check.check)
 app.command("chat")(chat.chat)
+app.command("serve")(serve.serve)
 app.command("show")(show.show)
 app.command("export")(export.export)
 app.command("apply")(apply.apply)

@@ -2,8 +2,9 @@
 
     h_N <- h_N + s * d_N        direction.N: d_N (d_model,) float32, N from 1: llama.cpp never steers block 0
 
-Made from a probe of the residual stream (its directions, each of length 1, times a strength), or from a patch whose terms
-are shifts of what the last matrix of a block adds to the stream: there d_N is the shift, and the effect is the patch's.
+Made from a probe of the residual stream (its directions, each of length 1, times a strength), from a direction (what strength 1
+adds, times a strength), or from a patch that steers by adding behind blocks, or shifts what their last matrix adds to the
+stream: there d_N is what is added, and the effect is the patch's. `Direction.load` reads the file back.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from torch import Tensor
 
 from ..anatomy import Site
 from ..delta import Delta, Shift
+from ..direction import Direction
 from ..errors import CorruptFile, UsageError
 from ..lm import LM
 from ..patch import Patch
 from ..probe import Probe
+from ..steer import Steer
 from ..tracing import Edit, trace
 from . import _gguf
 from ._exported import Exported
@@ -36,7 +39,7 @@ OTHERS = "Use --to lora, gguf-lora or checkpoint."
 
 def export(
     lm: LM | None,
-    source: Probe | Patch,
+    source: Probe | Direction | Patch,
     out: str | Path,
     *,
     toward: Toward = "wanted",
@@ -47,17 +50,17 @@ def export(
 
     Args:
         lm: the model; needed for a patch, for a probe it only gives the hint.
-        source: a probe of the residual stream, or a patch of shifts.
+        source: a probe or direction of the residual stream, or a patch that adds to the outputs of blocks.
         out: the file, by custom `.gguf`.
-        toward: which way a probe's directions point.
-        strength: length of a probe's directions.
+        toward: which way the directions of a probe or a direction point.
+        strength: length of a probe's directions; of a direction's in its own unit, the mean state.
         hint: llama.cpp's name of the architecture, where there is no model to ask.
 
     Raises:
         UsageError: for a probe of another space, or a patch of anything else.
     """
-    if isinstance(source, Probe):
-        vectors = of_probe(source, toward, strength)
+    if not isinstance(source, Patch):
+        vectors = _of_source(source, toward, strength)
     elif lm is None:
         raise UsageError("a patch is exported with its model", fix="Give it: --model MODEL")
     else:
@@ -102,31 +105,63 @@ def of_probe(probe: Probe, toward: Toward, strength: float = 1.0) -> dict[int, T
     return {layer: (strength * vector / vector.norm()).float() for layer, vector in directions.items()}
 
 
+def of_direction(direction: Direction, toward: Toward, strength: float = 1.0) -> dict[int, Tensor]:
+    """Return what a strength of a direction adds behind each block (d_model,).
+
+    Raises:
+        UsageError: unless it was read from the outputs of blocks.
+    """
+    if direction.space != "residual":
+        raise UsageError(
+            "a direction of heads is no control vector",
+            why="llama.cpp adds to the outputs of blocks; this direction is added before they are joined.",
+            fix="Read one there: suture locate directions MODEL --behaviour DATA --kind means",
+        )
+    sign = strength if toward == "unwanted" else -strength
+    return {layer: sign * direction.step(layer) for layer in direction.layers}
+
+
+def _of_source(source: Probe | Direction, toward: Toward, strength: float) -> dict[int, Tensor]:
+    if isinstance(source, Probe):
+        return of_probe(source, toward, strength)
+    return of_direction(source, toward, strength)
+
+
 def of_patch(lm: LM, patch: Patch) -> dict[int, Tensor]:
     """Return what a patch adds to the output of each block (d_model,).
 
     Raises:
-        UsageError: when it changes anything but the bias of a block's last matrix.
+        UsageError: when it does anything but add to the outputs of blocks, always and to all tokens.
     """
     patch.check_base(lm)
     last = {lm.anatomy.owner(weight.tensor)[0]: weight.site.layer for weight in lm.anatomy.weights("mlp.down")}
     found: dict[int, Tensor] = {}
     for name, terms in patch.terms.items():
-        layer = last.get(lm.anatomy.owner(name)[0])
-        if layer is None or not all(isinstance(term, Shift) for term in terms):
+        layer = lm.anatomy.on(name)[0].site.layer if _steers(terms) else last.get(lm.anatomy.owner(name)[0])
+        if layer is None or not (_steers(terms) or all(isinstance(term, Shift) for term in terms)):
             kinds = " and ".join(sorted({term.kind for term in terms}))
             raise UsageError(
                 f"{name} is not changed by a shift of a block's output",
                 why=f"Its change is {kinds}; a control vector adds one vector behind a block.",
                 fix=OTHERS,
             )
-        found[layer] = sum((_vector(term) for term in terms), torch.zeros(lm.width, dtype=torch.float64)).float()
+        found[layer] = sum((_vector(term) for term in terms), found.get(layer, torch.zeros(lm.width)).double()).float()
     return found
+
+
+def _steers(terms: Sequence[Delta]) -> bool:
+    """Return whether all that is done is to add behind the block, always and to all tokens."""
+    return all(
+        isinstance(term, Steer)
+        and (term.mode, term.positions, term.place) == ("add", "all", "residual")
+        and not term.reads
+        for term in terms
+    )
 
 
 def check(
     lm: LM,
-    source: Probe | Patch,
+    source: Probe | Direction | Patch,
     out: str | Path,
     prompts: Sequence[str] = PROMPTS,
     *,
@@ -142,8 +177,8 @@ def check(
         with unmerged(lm, source) as how:
             wanted = logits(lm, prompts)
     else:
-        own = of_probe(source, toward, strength)
-        how = "the probe's directions added behind each block"
+        own = _of_source(source, toward, strength)
+        how = "the directions added behind each block"
         with steered(lm, {layer: vector for layer, vector in own.items() if layer}):
             wanted = logits(lm, prompts)
     return compare(base, wanted, found, f"{how}; vectors read back by gguf")
@@ -174,5 +209,5 @@ def _adding(vector: Tensor) -> Edit:
 
 
 def _vector(term: Delta) -> Tensor:
-    assert isinstance(term, Shift)
+    assert isinstance(term, Shift | Steer)
     return term.vector.double() * term.scale

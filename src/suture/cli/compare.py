@@ -1,0 +1,59 @@
+"""suture compare: one behaviour changed at several levels - prompt, activations, weights - and what each costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ._options import Device, Dtype, Json, Model, Out
+
+
+def compare(
+    model: Model,
+    target: Annotated[str, typer.Option(help="The measure that is to move, by its name in the suite.")],
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="An instruction before every prompt; may be given several times.")
+    ] = None,
+    patch: Annotated[
+        list[str] | None, typer.Option(help="FILE or NAME=FILE: a patch of activations or of weights, each a level.")
+    ] = None,
+    want: Annotated[
+        Literal["higher", "lower"] | None, typer.Option(help="Which way; by default what the suite calls better.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help='"patient" (its report split) or "patient:tune".')] = None,
+    texts: Annotated[Path | None, typer.Option(help="Neutral texts, one a line: perplexity and drift.")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Prompts, one a line, to be continued and judged.")] = None,
+    judge: Annotated[list[str] | None, typer.Option(help="As for suture eval.")] = None,
+    chat: Annotated[bool, typer.Option(help="Write the prompts with the chat template.")] = False,
+    size: Annotated[int, typer.Option(help="Prompts a measure.")] = 100,
+    budget: Annotated[str, typer.Option(help='What a level may cost: "points=0.02,perplexity=0.05".')] = "",
+    out: Out = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Put prompting, steering and edits of weights side by side: the same behaviour, the same texts, one table."""
+    from ..budget import Budget
+    from ..levels import compare as measure
+    from ..levels import patching, prompting
+    from ..lm import LM
+    from ..runs import new_folder
+    from ..suite import chosen
+    from ._console import Console
+    from ._inputs import named_patches
+
+    console = Console(json)
+    levels = [prompting(text, f"prompt {i + 1}" if i else "prompt") for i, text in enumerate(prompt or ())]
+    levels += [patching(name, loaded) for name, loaded in named_patches(patch or ()).items()]
+    allowed = Budget.parse(budget)
+    measures = chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
+    lm = LM.load(model, device=device, dtype=dtype)
+    with console.progress("measuring") as step:
+        found = measure(lm, levels, measures, target, better=want, budget=allowed, progress=step)
+    console.table(*found.table(), f"{found.about}, {lm.name}")
+    paths = found.save(out or new_folder("compare"))
+    console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
+    entries = {e.name: {"level": e.kind, "gain": e.gain, "cost": e.cost} for e in found.entries}
+    console.result({"model": lm.name, "target": target, "levels": entries, "report": str(paths["html"])})

@@ -1,0 +1,26 @@
+import pytest
+
+from serving import listening
+from suture.methods.steering import steering
+from suture.methods.surgery import surgery
+from suture.serve.app import Desk
+from suture.serve.engine import Engine
+
+
+@pytest.fixture
+def patches(llama, behaviour):
+    return {
+        "kind": surgery(llama, behaviour, rows=20, strength=2.0),
+        "late": steering(llama, behaviour, positions="generated", strength=2.0, layers=[2]),
+    }
+
+
+@pytest.fixture
+def engine(llama, patches):
+    return Engine(llama, patches, rows=8)
+
+
+@pytest.fixture
+def client(engine):
+    with listening(Desk(engine, "tiny")) as found:
+        yield found
