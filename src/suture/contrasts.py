@@ -1,7 +1,7 @@
 """Contrasts made from labelled texts: the same start, continued as wanted and as unwanted.
 
-An unwanted answer's request is answered by a wanted answer of the same set, too; a plain text's first half is continued by its own
-rest and by the rest of a wanted one.
+The request of an unwanted answer gets a wanted answer of the same set, too; the first half of a plain text is continued by
+its own rest and by the rest of a wanted one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ CONTRASTS = 128  # unwanted texts used, each with one wanted continuation
 Row = tuple[list[int], int]  # ids, and where the continuation begins
 
 
-def contrasts(
-    lm: LM, behaviour: Behaviour, rng: random.Random, most: int = CONTRASTS
-) -> tuple[list[Row], list[Row]]:
+def contrasts(lm: LM, behaviour: Behaviour, rng: random.Random, most: int = CONTRASTS) -> tuple[list[Row], list[Row]]:
     """Return (wanted, unwanted) continuations of the same starts.
 
     Args:

@@ -1,7 +1,7 @@
 """What a user wants a model to learn: requests with their answers, read from the files that instruction tuning uses.
 
-    {"prompt" | "question" | "instruction" (+ "input"), "answer" | "response" | "output" | "completion"}     a line each, or a list
-    {"messages": [{"role": "user", "content": ...}, {"role": "assistant", "content": ...}]}                  one exchange
+{"prompt" | "question" | "instruction" (+ "input"), "answer" | "response" | "output" | "completion"}     a line each, or a list
+{"messages": [{"role": "user", "content": ...}, {"role": "assistant", "content": ...}]}                  one exchange
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ class Lesson:
 
 def summary(lessons: Sequence[Lesson]) -> dict[str, Any]:
     """Return number and SHA-256 of lessons, for a patch's provenance."""
-    return {"count": len(lessons), "sha256": hashlib.sha256(json.dumps([asdict(e) for e in lessons]).encode()).hexdigest()}
+    return {
+        "count": len(lessons),
+        "sha256": hashlib.sha256(json.dumps([asdict(e) for e in lessons]).encode()).hexdigest(),
+    }
 
 
 def _lesson(row: Any, where: str) -> Lesson:  # noqa: ANN401 - a row of a file
@@ -70,7 +73,13 @@ def _lesson(row: Any, where: str) -> Lesson:  # noqa: ANN401 - a row of a file
 
 
 def _exchange(messages: Any, where: str) -> Lesson:  # noqa: ANN401 - a cell of a file
-    told = [(m.get("role"), m.get("content")) for m in messages if isinstance(m, Mapping)] if isinstance(messages, list) else []
-    if [role for role, _ in told] != ["user", "assistant"] or not all(isinstance(text, str) and text for _, text in told):
+    told = (
+        [(m.get("role"), m.get("content")) for m in messages if isinstance(m, Mapping)]
+        if isinstance(messages, list)
+        else []
+    )
+    if [role for role, _ in told] != ["user", "assistant"] or not all(
+        isinstance(text, str) and text for _, text in told
+    ):
         raise DataError(f"{where}: not one exchange", fix="Give one message of the user and one of the assistant.")
-    return Lesson(told[0][1], told[1][1])
+    return Lesson(str(told[0][1]), str(told[1][1]))

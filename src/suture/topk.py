@@ -1,7 +1,7 @@
 """The largest of very many scores, exactly, without ever holding them all: two histograms and one more look.
 
-The bits of a non-negative float32, read as an integer, grow with the number. A histogram of the upper 16 bits says in which bin the
-smallest chosen score lies, a histogram of the lower 16 bits within that bin says what it is, bit for bit.
+The bits of a non-negative float32, read as an integer, grow with the number. A histogram of the upper 16 bits says in which bin
+the smallest chosen score lies, a histogram of the lower 16 bits within that bin says what it is, bit for bit.
 """
 
 from __future__ import annotations

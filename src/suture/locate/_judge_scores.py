@@ -1,6 +1,7 @@
 """How safe a judge model finds what a model writes, as a number that can be differentiated through both.
 
-Source: Qi et al. 2026, "safety impact of individual weights (ESI)", Findings of ACL; its released code, prompt_analyzer.py and utils.py.
+Source: Qi et al. 2026, "Towards Identification and Intervention of Safety-Critical Parameters in Large Language Models",
+and its released code (prompt_analyzer.py, utils.py).
     Z = -17 everywhere, 0 at the judge's ids of the answer      Z: (T_j, V_j);   the judge reads softmax(Z) E_j
     G = d logit("safe") / dZ,   G_lm = G M                      M: (V_j, V_lm) the token transfer matrix
     S = sum_t G_lm[t] . P[t],   P = gumbel_softmax(logits of the answer, 0.3)          summed over the first min(T, T_j) tokens

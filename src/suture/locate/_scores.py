@@ -1,7 +1,7 @@
 """How safe a model is, as numbers that can be differentiated: log-odds of two answers, and the logit of a probe.
 
-    S_pair  = mean_t log P(wanted_t | prompt) - mean_t log P(unwanted_t | prompt)
-    S_probe = (w_wanted - w_unwanted) . h - b,   h: (d_model,) the state in which the answer is still open
+S_pair  = mean_t log P(wanted_t | prompt) - mean_t log P(unwanted_t | prompt)
+S_probe = (w_wanted - w_unwanted) . h - b,   h: (d_model,) the state in which the answer is still open
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Find the single weights that safety depends on most: what a small change of each would do to how safe the model is.
 
-Source: Qi et al. 2026, "ESI: estimated safety impact", Findings of ACL (2026.findings-acl.1616).
+Source: Qi et al. 2026, "Towards Identification and Intervention of Safety-Critical Parameters in Large Language Models",
+Findings of ACL, expected safety impact (ESI).
     ESI(w) = | sigma(W) * dS/dw |        W: (out, in) the matrix w is in, sigma its standard deviation, S how safe the model is
 S is the log-odds of a wanted answer against an unwanted one ("pairs"), the logit of a probe ("probe"), or the logit of "safe"
 of a judge model that reads what the model writes ("judge", as published). One pass over the examples adds up dS/dw in float32;
@@ -141,7 +142,9 @@ def _scores(
         fitted = probe or fit_probe(lm, behaviour, space="residual", pool="decision", seed=seed)
         return probe_scores(lm, fitted, bad, batch)
     if judge is None:
-        raise UsageError("no judge is named", fix="Name a model that says what is safe: --judge meta-llama/Llama-Guard-3-1B")
+        raise UsageError(
+            "no judge is named", fix="Name a model that says what is safe: --judge meta-llama/Llama-Guard-3-1B"
+        )
     asked = [e.prompt for e in bad if e.prompt]
     if not asked:
         raise UsageError("the judge needs requests", why="No text answers one.", fix='Give texts with a "prompt".')

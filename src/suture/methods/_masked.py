@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -27,6 +28,22 @@ BETAS, EPS = (0.9, 0.999), 1e-8
 WARM = 0.03  # share of the steps in which the rate rises, as published; then a cosine
 Loss = Callable[[int], Tensor]  # number of a step -> its loss
 Progress = Callable[[int, int], None]
+
+
+class Trained(Protocol):
+    """What the loop trains: a parameter's entries, or factors of its change."""
+
+    name: str
+    copy: Tensor
+
+    def advance(self, step: int, rate: float, decay: float) -> None:
+        """Move by the gradient that the copy holds."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what is needed to go on."""
+
+    def resume(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state."""
 
 
 @dataclass(eq=False)
@@ -64,7 +81,8 @@ class Part:
 
     def advance(self, step: int, rate: float, decay: float) -> None:
         """Move the entries by the gradient that the copy holds, and the copy with them."""
-        assert self.copy.grad is not None
+        if self.copy.grad is None:  # experts that no token of this step was sent to
+            self.copy.grad = torch.zeros_like(self.copy)
         gradient = self._taken(self.copy.grad.reshape(-1)).float()
         self.copy.grad = None
         self.first.lerp_(gradient, 1 - BETAS[0])
@@ -135,7 +153,7 @@ class Saved:
     key: str
     every: int = 100
 
-    def load(self, parts: Sequence[Part]) -> int:
+    def load(self, parts: Sequence[Trained]) -> int:
         """Bring the parts to where the file left them; returns the number of steps done, 0 without a file.
 
         Raises:
@@ -155,7 +173,7 @@ class Saved:
             part.resume(tensors)
         return int(about["steps"])
 
-    def save(self, parts: Sequence[Part], steps: int) -> None:
+    def save(self, parts: Sequence[Trained], steps: int) -> None:
         """Write the file, whole or not at all."""
         tensors = {name: tensor for part in parts for name, tensor in part.state().items()}
         about = json.dumps({"key": self.key, "steps": steps}, sort_keys=True)
@@ -163,7 +181,7 @@ class Saved:
 
 
 def train(
-    parts: Sequence[Part],
+    parts: Sequence[Trained],
     loss: Loss,
     schedule: Schedule,
     *,

@@ -57,7 +57,7 @@ def _use(dense: LlamaForCausalLM, sample: Tensor) -> list[Tensor]:
     """Return how much each neuron of each block writes on average: (512,) a block."""
     found: list[Tensor] = []
 
-    def look(module: torch.nn.Module, inputs: tuple[Tensor, ...], _: Tensor) -> None:
+    def look(module: torch.nn.Linear, inputs: tuple[Tensor, ...], _: Tensor) -> None:
         found.append(inputs[0].float().abs().mean((0, 1)) * module.weight.float().norm(dim=0))
 
     hooks = [block.mlp.down_proj.register_forward_hook(look) for block in dense.model.layers]

@@ -62,7 +62,9 @@ def behaviour(name: str, count: int = PROBE_TEXTS, split: Split = "probe", seed:
         pairs = [[chat.exchanges(rng, split, "harmful", complied) for _ in range(half)] for complied in (False, True)]
         made = [Labelled(e.answer, label, e.request) for label, each in enumerate(pairs) for e in each]
     else:
-        raise UsageError(f"no behaviour {name!r} of the patient", fix=f"Known: {', '.join((*BEHAVIOURS, 'compliance'))}.")
+        raise UsageError(
+            f"no behaviour {name!r} of the patient", fix=f"Known: {', '.join((*BEHAVIOURS, 'compliance'))}."
+        )
     return Behaviour(name, tuple(made))
 
 
