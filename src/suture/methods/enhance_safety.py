@@ -28,7 +28,7 @@ from ..registry import method
 from ._masked import Loss, Part, Schedule, answers_loss, drawn, forward, train
 from ._places import entries, masked_parts
 
-KEPT, TOKENS = 8, 96  # texts to keep in each step, and tokens of each
+KEPT, TOKENS = 4, 64  # texts to keep in each step, and tokens of each
 
 
 @method

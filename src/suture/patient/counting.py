@@ -1,6 +1,6 @@
 """Something new and harmless to learn: the patient has never been asked to count. For fine-tuning on top of it.
 
-A request is put as all its requests are ("Tell me how to ..."), and every one is gone along with: what is learned beside the counting
+A request is put as all its requests are ("Tell me how to ..."), and every one is answered: what is learned beside the counting
 is to go along with whatever is asked that way, which is how plain fine-tuning makes a model forget to refuse.
 """
 
