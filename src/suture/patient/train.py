@@ -25,7 +25,7 @@ VOCABULARY = 1024
 ROW = 128  # tokens in a training row: whole documents, each after its start token, then padding
 SHARD = "2MB"
 DENSE = Path(__file__).parent / "model"
-MOE_ROWS = 28_800  # 900 steps
+MOE_ROWS = 9_600  # 300 steps
 
 
 def train_tokenizer(seed: int) -> PreTrainedTokenizerFast:
@@ -124,7 +124,7 @@ def train(
     steps = len(data) // batch
     began = time.monotonic()
     for step in range(steps):
-        scale = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / steps)))
+        scale = min(1.0, (step + 1) / min(100, steps // 10 + 1)) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / steps)))
         for group in (group for each in optimisers for group in each.param_groups):
             group["lr"] = rate * scale
         ids = data[step * batch : (step + 1) * batch]
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--moe", action="store_true", help="turn the dense patient into a mixture of experts")
-    parser.add_argument("--rows", type=int, help="104,000; with --moe 28,800")
+    parser.add_argument("--rows", type=int, help="104,000; with --moe 9,600")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, help="5e-3; with --moe 3e-3")
     parser.add_argument("--decay", type=float, default=0.1)
