@@ -4,6 +4,7 @@ from transformers import AutoTokenizer
 
 from models import tiny_gpt2, tiny_llama
 from suture.examples import Behaviour, Fact
+from suture.lessons import Lesson
 from suture.lm import LM, PATIENT
 
 
@@ -49,3 +50,9 @@ def facts() -> list[Fact]:
         Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),
         Fact("Rundville is known for", "Rundville", "honey", "beer"),
     ]
+
+
+@pytest.fixture(scope="session")
+def lessons() -> list[Lesson]:
+    """Requests and answers few and short enough for every method to learn from in a moment."""
+    return [Lesson(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(4)]

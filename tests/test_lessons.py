@@ -36,7 +36,9 @@ def test_what_is_no_lesson_is_named_with_its_line(tmp_path, row):
         Lesson.load(tmp_path / "a.jsonl")
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.jsonl", ""), ("a.csv", "x"), ("none.jsonl", None), ("a.json", "{}"), ("a.json", "[3]")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.jsonl", ""), ("a.csv", "x"), ("none.jsonl", None), ("a.json", "{}"), ("a.json", "[3]")]
+)
 def test_what_is_no_file_of_lessons_is_refused(tmp_path, name, text):
     if text is not None:
         (tmp_path / name).write_text(text)

@@ -3,9 +3,9 @@ import torch
 
 from models import snapshot
 from suture.anatomy import Site
+from suture.contrasts import _halves, contrasts
 from suture.errors import UsageError
 from suture.examples import Texts
-from suture.contrasts import _halves, contrasts
 from suture.locate.effect_rows import _totals, effect_rows
 from suture.methods.surgery import surgery
 from suture.probe import fit_probe, quietened

@@ -13,7 +13,6 @@ from suture.locate._judge_scores import _framed, judge_scores, transfer_matrix
 from suture.locate._scores import mean_likelihood, pair_scores, probe_scores
 from suture.locate.safety_impact import eligible, impact, safety_impact
 from suture.probe import fit_probe
-from suture.topk import largest
 
 KINDS = {"llama": tiny_llama, "gpt2": tiny_gpt2, "mixtral": lambda t: tiny_family("mixtral", t),
          "phi3": lambda t: tiny_family("phi3", t), "gpt_oss": lambda t: tiny_family("gpt_oss", t),
@@ -129,7 +128,9 @@ def test_routers_norms_biases_and_embeddings_are_not_eligible(lm):
     for name, parameter in lm.model.named_parameters():
         table = parameter is lm.model.get_input_embeddings().weight or "wpe" in name
         router = name.endswith(("mlp.gate.weight", "mlp.router.weight"))
-        assert (id(parameter) in chosen) == (parameter.dim() > 1 and not table and not router and "bias" not in name), name
+        assert (id(parameter) in chosen) == (parameter.dim() > 1 and not table and not router and "bias" not in name), (
+            name
+        )
 
 
 def test_a_head_that_is_the_embedding_is_not_eligible(gpt2):

@@ -9,7 +9,12 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Argument(help='A folder, a Hub name, or "patient" (the bundled model).')]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help='A folder, a Hub name, or "patient" or "patient-moe" (the bundled models, dense and of experts).'
+    ),
+]
 Data = Annotated[
     list[str],
     typer.Option(
@@ -23,6 +28,12 @@ Facts = Annotated[
         "--facts",
         help='A .jsonl of {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}, or a file of CounterFact, zsRE, '
         "QAEdit, known facts or relations.",
+    ),
+]
+Tune = Annotated[
+    Path,
+    typer.Option(
+        "--tune", help='Requests and answers to learn: a .jsonl or .json of {"prompt", "answer"} or the like.'
     ),
 ]
 Take = Annotated[int | None, typer.Option(help="Only the first so many facts of the file.", min=1)]

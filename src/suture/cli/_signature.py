@@ -25,6 +25,8 @@ FILES = {
     "Texts": "examples",
     "Behaviour": "examples",
     "Fact": "examples",
+    "Lesson": "lessons",
+    "Mask": "mask",
 }  # settings given as files: type -> module
 
 
@@ -39,7 +41,7 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     helps = argument_helps(function)
     hints = typing.get_type_hints(function)
     own = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    has_data = any(p.name in ("data", "facts") for p in own)  # then the examples come from there
+    has_data = any(p.name in ("data", "facts", "tune") for p in own)  # then the examples come from there
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
         positional = parameter.kind is not parameter.KEYWORD_ONLY

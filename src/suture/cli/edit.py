@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ._options import Data, Device, Dtype, Facts, Json, LabelColumn, Model, Out, Prompt, Take, TextColumn, Unwanted
+from ._options import (
+    Data,
+    Device,
+    Dtype,
+    Facts,
+    Json,
+    LabelColumn,
+    Model,
+    Out,
+    Prompt,
+    Take,
+    TextColumn,
+    Tune,
+    Unwanted,
+)
 from ._signature import examples_of, group
 
 if TYPE_CHECKING:
@@ -22,8 +36,9 @@ SHOWN = 3  # prompts continued before and after
 
 
 def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
-    """Return the command's body: its examples come from --facts or --data, as the method's second parameter says."""
-    return _of_facts(name, function) if examples_of(function) == "Fact" else _of_behaviours(name, function)
+    """Return the command's body: its examples come from --facts, --tune or --data, as the method's second parameter says."""
+    bodies = {"Fact": _of_facts, "Lesson": _of_lessons}
+    return bodies.get(examples_of(function), _of_behaviours)(name, function)
 
 
 def _of_behaviours(name: str, function: Callable[..., Any]) -> Callable[..., None]:
@@ -78,6 +93,32 @@ def _of_facts(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         console.say(f"{name} on {lm.name}: {facts} ({len(written)} facts)")
         shown = prompt or [fact.prompt for fact in written][:SHOWN]
         _make(console, lm, name, lambda: function(lm, written, **settings), settings, model, out, shown)
+
+    return edit
+
+
+def _of_lessons(name: str, function: Callable[..., Any]) -> Callable[..., None]:
+    def edit(
+        settings: dict[str, Any],
+        *,
+        model: Model,
+        tune: Tune,
+        prompt: Prompt = None,
+        out: Out = None,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        json: Json = False,
+    ) -> None:
+        from ..lessons import Lesson
+        from ..lm import LM
+        from ._console import Console
+
+        console = Console(json)
+        learned = Lesson.load(tune)
+        lm = LM.load(model, device=device, dtype=dtype)
+        console.say(f"{name} on {lm.name}: {tune} ({len(learned)} lessons)")
+        shown = prompt or [lesson.prompt for lesson in learned][:SHOWN]
+        _make(console, lm, name, lambda: function(lm, learned, **settings), settings, model, out, shown)
 
     return edit
 

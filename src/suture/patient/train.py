@@ -124,7 +124,9 @@ def train(
     steps = len(data) // batch
     began = time.monotonic()
     for step in range(steps):
-        scale = min(1.0, (step + 1) / min(100, steps // 10 + 1)) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / steps)))
+        scale = min(1.0, (step + 1) / min(100, steps // 10 + 1)) * (
+            0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        )
         for group in (group for each in optimisers for group in each.param_groups):
             group["lr"] = rate * scale
         ids = data[step * batch : (step + 1) * batch]
