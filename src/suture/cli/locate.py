@@ -69,7 +69,7 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
     return locate
 
 
-def show_mask(console: Console, mask: Mask, model: str, path: Path) -> None:
+def show_mask(console: Console, mask: Mask, model: str, path: Path, **more: Path) -> None:
     """Say where the chosen weights lie, and where the file is."""
     cells = mask.about["cells"]
     parts = list(dict.fromkeys(cell["part"] for cell in cells))
@@ -79,7 +79,7 @@ def show_mask(console: Console, mask: Mask, model: str, path: Path) -> None:
     console.say(f"{mask.count:,} of {mask.candidates:,} weights ({mask.about['share']:.2%} of all parameters)")
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB)")
     console.say(f"next: suture edit enhance_safety {model} --data DATA --mask {path}")
-    console.result({"mask": path, "entries": mask.count, "candidates": mask.candidates, "about": mask.about})
+    console.result({"mask": path, "entries": mask.count, "candidates": mask.candidates, "about": mask.about, **more})
 
 
 def _sum(cells: list[dict[str, Any]], part: str, key: str) -> int:

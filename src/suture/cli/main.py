@@ -24,10 +24,12 @@ from . import (
     export,
     fsck,
     locate,
+    map,
     methods,
     plan,
     presets,
     probe,
+    protect,
     revert,
     runs,
     show,
@@ -51,6 +53,8 @@ app.command("demo")(demo.demo)
 app.command("detox")(presets.detox)
 app.command("harden")(presets.harden)
 app.command("attitude")(presets.attitude)
+app.command("map")(map.map_)
+app.command("protect")(protect.protect)
 app.command("probe")(probe.probe)
 app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")
