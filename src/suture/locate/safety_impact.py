@@ -35,7 +35,7 @@ from ._scores import Scores, pair_scores, probe_scores
 
 NOT_ELIGIBLE = ("router",)  # parts of a layout that are no weights of the computation itself
 SHARE = 0.01  # of all parameters of the model, as published
-CHUNK = 1 << 22  # scores looked at at a time: 16 MB
+CHUNK = 1 << 18  # scores looked at at a time: 1 MB, and a few times that in the histograms
 Score = Literal["pairs", "probe", "judge"]
 
 
