@@ -50,7 +50,11 @@ def peak() -> None:
         stream.write("5")  # the peak is counted from here
     mask = safety_impact(lm, data, examples=3, batch=1)
     held = memory("VmHWM:") - before
-    print(json.dumps({"peak_ratio": held / (weights + gradients), "bytes": held, "weights": weights, "entries": mask.count}))
+    print(
+        json.dumps(
+            {"peak_ratio": held / (weights + gradients), "bytes": held, "weights": weights, "entries": mask.count}
+        )
+    )
 
 
 def timed(lm: LM, data, repeats: int) -> tuple[float, float]:
