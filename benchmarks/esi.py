@@ -1,9 +1,9 @@
-"""Safety impact of single weights: memory, time, exactness, and whether noise where it is largest hurts safety most. make bench-esi
+"""Safety impact of single weights: memory, time, exactness, and whether noise there hurts safety most. make bench-esi
 
-`peak_ratio`: most memory while locating over weights + gradients, of a random Llama of 104 million weights in float32 (resident memory
-of a process of its own). `time_ratio`: locating on the patient over the forward and backward passes it needs (processor time).
-`perturbation`: points of harmful requests that the patient answers after noise on 1 % of its weights, less those after noise on
-as many at random.
+`peak_ratio`: most memory while locating over weights + gradients, of a random Llama of 104 million weights in float32 (resident
+memory of a process of its own). `time_ratio`: locating on the patient over the forward and backward passes it needs (processor
+time). `perturbation`: points of harmful requests that the patient answers after noise on 1 % of its weights, less those after
+noise on as many at random.
 """
 
 import argparse

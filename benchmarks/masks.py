@@ -1,4 +1,4 @@
-"""SET and SPA on the patient and on its mixture of experts, against random masks and masks of the largest weights. make bench-masks
+"""SET and SPA on the patient, dense and of experts, against random masks and masks of the largest weights. make bench-masks
 
 SET: 1 % of the weights, 100 iterations; attack success and capability before and after. SPA: 1,000 iterations on a new harmless
 task (counting); safety, the new task and capability after plain fine-tuning and with the critical weights left alone. Settings

@@ -26,15 +26,15 @@ def test_it_is_well_formed_and_has_a_cell_for_each_place(cells):
     root = parsed(drawn)
     width = float(root.get("viewBox").split()[2])
     for rect in root.iter("{http://www.w3.org/2000/svg}rect"):
-        assert 0 <= float(rect.get("x")) and float(rect.get("x")) + float(rect.get("width")) <= width
+        assert float(rect.get("x")) >= 0
+        assert float(rect.get("x")) + float(rect.get("width")) <= width
         assert float(rect.get("width")) > 3
 
 
 def test_the_largest_is_full_and_the_others_are_its_share():
-    shades = {
-        g.find("{*}title").text: [float(o.get("opacity")) for o in g.iter() if o.get("opacity")]
-        for g in points(heat_map(CELLS, name="x"))
-    }
+    shades = {}
+    for cell in points(heat_map(CELLS, name="x")):
+        shades[cell.find("{*}title").text] = [float(part.get("opacity")) for part in cell.iter() if part.get("opacity")]
     assert shades["block 3, attn.v: 6"] == [1.0]
     assert shades["block 3, mlp.down: 3"] == [0.5]
     assert shades["block 0, attn.v: 0"] == []

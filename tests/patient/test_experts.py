@@ -7,15 +7,14 @@ from suture.patient.train import Matrices, loss_of
 
 def dense():
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4}
-    return LlamaForCausalLM(
-        LlamaConfig(vocab_size=50, num_key_value_heads=2, bos_token_id=0, eos_token_id=1, pad_token_id=2, **sizes)
-    )
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4}
+    ends = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=50, num_key_value_heads=2, **ends, **sizes))
 
 
 def test_all_experts_together_are_the_dense_mlp(monkeypatch):
     """With every neuron dealt out and every expert asked alike, the block computes what the dense one did."""
-    for name, value in {"EXPERTS": 2, "CHOSEN": 2, "WIDTH": 6}.items():
+    for name, value in {"EXPERTS": 2, "CHOSEN": 2, "WIDTH": 8}.items():
         monkeypatch.setattr(experts, name, value)
     old, ids = dense(), torch.arange(3, 30)[None]
     new = experts.upcycled(old, ids, 0)
@@ -26,7 +25,7 @@ def test_all_experts_together_are_the_dense_mlp(monkeypatch):
 
 
 def test_muon_sees_every_expert_as_a_matrix_of_its_own(monkeypatch):
-    for name, value in {"EXPERTS": 4, "CHOSEN": 2, "WIDTH": 3}.items():
+    for name, value in {"EXPERTS": 4, "CHOSEN": 2, "WIDTH": 4}.items():
         monkeypatch.setattr(experts, name, value)
     old, ids = dense(), torch.arange(3, 30)[None]
     model = experts.upcycled(old, ids, 0)
