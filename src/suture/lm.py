@@ -100,6 +100,12 @@ class LM:
         """
         folder = BUNDLED.get(str(name), Path(name))
         local = folder.is_dir()
+        if str(name) in BUNDLED and not local:
+            raise UsageError(
+                f"{name} is not there",
+                why="Its weights are not part of this installation.",
+                fix=f"Make them: python -m suture.patient.train --moe --out {folder}",
+            )
         if local and not (folder / "config.json").is_file():
             raise UsageError(
                 f"{folder} is not a model",
