@@ -8,6 +8,7 @@ noise on as many at random.
 
 import argparse
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -121,7 +122,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.peak:
         return peak()
-    done = subprocess.run([sys.executable, __file__, "--peak"], capture_output=True, text=True, check=True)
+    own = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144"}  # else glibc keeps what was freed, and it counts as held
+    done = subprocess.run([sys.executable, __file__, "--peak"], capture_output=True, text=True, check=True, env=own)
     held = json.loads(done.stdout.splitlines()[-1])
     note(f"memory: {held}")
     lm, data = LM.load(args.model), behaviour("compliance")
