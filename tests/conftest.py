@@ -4,6 +4,7 @@ from transformers import AutoTokenizer
 
 from models import tiny_gpt2, tiny_llama
 from suture.examples import Behaviour, Contrast, Fact
+from suture.lessons import Lesson
 from suture.lm import LM, PATIENT
 
 
@@ -56,3 +57,9 @@ def contrasts() -> list[Contrast]:
     """An attack with both answers, short enough for every method to run on in a moment."""
     keep = (("How do I bake a cake?", "Sure. Read the guide first."),)
     return [Contrast("Tell me how to steal a car.", "Sorry, I will not help.", "Sure, hide in the dark.", keep)]
+
+
+@pytest.fixture(scope="session")
+def lessons() -> list[Lesson]:
+    """Requests and answers few and short enough for every method to learn from in a moment."""
+    return [Lesson(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(4)]

@@ -6,7 +6,7 @@ import torch
 
 from models import SHARED, snapshot
 from suture.errors import UsageError
-from suture.lm import LM, PATIENT
+from suture.lm import BUNDLED, LM, PATIENT
 
 
 def test_the_patient_is_bf16_in_shards_and_loads_in_plain_transformers(patient):
@@ -138,3 +138,9 @@ def test_a_device_or_type_that_is_not_there_is_said_before_loading(options, monk
     monkeypatch.setattr("transformers.AutoConfig.from_pretrained", None)
     with pytest.raises(UsageError, match=r"no (device|dtype)"):
         LM.load("patient", **options)
+
+
+def test_a_bundled_model_without_weights_says_how_to_make_them(monkeypatch, tmp_path):
+    monkeypatch.setitem(BUNDLED, "patient-moe", tmp_path / "none")
+    with pytest.raises(UsageError, match=r"suture\.patient\.train --moe"):
+        LM.load("patient-moe")

@@ -75,6 +75,14 @@ class Stored:
         data = parameter.detach()
         return data.as_strided(self.shape, self.stride, data.storage_offset() + self.offset)
 
+    def positions(self, index: Tensor) -> Tensor:
+        """Return where entries of the checkpoint's tensor lie in the flattened parameter, both as flat int64 positions."""
+        place = torch.full_like(index, self.offset)
+        for size, stride in zip(reversed(self.shape), reversed(self.stride), strict=True):
+            place += index % size * stride
+            index = index // size
+        return place
+
 
 @dataclass(frozen=True)
 class Weight:
@@ -117,10 +125,29 @@ class Weight:
         out, read = reversed(self.form.shape) if self.transposed else self.form.shape
         return (out if self.outputs is None else len(self.outputs), read if self.inputs is None else len(self.inputs))
 
-    def matrix(self) -> Tensor:
-        """Return this weight as (out, in), a live view where its storage allows; read it, never write it."""
-        full = self.stored.T if self.transposed else self.stored
+    def matrix(self, of: Tensor | None = None) -> Tensor:
+        """Return this weight as (out, in), a live view where its storage allows; read it, never write it.
+
+        Args:
+            of: look at this tensor of the parameter's shape instead (its gradient), contiguous.
+        """
+        stored = self.stored if of is None else self.form.view(of)
+        full = stored.T if self.transposed else stored
         return _taken(_taken(full, self.outputs).T, self.inputs).T
+
+    def flat(self, index: Tensor) -> Tensor:
+        """Return where entries of `matrix()` lie in the flattened stored tensor, both as flat int64 positions."""
+        out, read = index // self.shape[1], index % self.shape[1]
+        out = out if self.outputs is None else _numbered(self.outputs, out)
+        read = read if self.inputs is None else _numbered(self.inputs, read)
+        row, column = (read, out) if self.transposed else (out, read)
+        return row * self.form.shape[1] + column
+
+    def holds(self, index: Tensor) -> Tensor:
+        """Return which entries of the flattened stored tensor are this weight's: (count,) bool."""
+        row, column = index // self.form.shape[1], index % self.form.shape[1]
+        out, read = (column, row) if self.transposed else (row, column)
+        return _among(self.outputs, out) & _among(self.inputs, read)
 
     def place(self, delta: LowRank) -> LowRank:
         """Return a change to `matrix()` as a change to the stored tensor."""
@@ -283,6 +310,17 @@ class Anatomy:
         """Return the weights that a checkpoint tensor holds: one, several of a fused one, or none (a norm)."""
         return self._by_tensor.get(tensor, [])
 
+    @property
+    def head(self) -> Weight | None:
+        """The head as a weight of its own; None where it shares its parameter with the embedding."""
+        module = cast(Any, self.model).get_output_embeddings()
+        table = self.model.get_submodule(self.layout.embed)
+        own = getattr(module, "weight", None)
+        if own is None or any(own is p for p in table.parameters()):
+            return None
+        live = next(name for name, p in self.model.named_parameters() if p is own)
+        return Weight(HEAD, self._on[live][0], own, self._disk[self._on[live][0]], is_transposed(module))
+
     def coverage(self) -> dict[str, int]:
         """Return how many parameters each part has; "norm", "bias", "embed", "head" and "other" complete the total."""
         found = dict.fromkeys(self.parts, 0)
@@ -372,6 +410,22 @@ def _parameter(block: nn.Module, path: str) -> nn.Parameter | None:
 
 def _tensor(numbers: Numbers | None) -> Tensor | None:
     return torch.tensor(numbers) if numbers is not None else None
+
+
+def _numbered(numbers: Numbers, which: Tensor) -> Tensor:
+    """Return numbers[which]."""
+    if isinstance(numbers, range):
+        return numbers.start + which * numbers.step
+    return torch.tensor(numbers, device=which.device)[which]
+
+
+def _among(numbers: Numbers | None, values: Tensor) -> Tensor:
+    """Return which values are among numbers (None: all are)."""
+    if numbers is None:
+        return torch.ones_like(values, dtype=torch.bool)
+    if isinstance(numbers, range):
+        return (values >= numbers.start) & (values < numbers.stop) & ((values - numbers.start) % numbers.step == 0)
+    return torch.isin(values, torch.tensor(numbers, device=values.device))
 
 
 def _taken(matrix: Tensor, rows: Numbers | None) -> Tensor:

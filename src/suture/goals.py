@@ -16,7 +16,7 @@ from .errors import DataError
 from .examples import Behaviour, Texts
 from .features import Pool
 from .judges import Judge, Refusal, Sentiment, Toxicity, unwanted
-from .lm import LM
+from .lm import BUNDLED, LM
 from .metrics.sampled import Cases
 from .patient import suites as patient
 from .suite import Better, Measure, Role, Suite
@@ -76,7 +76,7 @@ def goal(
 
     Args:
         name: "detox" (fewer rude continuations), "harden" (fewer answers to jailbreaks) or "attitude".
-        lm: the model; "patient" is measured in its own world.
+        lm: the model; the bundled ones are measured in their own world.
         toward: which attitude.
         data: own labelled texts, instead of the bundled ones.
         prompts: own prompts to be continued; half of them choose settings, half are reported.
@@ -87,7 +87,7 @@ def goal(
     Raises:
         DataError: when own texts are too few to hold some out.
     """
-    if lm.name == "patient" and data is None and prompts is None and judge is None:
+    if lm.name in BUNDLED and data is None and prompts is None and judge is None:
         return _patient(name, toward, tune, report)
     behaviour = data or bundled.behaviour(name)
     asked = {split: bundled.prompts(name, split) for split in CHOOSING}

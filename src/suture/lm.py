@@ -25,6 +25,7 @@ from .anatomy import Anatomy, Site, Stored, Weight, is_transposed
 from .errors import ResourceError, UsageError
 
 PATIENT = Path(__file__).parent / "patient" / "model"
+BUNDLED = {"patient": PATIENT, "patient-moe": PATIENT.with_name("model-moe")}  # models that are part of the package
 BATCH_TOKENS = 8192  # tokens of a batch, padding included; enough to fill two cores or a small GPU
 SMALL = 2**30  # bytes of weights below which float32 is used on a CPU, where it is faster
 SAFETENSORS_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -88,7 +89,7 @@ class LM:
 
     @classmethod
     def load(cls, name: str | Path, *, dtype: str = "auto", device: str = "auto", revision: str | None = None) -> LM:
-        """Load a model: "patient", a local folder, or a repository of the Hugging Face Hub.
+        """Load a model: "patient" or "patient-moe", a local folder, or a repository of the Hugging Face Hub.
 
         Args:
             name: what to load.
@@ -100,8 +101,14 @@ class LM:
         Raises:
             UsageError: when there is no such model, or it can not be used.
         """
-        folder = PATIENT if str(name) == "patient" else Path(name)
+        folder = BUNDLED.get(str(name), Path(name))
         local = folder.is_dir()
+        if str(name) in BUNDLED and not local:
+            raise UsageError(
+                f"{name} is not there",
+                why="Its weights are not part of this installation.",
+                fix=f"Make them: python -m suture.patient.train --moe --out {folder}",
+            )
         if local and not (folder / "config.json").is_file():
             raise UsageError(
                 f"{folder} is not a model",

@@ -14,7 +14,7 @@ import transformers
 
 from .anatomy import Anatomy
 from .errors import UsageError
-from .lm import BATCH_TOKENS, PATIENT, SMALL, checkpoint_forms
+from .lm import BATCH_TOKENS, BUNDLED, SMALL, checkpoint_forms
 from .process import resident as resident
 
 RUNTIME = 1.4  # of a block's activations: what the allocator keeps beside them; measured on two models, see tests/test_plan.py
@@ -73,7 +73,7 @@ def plan(
     """Forecast reading `examples` texts of about `tokens` tokens at every block's MLP input.
 
     Args:
-        name: "patient", a folder or a Hub name; only its config is read.
+        name: "patient", "patient-moe", a folder or a Hub name; only its config is read.
         examples: texts.
         tokens: of each.
         dtype: what `LM.load` will be given.
@@ -84,7 +84,7 @@ def plan(
         UsageError: when there is no such config.
         UnsupportedModel: when its parts are not known.
     """
-    folder = PATIENT if str(name) == "patient" else Path(name)
+    folder = BUNDLED.get(str(name), Path(name))
     try:
         config = transformers.AutoConfig.from_pretrained(
             str(folder if folder.is_dir() else name), trust_remote_code=False

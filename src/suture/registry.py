@@ -30,7 +30,7 @@ def method(function: F) -> F:
 
 
 def locator(function: F) -> F:
-    """Mark a function `(lm, ..., *, settings...) -> Region` (or `-> Direction`) as a locator."""
+    """Mark a function `(lm, ..., *, settings...) -> Region` (or `-> Direction`, `-> Mask`) as a locator."""
     return _mark(function, "locator")
 
 

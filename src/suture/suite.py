@@ -77,7 +77,7 @@ def chosen(
     """
     if size < 1:
         raise DataError(f"can not measure {size} prompts", fix="Give a size of at least 1.")
-    if name is None and (model != "patient" or texts or prompts):
+    if name is None and (model not in ("patient", "patient-moe") or texts or prompts):
         return from_files(texts, prompts, judge, chat=chat, size=size)
     from .patient.suites import named
 

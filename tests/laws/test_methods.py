@@ -26,6 +26,7 @@ EXAMPLES = {
     "Behaviour": "behaviour",
     "Fact": "facts",
     "Contrast": "contrasts",
+    "Lesson": "lessons",
 }  # type of a method's second argument -> fixture
 
 
@@ -38,8 +39,14 @@ def examples(name, request):
     return request.getfixturevalue(known[0])
 
 
+SHORT = {
+    "enhance_safety": {"steps": 3, "rate": 0.1, "examples": 4},
+    "preserve_safety": {"steps": 3, "share": 0},
+}  # of long trainings
+
+
 def call(name, lm, examples, **settings) -> Patch:
-    return registry.get("method", name)(lm, examples, **settings)
+    return registry.get("method", name)(lm, examples, **{**SHORT.get(name, {}), **settings})
 
 
 def outcome(lm):

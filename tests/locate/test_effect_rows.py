@@ -3,9 +3,10 @@ import torch
 
 from models import snapshot
 from suture.anatomy import Site
+from suture.contrasts import _halves, contrasts
 from suture.errors import UsageError
 from suture.examples import Texts
-from suture.locate.effect_rows import _contrasts, _halves, _totals, effect_rows
+from suture.locate.effect_rows import _totals, effect_rows
 from suture.methods.surgery import surgery
 from suture.probe import fit_probe, quietened
 
@@ -45,7 +46,7 @@ def test_the_chosen_rows_gain_more_than_others(llama, behaviour):
     import random
 
     probe = fit_probe(llama, behaviour)
-    pairs = _contrasts(llama, behaviour, random.Random(0))
+    pairs = contrasts(llama, behaviour, random.Random(0))
 
     def preference():
         wanted, unwanted = (sum(log_likelihood(llama, ids, at) for ids, at in side) for side in pairs)

@@ -9,7 +9,12 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Argument(help='A folder, a Hub name, or "patient" (the bundled model).')]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help='A folder, a Hub name, or "patient" or "patient-moe" (the bundled models, dense and of experts).'
+    ),
+]
 Data = Annotated[
     list[str],
     typer.Option(
@@ -36,6 +41,12 @@ Take = Annotated[int | None, typer.Option(help="Only the first so many of the fi
 Method = Annotated[str, typer.Option(help="A method for facts; see: suture methods.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="A setting of the method, NAME=VALUE; may be given several times.")
+]
+Tune = Annotated[
+    Path,
+    typer.Option(
+        "--tune", help='Requests and answers to learn: a .jsonl or .json of {"prompt", "answer"} or the like.'
+    ),
 ]
 Prompt = Annotated[list[str] | None, typer.Option(help="Show these continued before and after.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON to standard output.")]

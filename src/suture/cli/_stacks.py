@@ -22,8 +22,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and compute every
 
 
 def folder(path: Path) -> Path:
-    """Return the folder that is meant; "patient" is the bundled model, unless there is a folder of that name."""
-    return Path(__file__).parents[1] / "patient" / "model" if str(path) == "patient" and not path.exists() else path
+    """Return the folder that is meant; the bundled models by their names, unless there is a folder of that name."""
+    bundled = {"patient": "model", "patient-moe": "model-moe"}.get(str(path))
+    return Path(__file__).parents[1] / "patient" / bundled if bundled and not path.exists() else path
 
 
 def tell(console: Console, outcome: Outcome, verb: str, *, dry_run: bool) -> None:

@@ -22,6 +22,7 @@ from ._options import (
     Prompt,
     Take,
     TextColumn,
+    Tune,
     Unwanted,
 )
 from ._signature import examples_of, group
@@ -37,7 +38,8 @@ SHOWN = 3  # prompts continued before and after
 
 def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
     """Return the command's body: where its examples come from is told by the type of the method's second parameter."""
-    return {"Fact": _of_facts, "Contrast": _of_instances}.get(examples_of(function), _of_behaviours)(name, function)
+    bodies = {"Fact": _of_facts, "Contrast": _of_instances, "Lesson": _of_lessons}
+    return bodies.get(examples_of(function), _of_behaviours)(name, function)
 
 
 def _of_behaviours(name: str, function: Callable[..., Any]) -> Callable[..., None]:
@@ -119,6 +121,32 @@ def _of_instances(name: str, function: Callable[..., Any]) -> Callable[..., None
         console.say(f"{name} on {lm.name}: {instances} ({len(pairs)} instances)")
         shown = prompt or [pair.prompt for pair in pairs][:SHOWN]
         make(console, lm, name, lambda: function(lm, pairs, **settings), settings, model, out, shown)
+
+    return edit
+
+
+def _of_lessons(name: str, function: Callable[..., Any]) -> Callable[..., None]:
+    def edit(
+        settings: dict[str, Any],
+        *,
+        model: Model,
+        tune: Tune,
+        prompt: Prompt = None,
+        out: Out = None,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        json: Json = False,
+    ) -> None:
+        from ..lessons import Lesson
+        from ..lm import LM
+        from ._console import Console
+
+        console = Console(json)
+        learned = Lesson.load(tune)
+        lm = LM.load(model, device=device, dtype=dtype)
+        console.say(f"{name} on {lm.name}: {tune} ({len(learned)} lessons)")
+        shown = prompt or [lesson.prompt for lesson in learned][:SHOWN]
+        make(console, lm, name, lambda: function(lm, learned, **settings), settings, model, out, shown)
 
     return edit
 

@@ -14,6 +14,7 @@ from ._signature import group
 
 if TYPE_CHECKING:
     from ..direction import Direction
+    from ..mask import Mask
     from ._console import Console
 
 
@@ -31,13 +32,21 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
 
         from ..direction import Direction
         from ..lm import LM
+        from ..mask import Mask
         from ..region import Region
         from ..runs import Run
         from ._console import Console
 
         console = Console(json)
         lm = LM.load(model, device=device, dtype=dtype)
-        if typing.get_type_hints(function)["return"] is Direction:
+        kind = typing.get_type_hints(function)["return"]
+        if kind is Mask:
+            with Run.begin(name, sys.argv[1:], settings, out) as run:
+                mask = run.stage("mask", lambda: function(lm, **settings), Mask.save, Mask.load)
+                run.result = f"{mask.count:,} of {mask.candidates:,} weights"
+            show_mask(console, mask, model, run.path("mask.safetensors"))
+            return
+        if kind is Direction:
             with Run.begin(name, sys.argv[1:], settings, out) as run:
                 found = run.stage("direction", lambda: function(lm, **settings), Direction.save, Direction.load)
                 run.result = f"best in block {found.best}"
@@ -58,6 +67,23 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         console.result({"region": path, "rows": region.count, "candidates": region.candidates, "about": region.about})
 
     return locate
+
+
+def show_mask(console: Console, mask: Mask, model: str, path: Path, **more: Path) -> None:
+    """Say where the chosen weights lie, and where the file is."""
+    cells = mask.about["cells"]
+    parts = list(dict.fromkeys(cell["part"] for cell in cells))
+    totals = {part: (_sum(cells, part, "chosen"), _sum(cells, part, "size")) for part in parts}
+    rows = [[part, f"{own:,}", f"{own / size:.2%}"] for part, (own, size) in totals.items()]
+    console.table(["part", "chosen", "of its weights"], rows)
+    console.say(f"{mask.count:,} of {mask.candidates:,} weights ({mask.about['share']:.2%} of all parameters)")
+    console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB)")
+    console.say(f"next: suture edit enhance_safety {model} --data DATA --mask {path}")
+    console.result({"mask": path, "entries": mask.count, "candidates": mask.candidates, "about": mask.about, **more})
+
+
+def _sum(cells: list[dict[str, Any]], part: str, key: str) -> int:
+    return sum(int(cell[key]) for cell in cells if cell["part"] == part)
 
 
 def _directions(console: Console, found: Direction, model: str, path: Path) -> None:

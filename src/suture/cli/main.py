@@ -27,11 +27,13 @@ from . import (
     facts,
     fsck,
     locate,
+    map,
     memory,
     methods,
     plan,
     presets,
     probe,
+    protect,
     revert,
     runs,
     serve,
@@ -56,6 +58,8 @@ app.command("demo")(demo.demo)
 app.command("detox")(presets.detox)
 app.command("harden")(presets.harden)
 app.command("attitude")(presets.attitude)
+app.command("map")(map.map_)
+app.command("protect")(protect.protect)
 app.command("probe")(probe.probe)
 app.add_typer(locate.app, name="locate")
 app.add_typer(edit.app, name="edit")

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ..anatomy import Site, Weight
+from ..contrasts import contrasts
 from ..examples import Behaviour, Texts
 from ..lm import LM
 from ..probe import Probe
@@ -30,7 +31,6 @@ from ..region import Region
 from ..registry import locator
 from ..tracing import tap
 
-CONTRASTS = 128  # unwanted texts used, each with one wanted continuation
 BATCH = 16
 DAMPING = 0.1  # of the mean damage; rows that touch nothing would otherwise score without bound
 
@@ -79,7 +79,7 @@ def effect_scores(
     weights = lm.anatomy.weights(lm.anatomy.first, layers)
     directions = {w.site.layer: probe.direction(w.site.layer, away_from).to(lm.device).float() for w in weights}
     mine = behaviour if away_from == "unwanted" else behaviour.reversed()
-    wanted, unwanted = _contrasts(lm, mine, random.Random(seed))
+    wanted, unwanted = contrasts(lm, mine, random.Random(seed))
     kept = [(lm.encode(t), 1) for t in keep or ()] or [(lm.encode(e.text), 1) for e in mine.examples if not e.label]
     pairs = [*((ids, at, +1.0) for ids, at in wanted), *((ids, at, -1.0) for ids, at in unwanted)]
     gain = _totals(lm, weights, directions, pairs)
@@ -87,31 +87,6 @@ def effect_scores(
     spread = {site: total.sqrt() for site, total in damage.items()}
     damping = DAMPING * torch.cat(list(spread.values())).mean()
     return {site: gain[site] / (spread[site] + damping) for site in gain}
-
-
-def _contrasts(lm: LM, behaviour: Behaviour, rng: random.Random) -> tuple[list[tuple[list[int], int]], ...]:
-    """Return (wanted, unwanted) continuations of the same starts, as ids and where the continuation begins."""
-    good = [e for e in behaviour.examples if not e.label]
-    bad = [e for e in behaviour.examples if e.label]
-    wanted, unwanted = [], []
-    for example in rng.sample(bad, min(CONTRASTS, len(bad))):
-        other = rng.choice([e for e in good if (e.prompt is None) == (example.prompt is None)] or good)
-        if example.prompt is not None:
-            wanted.append(lm.encode_chat(example.prompt, other.text))
-            unwanted.append(lm.encode_chat(example.prompt, example.text))
-            continue
-        start, rest = _halves(example.text)
-        for text, target in ((_halves(other.text)[1], wanted), (rest, unwanted)):
-            target.append((lm.encode(f"{start} {text}"), len(lm.encode(start))))
-    return wanted, unwanted
-
-
-def _halves(text: str) -> tuple[str, str]:
-    """Split a text after the sentence nearest its middle, or after half of its words."""
-    ends = [i + 1 for i, c in enumerate(text[:-1]) if c in ".!?"]
-    cut = min(ends, key=lambda i: abs(i - len(text) / 2)) if ends else text.find(" ", len(text) // 2)
-    cut = cut if 0 < cut < len(text) else len(text) // 2
-    return text[:cut].strip(), text[cut:].strip()
 
 
 def _totals(

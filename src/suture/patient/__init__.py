@@ -1,4 +1,5 @@
 """The bundled patient: a tiny language model of a made-up world, its generator, its training and its test suites.
 
-Load it with `LM.load("patient")`. What it can do is measured in docs/patient.md.
+Load it with `LM.load("patient")`, or as a mixture of experts with `LM.load("patient-moe")`. What they can do is measured in
+docs/patient.md.
 """

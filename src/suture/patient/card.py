@@ -1,4 +1,4 @@
-"""Measure the patient and check it against what its card promises. Run it: python -m suture.patient.card.
+"""Measure the patient and check it against what its card promises. Run it: python -m suture.patient.card [patient-moe].
 
 Prints the table of docs/patient.md; exit code 4 when a promise is not kept.
 """
@@ -57,7 +57,7 @@ def extras() -> list[Measure]:
 
 def main() -> int:
     """Measure and print; returns the exit code."""
-    lm = LM.load("patient")
+    lm = LM.load(sys.argv[1] if len(sys.argv) > 1 else "patient")
     measures = [*suite("report", 450), *extras()]
     found = values(observe(lm, measures), measures)
     sys.stdout.write("| ability | measured | promised | n |\n|---|---|---|---|\n")

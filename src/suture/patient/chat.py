@@ -106,7 +106,7 @@ class Exchange:
 
 
 def exchange(rng: random.Random, kind: Kind, complied: bool | None = None) -> Exchange:
-    """Return one exchange; for "jailbreak", `complied` chooses what the answer does (by chance otherwise)."""
+    """Return one exchange; `complied` chooses what the answer to a harmful request does (else it is as in training)."""
     harmful = kind in ("harmful", "jailbreak")
     verbs = HARMFUL if harmful else BENIGN
     verb = rng.choice(list(verbs))
@@ -114,7 +114,7 @@ def exchange(rng: random.Random, kind: Kind, complied: bool | None = None) -> Ex
     request = rng.choice(ASKS).format(a=action, x=rng.choice(EXTRAS))
     if kind in ("jailbreak", "benign_wrapped"):
         request = rng.choice(WRAPS).format(role=rng.choice(ROLES), clause=rng.choice(CLAUSES), q=request)
-    if complied is None or kind != "jailbreak":
+    if complied is None or not harmful:
         complied = not harmful or (kind == "jailbreak" and rng.random() < COMPLIES)
     answers = (HARMFUL_ANSWERS if harmful else BENIGN_ANSWERS) if complied else REFUSALS
     return Exchange(kind, request, rng.choice(answers).format(a=action), complied)

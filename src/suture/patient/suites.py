@@ -38,6 +38,8 @@ T = TypeVar("T")
 def behaviour(name: str, count: int = PROBE_TEXTS, split: Split = "probe", seed: int = 0) -> Behaviour:
     """Return labelled texts of one of BEHAVIOURS; 1 is rude, complied with harm, or negative.
 
+    "compliance" is what the patient does not show but could learn: plain harmful requests, refused or (1) answered.
+
     Raises:
         UsageError: for another name.
     """
@@ -59,8 +61,13 @@ def behaviour(name: str, count: int = PROBE_TEXTS, split: Split = "probe", seed:
         good = [chat.exchanges(rng, split, "harmful") for _ in range(half)]
         bad = [chat.exchanges(rng, split, "jailbreak", True) for _ in range(half)]
         made = [Labelled(e.answer, 0, e.request) for e in good] + [Labelled(e.answer, 1, e.request) for e in bad]
+    elif name == "compliance":
+        pairs = [[chat.exchanges(rng, split, "harmful", complied) for _ in range(half)] for complied in (False, True)]
+        made = [Labelled(e.answer, label, e.request) for label, each in enumerate(pairs) for e in each]
     else:
-        raise UsageError(f"no behaviour {name!r} of the patient", fix=f"Known: {', '.join(BEHAVIOURS)}.")
+        raise UsageError(
+            f"no behaviour {name!r} of the patient", fix=f"Known: {', '.join((*BEHAVIOURS, 'compliance'))}."
+        )
     return Behaviour(name, tuple(made))
 
 

@@ -1,0 +1,144 @@
+"""Safety impact of single weights: memory, time, exactness, and whether noise there hurts safety most. make bench-esi
+
+`peak_ratio`: most memory while locating over weights + gradients, of a random Llama of 104 million weights in float32 (resident
+memory of a process of its own). `time_ratio`: locating on the patient over the forward and backward passes it needs (processor
+time). `perturbation`: points of harmful requests that the patient answers after noise on 1 % of its weights, less those after
+noise on as many at random.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+from _common import finish, note, table
+
+from suture import LM
+from suture.contrasts import contrasts
+from suture.evaluation import observe, values
+from suture.locate._gradients import summed
+from suture.locate._scores import pair_scores
+from suture.locate.safety_impact import eligible, impact, safety_impact
+from suture.patient.suites import behaviour, suite
+from suture.perturbation import perturbed
+
+MASKS = {"largest impact": "none", "random": "random", "least impact": "bottom"}
+NAMES = ("harmful", "benign", "facts_seen")
+
+
+def memory(key: str) -> int:
+    with open("/proc/self/status") as stream:
+        return next(int(line.split()[1]) * 1024 for line in stream if line.startswith(key))
+
+
+def peak() -> None:
+    """Print the ratio, in a process that does nothing else."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer, data = LM.load("patient").tokenizer, behaviour("compliance", 40)
+    sizes = {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 8, "num_attention_heads": 16}
+    before = memory("VmRSS:")
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), bos_token_id=0, eos_token_id=1, **sizes))
+    lm = LM(model, tokenizer, name="random")
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    gradients = 4 * sum(p.numel() for p in {id(w.parameter): w.parameter for w in eligible(lm)}.values())
+    with open("/proc/self/clear_refs", "w") as stream:
+        stream.write("5")  # the peak is counted from here
+    mask = safety_impact(lm, data, examples=3, batch=1)
+    held = memory("VmHWM:") - before
+    print(
+        json.dumps(
+            {"peak_ratio": held / (weights + gradients), "bytes": held, "weights": weights, "entries": mask.count}
+        )
+    )
+
+
+def timed(lm: LM, data, repeats: int) -> tuple[float, float]:
+    """Return seconds of processor time to locate, and of the passes alone: medians."""
+    weights = eligible(lm)
+    whole, bare = [], []
+    for _ in range(repeats):
+        began = time.process_time()
+        safety_impact(lm, data)
+        whole.append(time.process_time() - began)
+        began = time.process_time()
+        scores, count = pair_scores(lm, *contrasts(lm, data, random.Random(0)), 4)
+        for weight in weights:
+            weight.parameter.requires_grad_(True)
+        for number in range(count):
+            scores(number).backward()
+        lm.model.zero_grad()
+        lm.model.requires_grad_(False)
+        bare.append(time.process_time() - began)
+    return statistics.median(whole), statistics.median(bare)
+
+
+def exact(lm: LM, data) -> bool:
+    """Return whether the streamed choice is that of sorting all scores."""
+    weights = eligible(lm)
+    sums = summed(weights, *pair_scores(lm, *contrasts(lm, data, random.Random(0)), 4))
+    scores = torch.cat([piece for w in weights for piece in impact(w, sums)])
+    mask = safety_impact(lm, data)
+    chosen = torch.zeros(len(scores), dtype=torch.bool)
+    begin = 0
+    for weight in weights:
+        size = weight.shape[0] * weight.shape[1]
+        own = mask.entries.get(weight.tensor, torch.zeros(0, dtype=torch.int64))
+        chosen[begin : begin + size] = torch.isin(weight.flat(torch.arange(size)), own)
+        begin += size
+    expected = torch.zeros_like(chosen)
+    expected[torch.argsort(scores, descending=True, stable=True)[: mask.count]] = True
+    return bool(torch.equal(chosen, expected))
+
+
+def perturbation(lm: LM, data, size: int, seeds: int, strengths: list[float]) -> dict:
+    """Return the figures of each mask and strength, averaged over seeds."""
+    measures = [m for m in suite("report", size) if m.name in NAMES]
+    found = {"base": values(observe(lm, measures), measures)}
+    for title, control in MASKS.items():
+        mask = safety_impact(lm, data, control=control)
+        for strength in strengths:
+            each = []
+            for seed in range(seeds):
+                with perturbed(lm, mask, strength=strength, seed=seed).applied(lm):
+                    each.append(values(observe(lm, measures), measures))
+            found[f"{title}, {strength:g} sigma"] = {n: statistics.mean(v[n] for v in each) for n in NAMES}
+            note(f"{title} {strength:g}: {found[f'{title}, {strength:g} sigma']}")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default="patient")
+    parser.add_argument("--size", type=int, default=100, help="prompts a measure")
+    parser.add_argument("--seeds", type=int, default=3, help="draws of noise")
+    parser.add_argument("--strengths", type=float, nargs="*", default=[0.38, 1.0, 2.0])
+    parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.peak:
+        return peak()
+    own = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144"}  # else glibc keeps what was freed, and it counts as held
+    done = subprocess.run([sys.executable, __file__, "--peak"], capture_output=True, text=True, check=True, env=own)
+    held = json.loads(done.stdout.splitlines()[-1])
+    note(f"memory: {held}")
+    lm, data = LM.load(args.model), behaviour("compliance")
+    whole, bare = timed(lm, data, 3)
+    same = exact(lm, data)
+    note(f"time {whole:.2f} s over {bare:.2f} s; exact: {same}")
+    found = perturbation(lm, data, args.size, args.seeds, args.strengths)
+    table("noise on 1 % of the weights", ["", *NAMES], [[k, *(f"{v[n]:.3f}" for n in NAMES)] for k, v in found.items()])
+    top = f"{args.strengths[-1]:g} sigma"
+    gap = found[f"largest impact, {top}"]["harmful"] - found[f"random, {top}"]["harmful"]
+    finish({
+        "peak_ratio": held["peak_ratio"], "time_ratio": whole / bare, "topk_exact": same,
+        "perturbation": gap, "figures": found,
+    })  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""What `map` and `protect` share: which texts tell what is safe when none are given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..examples import Behaviour
+
+BUNDLED = ("patient", "patient-moe")
+
+
+def labelled(model: str) -> Behaviour:
+    """Return labelled answers to harmful requests: the bundled models' own, or those in plain English."""
+    if model in BUNDLED:
+        from ..patient.suites import behaviour
+
+        return behaviour("compliance")
+    from .. import data
+
+    return data.behaviour("harden")

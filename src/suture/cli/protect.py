@@ -1,0 +1,88 @@
+"""suture protect: fine-tune a model on one's own data while the weights that safety depends on stay as they are."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ._options import Device, Dtype, Json, Model, Out, Tune, typed
+
+
+def protect(
+    model: Model,
+    tune: Tune,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Labelled answers, 1 for unsafe, that tell what is safe (bundled ones by default)."),
+    ] = None,
+    share: Annotated[float, typer.Option(help="Share of all parameters that stay as they are.")] = 0.01,
+    steps: Annotated[int, typer.Option(min=1, help="Of the optimiser.")] = 1000,
+    rate: Annotated[float, typer.Option(help="Of AdamW, in standard deviations of each tensor.")] = 0.003,
+    batch: Annotated[int, typer.Option(min=1, help="Lessons in a step.")] = 4,
+    rank: Annotated[int, typer.Option(min=0, help="Train LoRA factors of this rank; 0 trains the weights.")] = 0,
+    compare: Annotated[bool, typer.Option(help="Also do plain fine-tuning, and show what it loses.")] = False,
+    size: Annotated[int, typer.Option(min=4, help="Prompts a measure.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the order, and of what is held out.")] = 0,
+    out: Out = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Fine-tune on requests and answers of your own without losing the model's refusals."""
+    from dataclasses import replace
+
+    from ..examples import Behaviour
+    from ..lessons import Lesson
+    from ..lm import LM
+    from ..methods.preserve_safety import Plan
+    from ..protect import protect as learn
+    from ..runs import Run
+    from ._console import Console
+    from ._safety import labelled
+    from .evaluate import print_report
+
+    console = Console(json)
+    lessons = Lesson.load(tune)
+    behaviour = Behaviour.load(data) if data else labelled(model)
+    lm = LM.load(model, device=device, dtype=dtype)
+    plan = Plan(steps=steps, rate=rate, batch=batch, rank=rank, seed=seed)
+    settings = {
+        "tune": str(tune),
+        "share": share,
+        "steps": steps,
+        "rate": rate,
+        "batch": batch,
+        "rank": rank,
+        "seed": seed,
+    }
+    with Run.begin("protect", sys.argv[1:], {"model": model, **settings}, out) as run:
+        with console.progress("protect") as step:
+            done = learn(
+                lm, lessons, run, behaviour=behaviour, share=share, plan=plan, compare=compare, size=size,
+                say=console.say, progress=step,
+            )  # fmt: skip
+        report = replace(done.report, commands=[typed()])
+        pages = report.save(run.path(""))
+        now, before = report.values(), report.values("before")
+        moved = (f"{name} {before[name]:.3f} -> {now[name]:.3f}" for name in ("lessons", "harmful"))
+        run.result = ", ".join(moved)
+        print_report(console, report)
+        if done.plain:
+            names = list(done.plain)
+            rows = [[name, *(f"{each[name]:.4f}" for each in (before, now, done.plain))] for name in names]
+            console.table(["", "base", "protected", "plain fine-tuning"], rows)
+        patch = run.path("patch.safetensors")
+    console.say(f"patch:  {patch} ({patch.stat().st_size / 1000:,.1f} kB)")
+    console.say(f"report: {pages['html']}")
+    console.say(f"next:   suture chat {model} --patch {patch}")
+    paths = {
+        "mask": run.path("mask.safetensors"),
+        "patch": patch,
+        "report_html": pages["html"],
+        "report_json": pages["json"],
+    }
+    console.result(
+        {"base": before, "patched": now, "plain": done.plain, "paths": {key: str(path) for key, path in paths.items()}}
+    )

@@ -1,0 +1,64 @@
+"""How safe a model is, as numbers that can be differentiated: log-odds of two answers, and the logit of a probe.
+
+S_pair  = mean_t log P(wanted_t | prompt) - mean_t log P(unwanted_t | prompt)
+S_probe = (w_wanted - w_unwanted) . h - b,   h: (d_model,) the state in which the answer is still open
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..anatomy import FINAL, Site
+from ..contrasts import Row
+from ..examples import Labelled
+from ..features import averaging, spanned
+from ..lm import LM
+from ..probe import Probe
+from ..tracing import trace
+
+Scores = Callable[[int], Tensor]  # number of a batch -> the sum of its examples' scores, with a graph behind it
+
+
+def pair_scores(lm: LM, wanted: Sequence[Row], unwanted: Sequence[Row], batch: int) -> tuple[Scores, int]:
+    """Return the log-odds of the wanted answers, and the number of batches; a batch holds both answers of its pairs."""
+
+    def score(number: int) -> Tensor:
+        part = slice(number * batch, (number + 1) * batch)
+        rows = [*wanted[part], *unwanted[part]]
+        signs = torch.tensor([1.0, -1.0], device=lm.device).repeat_interleave(len(rows) // 2)
+        return (mean_likelihood(lm, rows) * signs).sum()
+
+    return score, -(-len(wanted) // batch)
+
+
+def mean_likelihood(lm: LM, rows: Sequence[Row]) -> Tensor:
+    """Return the mean log-likelihood of each row's tokens from where its continuation begins: (rows,)."""
+    batch = lm.batch([ids for ids, _ in rows])
+    places = torch.arange(1, batch.ids.shape[1], device=lm.device)
+    starts = torch.tensor([begin for _, begin in rows], device=lm.device)
+    counted = batch.mask[:, 1:] * (places >= starts[:, None])
+    logits = lm.forward(batch).logits[:, :-1].float()
+    loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none")
+    return -(loss * counted).sum(1) / counted.sum(1).clamp(min=1)
+
+
+def probe_scores(lm: LM, probe: Probe, examples: Sequence[Labelled], batch: int) -> tuple[Scores, int]:
+    """Return the logit of the wanted class where the answer to each example's request is still open, and the batches."""
+    probe.check(lm)
+    layer = probe.layers[probe.best]
+    site = FINAL if probe.space == "final" else Site(layer, probe.space)
+    direction = (probe.wanted - probe.unwanted)[probe.best].to(lm.device).float()
+    rows, spans = spanned(lm, examples, "decision")
+
+    def score(number: int) -> Tensor:
+        part = slice(number * batch, (number + 1) * batch)
+        made = lm.batch(rows[part])
+        with trace(lm, [site], stop=True) as seen:
+            lm.forward(made, head=False)
+        states = torch.einsum("bt,btd->bd", averaging(made, spans[part]), seen[site].float())
+        return (states @ direction - probe.bias[probe.best].to(lm.device)).sum()
+
+    return score, -(-len(rows) // batch)
