@@ -13,7 +13,8 @@ from _common import finish, note, table
 from suture.anatomy import EMBED, Site
 from suture.examples import Fact
 from suture.lm import LM
-from suture.locate.causal_trace import ROLES, _noise, _Runs, averaged, effects, embedding_spread
+from suture.locate._restoring import Runs, noise
+from suture.locate.causal_trace import ROLES, averaged, effects, embedding_spread
 from suture.patient.facts import World
 from suture.tracing import trace
 
@@ -23,7 +24,7 @@ SAMPLES, NOISE = 10, 3.0
 @torch.no_grad()
 def whole(lm: LM, fact: Fact, size: float) -> torch.Tensor:
     """The probability of the answer with each state restored, by whole runs: (tokens, blocks)."""
-    run = _Runs.of(lm, fact, SAMPLES, size, 0)
+    run = Runs.of(lm, fact, SAMPLES, size, 0)
     count = len(run.row.ids)
     found = torch.zeros(count, lm.anatomy.layers)
     for token in range(count):
@@ -35,7 +36,7 @@ def whole(lm: LM, fact: Fact, size: float) -> torch.Tensor:
                 changed[:, token] = run.clean[site][0, token]
                 return changed
 
-            with trace(lm, edit={EMBED: _noise(run.row, fact, SAMPLES, size, 0), site: put}):
+            with trace(lm, edit={EMBED: noise(run.row, fact, SAMPLES, size, 0), site: put}):
                 logits = lm.forward(run.batch).logits[:, -1]
             found[token, layer] = logits.float().softmax(-1)[:, run.answer].mean()
     return found
