@@ -27,7 +27,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "checkpoint/undo": {"errors", "tensorfile", "checkpoint.disk", "checkpoint.header", "checkpoint.spans"},
     "layouts": set(),
     "anatomy": {"delta", "errors", "layouts"},
-    "lm": {"anatomy", "errors"},
+    "lm": {"anatomy", "errors", "hooks"},
     "tracing": {"anatomy", "errors", "hooks", "lm"},
     "examples": {"data", "errors", "fact_files", "patient.suites"},
     "hub": {"errors", "patch", "export", "export.card"},

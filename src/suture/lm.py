@@ -23,6 +23,7 @@ from transformers.core_model_loading import revert_weight_conversion
 
 from .anatomy import Anatomy, Site, Stored, Weight, is_transposed
 from .errors import ResourceError, UsageError
+from .hooks import keep_masks_finite
 
 PATIENT = Path(__file__).parent / "patient" / "model"
 BATCH_TOKENS = 8192  # tokens of a batch, padding included; enough to fill two cores or a small GPU
@@ -82,6 +83,8 @@ class LM:
         self._dtypes = dict(dtypes or {})
         self.anatomy = Anatomy(model, checkpoint_forms(model, self._dtypes))
         model.requires_grad_(False)
+        for block in self.anatomy.blocks:
+            keep_masks_finite(block)
 
     @classmethod
     def load(cls, name: str | Path, *, dtype: str = "auto", device: str = "auto", revision: str | None = None) -> LM:

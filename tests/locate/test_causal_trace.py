@@ -35,7 +35,9 @@ def test_restoring_all_is_clean_and_restoring_nothing_is_corrupted(patient):
     fact = Fact("The capital of Handland is", "Handland", "Grejondford")
     one = runs(patient, fact)
     restored = one.restored("state", 1)
-    assert float(restored[-1, -1]) == pytest.approx(one.high, abs=1e-4)  # what the last block puts out at the end decides
+    assert float(restored[-1, -1]) == pytest.approx(
+        one.high, abs=1e-4
+    )  # what the last block puts out at the end decides
     begin = restored[0]  # the start token is clean already
     assert torch.allclose(begin, torch.full_like(begin, one.low), atol=1e-5)
     assert one.low < one.high

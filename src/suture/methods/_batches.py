@@ -27,6 +27,7 @@ from ..fact_rows import encode
 from ..lm import LM
 from ..patch import Patch
 from ._keyvalue import Keys, chosen_layer, contexts, down, keys, read
+from ._rewordings import rewordings
 from ._settle import settled
 from ._statistics import second_moment
 from ._values import Aim, essences, values
@@ -78,8 +79,9 @@ class Task:
         aim, made = self.aim, list(found)
         if aim.settle:
             told = [[self.lm.decode(row.ids) for row in own] for own in essences(self.lm, self.facts, aim)]
+            asking = rewordings(self.lm, self.facts, aim.seed)
             made = settled(
-                self.lm, made, self.facts, self.prefixes, told, keep=self.keep, before=self.before,
+                self.lm, made, self.facts, self.prefixes, asking, told, keep=self.keep, before=self.before,
                 passes=aim.settle, hold=aim.hold, stop=aim.stop, seed=aim.seed,
             )  # fmt: skip
         return placed(made)

@@ -67,6 +67,7 @@ def settled(
     found: Sequence[tuple[Weight, LowRank]],
     facts: Sequence[Fact],
     prefixes: Sequence[str],
+    asking: Sequence[Sequence[str]],
     told: Sequence[Sequence[str]],
     *,
     keep: Sequence[str],
@@ -83,6 +84,7 @@ def settled(
         found: weights and the changes of their (out, in) matrices.
         facts: what they write.
         prefixes: contexts, the empty one first; each step takes it and one other.
+        asking: other prompts of each fact; each step takes one of them, too.
         told: what the model says of each fact's subject, to stay.
         keep: texts to stay; those that tell an old object of a fact are left out.
         before: facts written earlier, to stay.
@@ -99,8 +101,9 @@ def settled(
     def loss(part: Sequence[int]) -> tuple[Tensor, Tensor | float]:
         lines = []
         for i in part:
-            for prefix in {0, rng.randrange(len(prefixes))}:
-                row = encode(lm, facts[i].prompt, facts[i].subject, facts[i].target, prefixes[prefix])
+            fact, other = facts[i], rng.choice([*asking[i], facts[i].prompt])
+            for prompt in dict.fromkeys((fact.prompt, rng.choice(prefixes) + fact.prompt, other)):
+                row = encode(lm, prompt, fact.subject, fact.target)
                 lines.append(Line(row.ids, row.begin))
         with in_effect(lm, changes):
             wanted = asked(lm, lines)
