@@ -33,11 +33,11 @@ from suture.patient.knowledge import apart, consequences, rewrites
 from suture.patient.suites import suite as whole
 from suture.suite import Measure
 
-HERE = {"layers": [1], "token": -2, "settle": 8}  # chosen on the tune split
+HERE = {"layers": [1, 2, 3], "token": -2, "settle": 10, "hold": 2.0}  # chosen on the tune split
 ROWS = {  # name of a row -> method, settings
-    "rome": ("rome", {"layer": 1, "token": -2, "clamp": 4.0, "stop": 0.01}),
-    "emmet": ("emmet", {"layer": 1, "token": -2, "settle": 8}),
-    "memit": ("memit", {**HERE, "weight": 0.01}),
+    "rome": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
+    "emmet": ("emmet", {"layer": 1, "token": -2, "settle": 10, "hold": 2.0}),
+    "memit": ("memit", {**HERE, "weight": 0.1}),
     "alphaedit": ("alphaedit", HERE),
     "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
     "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),

@@ -47,11 +47,11 @@ def suite(
     old = [(fact.prompt, fact.was) for fact in facts if fact.was]
 
     behind = [(f"{lead.rstrip()} {prompt}", target) for prompt, target in asked] if lead else []
-    reworded_pairs = [(prompt, f.target, f.was) for f in facts for prompt in f.paraphrases]
 
-    def preferred(name: str, rows: Sequence[tuple[str, str, str]], about: str) -> Suite:
-        known = [row for row in rows if row[2]]
-        cases = preference.Cases(*([row[i] for row in known] for i in range(3)), chat=chat)
+    def preferred(name: str, rows: Sequence[tuple[str, str, str | None]], about: str) -> Suite:
+        known = [(prompt, new, old) for prompt, new, old in rows if old]
+        prompts, new, old = ([row[i] for row in known] for i in range(3))
+        cases = preference.Cases(prompts, new, old, chat=chat)
         note = f"{about}: forced, likelier than the old object (a diagnostic, not a success)"
         return [Measure(name, "preference", cases, "note", "higher", note)] if known else []
 
@@ -69,7 +69,11 @@ def suite(
         *completed("multi_hop", list(consequences), "note", "what follows from the new facts"),
         *completed("long_context", behind, "note", "new facts, behind a long text"),
         *preferred("prefers_new", [(f.prompt, f.target, f.was) for f in facts], "new facts"),
-        *preferred("prefers_new_reworded", reworded_pairs, "new facts in other words"),
+        *preferred(
+            "prefers_new_reworded",
+            [(p, f.target, f.was) for f in facts for p in f.paraphrases],
+            "new facts in other words",
+        ),
         Measure(
             "target_probability",
             "target_probability",

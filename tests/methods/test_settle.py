@@ -1,9 +1,7 @@
 """Changes of a batch, settled together: where they write stays, what they write agrees with the batch."""
 
-import pytest
 import torch
 
-from suture.anatomy import Site
 from suture.data import neutral
 from suture.evaluation import observe, values
 from suture.examples import Fact, Texts
@@ -14,6 +12,7 @@ from suture.methods._settle import settled
 from suture.methods._statistics import second_moment
 from suture.methods.alphaedit import alphaedit, null_space
 from suture.methods.emmet import emmet
+from suture.patch import Patch
 from suture.patient.knowledge import apart, rewrites
 
 FACTS = [
@@ -50,8 +49,6 @@ def test_targets_become_likelier_and_the_model_is_left_alone(llama):
     measures = [m for m in suite(FACTS) if m.name == "target_probability"]
 
     def likely(found):
-        from suture.patch import Patch
-
         patch = Patch.make(llama, {w.tensor: [w.place(d)] for w, d in found}, method="x", settings={}, examples={})
         with patch.applied(llama):
             return values(observe(llama, measures), measures)["target_probability"]
@@ -65,7 +62,7 @@ def test_alphaedit_stays_in_its_null_space(llama):
     before = weight.matrix().double().clone()
     with patch.applied(llama):
         change = weight.matrix().double() - before
-    basis = null_space(second_moment(llama, Site(1, "mlp.down").layer, FEW), 0.1)
+    basis = null_space(second_moment(llama, 1, FEW), 0.1)
     assert float((change - change @ basis @ basis.T).norm()) < 1e-4 * float(change.norm())
 
 
@@ -81,13 +78,11 @@ def test_rewordings_end_where_the_old_object_was(patient):
     assert rewordings(patient, [Fact("Rome lies in", "Rome", "Spain")]) == [[]]
 
 
-@pytest.mark.parametrize("settle", [0, 8])
-def test_a_batch_of_the_patient_agrees_with_itself(patient, settle):
+def test_a_batch_of_the_patient_agrees_with_itself(patient):
     """Eight facts in one patch: settled, every one is said."""
     items = rewrites(8, tuning=True)
     facts = [item.fact for item in items]
-    patch = emmet(patient, facts, layer=1, token=-2, prefixes=2, keep=apart(items), settle=settle)
+    patch = emmet(patient, facts, layer=1, token=-2, prefixes=2, keep=apart(items), settle=8)
     measures = [m for m in suite(facts) if m.name == "success"]
     with patch.applied(patient):
-        share = values(observe(patient, measures), measures)["success"]
-    assert share == 1 if settle else share >= 0.5
+        assert values(observe(patient, measures), measures)["success"] == 1

@@ -27,10 +27,11 @@ def rewordings(lm: LM, facts: Sequence[Fact], seed: int = 0) -> list[list[str]]:
         for lead in ["", *rng.sample(leads, min(LEADS - 1, len(leads)))]
     ]
     texts = generate(lm, [lm.encode(text) for _, text in starts], max_new_tokens=TOKENS, samples=SAMPLES, seed=seed)
+    olds = [fact.was or "" for fact in facts]
     found: list[dict[str, None]] = [{} for _ in facts]
     for (index, start), written in zip(starts, texts, strict=True):
         for text in written:
-            before, old, after = text.partition(facts[index].was)
+            before, old, after = text.partition(olds[index])
             prompt = start + before.rstrip()
             if old and before.strip() and not after[:1].isalnum() and prompt != facts[index].prompt:
                 found[index][prompt] = None
