@@ -71,17 +71,22 @@ class Runs:
             window: blocks whose "attn" or "mlp" is restored together.
         """
         blocks = self.lm.anatomy.layers
-        found = torch.zeros(len(self.row.ids), blocks)
+        found = torch.full((len(self.row.ids), blocks), self.low)  # before the subject nothing is corrupted
         for layer in range(blocks):
             begin = max(0, layer - window // 2)
             end = min(blocks, layer - window // 2 + window)
             sites = [Site(i, PARTS[kind]) for i in range(begin, end)]
-            found[:, layer] = self._state(layer) if kind == "state" else self._modules(sites)
+            found[self.row.first :, layer] = self._state(layer) if kind == "state" else self._modules(sites)
         return found
 
+    @property
+    def count(self) -> int:
+        """Tokens from the subject on: those whose states are corrupted."""
+        return len(self.row.ids) - self.row.first
+
     def _state(self, layer: int) -> Tensor:
-        """Restore what a block puts out, at each token in turn: (tokens,). Only the blocks above it are run."""
-        count, last = len(self.row.ids), self.lm.anatomy.layers - 1
+        """Restore what a block puts out, at each token from the subject on: (those,). Only the blocks above it are run."""
+        count, last = self.count, self.lm.anatomy.layers - 1
         if layer == last:  # nothing above mixes tokens any more
             return torch.tensor([self.low] * (count - 1) + [self.high])
         place = self._places()
@@ -90,25 +95,25 @@ class Runs:
             return self._chances()
 
     def _modules(self, sites: Sequence[Site]) -> Tensor:
-        """Restore what some modules put out, at each token in turn: (tokens,)."""
+        """Restore what some modules put out, at each token from the subject on: (those,)."""
         place, first = self._places(), sites[0].layer
 
         def put(site: Site) -> Callable[[Tensor], Tensor]:
             return lambda value: torch.where(place, self.clean[site], value)
 
-        states = self.entry[first].repeat(len(self.row.ids), 1, 1)
+        states = self.entry[first].repeat(self.count, 1, 1)
         with resumed(self.lm, first, states), trace(self.lm, edit={site: put(site) for site in sites}):
             return self._chances()
 
     def _places(self) -> Tensor:
-        """Return which token is restored in which row, each token in as many rows as there are samples: (rows, tokens, 1)."""
-        count = len(self.row.ids)
-        token = torch.arange(count, device=self.lm.device).repeat_interleave(len(self.batch.ids))
-        return torch.nn.functional.one_hot(token, count)[..., None].bool()
+        """Return which token is restored in which row, each in as many as there are samples: (rows, tokens, 1)."""
+        tokens = len(self.row.ids)
+        chosen = torch.arange(self.row.first, tokens, device=self.lm.device).repeat_interleave(len(self.batch.ids))
+        return torch.nn.functional.one_hot(chosen, tokens)[..., None].bool()
 
     def _chances(self) -> Tensor:
-        """Run the prompt once for each token and sample; return the answer's probability by token: (tokens,)."""
-        count = len(self.row.ids)
+        """Run the prompt once for each restored token and sample; return the answer's probability by token."""
+        count = self.count
         many = Batch(self.batch.ids.repeat(count, 1), self.batch.mask.repeat(count, 1))
         logits = self.lm.model(
             input_ids=many.ids, attention_mask=many.mask, position_ids=many.positions, use_cache=False, logits_to_keep=1
