@@ -1,106 +1,162 @@
-"""Rewriting facts of the bundled model with each method, decided by free generation. make bench-knowledge
+"""Rewriting facts of the bundled model with the methods for facts, decided by free generation. make bench-knowledge
 
 New objects are valid answers of the same relation. Settings were chosen on the tune split; the facts here are others.
 
-    single   one fact at a time on the base model; means over the facts
-    batch    all facts in one patch
+    single        one fact at a time on the base model; means over the facts
+    batch100      all in one patch
+    sequential300 in 30 patches, each made for the model with those before it; measured when all are in place
 
 success: the new object in the words given; unseen_phrasings: in all other phrasings; locality: other subjects of the same
-relation; other: other relations of the subject; perplexity on neutral text (base in the last row); seconds for each fact.
+relation; other: other relations of the subject; multi_hop: compositions whose answer the new facts change; perplexity on
+neutral text, arithmetic, stories (base in the last row); seconds for each fact, peak_mb of the process. Texts to keep name
+no subject that is rewritten or that locality is measured on. Each row is a process of its own and is kept under --out, so
+that an interrupted run goes on where it was.
 """
 
 import argparse
 import inspect
+import json
+import resource
+import subprocess
+import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from _common import finish, note, table
 
+from suture import registry
 from suture.evaluation import observe, values
 from suture.facts import suite
 from suture.lm import LM
-from suture.methods.alphaedit import alphaedit
-from suture.methods.crispedit import crispedit
-from suture.methods.emmet import emmet
-from suture.methods.finetune import finetune
-from suture.methods.lora import lora
-from suture.methods.memit import memit
-from suture.methods.pmet import pmet
-from suture.methods.rome import rome
-from suture.methods.ultraedit import ultraedit
-from suture.patient.knowledge import rewrites
-from suture.patient.suites import keep
+from suture.patient.knowledge import apart, consequences, rewrites
 from suture.patient.suites import suite as whole
+from suture.suite import Measure
 
-METHODS = {  # name -> method, settings chosen on the tune split
-    "rome": (rome, {"layer": 1, "token": -2}),
-    "rome, last token": (rome, {"layer": 0, "token": -1}),
-    "emmet": (emmet, {"layer": 1, "token": -2}),
-    "memit": (memit, {"layers": [0, 1, 2], "token": -2, "weight": 1e-3}),
-    "alphaedit": (alphaedit, {"layers": [0, 1, 2], "token": -2}),
-    "finetune (FT-M)": (finetune, {"layer": 1, "rate": 5e-3, "steps": 40}),
-    "finetune (FT-L)": (finetune, {"layer": 1, "rate": 5e-3, "steps": 40, "loss": "prompt_last", "limit": 0.02}),
-    "finetune, block 5": (finetune, {"layer": 5, "rate": 5e-3, "steps": 60}),
-    "crispedit": (crispedit, {"layers": [5], "rate": 5e-3, "steps": 60, "energy": 0.9}),
-    "lora": (lora, {"sites": ["mlp.down"], "layers": [5], "rate": 4e-3}),
-    "ultraedit": (ultraedit, {"layers": [5], "strength": 1.5, "ridge": 0.3}),
-    "pmet": (pmet, {"layers": [1, 2], "token": -2, "weight": 1e-3}),
-    "finetune + locality": (finetune, {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
+HERE = {"layers": [1, 2, 3], "token": -2, "settle": 10, "hold": 2.0}  # chosen on the tune split
+ROWS = {  # name of a row -> method, settings
+    "rome": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
+    "emmet": ("emmet", {"layer": 1, "token": -2, "settle": 10, "hold": 2.0}),
+    "memit": ("memit", {**HERE, "weight": 0.1}),
+    "alphaedit": ("alphaedit", HERE),
+    "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
+    "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
+    "finetune, block 5": ("finetune", {"layer": 5, "rate": 5e-3, "steps": 60}),
+    "crispedit": ("crispedit", {"layers": [5], "rate": 5e-3, "steps": 60, "energy": 0.9}),
+    "lora": ("lora", {"sites": ["mlp.down"], "layers": [5], "rate": 4e-3}),
+    "ultraedit": ("ultraedit", {"layers": [5], "strength": 1.5, "ridge": 0.3}),
+    "pmet": ("pmet", {"layers": [1, 2], "token": -2, "weight": 1e-3}),
+    "emmet, as published": ("emmet", {"layer": 1, "token": -2}),
+    "memit, as published": ("memit", {"layers": [1], "token": -2, "weight": 0.01}),
+    "alphaedit, as published": ("alphaedit", {"layers": [1], "token": -2}),
 }
-COLUMNS = ("success", "unseen_phrasings", "locality", "other", "perplexity")
+COLUMNS = ("success", "unseen_phrasings", "locality", "other", "multi_hop", "arithmetic", "stories", "perplexity")
+MODES = {"single": 20, "batch100": 100, "sequential300": 300}  # facts
+BATCH = 10  # facts of a patch in a sequence
 
 
-def measured(lm: LM, patch, items, texts) -> dict[str, list[float]]:
-    """Sum and count of each column over the cases of some rewrites."""
-    measures = suite([i.fact for i in items], [pair for i in items for pair in i.others], texts)
-    with patch.applied(lm):
-        seen = observe(lm, measures)
-    found = {name: [float(seen[name].values.sum()), len(seen[name].values)] for name in COLUMNS[:-1] if name in seen}
-    return {**found, "perplexity": [values(seen, measures)["perplexity"], 1]}
+def measures(items, split: str, most: int):
+    """What a row is measured on; at most so many prompts a measure."""
+    few = [m for m in whole(split, most) if m.name in ("arithmetic", "stories", "perplexity")]
+    asked = suite([i.fact for i in items], [pair for i in items for pair in i.others])
+    hops = suite([i.fact for i in items], consequences(items))
+    hops = [Measure("multi_hop", m.metric, m.cases, m.role, m.better, m.about) for m in hops if m.name == "other"]
+    return [thinned(m, most) for m in [*asked, *hops] if m.name in COLUMNS], few
 
 
-def row(lm: LM, method, settings: dict, items, texts, mode: str, cache: Path) -> dict[str, float]:
-    shared = {"keep": keep()}
-    if "statistics" in inspect.signature(method).parameters:
-        shared["statistics"] = cache
-    groups = [items] if mode == "batch" else [[item] for item in items]
-    totals = {name: [0.0, 0] for name in COLUMNS}
-    spent = 0.0
+def thinned(measure, most: int):
+    """The same measure on evenly spread cases."""
+    step = max(1, -(-len(measure.cases.prompts) // most))
+    cases = type(measure.cases)(measure.cases.prompts[::step], measure.cases.answers[::step])
+    return Measure(measure.name, measure.metric, cases, measure.role, measure.better, measure.about)
+
+
+def call(lm: LM, name: str, facts, settings: dict, keep, cache: Path, before=()):
+    """A patch by a method of the registry, with what of the rest it takes."""
+    method = registry.get("method", name)
+    offered = {"keep": keep, "statistics": cache, "previous": list(before), **settings}
+    taken = inspect.signature(method).parameters
+    return method(lm, facts, **{key: value for key, value in offered.items() if key in taken})
+
+
+def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, stack: ExitStack) -> None:
+    """Apply patches of BATCH facts, one behind the other, until the stack is left."""
+    for begin in range(0, len(facts), BATCH):
+        patch = call(lm, name, facts[begin : begin + BATCH], settings, keep, cache, facts[:begin])
+        stack.enter_context(patch.applied(lm))
+        note(f"{begin + BATCH} facts written")
+
+
+def row(mode: str, name: str, args) -> dict[str, float]:
+    method, settings = ROWS.get(name, (name, {}))
+    lm, split = LM.load("patient"), "tune" if args.tuning else "report"
+    items = rewrites(args.facts or MODES[mode], tuning=args.tuning, several=mode.startswith("sequential"))
+    keep, facts = apart(items), [item.fact for item in items]
+    groups = [[item] for item in items] if mode == "single" else [items]
+    totals, spent = {column: [0.0, 0] for column in COLUMNS}, 0.0
     for group in groups:
-        began = time.perf_counter()
-        patch = method(lm, [item.fact for item in group], **settings, **shared)
-        spent += time.perf_counter() - began
-        for name, (total, count) in measured(lm, patch, group, texts).items():
-            totals[name] = [totals[name][0] + total, totals[name][1] + count]
-    return {**{name: t / max(n, 1) for name, (t, n) in totals.items()}, "seconds": spent / len(items)}
+        own, few = measures(group, split, args.most)
+        with ExitStack() as stack:
+            began = time.perf_counter()
+            if name == "base":
+                pass
+            elif mode.startswith("sequential"):
+                sequence(lm, method, facts, settings, keep, args.cache, stack)
+            else:
+                patch = call(lm, method, [item.fact for item in group], settings, keep, args.cache)
+                stack.enter_context(patch.applied(lm))
+            spent += time.perf_counter() - began
+            seen = observe(lm, own)
+            for column, found in seen.items():
+                totals[column][0] += float(found.values.sum())
+                totals[column][1] += len(found.values)
+            if mode != "single" or group is groups[-1]:
+                for column, value in values(observe(lm, few), few).items():
+                    totals[column] = [value, 1]
+    found = {column: total / max(count, 1) for column, (total, count) in totals.items()}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {**found, "facts": len(facts), "seconds": spent / len(facts), "peak_mb": peak}
+
+
+def kept(mode: str, name: str, args) -> dict[str, float]:
+    """The row from its file, made in a process of its own where it is not there."""
+    file = args.out / f"{'tune' if args.tuning else 'report'}-{mode}-{args.facts}-{name.replace(' ', '_')}.json"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        given = ["--facts", str(args.facts), "--most", str(args.most), "--cache", str(args.cache)]
+        tuning = ["--tuning"] * args.tuning
+        subprocess.run([sys.executable, __file__, "--one", mode, name, str(file), *given, *tuning], check=True)
+    return json.loads(file.read_text())
+
+
+def shown(row: dict[str, float]) -> list[str]:
+    shares = [f"{row[c]:.1%}" for c in COLUMNS[:-1]]
+    return [*shares, f"{row['perplexity']:.3f}", f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--facts", type=int, default=40)
+    parser.add_argument("--facts", type=int, default=0, help="instead of the mode's own number")
     parser.add_argument("--tuning", action="store_true", help="measure the facts on which settings were chosen")
-    parser.add_argument("--methods", nargs="*", default=list(METHODS))
-    parser.add_argument("--modes", nargs="*", default=["single", "batch"])
+    parser.add_argument("--methods", nargs="*", default=list(ROWS), help="rows, or any method of the registry")
+    parser.add_argument("--modes", nargs="*", default=list(MODES))
+    parser.add_argument("--most", type=int, default=200, help="prompts of a measure")
     parser.add_argument("--cache", type=Path, default=Path("runs/statistics"))
+    parser.add_argument("--out", type=Path, default=Path("runs/knowledge"), help="where finished rows are kept")
+    parser.add_argument("--one", nargs=3, metavar=("MODE", "ROW", "FILE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    lm, items = LM.load("patient"), rewrites(args.facts, tuning=args.tuning)
-    texts = next(m for m in whole("tune" if args.tuning else "report", 24) if m.name == "perplexity").cases
-    result = {"facts": len(items), "split": "tune" if args.tuning else "report"}
+    if args.one:
+        mode, name, file = args.one
+        Path(file).write_text(json.dumps(row(mode, name, args)))
+        return
+    result = {"split": "tune" if args.tuning else "report"}
     for mode in args.modes:
         result[mode] = {}
-        for name in args.methods:
-            method, settings = METHODS[name]
-            found = row(lm, method, settings, items, texts, mode, args.cache)
-            result[mode][name] = found
-            note(f"{mode} {name}: " + ", ".join(f"{k} {v:.3f}" for k, v in found.items()))
-        base = [m for m in suite([i.fact for i in items], [p for i in items for p in i.others], texts)]
-        now = values(observe(lm, base), base)
-        result[mode]["base"] = {**{name: now[name] for name in COLUMNS}, "seconds": 0.0}
-        rows = [
-            [name, *(f"{r[c]:.1%}" for c in COLUMNS[:-1]), f"{r['perplexity']:.4f}", f"{r['seconds']:.1f}"]
-            for name, r in result[mode].items()
-        ]
-        table(f"{mode}, {len(items)} facts", ["method", *COLUMNS, "s a fact"], rows)
+        for name in [*args.methods, "base"]:
+            result[mode][name] = kept(mode, name, args)
+            note(f"{mode} {name}: " + ", ".join(f"{k} {v:.3f}" for k, v in result[mode][name].items()))
+        rows = [[name, *shown(each)] for name, each in result[mode].items()]
+        table(f"{mode}, {result[mode]['base']['facts']} facts", ["method", *COLUMNS, "s a fact", "peak MB"], rows)
     finish(result)
 
 

@@ -1,7 +1,8 @@
 """Causal tracing with kept states against running the whole model for every state. make bench-trace
 
 Both trace the same facts of the bundled model with the same noise: `kept` runs only the blocks from the restored one on,
-all tokens in one batch; `whole` is the published procedure, one run of every block for each token and block.
+all tokens in one batch; `whole` is the published procedure, one run of every block for each token and block. Seconds are the
+processor's.
 """
 
 import argparse
@@ -13,7 +14,8 @@ from _common import finish, note, table
 from suture.anatomy import EMBED, Site
 from suture.examples import Fact
 from suture.lm import LM
-from suture.locate.causal_trace import ROLES, _noise, _Runs, averaged, effects, embedding_spread
+from suture.locate._restoring import Runs, noise
+from suture.locate.causal_trace import ROLES, averaged, effects, embedding_spread
 from suture.patient.facts import World
 from suture.tracing import trace
 
@@ -23,7 +25,7 @@ SAMPLES, NOISE = 10, 3.0
 @torch.no_grad()
 def whole(lm: LM, fact: Fact, size: float) -> torch.Tensor:
     """The probability of the answer with each state restored, by whole runs: (tokens, blocks)."""
-    run = _Runs.of(lm, fact, SAMPLES, size, 0)
+    run = Runs.of(lm, fact, SAMPLES, size, 0)
     count = len(run.row.ids)
     found = torch.zeros(count, lm.anatomy.layers)
     for token in range(count):
@@ -35,7 +37,7 @@ def whole(lm: LM, fact: Fact, size: float) -> torch.Tensor:
                 changed[:, token] = run.clean[site][0, token]
                 return changed
 
-            with trace(lm, edit={EMBED: _noise(run.row, fact, SAMPLES, size, 0), site: put}):
+            with trace(lm, edit={EMBED: noise(run.row, fact, SAMPLES, size, 0), site: put}):
                 logits = lm.forward(run.batch).logits[:, -1]
             found[token, layer] = logits.float().softmax(-1)[:, run.answer].mean()
     return found
@@ -50,13 +52,13 @@ def main() -> None:
     facts = [Fact(f.askable(f.trained), f.subject, f.answer) for f in world.facts[::step]][: args.facts]
     size = NOISE * embedding_spread(lm, facts)
     effects(lm, facts[:1], kinds=["state"], samples=SAMPLES)  # warm
-    began = time.perf_counter()
+    began = time.process_time()
     fast = effects(lm, facts, kinds=["state"], samples=SAMPLES)
-    kept_seconds = time.perf_counter() - began
+    kept_seconds = time.process_time() - began
     note(f"{len(fast)} facts with kept states: {kept_seconds:.1f} s")
-    began = time.perf_counter()
+    began = time.process_time()
     slow = [whole(lm, each.fact, size) for each in fast]
-    whole_seconds = time.perf_counter() - began
+    whole_seconds = time.process_time() - began
     note(f"the same by whole runs: {whole_seconds:.1f} s")
     difference = max(float((a.restored["state"] - b).abs().max()) for a, b in zip(fast, slow))
     average = averaged(fast, "state")

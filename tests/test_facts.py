@@ -8,15 +8,17 @@ from suture.evaluation import evaluate, observe, values
 from suture.examples import Fact
 from suture.facts import suite
 from suture.methods.rome import rome
-from suture.metrics import target_probability
+from suture.metrics import preference, target_probability
 from suture.metrics.completion import Cases
-from suture.patient.knowledge import rewrites
+from suture.patient.facts import World
+from suture.patient.knowledge import apart, consequences, rewrites
 
 
 def test_the_base_model_knows_what_was_and_not_what_is_new(patient):
     made = rewrites(12)
     found = values(seen := observe(patient, measures := suite([r.fact for r in made], made[0].others)), measures)
-    assert set(seen) == {"success", "unseen_phrasings", "old_object", "locality", "other", "target_probability"}
+    assert set(seen) == {"success", "unseen_phrasings", "old_object", "locality", "other", "target_probability",
+                         "prefers_new", "prefers_new_reworded"}  # fmt: skip
     assert found["success"] == 0
     assert found["unseen_phrasings"] == 0
     assert found["old_object"] > 0.9
@@ -40,6 +42,44 @@ def test_rewrites_are_valid_answers_and_splits_are_apart():
         assert each.fact.subject in each.fact.prompt
         assert all(each.fact.subject not in prompt for prompt, _ in each.fact.neighbours)
         assert each.fact.prompt not in each.fact.paraphrases
+
+
+def test_preferring_an_answer_is_not_saying_it(patient):
+    """The forced comparison of two answers, on prompts whose right answer is held against another one, and the reverse."""
+    facts = [made.fact for made in rewrites(6)]
+    prompts, new, old = ([getattr(f, name) for f in facts] for name in ("prompt", "target", "was"))
+    right = preference.observe(patient, preference.Cases(prompts, old, new))
+    wrong = preference.observe(patient, preference.Cases(prompts, new, old))
+    assert right.mean > 0.9
+    assert wrong.mean == 1 - right.mean
+
+
+def test_new_facts_are_asked_behind_a_text_and_through_others():
+    fact = Fact("Rome lies in", "Rome", "Spain", "Italy")
+    made = {m.name: m for m in suite([fact], consequences=[("People in Rome speak", "Spanish")], lead="A long text.")}
+    assert made["long_context"].cases.prompts == ["A long text. Rome lies in"]
+    assert made["multi_hop"].cases.answers == ["Spanish"]
+    assert made["prefers_new"].cases.against == ["Italy"]
+
+
+def test_what_an_edit_is_told_to_keep_names_nothing_it_is_measured_on():
+    items = rewrites(40)
+    texts = " ".join(apart(items))
+    for item in items:
+        assert item.fact.subject not in texts.replace(" ", "  ").split("  ")
+        assert all(answer not in {i.fact.target for i in items if i.fact.prompt == p} for p, answer in item.others)
+    asked = {prompt for item in items for prompt, _ in item.fact.neighbours}
+    assert asked
+    assert not any(prompt in texts for prompt in asked)
+    edited = {(item.relation, item.fact.subject) for item in rewrites(300, several=True)}
+    assert len(edited) == 300
+
+
+def test_consequences_follow_the_new_facts():
+    found = dict(consequences(rewrites(60)))
+    assert found
+    known = {chain.prompt: chain.answer for chain in World().chains}
+    assert all(answer != known[prompt] for prompt, answer in found.items())
 
 
 def test_measures_without_cases_are_left_out():

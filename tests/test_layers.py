@@ -29,7 +29,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "checkpoint/undo": {"errors", "tensorfile", "checkpoint.disk", "checkpoint.header", "checkpoint.spans"},
     "layouts": set(),
     "anatomy": {"delta", "errors", "layouts"},
-    "lm": {"anatomy", "errors"},
+    "lm": {"anatomy", "errors", "hooks"},
     "tracing": {"anatomy", "errors", "hooks", "lm"},
     "examples": {"data", "errors", "fact_files", "instances", "patient.suites"},
     "instances": {"errors", "examples", "json_records", "patient.attacks"},

@@ -1,6 +1,7 @@
 """What an edit of facts is measured on: did it take, does it hold in other words, and what else did it move.
 
-Success is decided by free generation (`metrics.completion`); the probability of the target, teacher-forced, is a note.
+Success is decided by free generation (`metrics.completion`). What is forced token by token (the probability of the target,
+and whether it is preferred to the old object, as CounterFact counts) is a note, so that the gap can be seen.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from typing import Literal
 
 from .errors import UsageError
 from .examples import Fact
-from .metrics import completion
+from .metrics import completion, preference
 from .suite import Measure, Suite
 
 Pair = tuple[str, str]  # prompt, answer
 
 
 def suite(
-    facts: Sequence[Fact], others: Sequence[Pair] = (), texts: Sequence[str] = (), *, chat: bool = False
+    facts: Sequence[Fact],
+    others: Sequence[Pair] = (),
+    texts: Sequence[str] = (),
+    *,
+    consequences: Sequence[Pair] = (),
+    lead: str = "",
+    chat: bool = False,
 ) -> Suite:
     """Return the measures of an edit of facts, for `evaluation.evaluate`.
 
@@ -25,6 +32,8 @@ def suite(
         facts: what was written; `paraphrases` and `neighbours` are asked where they are given.
         others: prompts with their answers about other things, such as other relations of the subjects.
         texts: neutral texts, for perplexity.
+        consequences: prompts whose answer follows from the new facts and others, with that answer.
+        lead: a long text; the new facts are also asked behind it.
         chat: write the prompts with the chat template.
 
     Raises:
@@ -37,6 +46,15 @@ def suite(
     near = list(dict.fromkeys(pair for fact in facts for pair in fact.neighbours))
     old = [(fact.prompt, fact.was) for fact in facts if fact.was]
 
+    behind = [(f"{lead.rstrip()} {prompt}", target) for prompt, target in asked] if lead else []
+
+    def preferred(name: str, rows: Sequence[tuple[str, str, str | None]], about: str) -> Suite:
+        known = [(prompt, new, old) for prompt, new, old in rows if old]
+        prompts, new, old = ([row[i] for row in known] for i in range(3))
+        cases = preference.Cases(prompts, new, old, chat=chat)
+        note = f"{about}: forced, likelier than the old object (a diagnostic, not a success)"
+        return [Measure(name, "preference", cases, "note", "higher", note)] if known else []
+
     def completed(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
         better: Literal["higher", "lower"] = "lower" if name == "old_object" else "higher"
         cases = completion.Cases([prompt for prompt, _ in pairs], [answer for _, answer in pairs], chat=chat)
@@ -48,6 +66,14 @@ def suite(
         *completed("old_object", old, "note", "facts as they were before"),
         *completed("locality", near, "keep", "neighbouring facts"),
         *completed("other", list(others), "keep", "other facts about the subjects"),
+        *completed("multi_hop", list(consequences), "note", "what follows from the new facts"),
+        *completed("long_context", behind, "note", "new facts, behind a long text"),
+        *preferred("prefers_new", [(f.prompt, f.target, f.was) for f in facts], "new facts"),
+        *preferred(
+            "prefers_new_reworded",
+            [(p, f.target, f.was) for f in facts for p in f.paraphrases],
+            "new facts in other words",
+        ),
         Measure(
             "target_probability",
             "target_probability",

@@ -1,10 +1,11 @@
-"""One hook at what goes into a module or comes out of it, whatever the module's calling convention. Imports nothing."""
+"""Hooks at what goes into a module or comes out of it, whatever the module's calling convention. Imports nothing of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -34,3 +35,19 @@ def hook(module: nn.Module, side: str, visit: Callable[[Tensor], Tensor | None])
     if side == "input":
         return module.register_forward_pre_hook(before, with_kwargs=True).remove
     return module.register_forward_hook(after).remove
+
+
+def keep_masks_finite(block: nn.Module) -> None:
+    """Let a block read a float64 attention mask with float32's least number where it has float64's.
+
+    Eager attention (Gemma 2) takes its softmax in float32, where float64's least number is minus infinity: the tokens of
+    padding, which see nothing, would become NaN and spread from there.
+    """
+
+    def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+        mask = kwargs.get("attention_mask")
+        if not isinstance(mask, Tensor) or mask.dtype != torch.float64:
+            return None
+        return args, {**kwargs, "attention_mask": mask.clamp(min=torch.finfo(torch.float32).min)}
+
+    block.register_forward_pre_hook(before, with_kwargs=True)

@@ -23,6 +23,7 @@ from transformers.core_model_loading import revert_weight_conversion
 
 from .anatomy import Anatomy, Site, Stored, Weight, is_transposed
 from .errors import ResourceError, UsageError
+from .hooks import keep_masks_finite
 
 PATIENT = Path(__file__).parent / "patient" / "model"
 BUNDLED = {"patient": PATIENT, "patient-moe": PATIENT.with_name("model-moe")}  # models that are part of the package
@@ -86,6 +87,8 @@ class LM:
         self._dtypes = dict(dtypes or {})
         self.anatomy = Anatomy(model, checkpoint_forms(model, self._dtypes))
         model.requires_grad_(False)
+        for block in self.anatomy.blocks:
+            keep_masks_finite(block)
 
     @classmethod
     def load(cls, name: str | Path, *, dtype: str = "auto", device: str = "auto", revision: str | None = None) -> LM:

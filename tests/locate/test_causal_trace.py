@@ -5,7 +5,8 @@ from models import snapshot
 from suture.anatomy import EMBED, Site
 from suture.errors import NoEffect
 from suture.examples import Fact
-from suture.locate.causal_trace import ROLES, _noise, _Runs, averaged, causal_trace, effects, embedding_spread
+from suture.locate._restoring import Runs, noise
+from suture.locate.causal_trace import ROLES, averaged, causal_trace, effects, embedding_spread
 from suture.tracing import trace
 
 
@@ -25,35 +26,36 @@ def known(tiny):
     return made
 
 
-def runs(lm, fact, noise=3.0):
-    return _Runs.of(lm, fact, 4, noise, 0)
+def runs(lm, fact, size=3.0):
+    return Runs.of(lm, fact, 4, size, 0)
 
 
 @torch.no_grad()
 def test_restoring_all_is_clean_and_restoring_nothing_is_corrupted(patient):
     fact = Fact("The capital of Handland is", "Handland", "Grejondford")
     one = runs(patient, fact)
-    traced = one.effects(["state"], 1)
-    last = traced.restored["state"][-1]
-    assert float(last[-1]) == pytest.approx(traced.high, abs=1e-4)  # what the last block puts out at the end decides
-    begin = traced.restored["state"][0]  # the start token is clean already
-    assert torch.allclose(begin, torch.full_like(begin, traced.low), atol=1e-5)
-    assert traced.low < traced.high
+    restored = one.restored("state", 1)
+    assert float(restored[-1, -1]) == pytest.approx(
+        one.high, abs=1e-4
+    )  # what the last block puts out at the end decides
+    begin = restored[0]  # the start token is clean already
+    assert torch.allclose(begin, torch.full_like(begin, one.low), atol=1e-5)
+    assert one.low < one.high
     for layer in range(patient.anatomy.layers):  # every position at any block
         with trace(patient, edit={
-            EMBED: _noise(one.row, fact, 4, 3.0, 0),
+            EMBED: noise(one.row, fact, 4, 3.0, 0),
             Site(layer, "residual"): lambda value, layer=layer: one.clean[Site(layer, "residual")].expand_as(value),
         }):  # fmt: skip
             chance = patient.forward(one.batch).logits[:, -1].softmax(-1)[:, one.answer].mean()
-        assert float(chance) == pytest.approx(traced.high, abs=1e-4)
+        assert float(chance) == pytest.approx(one.high, abs=1e-4)
 
 
 @torch.no_grad()
 def test_kept_states_give_what_whole_runs_give(patient):
     fact = Fact("The capital of Handland is", "Handland", "Grejondford")
     one = runs(patient, fact)
-    traced = one.effects(["state", "mlp", "attn"], 3)
     for kind, part in (("state", "residual"), ("mlp", "mlp.out"), ("attn", "attn.out")):
+        restored = one.restored(kind, 3)
         for token, layer in ((one.row.first, 0), (one.row.last, 4), (len(one.row.ids) - 1, 7)):
             span = [layer] if kind == "state" else range(max(0, layer - 1), min(8, layer + 2))
 
@@ -66,9 +68,9 @@ def test_kept_states_give_what_whole_runs_give(patient):
                 return restore
 
             sites = {Site(i, part): put(Site(i, part)) for i in span}
-            with trace(patient, edit={EMBED: _noise(one.row, fact, 4, 3.0, 0), **sites}):
+            with trace(patient, edit={EMBED: noise(one.row, fact, 4, 3.0, 0), **sites}):
                 chance = patient.forward(one.batch).logits[:, -1].softmax(-1)[:, one.answer].mean()
-            assert float(traced.restored[kind][token, layer]) == pytest.approx(float(chance), abs=1e-5)
+            assert float(restored[token, layer]) == pytest.approx(float(chance), abs=1e-5)
 
 
 def test_without_noise_nothing_is_lost(patient):
@@ -98,10 +100,10 @@ def test_the_locator_chooses_whole_blocks_and_leaves_the_model_alone(patient):
 def test_roles_and_noise_are_the_subject_s_own(tiny, known):
     one = runs(tiny, known[0], embedding_spread(tiny, known))
     value = torch.zeros(4, len(one.row.ids), tiny.width)
-    noisy = _noise(one.row, known[0], 4, 1.0, 0)(value)
+    noisy = noise(one.row, known[0], 4, 1.0, 0)(value)
     touched = noisy.abs().sum((0, 2)).nonzero()[:, 0].tolist()
     assert touched == list(range(one.row.first, one.row.last + 1))
-    traced = one.effects(["state"], 1)
+    (traced,) = effects(tiny, known[:1], kinds=["state"], samples=1)
     assert traced.roles[one.row.last] == ROLES.index("last subject token")
     assert traced.roles[-1] == ROLES.index("last token")
     assert traced.roles[0] == -1

@@ -88,7 +88,7 @@ def test_contexts_belong_to_the_model_and_the_seed(tokenizer):
 
 
 @pytest.mark.parametrize("part", ["mlp.out", "residual"])
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gptj", "gpt_neox", "gemma3_text"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gptj", "gpt_neox", "gemma2", "gemma3_text"])
 def test_values_found_together_are_those_found_alone(family, part, tokenizer):
     lm = tiny_family(family, tokenizer)
     lm.model.double()

@@ -256,3 +256,21 @@ def test_facts_that_contradict_each_other_are_refused(llama, method):
     against = Fact(FACTS[0].prompt, FACTS[0].subject, "somebody else")
     with pytest.raises(UsageError, match="facts 0 and 2 contradict"):
         method(llama, [*FACTS[:2], against])
+
+
+@pytest.mark.parametrize("family", ["gemma2", "olmo2"])
+def test_behind_a_norm_rome_and_emmet_write_exactly_what_was_sought(family, tokenizer):
+    """Their MLP's output is normalised before it is added; the value is sought and written before that norm."""
+    lm = tiny_family(family, tokenizer)
+    lm.model.double()
+    prefixes, site = contexts(lm, 3, 0), Site(1, "mlp.out")
+    weight, key = down(lm, 1), keys(lm, FACTS, 1, prefixes).mean
+    wanted = values(lm, FACTS, site, prefixes, Aim(steps=6)).added
+    assert bool(torch.isfinite(wanted).all())
+    assert float(wanted.norm(dim=1).min()) > 0
+    for patch in (emmet(lm, FACTS, layer=1, slack=0.0, **QUICK), rome(lm, FACTS[:1], layer=1, **QUICK)):
+        before = weight.matrix().double().clone()
+        with patch.applied(lm):
+            moved = (weight.matrix().double() - before) @ key.T  # (d_model, facts)
+        count = len(FACTS) if patch.provenance.method == "emmet" else 1
+        assert torch.allclose(moved.T[:count], wanted[:count], rtol=1e-3, atol=1e-3)

@@ -10,11 +10,9 @@ run), and all tokens are restored in one batch.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -23,13 +21,12 @@ from ..anatomy import EMBED, Site
 from ..errors import NoEffect
 from ..examples import Fact
 from ..fact_rows import Row, encode
-from ..lm import LM, Batch
+from ..lm import LM
 from ..region import Region
 from ..registry import locator
-from ..tracing import resumed, trace
+from ..tracing import trace
+from ._restoring import Kind, Runs
 
-Kind = Literal["state", "mlp", "attn"]
-PARTS: dict[Kind, str] = {"state": "residual", "mlp": "mlp.out", "attn": "attn.out"}
 ROLES = ("first subject token", "middle subject tokens", "last subject token", "first token after", "further tokens",
          "last token")  # fmt: skip
 
@@ -119,9 +116,11 @@ def effects(
     size = noise * embedding_spread(lm, facts)
     found = []
     for fact in facts:
-        one = _Runs.of(lm, fact, samples, size, seed)
-        if one is not None:
-            found.append(one.effects(kinds, window))
+        runs = Runs.of(lm, fact, samples, size, seed)
+        if runs is not None:
+            restored = {kind: runs.restored(kind, window) for kind in kinds}
+            texts = [lm.tokenizer.decode([i]) for i in runs.row.ids]
+            found.append(Effects(fact, texts, _roles(runs.row), runs.high, runs.low, restored))
         if progress:
             progress(1)
     if not found:
@@ -149,94 +148,6 @@ def embedding_spread(lm: LM, facts: Sequence[Fact]) -> float:
             lm.forward(lm.batch([row.ids]), head=False)
         values.append(seen[EMBED][0, row.first : row.last + 1].float().cpu())
     return float(torch.cat(values).std(correction=0))
-
-
-@dataclass(frozen=True, eq=False)
-class _Runs:
-    """The clean and the corrupted runs of one prompt, with their states.
-
-    Attributes:
-        batch: the prompt, once for each sample.
-        clean: (1, tokens, d_model) by site.
-        entry: (samples, tokens, d_model) what each block reads in the corrupted runs.
-    """
-
-    lm: LM
-    fact: Fact
-    row: Row
-    answer: int
-    batch: Batch
-    clean: dict[Site, Tensor]
-    entry: list[Tensor]
-    high: float
-    low: float
-
-    @classmethod
-    @torch.no_grad()
-    def of(cls, lm: LM, fact: Fact, samples: int, size: float, seed: int) -> _Runs | None:
-        """Run clean and corrupted; None when the model does not predict the target."""
-        row, told = encode(lm, fact.prompt, fact.subject), encode(lm, fact.prompt, fact.subject, fact.target)
-        answer = told.ids[told.begin]
-        sites = [Site(layer, part) for layer in range(lm.anatomy.layers) for part in PARTS.values()]
-        with trace(lm, sites) as clean:
-            chances = lm.forward(lm.batch([row.ids])).logits[0, -1].float().softmax(-1)
-        if int(chances.argmax()) != answer:
-            return None
-        batch = lm.batch([row.ids] * samples)
-        entries = [Site(layer, "residual.in") for layer in range(lm.anatomy.layers)]
-        with trace(lm, entries, edit={EMBED: _noise(row, fact, samples, size, seed)}) as seen:
-            low = lm.forward(batch).logits[:, -1].float().softmax(-1)[:, answer].mean()
-        entry = [seen[site] for site in entries]
-        return cls(lm, fact, row, answer, batch, clean, entry, float(chances[answer]), float(low))
-
-    @torch.no_grad()
-    def effects(self, kinds: Sequence[Kind], window: int) -> Effects:
-        count = len(self.row.ids)
-        restored = {kind: torch.zeros(count, self.lm.anatomy.layers) for kind in kinds}
-        for kind in kinds:
-            for layer in range(self.lm.anatomy.layers):
-                begin, end = layer, layer + 1
-                if kind != "state":
-                    begin = max(0, layer - window // 2)
-                    end = min(self.lm.anatomy.layers, layer - window // 2 + window)
-                restored[kind][:, layer] = self.chances([Site(i, PARTS[kind]) for i in range(begin, end)])
-        texts = [self.lm.tokenizer.decode([i]) for i in self.row.ids]
-        return Effects(self.fact, texts, _roles(self.row), self.high, self.low, restored)
-
-    def chances(self, sites: Sequence[Site]) -> Tensor:
-        """Return the answer's probability with some sites restored at one token, for each token: (tokens,)."""
-        count, samples = len(self.row.ids), len(self.batch.ids)
-        many = Batch(self.batch.ids.repeat(count, 1), self.batch.mask.repeat(count, 1))
-        token = torch.arange(count, device=self.lm.device).repeat_interleave(samples)
-        place = torch.nn.functional.one_hot(token, count)[..., None].bool()  # (rows, tokens, 1)
-        first = sites[0].layer
-
-        def put(site: Site) -> Callable[[Tensor], Tensor]:
-            return lambda value: torch.where(place, self.clean[site], value)
-
-        with ExitStack() as stack:
-            stack.enter_context(resumed(self.lm, first, self.entry[first].repeat(count, 1, 1)))
-            stack.enter_context(trace(self.lm, edit={site: put(site) for site in sites}))
-            logits = self.lm.model(
-                input_ids=many.ids, attention_mask=many.mask, position_ids=many.positions, use_cache=False,
-                logits_to_keep=1,
-            ).logits  # fmt: skip
-        return logits[:, -1].float().softmax(-1)[:, self.answer].view(count, samples).mean(1).cpu()
-
-
-def _noise(row: Row, fact: Fact, samples: int, size: float, seed: int) -> Callable[[Tensor], Tensor]:
-    """Return an edit that adds noise to the subject's embeddings, the same for the same prompt whatever else is traced."""
-    key = hashlib.sha256(f"{seed} {fact.prompt}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(key[:7], "big"))
-
-    def corrupt(value: Tensor) -> Tensor:
-        own = slice(row.first, row.last + 1)
-        noise = torch.randn(samples, row.last + 1 - row.first, value.shape[-1], generator=generator)
-        changed = value.clone()
-        changed[:, own] += (size * noise).to(value)
-        return changed
-
-    return corrupt
 
 
 def _roles(row: Row) -> list[int]:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ..anatomy import Site
+from ..anatomy import Site, Weight
 from ..data import neutral
 from ..delta import Delta, LowRank
 from ..examples import Fact, Texts
@@ -27,8 +27,10 @@ from ..fact_rows import encode
 from ..lm import LM
 from ..patch import Patch
 from ._keyvalue import Keys, chosen_layer, contexts, down, keys, read
+from ._rewordings import rewordings
+from ._settle import settled
 from ._statistics import second_moment
-from ._values import Aim, values
+from ._values import Aim, essences, values
 
 Spread = Literal["uniform", "sqrt", "first_last"]
 Change = Callable[
@@ -47,6 +49,7 @@ class Task:
     aim: Aim
     keep: Texts
     statistics: Path | None
+    before: Sequence[Fact] = ()
 
     @classmethod
     def of(
@@ -70,6 +73,18 @@ class Task:
     def values(self, site: Site) -> Tensor:
         """Return what to add at a site: (facts, d_model) float64."""
         return values(self.lm, self.facts, site, self.prefixes, self.aim).added
+
+    def settled(self, found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
+        """Return changes of (out, in) matrices by tensor, settled together where the aim asks for it."""
+        aim, made = self.aim, list(found)
+        if aim.settle:
+            told = [[self.lm.decode(row.ids) for row in own] for own in essences(self.lm, self.facts, aim)]
+            asking = rewordings(self.lm, self.facts, aim.seed)
+            made = settled(
+                self.lm, made, self.facts, self.prefixes, asking, told, keep=self.keep, before=self.before,
+                passes=aim.settle, hold=aim.hold, stop=aim.stop, seed=aim.seed,
+            )  # fmt: skip
+        return placed(made)
 
     def now(self, site: Site) -> Tensor:
         """Return what is at a site in the bare prompts: (facts, d) float64."""
@@ -97,10 +112,9 @@ def over_blocks(
         part: where in the last block the values are sought.
     """
     blocks = sorted({layers[0], layers[-1]}) if spread == "first_last" else sorted(layers)
-    found: dict[str, list[LowRank]] = {}
+    found: list[tuple[Weight, LowRank]] = []
     for number, layer in enumerate(blocks):
-        weight = down(task.lm, layer)
-        so_far = task.patch("partial", found, {}).applied(task.lm) if found else nullcontext()
+        so_far = task.patch("partial", placed(found), {}).applied(task.lm) if found else nullcontext()
         with so_far:
             if spread == "first_last" or not number:  # then each block has values of its own
                 goal = Site(layer if spread == "first_last" else blocks[-1], part)
@@ -108,8 +122,16 @@ def over_blocks(
             left = len(blocks) - number
             share = {"uniform": left, "sqrt": left**0.5, "first_last": 1}[spread]
             made = change(layer, task.keys(layer), (wanted - task.now(goal)) / share)
-        found.setdefault(weight.tensor, []).append(weight.place(made))
-    return found
+        found.append((down(task.lm, layer), made))
+    return task.settled(found)
+
+
+def placed(found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
+    """Return changes of (out, in) matrices as changes of the stored tensors, by name."""
+    by_tensor: dict[str, list[LowRank]] = {}
+    for weight, change in found:
+        by_tensor.setdefault(weight.tensor, []).append(weight.place(change))
+    return by_tensor
 
 
 def several_layers(lm: LM, layers: Sequence[int] | None) -> list[int]:

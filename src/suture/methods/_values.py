@@ -6,31 +6,31 @@ in a Transformer", eq. 16.
     with |d| <= clamp * |h|                                d, h: (d_model,)
 x_j are contexts, o is the target; e is what the model itself says of the subject, so that other things it knows of it stay.
 h is the residual stream behind the block at that token in the bare prompt.
-Differs from the papers: all facts at once, each with its own end and clamp; the clamp is in units of the residual stream
-(the MLP's own output may be small); the KL is taken over whole continuations, and from the base's side.
+Differs from the papers: all facts at once, each with its own end and clamp; each step takes the bare prompt and one context
+in turn, and a fact is done when all its contexts are; the clamp is in units of the residual stream (the MLP's own output
+may be small); the KL is taken over whole continuations, and from the base's side.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
-import transformers
 from torch import Tensor
 
 from ..anatomy import Site
 from ..examples import Fact
 from ..fact_rows import Row, encode
 from ..generation import generate
-from ..lm import BATCH_TOKENS, LM
-from ..tracing import resumed, trace
+from ..lm import LM, bucketed
+from ..tracing import Edit
 from ._keyvalue import read
+from ._problem import Problem
 
 ESSENCE_TOKENS = 8  # of a continuation of the subject
+STEP_TOKENS = 4096  # of facts side by side; small enough that rows of like length are together
 BETAS, TINY = (0.9, 0.999), 1e-8  # Adam's own defaults
 
 
@@ -47,6 +47,8 @@ class Aim:
         stop: loss per target token at which a fact is done, in its worst context.
         essence: continuations of the subject for the KL; 0 for none.
         token: of the subject, counted from its end.
+        settle: passes over all facts with all their changes in place (`_settle`); 0 for none.
+        hold: weight of what is to stay in these.
         seed: of the continuations.
     """
 
@@ -54,10 +56,12 @@ class Aim:
     rate: float = 0.5
     kl: float = 0.0625
     decay: float = 0.0
-    clamp: float = 4.0
-    stop: float = 0.01
+    clamp: float = 1.0
+    stop: float = 0.05
     essence: int = 2
     token: int = -1
+    settle: int = 0
+    hold: float = 3.0
     seed: int = 0
 
 
@@ -84,9 +88,11 @@ def values(
     Blocks below the site's are run once; only those from it on are run and differentiated in each step. Other sites of the
     same block (`beside`) are given vectors of their own, found together with these and not returned.
     """
-    rows = [_rows(lm, fact, prefixes, aim.token) for fact in facts]
+    rows = [
+        [encode(lm, fact.prompt, fact.subject, fact.target, prefix, aim.token) for prefix in prefixes] for fact in facts
+    ]
     if aim.kl and aim.essence:
-        rows = [told + essence for told, essence in zip(rows, _essences(lm, facts, aim), strict=True)]
+        rows = [told + essence for told, essence in zip(rows, essences(lm, facts, aim), strict=True)]
     return side_by_side(lm, rows, len(prefixes), site, aim, beside=beside)
 
 
@@ -103,23 +109,14 @@ def side_by_side(
         aim: see `Aim`.
         beside: see `values`.
     """
-    parts: list[list[int]] = []
-    for index, own in enumerate(rows):  # facts in their order, as many together as fit
-        longest = max(len(row.ids) - row.at for i in [*(parts[-1] if parts else []), index] for row in rows[i])
-        count = len(own) + sum(len(rows[i]) for i in (parts[-1] if parts else ()))
-        if parts and longest * count <= BATCH_TOKENS:
-            parts[-1].append(index)
-        else:
-            parts.append([index])
+    sizes = [len(own) * max(len(row.ids) - row.at for row in own) for own in rows]  # tokens of each fact
+    parts = bucketed(sizes, STEP_TOKENS)
     found = [_optimised(lm, [rows[i] for i in part], prompts, [site, *beside], aim) for part in parts]
-    return Values(*(torch.cat([getattr(each, name) for each in found]) for name in ("added", "loss", "steps")))
+    back = torch.tensor([i for part in parts for i in part]).argsort()
+    return Values(*(torch.cat([getattr(each, name) for each in found])[back] for name in ("added", "loss", "steps")))
 
 
-def _rows(lm: LM, fact: Fact, prefixes: Sequence[str], token: int) -> list[Row]:
-    return [encode(lm, fact.prompt, fact.subject, fact.target, prefix, token) for prefix in prefixes]
-
-
-def _essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
+def essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
     """Return continuations of each subject that the model writes, but for those that name the old or the new object."""
     starts = [lm.encode(fact.subject) for fact in facts]
     texts = generate(lm, starts, max_new_tokens=ESSENCE_TOKENS, samples=aim.essence, seed=aim.seed)
@@ -130,136 +127,75 @@ def _essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """Some rows of some facts, from the edited token on; what stands before never changes and is cached.
-
-    Attributes:
-        ids: (rows, tokens) the edited token and all behind it, padded on the right.
-        mask: (rows, before + tokens).
-        cache: keys and values of the tokens before, (rows, heads, before, d_head) in each block.
-        states: (rows, tokens, d_model) what the edited block reads.
-        base: (rows, tokens - 1, vocabulary) log-probabilities of the unedited model.
-        scored: (rows, tokens - 1) which predictions are counted.
-        owner: (rows,) fact of each row.
-        told: (rows,) whether a row is a prompt with its target; the others are essences.
-    """
-
-    ids: Tensor
-    mask: Tensor
-    cache: Any
-    states: Tensor
-    base: Tensor
-    scored: Tensor
-    owner: Tensor
-    told: Tensor
-
-    def part(self, facts: Tensor) -> _Problem:
-        """Return the rows of some facts (sorted); the facts are numbered anew."""
-        kept = torch.isin(self.owner, facts).nonzero()[:, 0]
-        cache = _copied(self.cache)
-        cache.batch_select_indices(kept)
-        owner = torch.searchsorted(facts, self.owner[kept])
-        chosen = (each[kept] for each in (self.ids, self.mask, self.states, self.base, self.scored, self.told))
-        ids, mask, states, base, scored, told = chosen
-        return _Problem(ids, mask, cache, states, base, scored, owner, told)
-
-
-def _problem(lm: LM, rows: list[list[Row]], prompts: int, layer: int) -> _Problem:
-    """Run the rows once, unedited: first what stands before the edited token, then the rest."""
-    flat = [row for own in rows for row in own]
-    before = lm.batch([row.ids[: row.at] for row in flat], side="left")
-    rest = lm.batch([row.ids[row.at :] for row in flat])
-    mask = torch.cat([before.mask, rest.mask], dim=1)
-    with torch.no_grad():
-        cache = transformers.DynamicCache(config=lm.model.config)
-        if before.ids.shape[1]:
-            lm.backbone(input_ids=before.ids, attention_mask=before.mask, position_ids=before.positions,
-                        past_key_values=cache, use_cache=True)  # fmt: skip
-        with trace(lm, [Site(layer, "residual.in")]) as seen:
-            base = _continued(lm, rest.ids, mask, cache)
-    begins = torch.tensor([row.begin - row.at for row in flat], device=lm.device)
-    predicted = torch.arange(1, rest.ids.shape[1], device=lm.device)
-    return _Problem(
-        ids=rest.ids,
-        mask=mask,
-        cache=cache,
-        states=seen[Site(layer, "residual.in")],
-        base=base,
-        scored=(predicted >= begins[:, None]) & rest.mask[:, 1:].bool(),
-        owner=torch.tensor([index for index, own in enumerate(rows) for _ in own], device=lm.device),
-        told=torch.tensor([index < prompts for own in rows for index in range(len(own))], device=lm.device),
-    )
-
-
-def _continued(lm: LM, ids: Tensor, mask: Tensor, cache: Any) -> Tensor:  # noqa: ANN401 - a transformers cache
-    """Return the log-probabilities of each next token behind the cached ones: (rows, tokens - 1, vocabulary)."""
-    places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-    output = lm.model(
-        input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=_copied(cache), use_cache=True
-    )
-    found: Tensor = output.logits[:, :-1].float().log_softmax(-1)
-    return found
-
-
-def _copied(cache: Any) -> Any:  # noqa: ANN401 - a transformers cache
-    """Return a cache that may grow or shrink without changing this one; the tensors are shared, never written."""
-    twin = copy.copy(cache)
-    twin.layers = [copy.copy(layer) for layer in cache.layers]
-    return twin
-
-
 def _optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site], aim: Aim) -> Values:
     count, behind = len(rows), Site(sites[0].layer, "residual")
-    problem = _problem(lm, rows, prompts, behind.layer)
-    norm = (
-        read(lm, [own[0] for own in rows], [behind])[behind].norm(dim=1).to(lm.device).float()[:, None, None]
-    )  # (facts, 1, 1)
+    whole = Problem.of(lm, rows, prompts, behind.layer)
+    norm = read(lm, [own[0] for own in rows], [behind])[behind].norm(dim=1).to(lm.device).float()[:, None, None]
     added = torch.zeros(count, len(sites), lm.width, device=lm.device)
     first, second = torch.zeros_like(added), torch.zeros_like(added)
-    losses, taken = torch.full((count,), torch.inf, device=lm.device), torch.zeros(count, dtype=torch.int64)
-    live = torch.arange(count, device=lm.device)
-    for step in range(aim.steps + 1):  # the last pass only measures
-        current = added[live].requires_grad_()
-        told, strayed = _losses(lm, problem, sites, current)
-        losses[live] = told.amax(-1).detach()
-        wanted = losses[live] > aim.stop
-        if step == aim.steps or not bool(wanted.any()):
+    taken = torch.zeros(count, dtype=torch.int64, device=lm.device)
+    live = torch.ones(count, dtype=torch.bool, device=lm.device)
+    worst = torch.full((count,), torch.inf, device=lm.device)
+    for step in range(aim.steps):
+        problem = whole.part(live[whole.owner] & _taken(whole.context, prompts, step))
+        current = added.clone().requires_grad_()
+        with torch.enable_grad():
+            losses = problem.losses(lm, behind.layer, _edits(problem, sites, current))
+        near = live & (_worst(problem, losses.detach(), count) <= aim.stop)
+        live = live & ~_measured(lm, whole, sites, added, near, worst).le(aim.stop)
+        if not bool(live.any()):
             break
-        size = (current / norm[live]).square().sum((1, 2))
-        (gradient,) = torch.autograd.grad((told.mean(-1) + aim.kl * strayed + aim.decay * size).sum(), current)
-        if not bool(wanted.all()):
-            gradient, live = gradient[wanted], live[wanted]
-            problem = problem.part(wanted.nonzero()[:, 0])
-        first[live] = BETAS[0] * first[live] + (1 - BETAS[0]) * gradient
-        second[live] = BETAS[1] * second[live] + (1 - BETAS[1]) * gradient.square()
+        with torch.enable_grad():
+            size = (current / norm).square().sum((1, 2))
+            wanted = _means(problem, losses, count, problem.context >= 0)
+            strayed = _means(problem, losses, count, problem.context < 0)
+            total = (wanted + aim.kl * strayed + aim.decay * size)[live].sum()
+        (gradient,) = torch.autograd.grad(total, current)
+        first[live] = BETAS[0] * first[live] + (1 - BETAS[0]) * gradient[live]
+        second[live] = BETAS[1] * second[live] + (1 - BETAS[1]) * gradient[live].square()
         mean = first[live] / (1 - BETAS[0] ** (step + 1))
         spread = (second[live] / (1 - BETAS[1] ** (step + 1))).sqrt() + TINY
         moved = added[live] - aim.rate * norm[live] / lm.width**0.5 * mean / spread
         longest = aim.clamp * norm[live]
         added[live] = moved * (longest / moved.norm(dim=2, keepdim=True).clamp(min=TINY)).clamp(max=1)
-        taken[live.cpu()] += 1
-    return Values(added[:, 0].double().cpu(), losses.double().cpu(), taken)
+        taken[live] += 1
+    _measured(lm, whole, sites, added, live, worst)
+    return Values(added[:, 0].double().cpu(), worst.double().cpu(), taken.cpu())
 
 
-def _losses(lm: LM, problem: _Problem, sites: Sequence[Site], added: Tensor) -> tuple[Tensor, Tensor]:
-    """Return loss per target token (facts, contexts) and how far the subject's other continuations strayed (facts,)."""
+def _taken(context: Tensor, prompts: int, step: int) -> Tensor:
+    """Return which rows a step takes: the bare prompt, one other context in turn, and the essences."""
+    return (context <= 0) | (context == 1 + step % max(prompts - 1, 1))
+
+
+def _edits(problem: Problem, sites: Sequence[Site], added: Tensor) -> dict[Site, Edit]:
+    """Return what adds each fact's vectors, (facts, sites, d_model), at the first token of its rows."""
 
     def push(index: int, value: Tensor) -> Tensor:
         here, rest = value[:, :1], value[:, 1:]
         return torch.cat([here + added[problem.owner, index][:, None].to(value), rest], dim=1)
 
-    edits = {site: partial(push, index) for index, site in enumerate(sites)}
-    with torch.enable_grad(), resumed(lm, sites[0].layer, problem.states), trace(lm, edit=edits):
-        now = _continued(lm, problem.ids, problem.mask, problem.cache)
-    counts = problem.scored.sum(1)
-    likelihood = now.gather(-1, problem.ids[:, 1:, None])[..., 0]
-    told = -((likelihood * problem.scored).sum(1) / counts)[problem.told].view(len(added), -1)
-    strayed = torch.zeros(len(added), device=added.device)
-    rest = ~problem.told
-    if bool(rest.any()):
-        base, owner = problem.base[rest], problem.owner[rest]
-        each = ((base.exp() * (base - now[rest])).sum(-1) * problem.scored[rest]).sum(1) / counts[rest]
-        share = torch.bincount(owner, minlength=len(added)).clamp(min=1)
-        strayed = strayed.index_add(0, owner, each) / share
-    return told, strayed
+    return {site: partial(push, index) for index, site in enumerate(sites)}
+
+
+@torch.no_grad()
+def _measured(lm: LM, whole: Problem, sites: Sequence[Site], added: Tensor, facts: Tensor, worst: Tensor) -> Tensor:
+    """Measure some facts, (facts,) of bool, in all their contexts, and write their losses to `worst`; return it."""
+    if bool(facts.any()):
+        problem = whole.part(facts[whole.owner] & (whole.context >= 0))
+        losses = problem.losses(lm, sites[0].layer, _edits(problem, sites, added))
+        worst[facts] = _worst(problem, losses, len(worst))[facts]
+    return worst
+
+
+def _worst(problem: Problem, losses: Tensor, count: int) -> Tensor:
+    """Return the greatest loss among each fact's prompts: (rows,) -> (facts,); 0 where it has none."""
+    told = problem.context >= 0
+    return losses.new_zeros(count).scatter_reduce(0, problem.owner[told], losses[told], "amax")
+
+
+def _means(problem: Problem, losses: Tensor, count: int, chosen: Tensor) -> Tensor:
+    """Return the mean of the chosen rows of each fact: (rows,), (rows,) of bool -> (facts,); 0 where there are none."""
+    owner = problem.owner[chosen]
+    share = torch.bincount(owner, minlength=count).clamp(min=1)
+    return losses.new_zeros(count).index_add(0, owner, losses[chosen]) / share

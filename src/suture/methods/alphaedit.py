@@ -47,6 +47,8 @@ def alphaedit(
     kl: float = Aim.kl,
     decay: float = Aim.decay,
     clamp: float = Aim.clamp,
+    settle: int = Aim.settle,
+    hold: float = Aim.hold,
     keep: Texts | None = None,
     statistics: Path | None = None,
     seed: int = 0,
@@ -69,6 +71,8 @@ def alphaedit(
         kl: weight of what the model says of the subject otherwise.
         decay: weight of the squared length of what is added, in units of the residual's.
         clamp: longest vector added, in units of the residual's norm.
+        settle: passes over all facts with all changes in place, which make a batch agree with itself; 0 as published.
+        hold: weight, in these, of what the model says of the subjects and in texts to keep.
         keep: texts whose keys make up C (bundled neutral texts by default).
         statistics: folder that keeps C between runs.
         seed: of the contexts.
@@ -77,7 +81,7 @@ def alphaedit(
         NoEffect: when no direction holds so little.
     """
     settings = dict(locals())
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
+    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     chosen = several_layers(lm, layers)
     moments = {layer: task.moment(layer) for layer in chosen}
@@ -86,7 +90,7 @@ def alphaedit(
     done = list(previous or ())
     size = batch or len(task.facts)
     for begin in range(0, len(task.facts), size):
-        part = Task(lm, task.facts[begin : begin + size], task.prefixes, aim, task.keep, statistics)
+        part = Task(lm, task.facts[begin : begin + size], task.prefixes, aim, task.keep, statistics, tuple(done))
         with task.patch("partial", made, {}).applied(lm) if made else nullcontext():
             earlier = (
                 {layer: keys(lm, done, layer, task.prefixes, token=token).balanced for layer in chosen} if done else {}

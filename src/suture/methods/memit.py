@@ -42,6 +42,8 @@ def memit(
     kl: float = Aim.kl,
     decay: float = Aim.decay,
     clamp: float = Aim.clamp,
+    settle: int = Aim.settle,
+    hold: float = Aim.hold,
     keep: Texts | None = None,
     statistics: Path | None = None,
     seed: int = 0,
@@ -62,12 +64,14 @@ def memit(
         kl: weight of what the model says of the subject otherwise.
         decay: weight of the squared length of what is added, in units of the residual's.
         clamp: longest vector added, in units of the residual's norm.
+        settle: passes over all facts with all changes in place, which make a batch agree with itself; 0 as published.
+        hold: weight, in these, of what the model says of the subjects and in texts to keep.
         keep: texts whose keys make up C (bundled neutral texts by default).
         statistics: folder that keeps C between runs.
         seed: of the contexts.
     """
     settings = dict(locals())
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
+    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     moments = {layer: damped(task.moment(layer), ridge) for layer in several_layers(lm, layers)}
 

@@ -1,0 +1,125 @@
+"""Rows of facts from the edited token on: what every step of a search for values has to run, and no more.
+
+What stands before the edited token can not change, so it is run once and its keys and values are cached; blocks below the
+edited one are run once; of the vocabulary only what follows the scored tokens is computed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+
+from ..anatomy import Site
+from ..fact_rows import Row
+from ..hooks import hook
+from ..lm import LM
+from ..tracing import Edit, resumed, trace
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Some rows of some facts, the edited token first.
+
+    Attributes:
+        ids: (rows, tokens) the edited token and all behind it, padded on the right.
+        mask: (rows, before + tokens).
+        cache: keys and values of the tokens before, (rows, heads, before, d_head) in each block.
+        states: (rows, tokens, d_model) what the edited block reads.
+        scored: (rows, tokens - 1) which predictions are counted.
+        base: (scored predictions of essences, vocabulary) log-probabilities of the unedited model, row after row.
+        owner: (rows,) fact of each row.
+        context: (rows,) which of the fact's contexts a row is; -1 for essences.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    cache: Any
+    states: Tensor
+    scored: Tensor
+    base: Tensor
+    owner: Tensor
+    context: Tensor
+
+    @classmethod
+    def of(cls, lm: LM, rows: list[list[Row]], prompts: int, layer: int) -> Problem:
+        """Run rows once, unedited: first what stands before the edited token, then the rest.
+
+        Args:
+            lm: the model.
+            rows: of each fact.
+            prompts: how many of them, the first ones, are prompts with the target; the others are essences.
+            layer: the edited block.
+        """
+        flat = [row for own in rows for row in own]
+        before = lm.batch([row.ids[: row.at] for row in flat], side="left")
+        rest = lm.batch([row.ids[row.at :] for row in flat])
+        mask = torch.cat([before.mask, rest.mask], dim=1)
+        begins = torch.tensor([row.begin - row.at for row in flat], device=lm.device)
+        scored = (torch.arange(1, rest.ids.shape[1], device=lm.device) >= begins[:, None]) & rest.mask[:, 1:].bool()
+        context = torch.tensor([i if i < prompts else -1 for own in rows for i in range(len(own))], device=lm.device)
+        entry = Site(layer, "residual.in")
+        with torch.no_grad():
+            cache = transformers.DynamicCache(config=lm.model.config)
+            if before.ids.shape[1]:
+                lm.backbone(input_ids=before.ids, attention_mask=before.mask, position_ids=before.positions,
+                            past_key_values=cache, use_cache=True)  # fmt: skip
+            with trace(lm, [entry]) as seen:
+                likely = _continued(lm, rest.ids, mask, cache, scored)
+        owner = torch.tensor([index for index, own in enumerate(rows) for _ in own], device=lm.device)
+        base = likely[(context < 0)[scored.nonzero()[:, 0]]]
+        return cls(rest.ids, mask, cache, seen[entry], scored, base, owner, context)
+
+    def part(self, chosen: Tensor) -> Problem:
+        """Return some of the rows, (rows,) of bool; the facts keep their numbers."""
+        if bool(chosen.all()):
+            return self
+        cache = _copied(self.cache)
+        cache.batch_select_indices(chosen.nonzero()[:, 0])
+        essences = self.scored[self.context < 0].nonzero()[:, 0]  # row of each line of `base`, among the essences
+        base = self.base[chosen[self.context < 0][essences]]
+        ids, mask, states, scored, owner, context = (
+            each[chosen] for each in (self.ids, self.mask, self.states, self.scored, self.owner, self.context)
+        )
+        return Problem(ids, mask, cache, states, scored, base, owner, context)
+
+    def losses(self, lm: LM, layer: int, edits: Mapping[Site, Edit]) -> Tensor:
+        """Return the loss of each row with some sites edited: (rows,).
+
+        That is the mean over its scored tokens of -log P for a prompt, of KL(base || edited) for an essence.
+        """
+        with resumed(lm, layer, self.states), trace(lm, edit=edits):
+            likely = _continued(lm, self.ids, self.mask, self.cache, self.scored)
+        rows = self.scored.nonzero()[:, 0]
+        essence = (self.context < 0)[rows]
+        told = -likely[~essence].gather(-1, self.ids[:, 1:][self.scored][~essence][:, None])[:, 0]
+        strayed = (self.base.exp() * (self.base - likely[essence])).sum(-1)
+        total = torch.zeros(len(self.ids), device=likely.device)
+        total = total.index_add(0, rows[~essence], told).index_add(0, rows[essence], strayed)
+        return total / self.scored.sum(1)
+
+
+def _continued(lm: LM, ids: Tensor, mask: Tensor, cache: Any, scored: Tensor) -> Tensor:  # noqa: ANN401 - a cache
+    """Return the log-probabilities behind the scored tokens, row after row: (scored predictions, vocabulary)."""
+    places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+    undo = hook(lm.model.get_output_embeddings(), "input", lambda states: states[:, :-1][scored][None])
+    try:
+        output = lm.model(
+            input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=_copied(cache), use_cache=True
+        )
+    finally:
+        undo()
+    found: Tensor = output.logits[0].float().log_softmax(-1)
+    return found
+
+
+def _copied(cache: Any) -> Any:  # noqa: ANN401 - a transformers cache
+    """Return a cache that may grow or shrink without changing this one; the tensors are shared, never written."""
+    twin = copy.copy(cache)
+    twin.layers = [copy.copy(layer) for layer in cache.layers]
+    return twin
