@@ -118,8 +118,9 @@ def test_conflicts_with_earlier_edits_and_taking_one_out(command, tmp_path, item
 def test_edits_stop_before_the_model_breaks(command, tmp_path, items):
     (tmp_path / "a.jsonl").write_text("\n".join(record(item) for item in items[:2]))
     done = command(
-        "facts", "patient", "a.jsonl", *QUICK, "--limits", "perplexity=1e-9", "-o", "a", "--json", cwd=tmp_path
-    )
+        "facts", "patient", "a.jsonl", *QUICK, "--set", "clamp=8", "--limits", "perplexity=1e-9", "-o", "a", "--json",
+        cwd=tmp_path,
+    )  # fmt: skip
     assert done.returncode == 4
     assert "stopped before the model breaks" in done.stderr
     assert "perplexity" in done.stderr

@@ -194,7 +194,7 @@ MISTAKES = [
     (("eval", "patient", "--prompts", "latin.txt"), 2, "UTF-8"),
     (("eval", "patient", "--prompts", "prompts.txt", "--judge", "fair"), 2, "no judge"),
     (("eval", "patient", "--prompts", "prompts.txt", "--judge", "texts.txt,none.txt"), 2, "none.txt"),
-    ((*EVAL, "--size", "0"), 2, "0 prompts"),
+    ((*EVAL, "--size", "0"), 2, "greater than or equal to 1"),
     # where to write
     ((*PROBED, "--rows", "3", "-o", "out is a file"), 2, "can not write"),
     ((*PROBED, "--rows", "3", "-o", "out is a file/patch.safetensors"), 2, "can not write"),
