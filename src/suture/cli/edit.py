@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,15 +86,10 @@ def _of_facts(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         json: Json = False,
     ) -> None:
         from ..examples import Fact
-        from ..lm import LM
         from ._console import Console
 
-        console = Console(json)
-        written = Fact.load(facts, take=take)
-        lm = LM.load(model, device=device, dtype=dtype)
-        console.say(f"{name} on {lm.name}: {facts} ({len(written)} facts)")
-        shown = prompt or [fact.prompt for fact in written][:SHOWN]
-        make(console, lm, name, lambda: function(lm, written, **settings), settings, model, out, shown)
+        call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
+        call.on(Fact.load(facts, take=take), str(facts), "facts")
 
     return edit
 
@@ -112,15 +108,10 @@ def _of_instances(name: str, function: Callable[..., Any]) -> Callable[..., None
         json: Json = False,
     ) -> None:
         from ..examples import Contrast
-        from ..lm import LM
         from ._console import Console
 
-        console = Console(json)
-        pairs = Contrast.load(instances, take=take)
-        lm = LM.load(model, device=device, dtype=dtype)
-        console.say(f"{name} on {lm.name}: {instances} ({len(pairs)} instances)")
-        shown = prompt or [pair.prompt for pair in pairs][:SHOWN]
-        make(console, lm, name, lambda: function(lm, pairs, **settings), settings, model, out, shown)
+        call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
+        call.on(Contrast.load(instances, take=take), str(instances), "instances")
 
     return edit
 
@@ -138,17 +129,41 @@ def _of_lessons(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         json: Json = False,
     ) -> None:
         from ..lessons import Lesson
-        from ..lm import LM
         from ._console import Console
 
-        console = Console(json)
-        learned = Lesson.load(tune)
-        lm = LM.load(model, device=device, dtype=dtype)
-        console.say(f"{name} on {lm.name}: {tune} ({len(learned)} lessons)")
-        shown = prompt or [lesson.prompt for lesson in learned][:SHOWN]
-        make(console, lm, name, lambda: function(lm, learned, **settings), settings, model, out, shown)
+        call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
+        call.on(Lesson.load(tune), str(tune), "lessons")
 
     return edit
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A method as it was called, on examples that each have a prompt."""
+
+    name: str
+    function: Callable[..., Any]
+    settings: dict[str, Any]
+    console: Console
+    model: str
+    device: str
+    dtype: str
+    prompts: list[str] | None
+    out: Path | None
+
+    def on(self, examples: Sequence[Any], source: str, what: str) -> None:
+        """Load the model, say what is done, and make the patch."""
+        from ..lm import LM
+
+        lm = LM.load(self.model, device=self.device, dtype=self.dtype)
+        self.console.say(f"{self.name} on {lm.name}: {source} ({len(examples)} {what})")
+        shown = self.prompts or [each.prompt for each in examples][:SHOWN]
+
+        def produce() -> Patch:
+            made: Patch = self.function(lm, examples, **self.settings)
+            return made
+
+        make(self.console, lm, self.name, produce, self.settings, self.model, self.out, shown)
 
 
 def make(
