@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import torch
@@ -221,6 +222,8 @@ def attempt(storm: Storm, path: Path, in_place: bool, go: float) -> int:
         code = 0
     except SutureError as problem:
         code = problem.exit_code
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

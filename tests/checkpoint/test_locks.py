@@ -1,9 +1,13 @@
 import multiprocessing
+import threading
 
 import pytest
+import torch
 
-from checkpoint_parts import digests
+from checkpoint_parts import digests, in_child
+from suture.checkpoint import verbs
 from suture.checkpoint.locks import locked
+from suture.checkpoint.pool import each
 from suture.checkpoint.verbs import apply, revert
 from suture.errors import ResourceError, SutureError
 
@@ -44,3 +48,36 @@ def test_readers_share_writers_do_not(tmp_path):
             pass
     with locked(tmp_path, exclusive=True), pytest.raises(ResourceError), locked(tmp_path, exclusive=False):
         pass
+
+
+def test_a_change_in_place_never_lets_go_of_its_lock(base, patches, monkeypatch):
+    """Were the lock taken once to repair and once to change, of many runs all could find it held in between."""
+    taken = []
+
+    def counted(folder, *, exclusive):
+        taken.append(exclusive)
+        return locked(folder, exclusive=exclusive)
+
+    monkeypatch.setattr(verbs, "locked", counted)
+    apply(base, patches[:1], in_place=True)
+    assert taken == [True]
+
+
+def test_side_by_side_work_in_a_forked_process():
+    """Torch's own threads do not survive a fork, and two threads that find that out at once break it."""
+    numbers, together, before = torch.arange(64) % 7, threading.Barrier(2), torch.get_num_threads()
+
+    def found(numbers):
+        together.wait()
+        return torch.unique(numbers)
+
+    def work():
+        assert [len(kinds) for kinds in each(found, [numbers] * 2)] == [7] * 2
+
+    try:
+        torch.set_num_threads(2)
+        work()
+        for _ in range(20):
+            assert in_child(work) == 0
+    finally:
+        torch.set_num_threads(before)

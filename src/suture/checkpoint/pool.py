@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import torch
+
 WORKERS = min(4, os.cpu_count() or 1)  # each holds a few megabytes; beyond four the disk decides
 
 Item = TypeVar("Item")
@@ -15,6 +17,9 @@ Result = TypeVar("Result")
 
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yield `function` of each item, in the order of the items; the first error stops what was not begun."""
+    # In a forked process torch builds its own pool of threads at the first call, and fails ("Invalid thread pool") when
+    # two threads make that call at once; so it is made here, by one.
+    torch.set_num_threads(torch.get_num_threads())
     with ThreadPoolExecutor(WORKERS) as pool:
         running = [pool.submit(function, item) for item in items]
         try:

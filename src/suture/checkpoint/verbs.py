@@ -144,16 +144,21 @@ def _opened(path: Path, out: Path | None, in_place: bool, disk: Disk) -> Iterato
         raise UsageError("where to write?", fix="Give either -o OUT or --in-place.")
     if out is not None and path.is_dir():
         check_place(path, out)
-    notes = []
-    if (path / INTENT).exists() or (in_place and path.is_dir()):
-        with locked(path, exclusive=True):
-            if done := recover(path, disk):
-                notes.append(done)
     if not path.is_dir():
         Checkpoint.open(path)  # says what is wrong
+    notes: list[str] = []
+    if not in_place and (path / INTENT).exists():
+        with locked(path, exclusive=True):
+            notes += _recovered(path, disk)
     with locked(path, exclusive=in_place):
+        if in_place:  # under the lock of the change itself: of many that begin at once, the first to hold it goes on
+            notes += _recovered(path, disk)
         checkpoint = Checkpoint.open(path)
         yield Stack.load(checkpoint), [*notes, *checkpoint.notes]
+
+
+def _recovered(path: Path, disk: Disk) -> list[str]:
+    return [done] if (done := recover(path, disk)) else []
 
 
 def _carry_out(
