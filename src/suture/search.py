@@ -149,7 +149,7 @@ def search(
     Returns:
         Every point, and the one within budget that moves the target most (or far enough with the smallest change).
     """
-    measured = _Measured.of(lm, suite, target, budget, progress)
+    measured = Measured.of(lm, suite, target, budget, progress)
     points = [
         p
         for label, patch in candidates.items()
@@ -240,7 +240,7 @@ def explore(
         UsageError: when optuna is not installed.
     """
     optuna = _optuna()
-    measured = _Measured.of(lm, suite, target, budget, progress, baseline)
+    measured = Measured.of(lm, suite, target, budget, progress, baseline)
     backend = optuna.storages.journal.JournalFileBackend(str(journal)) if journal else None
     storage = optuna.storages.JournalStorage(backend) if backend else None
     states = optuna.trial.TrialState
@@ -270,7 +270,7 @@ def explore(
 
 
 @dataclass(frozen=True)
-class _Measured:
+class Measured:
     """The base, measured once, and what its figures are compared by."""
 
     lm: LM
@@ -290,7 +290,8 @@ class _Measured:
         budget: Budget | None,
         progress: Progress | None,
         baseline: Baseline | None = None,
-    ) -> _Measured:
+    ) -> Measured:
+        """Measure the base, unless that was done."""
         better = next(m.better for m in suite if m.name == target)
         baseline = baseline or observe(lm, suite, progress)
         sign = 1.0 if better == "higher" else -1.0
@@ -319,6 +320,7 @@ class _Measured:
         return made
 
     def enough(self, point: Point, stop_at: float) -> bool:
+        """Return whether a point moves the target as far as is wanted."""
         return self.sign * point.values[self.target] >= self.sign * stop_at
 
     def frontier(self, points: list[Point], stop_at: float | None) -> Frontier:
