@@ -16,7 +16,7 @@ from .activity import activity, countable
 from .anatomy import Site
 from .budget import Budget
 from .errors import NoEffect, UsageError
-from .evaluation import evaluate, observe, values
+from .evaluation import evaluate, observe
 from .goals import Goal
 from .likeness import likeness
 from .lm import LM
@@ -29,7 +29,7 @@ from .probe import Probe, Space, fit_probe, quietened
 from .region import Region
 from .report import Report, Where
 from .runs import Run
-from .search import Frontier, Settings, confirmed, explore
+from .search import Frontier, Measured, Settings, confirmed, explore, refined
 from .suite import Measure
 
 SPACE: dict[str, list[Any]] = {
@@ -159,32 +159,30 @@ def operate(
     if run.folder is None:
         raise UsageError("this writes several files", why="--out names one of them.", fix="Give a folder: --out NAME")
     budget = budget or Budget()
-    target = next(m for m in goal.tune if m.name == goal.target)
-    baseline = observe(lm, goal.tune, progress)
-    base = values(baseline, goal.tune)
-    now = base[goal.target]
-    floor = base[goal.floor] if isinstance(goal.floor, str) else goal.floor
-    say(f"{target.about}: {now:.1%} of {len(target.cases.prompts)} prompts; at best {floor:.1%}")
-    if abs(now - floor) < PRESENT:
-        raise _absent(now, floor, target.about)
+    base = Measured.of(lm, goal.tune, goal.target, budget, progress)
+    floor = _floor(goal, base, say)
     shop = Workshop(lm, goal, run, seed)
     probe, scores = shop.ranked(first[0]["space"])
     best = probe.scores[probe.best]
     rows = sum(map(len, scores["effect"].values()))
     say(f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts; {rows:,} rows ranked")
-    measures = [m for m in goal.tune if m.name != goal.floor]
-    enough = floor + ENOUGH * (now - floor)
+    measured = replace(base, suite=[m for m in goal.tune if m.name != goal.floor])
+    enough = floor + ENOUGH * (base.base[goal.target] - floor)
     found = explore(
-        lm, shop.patch, space, strengths, measures, goal.target, first=first,
-        trials=trials, budget=budget, stop_at=enough, baseline=baseline,
+        lm, shop.patch, space, strengths, measured.suite, goal.target, first=first,
+        trials=trials, budget=budget, stop_at=enough, baseline=base.baseline,
         journal=run.path("search.jsonl"), seed=seed, progress=progress,
     )  # fmt: skip
     if found.best is not None:
         say(f"{len(found.points)} points tried, {len(found.order)} within the budget; trying the best on fresh prompts")
         strict = replace(budget, points=budget.points * margin)
-        found = confirmed(lm, found, shop.patch, goal.confirm, strict, progress=progress)
+        fresh = observe(lm, goal.confirm, progress)
+        found = confirmed(lm, found, shop.patch, goal.confirm, strict, baseline=fresh, progress=progress)
+        found = refined(
+            found, shop.patch, measured, goal.confirm, strict, stop_at=enough, baseline=fresh, progress=progress
+        )
     if found.best is None:
-        raise _unmoved(found, target)
+        raise _unmoved(found, next(m for m in goal.tune if m.name == goal.target))
     chosen = found.best
     say(f"chosen of {len(found.points)} points: {chosen.label}, strength {chosen.strength:g}")
     patch = run.stage(
@@ -192,18 +190,36 @@ def operate(
     )
     region = run.stage("region", lambda: shop.region(chosen.settings), lambda r, path: r.save(path), Region.load)
     report = evaluate(lm, patch, goal.report, seed=seed, progress=progress)
-    report = replace(
+    return Outcome(patch, _told(report, lm, goal, found, measured, patch, region), found)
+
+
+def _floor(goal: Goal, base: Measured, say: Callable[[str], None]) -> float:
+    """Return how far the target could move at best; raises NoEffect when that is hardly anywhere."""
+    target = next(m for m in goal.tune if m.name == goal.target)
+    now = base.base[goal.target]
+    floor = base.base[goal.floor] if isinstance(goal.floor, str) else goal.floor
+    say(f"{target.about}: {now:.1%} of {len(target.cases.prompts)} prompts; at best {floor:.1%}")
+    if abs(now - floor) < PRESENT:
+        raise _absent(now, floor, target.about)
+    return floor
+
+
+def _told(
+    report: Report, lm: LM, goal: Goal, found: Frontier, measured: Measured, patch: Patch, region: Region
+) -> Report:
+    """Return a report that also tells how its patch was found and what it touches."""
+    assert found.best is not None
+    return replace(
         report,
         target=goal.target,
-        strength=chosen.strength,
-        budget=budget,
-        doses=found.curve(chosen.settings),
-        search=found.shown(measures, goal.target, budget),
+        strength=found.best.strength,
+        budget=measured.budget,
+        doses=found.curve(found.best.settings),
+        search=found.shown(measured.suite, goal.target, measured.budget),
         where=Where.of(region),
         directions=likeness(lm, goal.related, goal.tasks),
         activity=activity(lm, patch, region, goal.behaviour) if countable(region) else None,
     )
-    return Outcome(patch, report, found)
 
 
 def _absent(now: float, floor: float, about: str) -> NoEffect:
