@@ -103,10 +103,12 @@ def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
     assert whole.report.where
 
 
-def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the_same_bytes(patient, tmp_path, monkeypatch):
+def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the_same_bytes(
+    patient, tmp_path, monkeypatch
+):
     monkeypatch.setattr(rivals, "STRENGTHS", (1.0,))
     whole_aim = goal("harden", patient, tune=8, report=8)
-    few = [m for m in whole_aim.tune if m.name in ("jailbreak", "perplexity")]
+    few = [m for m in whole_aim.tune if m.name in ("jailbreak", "harmful", "perplexity")]
     more = [m.part(slice(8)) for m in whole_aim.confirm if m.name == "perplexity"]
     aim = replace(whole_aim, tune=few, confirm=more, report=few)
     told = []

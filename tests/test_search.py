@@ -1,6 +1,7 @@
 """The search: what it measures, what it chooses, and that an interrupted one ends like an uninterrupted one."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from suture.judges import Refusal
 from suture.methods.surgery import surgery
 from suture.metrics.sampled import Cases
 from suture.probe import fit_probe
-from suture.search import confirmed, dose_response, explore, search
+from suture.search import Measured, confirmed, dose_response, explore, refined, search
 from suture.suite import Measure
 
 TEXTS = ["You are a friend of mine and", "The cat sat on the mat", "One two three four five"]
@@ -129,7 +130,7 @@ def test_what_is_dear_is_not_measured_where_the_cheap_is_lost(llama, make, monke
         "talk", "sampled", Cases(TEXTS, Refusal(), "complied", max_new_tokens=2), "keep", "higher", "talk"
     )
     suite = [sampled, *SUITE]
-    monkeypatch.setattr("suture.search.dose_response", lambda lm, p, doses, suite, **_: [
+    monkeypatch.setattr("suture.search.points.dose_response", lambda lm, p, doses, suite, **_: [
         asked.append((suite[0].name, dose)) or {suite[0].name: dose if suite[0].name == "drift" else 0.5} for dose in doses
     ])  # fmt: skip
     found = explore(llama, make, SPACE, STRENGTHS, suite, "perplexity", first=FIRST, trials=1, budget=Budget(kl=0.6))
@@ -156,3 +157,25 @@ def test_a_choice_is_confirmed_on_fresh_cases(llama, make):
     assert some.best in found.order
     own = dose_response(llama, make(some.best.settings), [some.best.strength], fresh, baseline=observe(llama, fresh))
     assert own[0]["drift"] == pytest.approx(moved[0])
+
+
+def test_the_strength_is_refined_between_what_passed_and_what_did_not(llama, make):
+    suite = [Measure("drift", "drift", TEXTS, "target", "higher", "grows with the strength")]
+    settings = FIRST[0]
+    base = Measured.of(llama, suite, "drift", None, None)
+    coarse = base.frontier(base.points(settings, make(settings), STRENGTHS, None), None)
+    low, _, high = coarse.points
+    fresh = [Measure("drift", "drift", ["Quite another text, never seen before"], "keep", "lower", "drift")]
+    known = dose_response(llama, make(settings), [0.5, 0.625, 0.75, 0.875], fresh, baseline=observe(llama, fresh))
+    most = (known[2]["drift"] + known[3]["drift"]) / 2
+
+    finer = refined(replace(coarse, best=low), make, base, fresh, Budget(kl=most))
+    assert [p.strength for p in finer.points[3:]] == [0.625, 0.75, 0.875]
+    assert finer.best.strength == 0.75
+    assert finer.order[0].strength == 0.875
+    for same in (
+        refined(replace(coarse, best=low), make, base, fresh, Budget(kl=known[0]["drift"])),  # nothing stronger passes
+        refined(replace(coarse, best=low), make, base, fresh, Budget(kl=1e9), stop_at=0.0),  # it is enough
+    ):
+        assert same.best is low
+    assert refined(replace(coarse, best=high), make, base, fresh, Budget()).points == coarse.points  # none stronger

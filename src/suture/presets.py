@@ -16,7 +16,7 @@ from .activity import activity, countable
 from .anatomy import Site
 from .budget import Budget
 from .errors import NoEffect, UsageError
-from .evaluation import evaluate, observe, values
+from .evaluation import evaluate, observe
 from .goals import Goal
 from .likeness import likeness
 from .lm import LM
@@ -30,7 +30,7 @@ from .region import Region
 from .report import Report, Where
 from .rivals import METHODS, Method, Rivals
 from .runs import Run
-from .search import Frontier, Measured, Settings, confirmed, explore
+from .search import Frontier, Measured, Settings, confirmed, explore, refined
 from .suite import Measure
 
 SPACE: dict[str, list[Any]] = {
@@ -175,34 +175,31 @@ def operate(
     if run.folder is None:
         raise UsageError("this writes several files", why="--out names one of them.", fix="Give a folder: --out NAME")
     budget = budget or Budget()
-    target = next(m for m in goal.tune if m.name == goal.target)
-    baseline = observe(lm, goal.tune, progress)
-    base = values(baseline, goal.tune)
-    now = base[goal.target]
-    floor = base[goal.floor] if isinstance(goal.floor, str) else goal.floor
-    say(f"{target.about}: {now:.1%} of {len(target.cases.prompts)} prompts; at best {floor:.1%}")
-    if abs(now - floor) < PRESENT:
-        raise _absent(now, floor, target.about)
+    base = Measured.of(lm, goal.tune, goal.target, budget, progress)
+    floor = _floor(goal, base, say)
     shop = Workshop(lm, goal, run, seed)
     tried = methods or (METHODS if goal.name == "harden" else METHODS[:1])
-    measures = [m for m in goal.tune if m.name != goal.floor]
-    enough = floor + ENOUGH * (now - floor)
-    measured = Measured.of(lm, measures, goal.target, budget, progress, baseline)
-    found = Frontier(base, [])
+    measured = replace(base, suite=[m for m in goal.tune if m.name != goal.floor])
+    enough = floor + ENOUGH * (base.base[goal.target] - floor)
+    found = Frontier(base.base, [])
     if "surgery" in tried:
         say(shop.told(first[0]["space"]))
         found = explore(
-            lm, shop.patch, space, strengths, measures, goal.target, first=first,
-            trials=trials, budget=budget, stop_at=enough, baseline=baseline,
+            lm, shop.patch, space, strengths, measured.suite, goal.target, first=first,
+            trials=trials, budget=budget, stop_at=enough, baseline=base.baseline,
             journal=run.path("search.jsonl"), seed=seed, progress=progress,
         )  # fmt: skip
     found = shop.rivals.joined(found, tried, measured, enough, say, progress)
     if found.best is not None:
         say(f"{len(found.points)} points tried, {len(found.order)} within the budget; trying the best on fresh prompts")
         strict = replace(budget, points=budget.points * margin)
-        found = confirmed(lm, found, shop.patch, goal.confirm, strict, progress=progress)
+        fresh = observe(lm, goal.confirm, progress)
+        found = confirmed(lm, found, shop.patch, goal.confirm, strict, baseline=fresh, progress=progress)
+        found = refined(
+            found, shop.patch, measured, goal.confirm, strict, stop_at=enough, baseline=fresh, progress=progress
+        )
     if found.best is None:
-        raise _unmoved(found, target)
+        raise _unmoved(found, next(m for m in goal.tune if m.name == goal.target))
     chosen = found.best
     say(f"chosen of {len(found.points)} points: {chosen.label}, strength {chosen.strength:g}")
     patch = run.stage(
@@ -212,18 +209,36 @@ def operate(
     if "method" not in chosen.settings:
         region = run.stage("region", lambda: shop.region(chosen.settings), lambda r, path: r.save(path), Region.load)
     report = evaluate(lm, patch, goal.report, seed=seed, progress=progress)
-    report = replace(
+    return Outcome(patch, _told(report, lm, goal, found, measured, patch, region), found)
+
+
+def _floor(goal: Goal, base: Measured, say: Callable[[str], None]) -> float:
+    """Return how far the target could move at best; raises NoEffect when that is hardly anywhere."""
+    target = next(m for m in goal.tune if m.name == goal.target)
+    now = base.base[goal.target]
+    floor = base.base[goal.floor] if isinstance(goal.floor, str) else goal.floor
+    say(f"{target.about}: {now:.1%} of {len(target.cases.prompts)} prompts; at best {floor:.1%}")
+    if abs(now - floor) < PRESENT:
+        raise _absent(now, floor, target.about)
+    return floor
+
+
+def _told(
+    report: Report, lm: LM, goal: Goal, found: Frontier, measured: Measured, patch: Patch, region: Region | None
+) -> Report:
+    """Return a report that also tells how its patch was found and what it touches."""
+    assert found.best is not None
+    return replace(
         report,
         target=goal.target,
-        strength=chosen.strength,
-        budget=budget,
-        doses=found.curve(chosen.settings),
-        search=found.shown(measures, goal.target, budget),
+        strength=found.best.strength,
+        budget=measured.budget,
+        doses=found.curve(found.best.settings),
+        search=found.shown(measured.suite, goal.target, measured.budget),
         where=Where.of(region) if region else None,
         directions=likeness(lm, goal.related, goal.tasks),
         activity=activity(lm, patch, region, goal.behaviour) if region and countable(region) else None,
     )
-    return Outcome(patch, report, found)
 
 
 def _absent(now: float, floor: float, about: str) -> NoEffect:

@@ -1,0 +1,102 @@
+"""Choose again on fresh cases: the best of many points was also lucky."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..budget import Budget
+from ..evaluation import Baseline, observe, values
+from ..lm import LM
+from ..metrics._score import Progress
+from ..patch import Patch
+from ..suite import Suite
+from .doses import dose_response
+from .points import Frontier, Measured, Settings
+
+TRIES, SIDE_BY_SIDE = 4, 2  # settings, and strengths of each at a time, that are tried on fresh cases
+PARTS = 4  # of the step between the chosen strength and the next, which was too much
+
+
+def confirmed(
+    lm: LM,
+    found: Frontier,
+    make: Callable[[Settings], Patch],
+    suite: Suite,
+    budget: Budget,
+    *,
+    tries: int = TRIES,
+    baseline: Baseline | None = None,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Choose again: the first point, in the order of choice, that keeps the budget on cases the search has not seen.
+
+    Points of the same settings are measured side by side.
+
+    Args:
+        lm: the base model.
+        found: what a search found.
+        make: as of `explore`.
+        suite: what to keep, on fresh cases.
+        budget: what the edit may cost on them.
+        tries: settings tried at most.
+        baseline: observations of the base on the suite, if already made.
+        progress: called as measures advance.
+
+    Returns:
+        The same search with the point chosen; None where no tried one keeps the budget.
+    """
+    baseline = baseline or observe(lm, suite, progress)
+    base = values(baseline, suite)
+    over: dict[tuple[str, float], float] = {}
+    for point in found.order:
+        if (point.label, point.strength) not in over:
+            if len({label for label, _ in over} | {point.label}) > tries:
+                continue
+            left = [p.strength for p in found.order if p.label == point.label and (p.label, p.strength) not in over]
+            same = left[:SIDE_BY_SIDE]
+            curves = dose_response(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
+            over |= {(point.label, s): budget.excess(suite, base, now) for s, now in zip(same, curves, strict=True)}
+        if over[point.label, point.strength] == 0:
+            return replace(found, best=point)
+    return replace(found, best=None)
+
+
+def refined(
+    found: Frontier,
+    make: Callable[[Settings], Patch],
+    measured: Measured,
+    suite: Suite,
+    budget: Budget,
+    *,
+    stop_at: float | None = None,
+    baseline: Baseline | None = None,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Look for a stronger choice between the chosen strength and the next of the same settings, which was too much.
+
+    Args:
+        found: a search whose choice is confirmed.
+        make: as of `explore`.
+        measured: what the search measured on, and its budget.
+        suite: what to keep, on fresh cases.
+        budget: what the edit may cost on them.
+        stop_at: figure of the target that is enough; a choice that reaches it is left as it is.
+        baseline: observations of the base on the fresh cases, if already made.
+        progress: called as measures advance.
+
+    Returns:
+        The search with the points between, and the one of them chosen that moves the target most within both budgets.
+    """
+    best = found.best
+    stronger = [p.strength for p in found.points if best and p.settings == best.settings and p.strength > best.strength]
+    if best is None or not stronger or (stop_at is not None and measured.enough(best, stop_at)):
+        return found
+    step = (min(stronger) - best.strength) / PARTS
+    between = [best.strength + step * part for part in range(1, PARTS)]
+    more = measured.points(best.settings, make(best.settings), between, progress)
+    better = sorted((p for p in more if p.excess == 0 and p.gain > best.gain), key=lambda p: -p.gain)
+    tried = confirmed(
+        measured.lm, replace(found, order=better), make, suite, budget, baseline=baseline, progress=progress
+    )
+    return replace(found, points=[*found.points, *more], order=[*better, *found.order], best=tried.best or best)

@@ -1,0 +1,67 @@
+"""Several strengths of one patch, measured in the same batches."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..evaluation import Baseline, values
+from ..generation import Doses
+from ..lm import LM
+from ..metrics._score import Observation, Progress
+from ..patch import Patch
+from ..suite import Measure, Suite
+
+
+def dose_response(
+    lm: LM,
+    patch: Patch,
+    strengths: Sequence[float],
+    suite: Suite,
+    *,
+    baseline: Baseline | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, float]]:
+    """Return the figures of a suite at several strengths of a patch.
+
+    Args:
+        lm: the base model.
+        patch: the edit; attached, so its weights' rounding is not part of the curve.
+        strengths: multiples of the patch.
+        suite: what to measure.
+        baseline: observations of the base, needed for measures of change (drift).
+        progress: called as measures advance.
+    """
+    curves: list[dict[str, float]] = [{} for _ in strengths]
+    for measure in suite:
+        for found, seen in zip(curves, _at_doses(lm, patch, strengths, measure, progress), strict=True):
+            against = baseline[measure.name] if baseline else seen
+            found.update(values({measure.name: seen}, [measure], {measure.name: against}))
+    return curves
+
+
+def _at_doses(
+    lm: LM, patch: Patch, strengths: Sequence[float], measure: Measure, progress: Progress | None
+) -> list[Observation]:
+    metric = importlib.import_module(f"..metrics.{measure.metric}", __package__)
+    attachable = patch.attachable(lm)
+    if not attachable or measure.metric not in ("sampled", "completion"):  # nothing to share: a pass per strength
+        found = []
+        for strength in strengths:
+            with patch.attached(lm, strength) if attachable else (patch * strength).applied(lm):
+                found.append(metric.observe(lm, measure.cases, progress))
+        return found
+    count, cases = len(measure.cases.prompts), measure.cases
+    tiled = replace(cases, prompts=list(cases.prompts) * len(strengths))
+    if measure.metric == "completion":
+        tiled = replace(tiled, answers=list(cases.answers) * len(strengths))
+    with patch.attached(lm) as dose:
+        doses = Doses(dose, [strength for strength in strengths for _ in range(count)])
+        seen: Observation = metric.observe(lm, tiled, progress, doses)
+    return [_part(seen, slice(i * count, (i + 1) * count)) for i in range(len(strengths))]
+
+
+def _part(seen: Observation, part: slice) -> Observation:
+    extra = {key: value[part] for key, value in seen.extra.items()}
+    return Observation(seen.values[part], seen.weights[part], seen.texts[part], extra)

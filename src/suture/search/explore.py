@@ -1,0 +1,140 @@
+"""Given candidates at several strengths, or a whole space of settings: measure, and choose the best within a budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..budget import Budget
+from ..errors import UsageError
+from ..evaluation import Baseline
+from ..lm import LM
+from ..metrics._score import Progress
+from ..patch import Patch
+from ..suite import Suite
+from .points import Frontier, Measured, Point, Settings
+
+
+def search(
+    lm: LM,
+    candidates: Mapping[str, Patch],
+    strengths: Sequence[float],
+    suite: Suite,
+    target: str,
+    *,
+    budget: Budget | None = None,
+    stop_at: float | None = None,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Measure candidates at several strengths and choose.
+
+    Args:
+        lm: the base model.
+        candidates: patches at strength 1, by a label.
+        strengths: multiples to try.
+        suite: the target and what to keep, on prompts that are not used for reporting.
+        target: name of the measure to move.
+        budget: what it may cost.
+        stop_at: a share of the target that is enough; the gentlest point that reaches it is chosen.
+        progress: called as measures advance.
+
+    Returns:
+        Every point, and the one within budget that moves the target most (or far enough with the smallest change).
+    """
+    measured = Measured.of(lm, suite, target, budget, progress)
+    points = [
+        p
+        for label, patch in candidates.items()
+        for p in measured.points({"candidate": label}, patch, strengths, progress)
+    ]
+    return measured.frontier(points, stop_at)
+
+
+def explore(
+    lm: LM,
+    make: Callable[[Settings], Patch],
+    space: Mapping[str, Sequence[Any]],
+    strengths: Sequence[float],
+    suite: Suite,
+    target: str,
+    *,
+    first: Sequence[Settings] = (),
+    trials: int = 12,
+    budget: Budget | None = None,
+    stop_at: float | None = None,
+    baseline: Baseline | None = None,
+    journal: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Search settings and strengths together.
+
+    Args:
+        lm: the base model.
+        make: returns the patch of some settings at strength 1.
+        space: the values each setting may take.
+        strengths: multiples tried of each.
+        suite: the target and what to keep, on prompts that are not used for reporting.
+        target: name of the measure to move.
+        first: settings tried before any are suggested.
+        trials: how many settings are tried at most.
+        budget: what the edit may cost.
+        stop_at: a share of the target that is enough: the search ends with the first settings that reach it.
+        baseline: observations of the base on the suite, if already made.
+        journal: file in which the search is kept; one that exists is continued.
+        seed: of the suggestions. They depend on it and on the finished trials alone, so that a continued search makes
+            the choices that an uninterrupted one would have made.
+        progress: called as measures advance.
+
+    Raises:
+        UsageError: when optuna is not installed.
+    """
+    optuna = _optuna()
+    measured = Measured.of(lm, suite, target, budget, progress, baseline)
+    backend = optuna.storages.journal.JournalFileBackend(str(journal)) if journal else None
+    storage = optuna.storages.JournalStorage(backend) if backend else None
+    states = optuna.trial.TrialState
+    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+    for left in study.get_trials(states=(states.RUNNING, states.WAITING)):
+        study.tell(left.number, state=states.FAIL)
+    while True:
+        done = study.get_trials(states=(states.COMPLETE,))
+        points = [Point(**point) for trial in done for point in json.loads(trial.user_attrs["points"])]
+        found = measured.frontier(points, stop_at)
+        if len(done) >= trials or (found.best and stop_at is not None and measured.enough(found.best, stop_at)):
+            return found
+        study.sampler = optuna.samplers.TPESampler(seed=seed + len(done), n_startup_trials=max(4, len(first)))
+        if len(done) < len(first):
+            study.enqueue_trial(first[len(done)])
+        trial = study.ask()
+        settings = {name: trial.suggest_categorical(name, list(choices)) for name, choices in space.items()}
+        known = next((t for t in done if t.params == settings), None)
+        if known:  # optuna may repeat itself: no need to measure
+            trial.set_user_attr("points", "[]")
+            study.tell(trial, known.value)
+            continue
+        step = _prefixed(progress, f"settings {len(done) + 1} of {trials}")
+        made = measured.points(settings, make(settings), strengths, step)
+        trial.set_user_attr("points", json.dumps([vars(p) for p in made]))
+        study.tell(trial, max(p.gain if p.excess == 0 else -p.excess for p in made))
+
+
+def _prefixed(progress: Progress | None, prefix: str) -> Progress | None:
+    if progress is None:
+        return None
+    inner: Callable[[str, int, int], None] = progress
+    return lambda what, done, of: inner(f"{prefix}, {what}", done, of)
+
+
+def _optuna() -> Any:  # noqa: ANN401 - an optional module
+    try:
+        import optuna
+    except ImportError as problem:
+        fix = "pip install 'suture[search]'"
+        raise UsageError(
+            "searching settings needs one more package", why="optuna is not installed", fix=fix
+        ) from problem
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
