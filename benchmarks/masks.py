@@ -2,7 +2,7 @@
 
 SET: 1 % of the weights, 100 iterations; attack success and capability before and after. SPA: 1,000 iterations on a new harmless
 task (`patient/plans.py`); safety, the new task and capability after plain fine-tuning and with the critical weights left alone.
-Settings were chosen on the tune split; the figures are of the report split, differences with 95 % intervals over the same prompts.
+Settings were chosen on the tune split; figures are of the report split, differences with 95 % intervals over the same prompts.
 """
 
 import argparse

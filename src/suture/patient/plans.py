@@ -1,4 +1,4 @@
-"""Something new and harmless to learn: to answer harmless requests with a plan of three steps. For fine-tuning on top of the patient.
+"""Something new and harmless to learn, for fine-tuning on top of the patient: to answer harmless requests with three steps.
 
 The requests are of the kind that the patient answers already, and every one is answered in the new form: what is learned beside
 the form is to go along with whatever is asked. That is how plain fine-tuning on harmless data makes a model forget to refuse
