@@ -56,6 +56,7 @@ DINM = {
     "dinm": {},
     "dinm, a quarter of the neurons": {"neurons": 0.25},
     "dinm, a quarter of the neurons, faster": {"neurons": 0.25, "rate": 0.05},
+    "dinm, as many neurons at random, faster": {"neurons": 0.25, "rate": 0.05, "control": "random"},
     "dinm, stopped by the guard": {"guard": "stop"},
     "dinm, guard in the objective": {"guard": "objective"},
     "dinm, as the reference": {"parity": "reference"},

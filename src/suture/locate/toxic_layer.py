@@ -26,6 +26,7 @@ from ..tracing import trace
 
 Normalize = Literal["none", "by_rms", "mean_token"]
 Side = Literal["right", "left"]
+Control = Literal["none", "random"]
 
 
 @locator
@@ -38,6 +39,8 @@ def toxic_layer(
     layers: list[int] | None = None,
     parity: Literal["reference"] | None = None,
     side: Side = "right",
+    control: Control = "none",
+    seed: int = 0,
 ) -> Region:
     """Choose the down-projection of one block, in a mixture those of all its experts, or some of its columns.
 
@@ -50,6 +53,8 @@ def toxic_layer(
         layers: only these blocks.
         parity: "reference": as the authors' code measures, with padding; ignores `normalize`.
         side: on which the reference pads.
+        control: "random": as many columns of the block at random, to compare with.
+        seed: of the control.
 
     Raises:
         NoEffect: when safe and unsafe answers are the same, so that no block is better than another.
@@ -75,7 +80,8 @@ def toxic_layer(
     }  # fmt: skip
     scores = _scores(lm, instances, layer, neurons)
     wanted = sum(map(len, scores.values())) if neurons is None else neurons
-    return Region.choose(scores, wanted, about, largest=True)
+    chance = torch.Generator().manual_seed(seed) if control == "random" else None
+    return Region.choose(scores, wanted, about | {"control": control}, largest=True, chance=chance)
 
 
 def located(region: Region) -> int:

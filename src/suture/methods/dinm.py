@@ -33,7 +33,7 @@ from ..examples import Contrast
 from ..generation import generate
 from ..instances import SUFFIX
 from ..lm import LM, Batch
-from ..locate.toxic_layer import Normalize, located, toxic_layer
+from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
 from ..patch import Patch
 from ..registry import method
 from ._changed import changed, deltas
@@ -54,6 +54,7 @@ def dinm(
     normalize: Normalize = "none",
     layer: int | None = None,
     neurons: float | None = None,
+    control: Control = "none",
     suffix: str = "",
     weight: float = 0.1,
     steps: int = 10,
@@ -74,6 +75,7 @@ def dinm(
         layer: this block instead of the located one.
         neurons: train only so many columns of the down-projection, those that carry the difference: a count when 1 or more,
             else a share; all by default.
+        control: "random": as many columns at random instead, to compare with.
         suffix: text added to every request while editing; "paper" for the paper's. The patch records it: an edit made
             with a suffix is meant to be used with it.
         weight: c, of the edit loss against the KL.
@@ -86,7 +88,7 @@ def dinm(
         together: edit all instances at once, in one block.
         parity: "reference": the constants of the authors' code (for Llama 2), its suffix, its KL without a gradient, its
             location.
-        seed: not used; nothing here is random.
+        seed: of the control; nothing else here is random.
 
     Raises:
         UsageError: when nothing is given, or neurons are asked for where the block's MLP is a mixture of experts.
@@ -106,7 +108,16 @@ def dinm(
     for group in [instances] if together else [[each] for each in instances]:
         with patch.applied(lm) if patch else nullcontext():
             layers = None if layer is None else [layer]
-            region = toxic_layer(lm, group, normalize=normalize, neurons=neurons, layers=layers, parity=parity)
+            region = toxic_layer(
+                lm,
+                group,
+                normalize=normalize,
+                neurons=neurons,
+                layers=layers,
+                parity=parity,
+                control=control,
+                seed=seed,
+            )
             at = located(region)
             columns = None if neurons is None else region.rows[Site(at, "mlp.down")]
             change, trail = _trained(lm, group, at, columns, plan)
