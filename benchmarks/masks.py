@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100, help="prompts a measure")
     parser.add_argument("--split", default="report", choices=["tune", "report"])
     parser.add_argument("--set-rate", type=float, default=0.01)
-    parser.add_argument("--rate", type=float, default=0.01, help="of SPA")
+    parser.add_argument("--rate", type=float, default=0.005, help="of SPA")
     parser.add_argument("--rank", type=int, default=0, help="of SPA with LoRA")
     parser.add_argument("--share", type=float, default=0.3, help="of the weights that SPA leaves alone")
     parser.add_argument("--steps", type=int, default=1000, help="of SPA")
