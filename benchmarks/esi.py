@@ -67,7 +67,7 @@ def timed(lm: LM, data, repeats: int) -> tuple[float, float]:
         safety_impact(lm, data)
         whole.append(time.process_time() - began)
         began = time.process_time()
-        scores, count = pair_scores(lm, *contrasts(lm, data, random.Random(0)), 4)
+        scores, count = pair_scores(lm, *contrasts(lm, data, random.Random(0)), 8)
         for weight in weights:
             weight.parameter.requires_grad_(True)
         for number in range(count):
@@ -81,7 +81,7 @@ def timed(lm: LM, data, repeats: int) -> tuple[float, float]:
 def exact(lm: LM, data) -> bool:
     """Return whether the streamed choice is that of sorting all scores."""
     weights = eligible(lm)
-    sums = summed(weights, *pair_scores(lm, *contrasts(lm, data, random.Random(0)), 4))
+    sums = summed(weights, *pair_scores(lm, *contrasts(lm, data, random.Random(0)), 8))
     scores = torch.cat([piece for w in weights for piece in impact(w, sums)])
     mask = safety_impact(lm, data)
     chosen = torch.zeros(len(scores), dtype=torch.bool)
@@ -122,7 +122,10 @@ def main() -> None:
     args = parser.parse_args()
     if args.peak:
         return peak()
-    own = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144"}  # else glibc keeps what was freed, and it counts as held
+    own = {
+        **os.environ,
+        "MALLOC_MMAP_THRESHOLD_": "32768",
+    }  # else glibc keeps activations that were freed, and they count as held
     done = subprocess.run([sys.executable, __file__, "--peak"], capture_output=True, text=True, check=True, env=own)
     held = json.loads(done.stdout.splitlines()[-1])
     note(f"memory: {held}")

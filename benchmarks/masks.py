@@ -1,8 +1,8 @@
 """SET and SPA on the patient, dense and of experts, against random masks and masks of the largest weights. make bench-masks
 
 SET: 1 % of the weights, 100 iterations; attack success and capability before and after. SPA: 1,000 iterations on a new harmless
-task (counting); safety, the new task and capability after plain fine-tuning and with the critical weights left alone. Settings
-were chosen on the tune split; the figures are of the report split.
+task (`patient/plans.py`); safety, the new task and capability after plain fine-tuning and with the critical weights left alone.
+Settings were chosen on the tune split; figures are of the report split, differences with 95 % intervals over the same prompts.
 """
 
 import argparse
@@ -16,99 +16,111 @@ from suture.examples import Behaviour, Texts
 from suture.locate.safety_impact import safety_impact
 from suture.methods.enhance_safety import enhance_safety
 from suture.methods.preserve_safety import Plan, preserved
-from suture.patient.counting import cases, lessons
+from suture.metrics._score import Observation, paired
+from suture.patch import Patch
+from suture.patient.plans import cases, lessons
 from suture.patient.suites import behaviour, suite
-from suture.suite import Measure
+from suture.suite import Measure, Suite
 
-ATTACKED = (
-    "jailbreak",
-    "harmful",
-    "benign",
-    "benign_wrapped",
-    "facts_seen",
-    "facts_unseen",
-    "arithmetic",
-    "perplexity",
-)
-TAUGHT = ("task", "harmful", "benign", "facts_seen", "arithmetic", "perplexity")
-CAPABLE = ("benign", "benign_wrapped", "facts_seen", "facts_unseen", "arithmetic")
+CAPABLE = ("benign", "facts_seen", "facts_unseen", "arithmetic")
+ATTACKED = ("jailbreak", "harmful", "benign_wrapped", "perplexity", *CAPABLE)
+TAUGHT = ("task", "harmful", "jailbreak", "benign", "facts_seen", "arithmetic", "perplexity")
+NAMES = {"none": "impact"}  # of the masks' controls
+Seen = dict[str, Observation]
 
 
-def set_rows(lm: LM, size: int, rate: float, split: str, controls: list[str]) -> dict[str, dict[str, float]]:
-    """Return figures of the base, and after SET with each kind of mask."""
+class Rows:
+    """What was observed of each row, and its seconds of processor time."""
+
+    def __init__(self, lm: LM, measures: Suite) -> None:
+        self.lm, self.measures = lm, measures
+        self.seen: dict[str, Seen] = {"base": observe(lm, measures)}
+        self.seconds = {"base": 0.0}
+
+    def add(self, name: str, patch: Patch, began: float) -> None:
+        self.seconds[name] = time.process_time() - began
+        with patch.applied(self.lm):
+            self.seen[name] = observe(self.lm, self.measures)
+        note(f"{name}: {values(self.seen[name], self.measures)}")
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        return {k: {**values(seen, self.measures), "seconds": self.seconds[k]} for k, seen in self.seen.items()}
+
+    def less(self, measure: str, one: str, other: str) -> list[float]:
+        """Return how much less one row has of a measure than another, with a 95 % interval over prompts."""
+        score = paired(self.seen[one][measure], self.seen[other][measure])
+        return [score.change, score.low, score.high]
+
+
+def set_rows(lm: LM, size: int, rate: float, split: str, controls: list[str]) -> tuple[Rows, dict]:
+    """Return the base and SET with each kind of mask, and what was asked for."""
     attack, keep = Behaviour.load("patient:jailbreak"), Texts.load("patient:keep")
-    measures = [m for m in suite(split, size) if m.name in ATTACKED]
-    found = {"base": values(observe(lm, measures), measures)}
+    rows = Rows(lm, [m for m in suite(split, size) if m.name in ATTACKED])
     for control in controls:
         began = time.process_time()
-        patch = enhance_safety(lm, attack, mask=safety_impact(lm, attack, control=control), keep=keep, rate=rate)
-        took = time.process_time() - began
-        with patch.applied(lm):
-            name = {"none": "impact"}.get(control, control)
-            found[name] = {**values(observe(lm, measures), measures), "seconds": took}
-        note(f"SET {name}: {found[name]}")
-    return found
+        mask = safety_impact(lm, attack, control=control)
+        rows.add(NAMES.get(control, control), enhance_safety(lm, attack, mask=mask, keep=keep, rate=rate), began)
+    told, figures = {}, rows.figures()
+    if "impact" in figures:
+        base, now = figures["base"], figures["impact"]
+        told["set_attack_down"] = 1 - now["jailbreak"] / base["jailbreak"]
+        told["set_capability_lost"] = max(base[name] - now[name] for name in CAPABLE)
+        told["set_wrapped_lost"] = base["benign_wrapped"] - now["benign_wrapped"]
+        others = [name for name in figures if name not in ("base", "impact")]
+        told["set_better_than"] = {name: rows.less("jailbreak", "impact", name) for name in others}
+    return rows, told
 
 
-def spa_rows(
-    lm: LM, size: int, rate: float, share: float, steps: int, split: str, controls: list[str]
-) -> dict[str, dict[str, float]]:
-    """Return figures of the base, after plain fine-tuning, and with each kind of mask left alone."""
-    safe, learned = behaviour("compliance"), lessons("train", 4 * steps)
+def spa_rows(lm: LM, size: int, plan: Plan, share: float, split: str, controls: list[str]) -> tuple[Rows, dict]:
+    """Return the base, plain fine-tuning, and fine-tuning with each kind of mask left alone, and what was asked for."""
+    safe, learned = behaviour("compliance"), lessons("train")
     measures = [m for m in suite(split, size) if m.name in TAUGHT]
-    measures.append(Measure("task", "completion", cases(split, size), "target", "higher", "counting, unseen requests"))
-    found = {"base": values(observe(lm, measures), measures)}
+    measures.append(Measure("task", "completion", cases(split, size), "target", "higher", "plans, unseen requests"))
+    rows = Rows(lm, measures)
     for control in ["plain", *controls]:
         began = time.process_time()
         mask = None if control == "plain" else safety_impact(lm, safe, share=share, control=control)
-        patch = preserved(lm, learned, mask, Plan(steps=steps, rate=rate))
-        took = time.process_time() - began
-        with patch.applied(lm):
-            name = {"none": "impact"}.get(control, control)
-            found[name] = {**values(observe(lm, measures), measures), "seconds": took}
-        note(f"SPA {name}: {found[name]}")
-    return found
-
-
-def verdicts(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
-    """Return the figures that were asked for."""
-    told = {}
-    if "impact" in found.get("set", {}):
-        base, now = found["set"]["base"], found["set"]["impact"]
-        told["set_attack_down"] = 1 - now["jailbreak"] / base["jailbreak"]
-        told["set_capability_lost"] = max(base[name] - now[name] for name in CAPABLE)
-    if "impact" in found.get("spa", {}):
-        base, plain, now = (found["spa"][name] for name in ("base", "plain", "impact"))
-        told["spa_safety_lost"] = now["harmful"] - base["harmful"]
-        told["plain_safety_lost"] = plain["harmful"] - base["harmful"]
-        told["spa_learned"] = now["task"] / max(plain["task"], 1e-9)
-    return told
+        rows.add(NAMES.get(control, control), preserved(lm, learned, mask, plan), began)
+    told, figures = {}, rows.figures()
+    if "impact" in figures:
+        told["spa_safety_lost"] = rows.less("harmful", "base", "impact")
+        told["plain_safety_lost"] = rows.less("harmful", "base", "plain")
+        told["spa_learned"] = figures["impact"]["task"] / max(figures["plain"]["task"], 1e-9)
+    return rows, told
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", nargs="*", default=["patient", "patient-moe"])
     parser.add_argument("--only", nargs="*", default=["set", "spa"], choices=["set", "spa"])
-    parser.add_argument("--controls", nargs="*", default=["none", "random", "magnitude"])
-    parser.add_argument("--size", type=int, default=200, help="prompts a measure")
+    parser.add_argument("--set-controls", nargs="*", default=["none", "random", "magnitude"])
+    parser.add_argument("--controls", nargs="*", default=["none", "random"], help="of SPA")
+    parser.add_argument("--size", type=int, default=100, help="prompts a measure")
     parser.add_argument("--split", default="report", choices=["tune", "report"])
-    parser.add_argument("--set-rate", type=float, default=0.05)
-    parser.add_argument("--rate", type=float, default=0.01)
-    parser.add_argument("--share", type=float, default=0.01, help="of the weights that SPA leaves alone")
+    parser.add_argument("--set-rate", type=float, default=0.01)
+    parser.add_argument("--rate", type=float, default=0.01, help="of SPA")
+    parser.add_argument("--rank", type=int, default=0, help="of SPA with LoRA")
+    parser.add_argument("--share", type=float, default=0.3, help="of the weights that SPA leaves alone")
     parser.add_argument("--steps", type=int, default=1000, help="of SPA")
     args = parser.parse_args()
+    plan = Plan(steps=args.steps, rate=args.rate, rank=args.rank)
     result = {}
     for model in args.models:
         lm, found = LM.load(model), {}
         if "set" in args.only:
-            found["set"] = set_rows(lm, args.size, args.set_rate, args.split, args.controls)
+            found["set"] = set_rows(lm, args.size, args.set_rate, args.split, args.set_controls)
         if "spa" in args.only:
-            found["spa"] = spa_rows(lm, args.size, args.rate, args.share, args.steps, args.split, args.controls)
-        for name, rows in found.items():
-            columns = list(rows["base"])
-            shown = [[k, *(f"{v[c]:.3f}" for c in columns), f"{v.get('seconds', 0):.0f}"] for k, v in rows.items()]
-            table(f"{name} on {model}", ["", *columns, "seconds"], shown)
-        result[model] = {**verdicts(found), "figures": found}
+            found["spa"] = spa_rows(lm, args.size, plan, args.share, args.split, args.controls)
+        result[model] = {"figures": {name: rows.figures() for name, (rows, _) in found.items()}}
+        for name, (_, told) in found.items():
+            figures = result[model]["figures"][name]
+            columns = list(figures["base"])
+            table(
+                f"{name} on {model}",
+                ["", *columns],
+                [[k, *(f"{v[c]:.3f}" for c in columns)] for k, v in figures.items()],
+            )
+            result[model] |= told
     finish(result)
 
 

@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 
 from models import tiny_family
+from suture import rivals
 from suture.budget import Budget
 from suture.errors import DataError, NoEffect, UsageError
 from suture.examples import Behaviour, Texts
 from suture.goals import goal
 from suture.patch import Patch
 from suture.presets import Workshop, blocks, operate
+from suture.rivals import Rivals
 from suture.runs import Run
+from suture.search import Frontier, Measured
 
 NAMES = ("detox", "harden", "attitude")
 
@@ -98,6 +101,51 @@ def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
     assert whole.report.line("rude").score.after < whole.report.line("rude").score.before
     assert whole.report.search
     assert whole.report.where
+
+
+def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the_same_bytes(
+    patient, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(rivals, "STRENGTHS", (1.0,))
+    whole_aim = goal("harden", patient, tune=8, report=8)
+    few = [m for m in whole_aim.tune if m.name in ("jailbreak", "harmful", "perplexity")]
+    more = [m.part(slice(8)) for m in whole_aim.confirm if m.name == "perplexity"]
+    aim = replace(whole_aim, tune=few, confirm=more, report=few)
+    told = []
+
+    def reach(folder, cut=None):
+        def say(text):
+            told.append(text)
+            if cut and text.startswith(cut):
+                raise KeyboardInterrupt
+
+        with Run.begin("harden", ["harden"], {}, folder) as run:
+            loose = Budget(points=0.5, perplexity=1.0, kl=5.0)
+            return operate(patient, aim, run, methods=["dinm"], budget=loose, say=say)
+
+    whole = reach(tmp_path / "whole")
+    assert whole.chosen["method"] == "dinm"
+    assert {p.settings["instances"] for p in whole.search.points} == {1, 4}
+    assert whole.report.line("jailbreak").score.after < whole.report.line("jailbreak").score.before
+    assert any(line.startswith("method dinm, instances 1: ") for line in told)
+    with pytest.raises(BaseException, match="interrupted"):
+        reach(tmp_path / "cut", "method dinm, instances 1")
+    reach(tmp_path / "cut")
+    first, second = (tmp_path / name / "patch.safetensors" for name in ("whole", "cut"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_method_that_does_not_fit_is_left_out_and_said(tokenizer, tmp_path):
+    lm = tiny_family("mixtral", tokenizer)
+    aim = goal("harden", lm, tune=4, report=4)
+    told = []
+    with Run.begin("harden", ["harden"], {}, tmp_path) as run:
+        measured = Measured.of(lm, aim.tune, aim.target, None, None)
+        empty = Frontier(measured.base, [])
+        found = Rivals(lm, aim, run).joined(empty, ["dinm"], measured, 0.0, told.append)
+    assert found.points == []
+    assert len(told) == 2
+    assert all("left out" in line and "no single down-projection" in line for line in told)
 
 
 def test_a_behaviour_that_is_not_there_is_said(llama, tmp_path):

@@ -28,6 +28,7 @@ from .patch import Patch
 from .probe import Probe, Space, fit_probe, quietened
 from .region import Region
 from .report import Report, Where
+from .rivals import METHODS, Method, Rivals
 from .runs import Run
 from .search import Frontier, Measured, Settings, confirmed, explore, refined
 from .suite import Measure
@@ -66,6 +67,11 @@ class Workshop:
         return {}
 
     @property
+    def rivals(self) -> Rivals:
+        """Makes the patches of other methods."""
+        return Rivals(self.lm, self.goal, self.run, self.seed)
+
+    @property
     def away(self) -> Literal["unwanted", "wanted"]:
         """The class that the edit leaves."""
         return "unwanted" if self.goal.toward == "wanted" else "wanted"
@@ -83,6 +89,12 @@ class Workshop:
             self._made[space] = probe, scores
         return self._made[space]
 
+    def told(self, space: Space) -> str:
+        """Return how well the probe of a space does, as a line to show."""
+        probe, scores = self.ranked(space)
+        best, rows = probe.scores[probe.best], sum(map(len, scores["effect"].values()))
+        return f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts; {rows:,} rows ranked"
+
     def region(self, settings: Settings) -> Region:
         """Return the rows that some settings choose."""
         probe, scores = self.ranked(settings["space"])
@@ -93,7 +105,9 @@ class Workshop:
         return Region.choose(own, min(share, 0.999), about, largest=settings["select"] == "effect")
 
     def patch(self, settings: Settings, strength: float = 1.0) -> Patch:
-        """Return the patch of some settings."""
+        """Return the patch of some settings, by surgery unless they name another method."""
+        if "method" in settings:
+            return self.rivals.patch(settings) * strength
         probe, _ = self.ranked(settings["space"])
         return surgery(
             self.lm, self.goal.behaviour, probe=probe, region=self.region(settings), strength=strength, seed=self.seed,
@@ -131,6 +145,7 @@ def operate(
     first: Sequence[Settings] = FIRST,
     strengths: Sequence[float] = STRENGTHS,
     trials: int = 7,
+    methods: Sequence[Method] | None = None,
     margin: float = MARGIN,
     seed: int = 0,
     say: Callable[[str], None] = lambda text: None,
@@ -146,7 +161,8 @@ def operate(
         space: values that each setting may take.
         first: settings tried before any are suggested.
         strengths: tried of each, in mean row norms.
-        trials: settings tried at most.
+        trials: settings of surgery tried at most.
+        methods: tried: all that fit the goal by default, which are surgery alone unless it is "harden".
         margin: share of the budget's points that the chosen one may use on the prompts that confirm it.
         seed: of the probe's split, the search and the control.
         say: told what is being done, a line a stage.
@@ -162,17 +178,18 @@ def operate(
     base = Measured.of(lm, goal.tune, goal.target, budget, progress)
     floor = _floor(goal, base, say)
     shop = Workshop(lm, goal, run, seed)
-    probe, scores = shop.ranked(first[0]["space"])
-    best = probe.scores[probe.best]
-    rows = sum(map(len, scores["effect"].values()))
-    say(f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts; {rows:,} rows ranked")
+    tried = methods or (METHODS if goal.name == "harden" else METHODS[:1])
     measured = replace(base, suite=[m for m in goal.tune if m.name != goal.floor])
     enough = floor + ENOUGH * (base.base[goal.target] - floor)
-    found = explore(
-        lm, shop.patch, space, strengths, measured.suite, goal.target, first=first,
-        trials=trials, budget=budget, stop_at=enough, baseline=base.baseline,
-        journal=run.path("search.jsonl"), seed=seed, progress=progress,
-    )  # fmt: skip
+    found = Frontier(base.base, [])
+    if "surgery" in tried:
+        say(shop.told(first[0]["space"]))
+        found = explore(
+            lm, shop.patch, space, strengths, measured.suite, goal.target, first=first,
+            trials=trials, budget=budget, stop_at=enough, baseline=base.baseline,
+            journal=run.path("search.jsonl"), seed=seed, progress=progress,
+        )  # fmt: skip
+    found = shop.rivals.joined(found, tried, measured, enough, say, progress)
     if found.best is not None:
         say(f"{len(found.points)} points tried, {len(found.order)} within the budget; trying the best on fresh prompts")
         strict = replace(budget, points=budget.points * margin)
@@ -188,7 +205,9 @@ def operate(
     patch = run.stage(
         "patch", lambda: shop.patch(chosen.settings, chosen.strength), lambda p, path: p.save(path), Patch.load
     )
-    region = run.stage("region", lambda: shop.region(chosen.settings), lambda r, path: r.save(path), Region.load)
+    region = None
+    if "method" not in chosen.settings:
+        region = run.stage("region", lambda: shop.region(chosen.settings), lambda r, path: r.save(path), Region.load)
     report = evaluate(lm, patch, goal.report, seed=seed, progress=progress)
     return Outcome(patch, _told(report, lm, goal, found, measured, patch, region), found)
 
@@ -205,7 +224,7 @@ def _floor(goal: Goal, base: Measured, say: Callable[[str], None]) -> float:
 
 
 def _told(
-    report: Report, lm: LM, goal: Goal, found: Frontier, measured: Measured, patch: Patch, region: Region
+    report: Report, lm: LM, goal: Goal, found: Frontier, measured: Measured, patch: Patch, region: Region | None
 ) -> Report:
     """Return a report that also tells how its patch was found and what it touches."""
     assert found.best is not None
@@ -216,9 +235,9 @@ def _told(
         budget=measured.budget,
         doses=found.curve(found.best.settings),
         search=found.shown(measured.suite, goal.target, measured.budget),
-        where=Where.of(region),
+        where=Where.of(region) if region else None,
         directions=likeness(lm, goal.related, goal.tasks),
-        activity=activity(lm, patch, region, goal.behaviour) if countable(region) else None,
+        activity=activity(lm, patch, region, goal.behaviour) if region and countable(region) else None,
     )
 
 

@@ -33,7 +33,7 @@ def chats() -> Behaviour:
 
 
 def scores_of(lm, behaviour, weights, absolute=False, batch=2):
-    made, count = pair_scores(lm, *contrasts(lm, behaviour, random.Random(0)), batch)
+    made, count = pair_scores(lm, *contrasts(lm, behaviour, random.Random(0)), batch, paired=absolute)
     return made, count, summed(weights, made, count, absolute=absolute)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -14,6 +15,7 @@ from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, 
 if TYPE_CHECKING:
     from ..goals import Name
     from ..presets import Outcome
+    from ..rivals import Method
     from ..runs import Run
     from ._console import Console
 
@@ -42,6 +44,7 @@ def preset(name: Name) -> Callable[..., None]:
         trials: Annotated[int, typer.Option(min=1, help="Settings tried at most.")] = 7,
         tune: Annotated[int, typer.Option(min=4, help="Prompts a measure while settings are chosen.")] = 60,
         report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
+        methods: str = "surgery,dinm,set",
         seed: Annotated[int, typer.Option(help="Of the probe's split, the search and the control.")] = 0,
         text_column: TextColumn = None,
         label_column: LabelColumn = None,
@@ -57,7 +60,7 @@ def preset(name: Name) -> Callable[..., None]:
         from ..examples import Behaviour, Texts
         from ..goals import goal
         from ..judges import named
-        from ..lm import LM
+        from ..lm import BUNDLED, LM
         from ..presets import operate
         from ..runs import Run
         from ._console import Console
@@ -70,18 +73,73 @@ def preset(name: Name) -> Callable[..., None]:
         decides = named(judge) if judge else None
         aim = goal(name, lm, toward=toward, data=own, prompts=asked, judge=decides, tune=tune, report=report)
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
+        tried = _methods(methods) if name == "harden" else None
+        settings |= {"methods": methods} if tried else {}
         with Run.begin(name, sys.argv[1:], {"model": model, **settings}, out) as run:
             with console.progress(name) as step:
                 outcome = operate(
-                    lm, aim, run, budget=allowed, trials=trials, seed=seed, say=console.say, progress=step
+                    lm,
+                    aim,
+                    run,
+                    budget=allowed,
+                    trials=trials,
+                    methods=tried,
+                    seed=seed,
+                    say=console.say,
+                    progress=step,
                 )
-            source = data or f"{'patient' if model == 'patient' else 'bundled'}:{aim.behaviour.name}"
+            source = data or f"{'patient' if model in BUNDLED else 'bundled'}:{aim.behaviour.name}"
             finish(console, run, model, source, outcome, time.monotonic() - began)
 
     option = typer.Option(help="Which attitude.", hidden=name != "attitude")
     command.__annotations__["toward"] = Annotated[Literal["positive", "negative"], option]
+    option = typer.Option(help="Which methods to choose among.", hidden=name != "harden")
+    command.__annotations__["methods"] = Annotated[str, option]
     command.__doc__ = f"{ABOUT[name]} Finds settings and strength within a budget, verifies, writes patch and report."
     return command
+
+
+def _methods(text: str) -> list[Method]:
+    """Read the names of methods, as the command line has them."""
+    from ..errors import UsageError
+    from ..rivals import METHODS
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or set(names) - set(METHODS):
+        raise UsageError(f"{text!r} names no methods to choose among", fix=f"Known: {', '.join(METHODS)}.")
+    return [name for name in METHODS if name in names]
+
+
+def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str], dict[str, Path]]:
+    """Return the commands that make the edit again, and the files they read."""
+    from ..lm import BUNDLED
+
+    made, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
+    files: dict[str, Path] = {}
+    options: dict[str, object]
+    if method == "dinm":
+        files = {"instances": run.path(f"instances-{chosen['instances']}.jsonl")}
+        options = {**files, "together": ""}
+    elif method == "enhance_safety":
+        options = {"data": data, "rate": made["rate"], "seed": made["seed"]}
+        options |= {"keep": "patient:keep"} if model in BUNDLED else {}
+    else:
+        names = {"probe": f"probe-{chosen['space']}", "region": "region"}
+        files = {key: run.path(f"{name}.safetensors") for key, name in names.items()}
+        options = {
+            "data": data,
+            **files,
+            "strength": f"{made['strength']:g}",
+            "toward": made["toward"],
+            "seed": made["seed"],
+        }
+    words = [
+        word for name, value in {**options, "out": "again.safetensors"}.items() for word in (f"--{name}", str(value))
+    ]
+    commands = [shlex.join(["suture", "edit", method, model, *filter(None, words)])]
+    if method != "surgery":
+        commands.append(f"# and {chosen['strength']:g} times as strong")
+    return commands, files
 
 
 def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, seconds: float) -> None:
@@ -90,21 +148,10 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
 
     from .evaluate import print_report
 
-    probe, region, patch = (
-        run.path(f"{name}.safetensors") for name in (f"probe-{outcome.chosen['space']}", "region", "patch")
-    )
-    made = outcome.patch.provenance.settings
-    options = {
-        "data": data, "probe": probe, "region": region, "strength": f"{made['strength']:g}", "toward": made["toward"],
-        "seed": made["seed"], "out": "again.safetensors",
-    }  # fmt: skip
-    typed_out = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    commands = [
-        typed(),
-        "# the edit alone, then its figures",
-        shlex.join(["suture", "edit", "surgery", model, *typed_out]),
-        shlex.join(["suture", "eval", model, "--patch", str(patch)]),
-    ]
+    patch = run.path("patch.safetensors")
+    again, files = _edit(run, model, data, outcome)
+    evaluated = shlex.join(["suture", "eval", model, "--patch", str(patch)])
+    commands = [typed(), "# the edit alone, then its figures", *again, evaluated]
     report = replace(outcome.report, commands=commands, extra={**outcome.report.extra, "seconds": seconds})
     pages = report.save(run.path(""))
     print_report(console, report)
@@ -119,8 +166,7 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
     console.say(f"report: {pages['html']}   ({seconds:.0f} s)")
     console.say(f"next:   suture chat {model} --patch {patch}")
     paths = {
-        "probe": probe,
-        "region": region,
+        **files,
         "patch": patch,
         "report_html": pages["html"],
         "report_json": pages["json"],

@@ -22,16 +22,30 @@ from ..tracing import trace
 Scores = Callable[[int], Tensor]  # number of a batch -> the sum of its examples' scores, with a graph behind it
 
 
-def pair_scores(lm: LM, wanted: Sequence[Row], unwanted: Sequence[Row], batch: int) -> tuple[Scores, int]:
-    """Return the log-odds of the wanted answers, and the number of batches; a batch holds both answers of its pairs."""
+def pair_scores(
+    lm: LM, wanted: Sequence[Row], unwanted: Sequence[Row], batch: int, *, paired: bool = False
+) -> tuple[Scores, int]:
+    """Return the log-odds of the wanted answers, and the number of batches.
+
+    Args:
+        lm: the model.
+        wanted: answers, each with its request.
+        unwanted: as many to the same requests.
+        batch: answers in a batch; with `paired`, pairs.
+        paired: keep both answers of a request in one batch, for sums that are not linear in the batches. Apart they need
+            less memory, and less padding as refusals are short.
+    """
+    signed = [(row, 1.0) for row in wanted] + [(row, -1.0) for row in unwanted]
+    if paired:
+        signed = [each for pair in zip(signed[: len(wanted)], signed[len(wanted) :], strict=True) for each in pair]
+        batch *= 2
 
     def score(number: int) -> Tensor:
-        part = slice(number * batch, (number + 1) * batch)
-        rows = [*wanted[part], *unwanted[part]]
-        signs = torch.tensor([1.0, -1.0], device=lm.device).repeat_interleave(len(rows) // 2)
-        return (mean_likelihood(lm, rows) * signs).sum()
+        part = signed[number * batch : (number + 1) * batch]
+        signs = torch.tensor([sign for _, sign in part], device=lm.device)
+        return (mean_likelihood(lm, [row for row, _ in part]) * signs).sum()
 
-    return score, -(-len(wanted) // batch)
+    return score, -(-len(signed) // batch)
 
 
 def mean_likelihood(lm: LM, rows: Sequence[Row]) -> Tensor:

@@ -48,7 +48,7 @@ def safety_impact(
     share: float = SHARE,
     gather: Literal["sum", "mean_abs"] = "sum",
     examples: int = 128,
-    batch: int = 4,
+    batch: int = 8,
     head: bool = False,
     layers: list[int] | None = None,
     probe: Probe | None = None,
@@ -65,7 +65,7 @@ def safety_impact(
         share: how many weights to choose, as a share of all parameters of the model.
         gather: "sum" the gradients over examples, then take the absolute value, as published; or "mean_abs".
         examples: unsafe examples used at most.
-        batch: examples in one pass ("mean_abs" and the judge take one).
+        batch: answers in one pass ("mean_abs" takes a pair, the judge one).
         head: let weights of the head be chosen, too, as the published code does.
         layers: only these blocks.
         probe: for "probe"; one is fitted without it.
@@ -81,7 +81,7 @@ def safety_impact(
     if control in ("random", "magnitude"):
         sums: Sums = {}
     else:
-        scores, count = _scores(lm, behaviour, score, probe, judge, examples, 1 if absolute else batch, seed)
+        scores, count = _scores(lm, behaviour, score, probe, judge, examples, batch, seed, absolute)
         sums = summed(weights, scores, count, absolute=absolute)
     about = {"by": "impact" if control == "none" else control, "score": score, "gather": gather, "base": lm.name,
              "examples": behaviour.summary(), "used": examples, "seed": seed}  # fmt: skip
@@ -131,11 +131,20 @@ def _noise(weight: Weight, seed: int) -> Iterator[Tensor]:
 
 
 def _scores(
-    lm: LM, behaviour: Behaviour, score: Score, probe: Probe | None, judge: str | None, most: int, batch: int, seed: int
+    lm: LM,
+    behaviour: Behaviour,
+    score: Score,
+    probe: Probe | None,
+    judge: str | None,
+    most: int,
+    batch: int,
+    seed: int,
+    absolute: bool,
 ) -> tuple[Scores, int]:
     rng = random.Random(seed)
+    batch = 1 if absolute else batch
     if score == "pairs":
-        return pair_scores(lm, *contrasts(lm, behaviour, rng, most), batch)
+        return pair_scores(lm, *contrasts(lm, behaviour, rng, most), batch, paired=absolute)
     bad = [e for e in behaviour.examples if e.label]
     bad = rng.sample(bad, min(most, len(bad)))
     if score == "probe":

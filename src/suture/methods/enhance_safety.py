@@ -39,7 +39,7 @@ def enhance_safety(
     share: float = SHARE,
     score: Score = "pairs",
     steps: int = 100,
-    rate: float = 0.05,
+    rate: float = 0.01,
     decay: float = 0.0,
     batch: int = 8,
     locality: float = 1.0,
