@@ -19,12 +19,12 @@ EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
     "negative": ("attitude", "unwanted", "positive", False),
 }
 BLOCKS = ([5, 6, 7], [6, 7], [7])
-TOTALS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)  # over the blocks steered, in mean states
+TOTALS = (0.3, 0.36, 0.42, 0.48, 0.56)  # over the blocks steered, in mean states
 BUDGET = Budget(points=0.02, perplexity=0.04)  # to choose by
 ENOUGH = 0.4  # moved on the tune split: of the points that move it so far the gentlest is taken
 FACTS = 200  # asked whatever the size of the other measures: two points of fewer are no figure
-SEARCHED = ("perplexity", "facts_seen", "arithmetic")
-KEEP = (*SEARCHED, "facts_unseen", "benign")  # on fresh prompts, before a choice is believed
+SEARCHED = ("perplexity", "facts_seen")
+KEEP = (*SEARCHED, "facts_unseen", "arithmetic", "benign")  # on fresh prompts, before a choice is believed
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SAMPLING = 0.03  # two samples of a prompt differ: a curve that turns back by less is taken to be level
 
