@@ -22,7 +22,7 @@ from .memory.store import Memory
 from .metrics._score import Progress
 from .patch import Patch
 from .report.comparison import Comparison, Entry
-from .suite import Suite
+from .suite import Suite, named
 
 Kind = Literal["prompt", "activation", "weight", "retrieval"]
 
@@ -147,11 +147,7 @@ def compare(
         raise UsageError(
             "levels need names of their own", why=f"Given: {', '.join(names) or 'none'}.", fix="Rename one."
         )
-    if target not in {measure.name for measure in suite}:
-        raise UsageError(
-            f"the suite does not measure {target!r}", fix=f"Use one of {', '.join(m.name for m in suite)}."
-        )
-    own = next(measure for measure in suite if measure.name == target)
+    own = named(suite, target)
     aim = replace(own, role="target", better=better or own.better)
     kept = [measure for measure in suite if measure.role == "keep" and measure.name != target]
     measures = [aim, *kept]
