@@ -14,81 +14,16 @@ import argparse
 import json
 import subprocess
 import time
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
-from _common import finish, note, table
+from _common import finish, table
+from _edits import EDITS, FACTS, edits
 from _refusal import ablations, conditions
 
-from suture.budget import Budget
-from suture.evaluation import evaluate, observe, values
 from suture.examples import Behaviour
 from suture.lm import LM
 from suture.locate.directions import directions
-from suture.methods.steering import steering
 from suture.patient.suites import behaviour, suite
-from suture.search import dose_response, search
-
-EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
-    "kind": ("tone", "wanted", "rude", False),
-    "rude": ("tone", "unwanted", "rude", True),
-    "positive": ("attitude", "wanted", "positive", True),
-    "negative": ("attitude", "unwanted", "positive", False),
-}
-BLOCKS = ([5, 6, 7], [6, 7], [7])
-TOTALS = (0.15, 0.25, 0.35, 0.45, 0.55)  # over the blocks steered, in mean states
-BUDGET = Budget(points=0.02, perplexity=0.04)  # to choose by
-FACTS = 200  # asked whatever the size of the other measures: two points of fewer are no figure
-KEEP = ("perplexity", "benign", "facts_seen")
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-SAMPLING = 0.03  # two samples of a prompt differ: a curve that turns back by less is taken to be level
-
-
-def measured(named: dict, edit: str) -> list:
-    """The target of an edit, in the direction it is to move, and what is to keep."""
-    _, _, target, rises = EDITS[edit]
-    target = "rude_floor" if edit == "rude" else target  # rudeness is raised where the talk so far was kind
-    kept = [replace(named[n], role="keep") for n in KEEP]
-    return [replace(named[target], role="target", better="higher" if rises else "lower"), *kept]
-
-
-def edits(lm, tune, report, names) -> dict[str, dict]:
-    found = {}
-    read = {name: directions(lm, behaviour(name)) for name in {EDITS[edit][0] for edit in names}}
-    for edit, (name, toward, *_) in ((edit, EDITS[edit]) for edit in names):
-        made = {
-            str(blocks): steering(
-                lm, behaviour(name), direction=read[name], layers=blocks, strength=1 / len(blocks), toward=toward
-            )
-            for blocks in BLOCKS
-        }
-        suite_ = measured(tune, edit)
-        chosen = search(lm, made, TOTALS, suite_, suite_[0].name, budget=BUDGET).best
-        if chosen is None:
-            found[edit] = {}
-            continue
-        patch = made[chosen.settings["candidate"]] * chosen.strength
-        told = measured(report, edit)
-        base = values(observe(lm, told), told)
-        now = evaluate(lm, patch, told, controls=False).values()
-        curve = [p[told[0].name] for p in dose_response(lm, patch, SHARES, told[:1])]
-        sign = 1 if told[0].better == "higher" else -1
-        found[edit] = {
-            "blocks": chosen.settings["candidate"],
-            "strength": chosen.strength,
-            "target": told[0].name,
-            "before": base[told[0].name],
-            "after": now[told[0].name],
-            "moved": sign * (now[told[0].name] - base[told[0].name]),
-            "perplexity": now["perplexity"] / base["perplexity"] - 1,
-            "benign": now["benign"] - base["benign"],
-            "facts_seen": now["facts_seen"] - base["facts_seen"],
-            "curve": curve,
-            "monotone": all(sign * (b - a) > -SAMPLING for a, b in pairwise(curve)),
-        }
-        note(f"{edit}: {found[edit]['moved']:+.1%}, perplexity {found[edit]['perplexity']:+.1%}")
-    return found
 
 
 def seconds(lm, peers: str | None) -> dict[str, float | str]:
@@ -126,7 +61,7 @@ def main() -> None:
         "time": lambda: seconds(lm, args.peers),
         "condition": lambda: conditions(lm, tune, report, args.tune),
         "ablation": lambda: ablations(lm, tune, report),
-        "edits": lambda: edits(lm, tune, report, args.edits),
+        "edits": lambda: edits(lm, args.size, args.tune, args.edits),
     }
     result = {part: make[part]() for part in args.parts}
     show(**result)
@@ -136,8 +71,9 @@ def main() -> None:
 def show(edits=None, condition=None, ablation=None, time=None) -> None:
     rows = [
         [edit, e["blocks"], f"{e['strength']:g}", f"{e['before']:.1%}", f"{e['after']:.1%}", f"{e['perplexity']:+.1%}",
-         f"{e['benign']:+.1%}", f"{e['facts_seen']:+.1%}", " ".join(f"{v:.2f}" for v in e["curve"])]
-        if e else [edit, *["none within the budget", *[""] * 7]]
+         *(f"{e[name]:+.1%}" for name in ("facts_seen", "facts_unseen", "arithmetic", "benign")),
+         " ".join(f"{v:.2f}" for v in e["curve"])]
+        if e else [edit, *["none within the budget", *[""] * 9]]
         for edit, e in (edits or {}).items()
     ]  # fmt: skip
     columns = [
@@ -147,8 +83,10 @@ def show(edits=None, condition=None, ablation=None, time=None) -> None:
         "before",
         "after",
         "perplexity",
-        "benign",
         "facts",
+        "unseen",
+        "sums",
+        "benign",
         "target at shares of it",
     ]
     if edits:

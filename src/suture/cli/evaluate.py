@@ -47,6 +47,12 @@ def evaluate(
     tasks: Annotated[str, typer.Option(help="Also these tasks of lm-evaluation-harness: arc_easy,hellaswag.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many documents of each task.")] = None,
     size: Annotated[int, typer.Option(min=1, help="Prompts a measure.")] = 200,
+    doses: Annotated[
+        str, typer.Option(help='Also at these strengths, for the curve of dose and response: "0.25,0.5,1,1.5".')
+    ] = "",
+    target: Annotated[
+        str | None, typer.Option(help="The measure that was to move, by its name; by default the one that did most.")
+    ] = None,
     controls: Annotated[bool, typer.Option(help="Also measure base against base and a random patch.")] = True,
     out: Out = None,
     device: Device = "auto",
@@ -63,12 +69,13 @@ def evaluate(
     from ..runs import new_folder
     from ..safety import suite as safe
     from ..safety import unique
-    from ..suite import chosen
+    from ..suite import chosen, named
     from ._console import Console
+    from ._doses import dosed, print_doses, strengths
     from ._inputs import load_patch
 
     console = Console(json)
-    change = load_patch(patch, scale)
+    change, at = load_patch(patch, scale), strengths(doses)
     measures = []
     if safety:
         behind = _suffix(suffix, change)
@@ -77,6 +84,8 @@ def evaluate(
         measures = unique(
             [*measures, *chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)]
         )
+    if target:
+        named(measures, target)
     lm = LM.load(model, device=device, dtype=dtype)
     harness = _harness(console, lm, change, tasks, limit)
     if not measures:
@@ -91,17 +100,24 @@ def evaluate(
             own = {"judges": {"base": judges}} if judges else {}
             console.result({"model": lm.name, "base": found, **own, **harness})
             return
-        report = measure(lm, change, measures, controls=controls, progress=step)
+        before = observe(lm, measures, step)
+        report = measure(lm, change, measures, baseline=before, controls=controls, progress=step)
+        report = replace(report, target=target)
+        if at:
+            report = dosed(lm, change, at, measures, before, report, step)
     report = replace(report, commands=[typed()], extra={**report.extra, **harness})
     print_report(console, report)
+    print_doses(console, report)
     paths = report.save(out or new_folder("eval"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
-    result = {
+    result: dict[str, Any] = {
         "model": lm.name,
         "base": report.values("before"),
         "patched": report.values(),
         "report": str(paths["html"]),
     }
+    if at:
+        result["doses"] = {f"{strength:g}": found for strength, found in report.doses.items()}
     console.result({**result, **report.extra})
 
 
