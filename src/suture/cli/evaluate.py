@@ -46,6 +46,12 @@ def evaluate(
     tokens: Annotated[int, typer.Option(min=1, help="Longest answer to a request of --safety.")] = 64,
     tasks: Annotated[str, typer.Option(help="Also these tasks of lm-evaluation-harness: arc_easy,hellaswag.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many documents of each task.")] = None,
+    memory: Annotated[
+        Path | None, typer.Option(help="A memory of facts (suture memory) that is read, too; its facts are measured.")
+    ] = None,
+    facts: Annotated[
+        Path | None, typer.Option(help="Facts to ask for: in their own words, in others, and their neighbours.")
+    ] = None,
     size: Annotated[int, typer.Option(min=1, help="Prompts a measure.")] = 200,
     controls: Annotated[bool, typer.Option(help="Also measure base against base and a random patch.")] = True,
     out: Out = None,
@@ -53,12 +59,15 @@ def evaluate(
     dtype: Dtype = "auto",
     json: Json = False,
 ) -> None:
-    """Measure a model before and after a patch, with intervals and controls."""
+    """Measure a model before and after a patch, or with a memory of facts beside it, with intervals and controls."""
     from dataclasses import replace
 
     from ..evaluation import evaluate as measure
     from ..evaluation import observe, values
+    from ..examples import Fact
+    from ..facts import suite as asking
     from ..lm import LM
+    from ..memory import Memory
     from ..panel import panel
     from ..runs import new_folder
     from ..safety import suite as safe
@@ -69,11 +78,13 @@ def evaluate(
 
     console = Console(json)
     change = load_patch(patch, scale)
-    measures = []
+    shelf = Memory.load(memory) if memory else None
+    known = [*(Fact.load(facts, take=size) if facts else ()), *(shelf.facts if shelf else ())]
+    measures = asking(list(dict.fromkeys(known))) if known else []
     if safety:
         behind = _suffix(suffix, change)
-        measures = safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
-    if suite or texts or prompts or not (safety or tasks):
+        measures += safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
+    if suite or texts or prompts or not (measures or tasks):
         measures = unique(
             [*measures, *chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)]
         )
@@ -83,7 +94,7 @@ def evaluate(
         console.result({"model": lm.name, **harness})
         return
     with console.progress("measuring") as step:
-        if change is None:
+        if change is None and shelf is None:
             seen = observe(lm, measures, step)
             found, judges = values(seen, measures), panel(measures, seen)
             console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
@@ -91,7 +102,7 @@ def evaluate(
             own = {"judges": {"base": judges}} if judges else {}
             console.result({"model": lm.name, "base": found, **own, **harness})
             return
-        report = measure(lm, change, measures, controls=controls, progress=step)
+        report = measure(lm, change, measures, beside=shelf, controls=controls, progress=step)
     report = replace(report, commands=[typed()], extra={**report.extra, **harness})
     print_report(console, report)
     paths = report.save(out or new_folder("eval"))
