@@ -46,6 +46,12 @@ def evaluate(
     tokens: Annotated[int, typer.Option(min=1, help="Longest answer to a request of --safety.")] = 64,
     tasks: Annotated[str, typer.Option(help="Also these tasks of lm-evaluation-harness: arc_easy,hellaswag.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many documents of each task.")] = None,
+    memory: Annotated[
+        Path | None, typer.Option(help="A memory of facts (suture memory) that is read, too; its facts are measured.")
+    ] = None,
+    facts: Annotated[
+        Path | None, typer.Option(help="Facts to ask for: in their own words, in others, and their neighbours.")
+    ] = None,
     size: Annotated[int, typer.Option(min=1, help="Prompts a measure.")] = 200,
     doses: Annotated[
         str, typer.Option(help='Also at these strengths, for the curve of dose and response: "0.25,0.5,1,1.5".')
@@ -59,12 +65,15 @@ def evaluate(
     dtype: Dtype = "auto",
     json: Json = False,
 ) -> None:
-    """Measure a model before and after a patch, with intervals and controls."""
+    """Measure a model before and after a patch, or with a memory of facts beside it, with intervals and controls."""
     from dataclasses import replace
 
     from ..evaluation import evaluate as measure
     from ..evaluation import observe, values
+    from ..examples import Fact
+    from ..facts import suite as asking
     from ..lm import LM
+    from ..memory import Memory
     from ..panel import panel
     from ..runs import new_folder
     from ..safety import suite as safe
@@ -76,11 +85,13 @@ def evaluate(
 
     console = Console(json)
     change, at = load_patch(patch, scale), strengths(doses)
-    measures = []
+    shelf = Memory.load(memory) if memory else None
+    known = [*(Fact.load(facts, take=size) if facts else ()), *(shelf.facts if shelf else ())]
+    measures = asking(list(dict.fromkeys(known))) if known else []
     if safety:
         behind = _suffix(suffix, change)
-        measures = safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
-    if suite or texts or prompts or not (safety or tasks):
+        measures += safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
+    if suite or texts or prompts or not (measures or tasks):
         measures = unique(
             [*measures, *chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)]
         )
@@ -92,7 +103,7 @@ def evaluate(
         console.result({"model": lm.name, **harness})
         return
     with console.progress("measuring") as step:
-        if change is None:
+        if change is None and shelf is None:
             seen = observe(lm, measures, step)
             found, judges = values(seen, measures), panel(measures, seen)
             console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
@@ -101,7 +112,7 @@ def evaluate(
             console.result({"model": lm.name, "base": found, **own, **harness})
             return
         before = observe(lm, measures, step)
-        report = measure(lm, change, measures, baseline=before, controls=controls, progress=step)
+        report = measure(lm, change, measures, baseline=before, beside=shelf, controls=controls, progress=step)
         report = replace(report, target=target)
         if at:
             report = dosed(lm, change, at, measures, before, report, step)

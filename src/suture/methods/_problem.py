@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -27,14 +27,14 @@ class Problem:
     """Some rows of some facts, the edited token first.
 
     Attributes:
-        ids: (rows, tokens) the edited token and all behind it, padded on the right.
+        ids: (rows, tokens + 1) the edited token and all behind it, padded on the right; the last is predicted, never read.
         mask: (rows, before + tokens).
         cache: keys and values of the tokens before, (rows, heads, before, d_head) in each block.
         states: (rows, tokens, d_model) what the edited block reads.
-        scored: (rows, tokens - 1) which predictions are counted.
+        scored: (rows, tokens) which predictions are counted.
         base: (scored predictions of essences, vocabulary) log-probabilities of the unedited model, row after row.
         owner: (rows,) fact of each row.
-        context: (rows,) which of the fact's contexts a row is; -1 for essences.
+        context: (rows,) which of the fact's contexts a row is; -1, -2 ... for its essences.
     """
 
     ids: Tensor
@@ -59,21 +59,34 @@ class Problem:
         flat = [row for own in rows for row in own]
         before = lm.batch([row.ids[: row.at] for row in flat], side="left")
         rest = lm.batch([row.ids[row.at :] for row in flat])
-        mask = torch.cat([before.mask, rest.mask], dim=1)
+        mask = torch.cat([before.mask, rest.mask[:, :-1]], dim=1)
         begins = torch.tensor([row.begin - row.at for row in flat], device=lm.device)
         scored = (torch.arange(1, rest.ids.shape[1], device=lm.device) >= begins[:, None]) & rest.mask[:, 1:].bool()
-        context = torch.tensor([i if i < prompts else -1 for own in rows for i in range(len(own))], device=lm.device)
+        numbers = [i if i < prompts else prompts - i - 1 for own in rows for i in range(len(own))]
+        context = torch.tensor(numbers, device=lm.device)
         entry = Site(layer, "residual.in")
         with torch.no_grad():
             cache = transformers.DynamicCache(config=lm.model.config)
             if before.ids.shape[1]:
                 lm.backbone(input_ids=before.ids, attention_mask=before.mask, position_ids=before.positions,
                             past_key_values=cache, use_cache=True)  # fmt: skip
-            with trace(lm, [entry]) as seen:
-                likely = _continued(lm, rest.ids, mask, cache, scored)
+            with trace(lm, [entry], stop=True) as seen:
+                _continued(lm, rest.ids, mask, cache, scored)
         owner = torch.tensor([index for index, own in enumerate(rows) for _ in own], device=lm.device)
-        base = likely[(context < 0)[scored.nonzero()[:, 0]]]
-        return cls(rest.ids, mask, cache, seen[entry], scored, base, owner, context)
+        unknown = torch.zeros(0, len(lm.model.get_output_embeddings().weight), device=lm.device)
+        whole = cls(rest.ids, mask, cache, seen[entry], scored, unknown, owner, context)
+        return replace(whole, base=whole._base(lm, layer))
+
+    @torch.no_grad()
+    def _base(self, lm: LM, layer: int) -> Tensor:
+        """Return `base`: of what is not compared with the unedited model, the blocks from the edited one on are not run."""
+        told = self.context < 0
+        if not bool(told.any()):
+            return self.base
+        cache = _copied(self.cache)
+        cache.batch_select_indices(told.nonzero()[:, 0])
+        with resumed(lm, layer, self.states[told]):
+            return _continued(lm, self.ids[told], self.mask[told], cache, self.scored[told])
 
     def part(self, chosen: Tensor) -> Problem:
         """Return some of the rows, (rows,) of bool; the facts keep their numbers."""
@@ -106,11 +119,15 @@ class Problem:
 
 def _continued(lm: LM, ids: Tensor, mask: Tensor, cache: Any, scored: Tensor) -> Tensor:  # noqa: ANN401 - a cache
     """Return the log-probabilities behind the scored tokens, row after row: (scored predictions, vocabulary)."""
-    places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-    undo = hook(lm.model.get_output_embeddings(), "input", lambda states: states[:, :-1][scored][None])
+    places = (mask.cumsum(-1) - 1).clamp(min=0)[:, 1 - ids.shape[1] :]
+    undo = hook(lm.model.get_output_embeddings(), "input", lambda states: states[scored][None])
     try:
         output = lm.model(
-            input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=_copied(cache), use_cache=True
+            input_ids=ids[:, :-1],
+            attention_mask=mask,
+            position_ids=places,
+            past_key_values=_copied(cache),
+            use_cache=True,
         )
     finally:
         undo()

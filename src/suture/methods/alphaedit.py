@@ -64,7 +64,8 @@ def alphaedit(
         penalty: p above, in units of the mean squared length of a key of the texts to keep.
         batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
         previous: facts that the model was edited with before; their keys are left alone.
-        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
+            0 for the tokens that say the target, which suits later blocks.
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.
