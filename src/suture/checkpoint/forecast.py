@@ -23,7 +23,7 @@ from .output import needed
 from .plan import Change, Plan
 from .pool import WORKERS
 from .refusals import FLOATS
-from .rows import BLOCK, SURVEYED
+from .rows import BLOCK, PART, SURVEYED
 from .stack import Stack, read_layer
 
 DOUBLE = 8  # bytes of a float64
@@ -160,12 +160,12 @@ def _survey(plan: Plan) -> int:
 
 
 def _write(plan: Plan) -> int:
-    """Bytes held while the rows of one tensor are computed and written."""
+    """Bytes held while the rows of several tensors are computed and written side by side."""
     sizes = []
     for change in plan.changes:
         item = change.rows.dtype.itemsize
-        sizes.append(min(CHUNK, change.bytes // item) * (3 * item + _copies(change, 0) * DOUBLE))
-    return max(sizes, default=0)
+        sizes.append(min(PART, change.bytes // item) * (3 * item + _copies(change, 0) * DOUBLE))
+    return sum(sorted(sizes)[-WORKERS:])
 
 
 def _copies(change: Change, least: int) -> int:

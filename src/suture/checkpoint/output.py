@@ -130,11 +130,12 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledge
     partial, source = draft.partial, plan.checkpoint.path
     with reported(f"can not write {draft.out}"):
         ledger = keep(plan, partial / KEPT, disk) if plan.new.layers else Ledger()
+        by_shard = plan.by_shard()
         for number, (file, copy) in enumerate(draft.copies.items()):
             progress(f"copy {file.name}", number + 1, len(draft.copies))
             copy.result()
-        for shard, changes in plan.by_shard().items():
-            write_rows(changes, partial / shard.name, disk)
+            if changes := by_shard.get(source / file):
+                write_rows(changes, partial / file, disk)
         for file, state in draft.sources.items():
             if _state(source / file) != state or regular(partial / file).st_size != state[0]:
                 raise VerificationFailed(
@@ -157,7 +158,7 @@ def write_rows(changes: Sequence[Change], file: Path, disk: Disk) -> None:
         VerificationFailed: when they are not what was written.
     """
     with disk.edit(file) as target:
-        written = [change.rows.write(target, change.write, change.floors) for change in changes]
+        written = [*each(lambda change: change.rows.write(target, change.write, change.floors), changes)]
     for change, digest in zip(changes, written, strict=True):
         there = replace(change.rows, slot=replace(change.rows.slot, file=file))
         check_same(change.rows.slot.name, there.sha256_of(change.write), digest)

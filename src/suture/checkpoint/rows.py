@@ -24,6 +24,7 @@ from .undo import Undo
 
 BLOCK = 1 << 23  # bytes hashed at a time
 SURVEYED = CHUNK // 4  # entries surveyed at a time: several tensors are surveyed side by side
+PART = CHUNK // 16  # entries of touched rows computed at a time: what fits the caches is computed fastest
 Floors = Mapping[int, tuple[Delta, ...]]
 
 
@@ -126,7 +127,8 @@ class Rows:
             changed += _differing(present, final)
             before, reached = old.double(), final.double()
             squares += torch.stack([(reached - before).nan_to_num(0, 0, 0).square().sum(), before.square().sum()])
-            broken += int((before.isfinite() & ~reached.isfinite()).sum())
+            if not final.isfinite().all():
+                broken += int((old.isfinite() & ~final.isfinite()).sum())
         found = known or now.hexdigest()
         digests = {floor: state.hexdigest() for floor, state in after.items()}
         moved, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
@@ -152,7 +154,7 @@ class Rows:
 
     def parts(self, rows: Tensor) -> Iterator[Tensor]:
         """Yield row numbers in groups that fit in memory."""
-        yield from rows.split(max(1, CHUNK // max(1, int(torch.Size(self.shape[1:]).numel()))))
+        yield from rows.split(max(1, PART // max(1, int(torch.Size(self.shape[1:]).numel()))))
 
     def _blocks(self) -> Iterator[Tensor]:
         yield from torch.arange(self.shape[0]).split(
