@@ -10,18 +10,18 @@ import typer
 from ._options import Device, Dtype, Json, Model, Out, typed
 
 if TYPE_CHECKING:
+    from ..evaluation import Baseline
     from ..lm import LM
     from ..panel import Panel
     from ..patch import Patch
     from ..report import Report
+    from ..suite import Suite
     from ._console import Console
 
 JUDGES = (
     "refusal (the default), toxicity, sentiment, linear:FOLDER, hf:NAME@label=toxic, detoxify, openai:MODEL@URL#refusal or "
     "words:wanted.txt,unwanted.txt. May be given several times: the first decides, all are compared."
 )
-
-
 SAFETY = (
     "Files of attacks (AdvBench, HarmBench, JailbreakBench or a prompt a line), XSTest, RealToxicityPrompts, ToxiGen or "
     'SafeEdit, told by their columns or as KIND:PATH; or "patient". Several may be given.'
@@ -68,13 +68,13 @@ def evaluate(
     """Measure a model before and after a patch, or with a memory of facts beside it, with intervals and controls."""
     from dataclasses import replace
 
+    from ..errors import UsageError
     from ..evaluation import evaluate as measure
-    from ..evaluation import observe, values
+    from ..evaluation import observe
     from ..examples import Fact
     from ..facts import suite as asking
     from ..lm import LM
     from ..memory import Memory
-    from ..panel import panel
     from ..runs import new_folder
     from ..safety import suite as safe
     from ..safety import unique
@@ -85,6 +85,8 @@ def evaluate(
 
     console = Console(json)
     change, at = load_patch(patch, scale), strengths(doses)
+    if at and change is None:
+        raise UsageError("--doses are of a patch", why="None was given.", fix="Add --patch FILE.")
     shelf = Memory.load(memory) if memory else None
     known = [*(Fact.load(facts, take=size) if facts else ()), *(shelf.facts if shelf else ())]
     measures = asking(list(dict.fromkeys(known))) if known else []
@@ -103,18 +105,13 @@ def evaluate(
         console.result({"model": lm.name, **harness})
         return
     with console.progress("measuring") as step:
-        if change is None and shelf is None:
-            seen = observe(lm, measures, step)
-            found, judges = values(seen, measures), panel(measures, seen)
-            console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
-            print_panel(console, judges, "Judges")
-            own = {"judges": {"base": judges}} if judges else {}
-            console.result({"model": lm.name, "base": found, **own, **harness})
-            return
         before = observe(lm, measures, step)
+        if change is None and shelf is None:
+            _print_base(console, lm, measures, before, harness)
+            return
         report = measure(lm, change, measures, baseline=before, beside=shelf, controls=controls, progress=step)
         report = replace(report, target=target)
-        if at:
+        if at and change is not None:
             report = dosed(lm, change, at, measures, before, report, step)
     report = replace(report, commands=[typed()], extra={**report.extra, **harness})
     print_report(console, report)
@@ -130,6 +127,18 @@ def evaluate(
     if at:
         result["doses"] = {f"{strength:g}": found for strength, found in report.doses.items()}
     console.result({**result, **report.extra})
+
+
+def _print_base(console: Console, lm: LM, measures: Suite, seen: Baseline, harness: dict[str, Any]) -> None:
+    """Print what a model is like without any patch."""
+    from ..evaluation import values
+    from ..panel import panel
+
+    found, judges = values(seen, measures), panel(measures, seen)
+    console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
+    print_panel(console, judges, "Judges")
+    own = {"judges": {"base": judges}} if judges else {}
+    console.result({"model": lm.name, "base": found, **own, **harness})
 
 
 def _suffix(asked: str, patch: Patch | None) -> str:
