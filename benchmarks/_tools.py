@@ -1,7 +1,7 @@
 """Three tools that read a direction from pairs of texts and add it while a model runs, behind one face.
 
 A tool learns from pairs (wanted, unwanted), and `used` has what it learnt in effect in some blocks at some strength, by its
-own code. Strengths have each tool's own unit. The other two read the last token of a text, and a full stop says little, so they may
+own code. Strengths have each tool's own unit. The other two read the last token of a text; a full stop says little, so they may
 also learn from texts that are "cut" short at a random word, or from pairs whose texts go on with the "same end", cut at a
 random word: what was said before differs, the last words do not, as in repeng's own examples.
 """

@@ -1,14 +1,14 @@
 """Steering on the bundled model: how far each behaviour moves, at what cost, and where it is left alone. make bench-steering
 
-edits        tone and attitude, both ways: blocks and strength are searched on the tune split within 4 % perplexity and 2 points of
-             facts, confirmed on fresh prompts of it (also sums and harmless answers), and measured once on the report split,
-             with the target at rising shares of the strength: it must move one way
+edits        tone and attitude, both ways: blocks and strength are searched on the tune split within 4 % perplexity and 2
+             points of facts, confirmed on fresh prompts of it (also sums and harmless answers), and measured once on the
+             report split, with the target at rising shares of the strength: it must move one way
 condition    jailbreaks refused by steering under a condition, added and clamped: what it does to jailbreaks, and to all others
-ablation     the same, and rude talk, by taking a direction out of the weights; the direction chosen by how it separates, or by
-             what it does (`locate mediator`)
-equal        what each tool moves at the same rise of perplexity, and its seconds to read a direction of 300 pairs: ours, and two other
-             libraries where `--peers PYTHON` names an interpreter that has them and this package (in a venv of its own:
-             `pip install repeng steering-vectors "numpy<2" && pip install --no-deps -e .`)
+ablation     the same, and rude talk, by taking a direction out of the weights; the direction chosen by how it separates, or
+             by what it does (`locate mediator`)
+equal        what each tool moves at the same rise of perplexity, and its seconds to read a direction of 300 pairs: ours, and
+             two other libraries where `--peers PYTHON` names an interpreter that has them and this package (in a venv of its
+             own: `pip install repeng steering-vectors "numpy<2" && pip install --no-deps -e .`)
 """
 
 import argparse
