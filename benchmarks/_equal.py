@@ -79,7 +79,8 @@ def compared(lm: LM, work: str, tools: list[Tool], size: int, tune: int) -> dict
     told = [target, "drift", "facts_seen"]
     seen = {"tune": split(lm, "tune", tune, [target]), "report": split(lm, "report", size, told)}
     before = {which: values(own["seen"], [own[target]])[target] for which, own in seen.items()}
-    found: dict = {"base": before["report"], "tools": {}}
+    before_facts = values(seen["report"]["seen"], [seen["report"]["facts_seen"]])["facts_seen"]
+    found: dict = {"base": before["report"], "facts": before_facts, "tools": {}}
     for tool in tools:
         learnt, took = {}, {}
         for way, learn in tool.ways.items():
@@ -103,7 +104,8 @@ def compared(lm: LM, work: str, tools: list[Tool], size: int, tune: int) -> dict
             "curve": curve,
         }
         moved = ", ".join(f"{p['moved']:+.1%}" for p in curve)
-        note(f"{work}, {tool.name}, {way}, blocks {blocks}: {moved} at perplexity +{LEVELS}")
+        lost = ", ".join(f"{p['facts_seen'] - before_facts:+.1%}" for p in curve)
+        note(f"{work}, {tool.name}, {way}, blocks {blocks}: {moved} at perplexity +{LEVELS}; facts {lost}")
     return found
 
 
@@ -111,12 +113,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", type=int, default=80)
     parser.add_argument("--tune", type=int, default=30)
-    parser.add_argument("--alone", action="store_true", help="no other tools")
+    parser.add_argument("--tools", nargs="+", default=["suture", "steering-vectors", "repeng"])
     parser.add_argument("--work", nargs="+", default=list(WORK))
     args = parser.parse_args()
     lm = LM.load("patient")
     OURS.ways["means"](lm, pairs_of("tone", 0)[:5])  # the first run of a process pays for others
-    tools = [OURS] if args.alone else [OURS, *OTHERS]
+    tools = [tool for tool in (OURS, *OTHERS) if tool.name in args.tools]
     print(json.dumps({work: compared(lm, work, tools, args.size, args.tune) for work in args.work}))
 
 

@@ -1,8 +1,9 @@
 """Three tools that read a direction from pairs of texts and add it while a model runs, behind one face.
 
 A tool learns from pairs (wanted, unwanted), and `used` has what it learnt in effect in some blocks at some strength, by its
-own code. Strengths have each tool's own unit. The other two read the last token of a text, so they may also learn from texts that
-are cut short at a random word, as repeng's examples do: the full stop at the end says little.
+own code. Strengths have each tool's own unit. The other two read the last token of a text; a full stop says little, so they may
+also learn from texts that are "cut" short at a random word, or from pairs whose texts go on with the "same end", cut at a
+random word: what was said before differs, the last words do not, as in repeng's own examples.
 """
 
 import random
@@ -95,21 +96,29 @@ def _use_repeng(lm: LM, learnt: Any, blocks: list[int], strength: float):
 def _cut(learn: Callable[[LM, Pairs], Any], lm: LM, pairs: Pairs) -> Any:
     """Learn from as many texts, each ending after a random word of its second half."""
     rng = random.Random(0)
-
-    def short(text: str) -> str:
-        words = text.split(" ")
-        return " ".join(words[: rng.randint(len(words) // 2, len(words) - 1)])
-
-    return learn(lm, [(short(good), short(bad)) for good, bad in pairs])
+    return learn(lm, [(_short(good, rng, 0.5), _short(bad, rng, 0.5)) for good, bad in pairs])
 
 
-def _both(ways: dict[str, Callable[[LM, Pairs], Any]]) -> dict[str, Callable[[LM, Pairs], Any]]:
-    return ways | {f"{name}, cut": partial(_cut, learn) for name, learn in ways.items()}
+def _same_end(learn: Callable[[LM, Pairs], Any], lm: LM, pairs: Pairs) -> Any:
+    """Learn from as many texts, both of a pair followed by the beginning of the same other text, of either class in turn."""
+    rng = random.Random(0)
+    ends = [_short(pairs[number - 1][number % 2], rng, 0.0) for number in range(len(pairs))]
+    return learn(lm, [(f"{good} {end}", f"{bad} {end}") for (good, bad), end in zip(pairs, ends, strict=True)])
+
+
+def _short(text: str, rng: random.Random, least: float) -> str:
+    words = text.split(" ")
+    return " ".join(words[: rng.randint(max(1, int(least * len(words))), len(words) - 1)])
+
+
+def _variants(ways: dict[str, Callable[[LM, Pairs], Any]]) -> dict[str, Callable[[LM, Pairs], Any]]:
+    cut = {f"{name}, cut": partial(_cut, learn) for name, learn in ways.items()}
+    return ways | cut | {f"{name}, same end": partial(_same_end, learn) for name, learn in ways.items()}
 
 
 OURS = Tool("suture", {"means": _learn_suture}, _use_suture)
 REPENG = {"pca_diff": partial(_learn_repeng, "pca_diff"), "pca_center": partial(_learn_repeng, "pca_center")}
 OTHERS = (
-    Tool("steering-vectors", _both({"mean": _learn_steering_vectors}), _use_steering_vectors),
-    Tool("repeng", _both(REPENG), _use_repeng),
+    Tool("steering-vectors", _variants({"mean": _learn_steering_vectors}), _use_steering_vectors),
+    Tool("repeng", _variants(REPENG), _use_repeng),
 )

@@ -43,8 +43,11 @@ def _head(report: Report) -> str:
         f'<li class="{s.verdict}"><b>{SIGNS[s.verdict]}{s.about}</b><span>{html.escape(s.words)}</span></li>'
         for s in headline(report)
     )
+    changed = f"{effect.get('entries', 0):,.0f} weights changed, norm {effect.get('effective', 0):.3g}."
+    if not effect.get("entries", 1):
+        changed = "No weight is changed: activations are, while the model runs."
     return (
-        f'<p class="mute">{effect.get("entries", 0):,.0f} weights changed, norm {effect.get("effective", 0):.3g}. '
+        f'<p class="mute">{changed} '
         "Intervals are 95 %, from a paired bootstrap over the cases; n is their number.</p>"
         + (f'<ul class="headline">{sentences}</ul>' if sentences else "")
     )
