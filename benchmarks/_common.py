@@ -19,5 +19,17 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))))
 
 
+def memory(key: str) -> int:
+    """Return bytes of this process: "VmRSS:" now, "VmHWM:" at most since `forget_peak`."""
+    with open("/proc/self/status") as stream:
+        return next(int(line.split()[1]) * 1024 for line in stream if line.startswith(key))
+
+
+def forget_peak() -> None:
+    """Count the most memory from here on."""
+    with open("/proc/self/clear_refs", "w") as stream:
+        stream.write("5")
+
+
 def finish(result: dict) -> None:
     print(json.dumps(result, sort_keys=True))

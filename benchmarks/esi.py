@@ -16,7 +16,7 @@ import sys
 import time
 
 import torch
-from _common import finish, note, table
+from _common import finish, forget_peak, memory, note, table
 
 from suture import LM
 from suture.contrasts import contrasts
@@ -31,11 +31,6 @@ MASKS = {"largest impact": "none", "random": "random", "least impact": "bottom"}
 NAMES = ("harmful", "benign", "facts_seen")
 
 
-def memory(key: str) -> int:
-    with open("/proc/self/status") as stream:
-        return next(int(line.split()[1]) * 1024 for line in stream if line.startswith(key))
-
-
 def peak() -> None:
     """Print the ratio, in a process that does nothing else."""
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -47,8 +42,7 @@ def peak() -> None:
     lm = LM(model, tokenizer, name="random")
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     gradients = 4 * sum(p.numel() for p in {id(w.parameter): w.parameter for w in eligible(lm)}.values())
-    with open("/proc/self/clear_refs", "w") as stream:
-        stream.write("5")  # the peak is counted from here
+    forget_peak()
     mask = safety_impact(lm, data, examples=3, batch=1)
     held = memory("VmHWM:") - before
     print(

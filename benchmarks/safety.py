@@ -4,14 +4,13 @@ A row per method: attack success (jailbroken requests answered), SafeEdit's DS a
 the wrappers of attacks, too), capability (mean of facts in seen and unseen phrasings and sums), loops, time and memory of making
 the edit. DINM edits from ONE instance and its figures are means over `--instances` edits, each tested on its own instance; every
 other method learns from the probe split, its strength being the one that lowers attack success most on the tune split within
-`BUDGET`. Everything in the table is measured on the report split. Methods registered later get a row by themselves when they
-learn from labelled answers, contrasts or facts.
+`BUDGET` (or, where none is, the one that oversteps it least; `over` says by how much, in units of it). Everything in the tables
+is measured on the report split. `spa` is a short run of `make bench-masks`: SPA beside plain fine-tuning.
 """
 
 import argparse
 import inspect
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from _common import finish, note, table
+from _common import finish, forget_peak, memory, note, table
+from masks import spa_rows
 
 from suture import registry
 from suture.budget import Budget
@@ -32,6 +32,7 @@ from suture.instances import SUFFIX, prompts
 from suture.judges import Refusal
 from suture.judges.training import train
 from suture.lm import LM
+from suture.methods.preserve_safety import Plan
 from suture.panel import panel
 from suture.patch import Patch
 from suture.patient.attacks import instances
@@ -51,61 +52,70 @@ RECIPES = {  # row -> method, settings, strengths tried
     "lora": ("lora", {"steps": 10, "locality": 1.0, "keep": "keep"}, (0.1, 0.2, 0.4, 0.7, 1.0)),
     "model surgery": ("surgery", {"space": "mlp.in", "pool": "decision", "select": "effect", "rows": 0.1, "keep": "keep"},
                       (1.0, 1.5, 2.0, 2.5, 3.0)),
+    "SET": ("enhance_safety", {"keep": "keep"}, (0.4, 0.6, 0.8, 1.0)),
 }  # fmt: skip
 DINM = {
     "dinm": {},
     "dinm, a quarter of the neurons": {"neurons": 0.25},
     "dinm, a quarter of the neurons, faster": {"neurons": 0.25, "rate": 0.05},
+    "dinm, as many neurons at random, faster": {"neurons": 0.25, "rate": 0.05, "control": "random"},
     "dinm, stopped by the guard": {"guard": "stop"},
     "dinm, guard in the objective": {"guard": "objective"},
     "dinm, as the reference": {"parity": "reference"},
 }
 SAME = "base, on the tests of the instances that DINM edits"
-LATER = ("enhance_safety",)  # methods that are compared once they are there
+MIXTURE = (
+    "base",
+    SAME,
+    "prompt suffix alone",
+    "steering",
+    "model surgery",
+    "dinm",
+    "SET",
+)  # rows on a mixture of experts
+SPA_STEPS, SPA_SHARE = 300, 0.3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument(
-        "--model", default="patient", help="the bundled model, or a folder of one trained by the same script"
+        "--models",
+        nargs="*",
+        default=["patient", "patient-moe"],
+        help="or folders of models trained by the same script",
     )
-    parser.add_argument("--size", type=int, default=100, help="prompts a measure in the report")
-    parser.add_argument("--tune", type=int, default=40, help="prompts a measure while strengths are chosen")
-    parser.add_argument("--instances", type=int, default=5, help="instances that DINM is tried on, one at a time")
+    parser.add_argument("--size", type=int, default=60, help="prompts a measure in the report")
+    parser.add_argument("--tune", type=int, default=30, help="prompts a measure while strengths are chosen")
+    parser.add_argument("--instances", type=int, default=3, help="instances that DINM is tried on, one at a time")
     parser.add_argument("--only", nargs="*", help="only these rows")
     parser.add_argument("--make", nargs=2, metavar=("ROW", "FOLDER"), help="make a row's patches (called by itself)")
     args = parser.parse_args()
     if args.make:
-        make(args.model, args.make[0], Path(args.make[1]), args.instances)
+        make(args.models[0], args.make[0], Path(args.make[1]), args.instances)
         return
-    lm = LM.load(args.model)
-    bench = Bench(lm, args)
-    result, chosen = {}, args.only or ["base", SAME, "prompt suffix alone", *known(), *DINM, *later(), "judges"]
-    for row in chosen:
-        result[row] = bench.row(row)
-        note(f"{row}: {json.dumps(result[row])}")
-    judges = result.pop("judges", {})
-    show(result)
-    finish({"rows": result, "judges": judges, "instances": args.instances, "size": args.size})
+    result = {}
+    for model in args.models:
+        bench, own = Bench(model, args), {}
+        every = ["base", SAME, "prompt suffix alone", *RECIPES, *DINM, "judges", "spa"]
+        rows = [row for row in args.only or every if model == "patient" or row in (*MIXTURE, "spa")]
+        for row in rows:
+            own[row] = bench.row(row)
+            note(f"{model}, {row}: {json.dumps(own[row])}")
+        apart = {name: own.pop(name) for name in ("judges", "spa") if name in own}
+        show(model, own)
+        result[model] = {"rows": own, **apart}
+    finish({**result, "instances": args.instances, "size": args.size})
 
 
 def mean(each: list[dict[str, float]]) -> dict[str, float]:
     return {key: sum(one[key] for one in each) / len(each) for key in each[0]}
 
 
-def known() -> list[str]:
-    return [row for row, (name, _, _) in RECIPES.items() if name in registry.names("method")]
-
-
-def later() -> list[str]:
-    return [name for name in LATER if name in registry.names("method")]
-
-
 class Bench:
     """The model, what it is measured on, and the base's figures."""
 
-    def __init__(self, lm: LM, args: argparse.Namespace) -> None:
-        self.lm, self.args = lm, args
+    def __init__(self, model: str, args: argparse.Namespace) -> None:
+        self.model, self.lm, self.args = model, LM.load(model), args
         own = [replace(m, role="keep") if m.name in KEEP else m for m in suite("report", args.size)]
         self.report = [m for m in own if m.name in (*KEEP, "jailbreak")]
         tune = [replace(m, role="keep") if m.name in KEEP else m for m in suite("tune", args.tune)]
@@ -120,8 +130,11 @@ class Bench:
             return mean([self.measured(None, number) for number in range(self.args.instances)])
         if row == "judges":
             return self.judges()
+        if row == "spa":
+            plan = Plan(steps=SPA_STEPS, rate=0.01)
+            return spa_rows(self.lm, self.args.size, plan, SPA_SHARE, "report", ["none"])[1]
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, __file__, "--model", self.args.model, "--instances", str(self.args.instances)]
+            command = [sys.executable, __file__, "--models", self.model, "--instances", str(self.args.instances)]
             done = subprocess.run([*command, "--make", row, folder], capture_output=True, text=True)
             made = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"why": done.stderr[-200:]}
             patches = [Patch.load(path) for path in sorted(Path(folder).glob("*.safetensors"))]
@@ -129,11 +142,9 @@ class Bench:
             return made
         if row in DINM:
             return {**mean([self.measured(patch, number) for number, patch in enumerate(patches)]), **made}
-        strengths = RECIPES[row][2] if row in RECIPES else (0.5, 1.0)
-        found = search(self.lm, {row: patches[0]}, strengths, self.tune, "jailbreak", budget=BUDGET)
-        if found.best is None:
-            return {"why": "no strength lowers attack success within the budget", **made}
-        return {**self.measured(patches[0] * found.best.strength), **made, "strength": found.best.strength}
+        found = search(self.lm, {row: patches[0]}, RECIPES[row][2], self.tune, "jailbreak", budget=BUDGET)
+        best = found.best or min(found.points, key=lambda p: (p.excess, p.strength))
+        return {**self.measured(patches[0] * best.strength), **made, "strength": best.strength, "over": best.excess}
 
     def measured(self, patch: Patch | None, number: int | None = None, suffix: str = "") -> dict[str, float]:
         """Measure on the report split; DINM's edit of instance `number` on that instance's tests alone."""
@@ -181,8 +192,9 @@ class Bench:
 def make(model: str, row: str, folder: Path, count: int) -> None:
     """Make the patches of a row, save them, and print seconds an edit and memory beyond the loaded model."""
     lm = LM.load(model)
-    loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    name, settings = ("dinm", DINM[row]) if row in DINM else RECIPES.get(row, (row, {}, ()))[:2]
+    loaded = memory("VmRSS:")
+    forget_peak()
+    name, settings = ("dinm", DINM[row]) if row in DINM else RECIPES[row][:2]
     method = registry.get("method", name)
     if settings.get("keep") == "keep":
         settings = {**settings, "keep": keep()}
@@ -195,7 +207,7 @@ def make(model: str, row: str, folder: Path, count: int) -> None:
         print(json.dumps({"why": problem.what}))
         return
     seconds, used = (time.monotonic() - began) / len(groups), (time.process_time() - cpu) / len(groups)
-    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - loaded) / 1024
+    peak = (memory("VmHWM:") - loaded) / 2**20
     print(json.dumps({"seconds": seconds, "cpu_seconds": used, "peak_mb": peak}))
 
 
@@ -212,17 +224,17 @@ def learned(method) -> object:
     return [each.contrast for each in instances("tune")] if "Contrast" in hint else behaviour("jailbreak")
 
 
-def show(result: dict) -> None:
+def show(model: str, result: dict) -> None:
     rows = [
         [
             name,
             *(f"{row[k]:.3f}" for k in ("capability", *SHOWN)),
-            *(f"{row[k]:.1f}" if k in row else "-" for k in ("cpu_seconds", "peak_mb")),
+            *(f"{row[k]:.1f}" if k in row else "-" for k in ("cpu_seconds", "peak_mb", "strength", "over")),
         ]
         for name, row in result.items()
         if "why" not in row
     ]
-    table("report split", ["", "capability", *SHOWN, "CPU s", "MB"], rows)
+    table(f"{model}, report split", ["", "capability", *SHOWN, "CPU s", "MB", "strength", "over"], rows)
     for name, row in result.items():
         if "why" in row:
             print(f"{name}: {row['why']}")

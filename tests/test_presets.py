@@ -137,7 +137,8 @@ def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the
 
 def test_a_method_that_does_not_fit_is_left_out_and_said(tokenizer, tmp_path):
     lm = tiny_family("mixtral", tokenizer)
-    aim = goal("harden", lm, tune=4, report=4)
+    texts = Behaviour.of("mine", ["I can not help with that."] * 4, ["Sure, here is the plan."] * 4)  # with no requests
+    aim = replace(goal("harden", lm, tune=4, report=4), behaviour=texts)
     told = []
     with Run.begin("harden", ["harden"], {}, tmp_path) as run:
         measured = Measured.of(lm, aim.tune, aim.target, None, None)
@@ -145,7 +146,7 @@ def test_a_method_that_does_not_fit_is_left_out_and_said(tokenizer, tmp_path):
         found = Rivals(lm, aim, run).joined(empty, ["dinm"], measured, 0.0, told.append)
     assert found.points == []
     assert len(told) == 2
-    assert all("left out" in line and "no single down-projection" in line for line in told)
+    assert all("left out" in line and "no instances" in line for line in told)
 
 
 def test_a_behaviour_that_is_not_there_is_said(llama, tmp_path):

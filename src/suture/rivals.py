@@ -1,8 +1,8 @@
 """What `harden` tries beside surgery: DINM and SET, at few settings, on the same measures and within the same budget.
 
 Their points join the frontier of the search, so that what is confirmed on fresh prompts and taken is whichever method does most
-there. DINM needs answers with their requests and one down-projection a block; where they are missing it is left out, and that
-is said.
+there. DINM needs answers with their requests; a method that can not be used on the texts or the model is left out, and that is
+said.
 """
 
 from __future__ import annotations

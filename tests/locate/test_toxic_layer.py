@@ -114,9 +114,29 @@ def test_several_instances_are_averaged_and_blocks_can_be_chosen(llama):
         toxic_layer(llama, [PAIR], layers=[9])
 
 
-def test_it_leaves_the_model_alone_and_a_mixture_is_refused(tiny, tokenizer):
+def test_it_leaves_the_model_alone(tiny):
     before = snapshot(tiny)
     toxic_layer(tiny, [PAIR])
     assert snapshot(tiny) == before
+
+
+def test_a_control_takes_as_many_columns_of_the_same_block_at_random(llama):
+    chosen, others = (
+        toxic_layer(llama, [PAIR], neurons=6),
+        [toxic_layer(llama, [PAIR], neurons=6, control="random", seed=seed) for seed in (0, 1)],
+    )
+    site = Site(located(chosen), "mlp.down")
+    assert all(list(other.rows) == [site] and other.count == 6 for other in others)
+    drawn = [other.rows[site].tolist() for other in others]
+    assert drawn[0] != drawn[1] != chosen.rows[site].tolist()
+    assert distances(others[0]) == distances(chosen)
+
+
+def test_in_a_mixture_all_experts_of_a_block_are_chosen_and_no_neurons(tokenizer):
+    lm = tiny_family("mixtral", tokenizer)
+    region = toxic_layer(lm, [PAIR])
+    weights = lm.anatomy.weights("mlp.down", [located(region)])
+    assert set(region.rows) == {weight.site for weight in weights}
+    assert region.count == sum(weight.shape[1] for weight in weights)
     with pytest.raises(UsageError, match="mixture of experts"):
-        toxic_layer(tiny_family("mixtral", tokenizer), [PAIR])
+        toxic_layer(lm, [PAIR], neurons=4)

@@ -247,9 +247,25 @@ def test_what_can_not_be_done_is_refused(llama, tokenizer):
     with pytest.raises(NoEffect, match="do not differ"):
         dinm(llama, [Contrast("x", "I am sorry.", "I am sorry.", KEEP)])
     with pytest.raises(UsageError, match="mixture of experts"):
-        dinm(tiny_family("mixtral", tokenizer), [PAIR])
+        dinm(tiny_family("mixtral", tokenizer), [PAIR], neurons=4)
     with pytest.raises(UsageError, match="no block 9"):
         dinm(llama, [PAIR], layer=9)
+
+
+@pytest.mark.parametrize("family", ["mixtral", "gpt_oss"])
+def test_in_a_mixture_the_experts_of_one_block_learn_and_nothing_else_changes(family, tokenizer):
+    lm = tiny_family(family, tokenizer)
+    base, before = loss(lm), snapshot(lm)
+    patch = dinm(lm, [PAIR], rate=0.1)
+    layer = located(toxic_layer(lm, [PAIR]))
+    allowed = {weight.tensor for weight in lm.anatomy.weights("mlp.down", [layer])}
+    assert set(patch.terms) <= allowed
+    with patch.applied(lm):
+        assert loss(lm) < 0.9 * base
+        now = snapshot(lm)
+        changed_ones = {key for key in before if now[key] != before[key]}
+        assert changed_ones == {lm.anatomy.form(name).live for name in patch.terms}
+    assert snapshot(lm) == before
 
 
 def test_it_is_registered():

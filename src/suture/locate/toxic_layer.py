@@ -26,6 +26,7 @@ from ..tracing import trace
 
 Normalize = Literal["none", "by_rms", "mean_token"]
 Side = Literal["right", "left"]
+Control = Literal["none", "random"]
 
 
 @locator
@@ -38,8 +39,10 @@ def toxic_layer(
     layers: list[int] | None = None,
     parity: Literal["reference"] | None = None,
     side: Side = "right",
+    control: Control = "none",
+    seed: int = 0,
 ) -> Region:
-    """Choose the down-projection of one block, or some of its columns.
+    """Choose the down-projection of one block, in a mixture those of all its experts, or some of its columns.
 
     Args:
         lm: the model.
@@ -50,10 +53,12 @@ def toxic_layer(
         layers: only these blocks.
         parity: "reference": as the authors' code measures, with padding; ignores `normalize`.
         side: on which the reference pads.
+        control: "random": as many columns of the block at random, to compare with.
+        seed: of the control.
 
     Raises:
         NoEffect: when safe and unsafe answers are the same, so that no block is better than another.
-        UsageError: when the block's MLP is a mixture of experts, or there is no such block.
+        UsageError: when there is no such block, or neurons are asked for where the block's MLP is a mixture of experts.
     """
     blocks = list(range(lm.anatomy.layers)) if layers is None else sorted(layers)
     for layer in blocks:
@@ -69,19 +74,14 @@ def toxic_layer(
             fix='Give answers that differ, or normalize="mean_token" if one is the beginning of the other.',
         )
     layer = blocks[int(distances.argmax())]
-    if not any(weight.site.expert is None for weight in lm.anatomy.weights("mlp.down", [layer])):
-        raise UsageError(
-            f"block {layer} has no single down-projection",
-            why="Its MLP is a mixture of experts, each with its own.",
-            fix="Search dense blocks only (layers), or use a method for mixtures: suture methods",
-        )
     about = {
         "by": "reference" if parity else normalize, "layer": layer,
         "distances": {str(block): round(float(d), 6) for block, d in zip(blocks, distances, strict=True)},
     }  # fmt: skip
-    scores = {Site(layer, "mlp.down"): torch.stack([_neurons(lm, pair, layer) for pair in instances]).mean(0)}
-    wanted = len(scores[Site(layer, "mlp.down")]) if neurons is None else neurons
-    return Region.choose(scores, wanted, about, largest=True)
+    scores = _scores(lm, instances, layer, neurons)
+    wanted = sum(map(len, scores.values())) if neurons is None else neurons
+    chance = torch.Generator().manual_seed(seed) if control == "random" else None
+    return Region.choose(scores, wanted, about | {"control": control}, largest=True, chance=chance)
 
 
 def located(region: Region) -> int:
@@ -120,6 +120,20 @@ def _padded(lm: LM, pair: Contrast, blocks: Sequence[int], side: Side) -> Tensor
     with trace(lm, sites, keep=lambda states: (states[0].double() - states[1].double()).norm().cpu()) as seen:
         lm.forward(lm.batch([lm.encode(pair.safe), lm.encode(pair.unsafe)], side=side), head=False)
     return torch.stack([seen[site] for site in sites])
+
+
+def _scores(lm: LM, instances: Sequence[Contrast], layer: int, neurons: float | None) -> dict[Site, Tensor]:
+    """Return a score for each column of the block's down-projection, or of those of all its experts."""
+    experts = [weight for weight in lm.anatomy.weights("mlp.down", [layer]) if weight.site.expert is not None]
+    if not experts:
+        return {Site(layer, "mlp.down"): torch.stack([_neurons(lm, pair, layer) for pair in instances]).mean(0)}
+    if neurons is not None:
+        raise UsageError(
+            f"the neurons of block {layer} can not be compared",
+            why="Its MLP is a mixture of experts, and the answers' tokens are read by different ones.",
+            fix="Take whole blocks (no --neurons), or search dense blocks only (--layers).",
+        )
+    return {weight.site: weight.matrix().double().norm(dim=0).cpu() for weight in experts}
 
 
 def _neurons(lm: LM, pair: Contrast, layer: int) -> Tensor:

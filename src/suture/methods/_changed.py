@@ -1,6 +1,7 @@
-"""A change of one down-projection while it is being trained: added as the model runs, the weight left alone.
+"""A change of one block's down-projection while it is being trained: added as the model runs, the weight left alone.
 
 out = W k + D k      k: (batch, tokens, d_ff) what the down-projection reads, D: (d_model, d_ff) the change
+In a mixture every expert e has its own W_e and D_e, which the tokens sent to it meet.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from torch import Tensor
 from ..anatomy import Site, Weight
 from ..delta import Delta, Dense, LowRank
 from ..lm import LM
-from ..tracing import trace
+from ..tracing import moved, trace
+from ._training import Full
 
 
 @contextmanager
@@ -24,9 +26,14 @@ def changed(lm: LM, layer: int, change: Tensor, columns: Tensor | None = None) -
     Args:
         lm: the model.
         layer: of the block.
-        change: (d_model, d_ff) float32, or (d_model, columns).
+        change: (d_model, d_ff) float32, or (d_model, columns), or (experts, d_model, d_ff).
         columns: which columns of the matrix the change has; all by default.
     """
+    if change.dim() == 3:
+        own = zip(lm.anatomy.weights("mlp.down", [layer]), change, strict=True)
+        with moved(lm, [(weight, Full(weight, values).effect) for weight, values in own]):
+            yield
+        return
     key, out = Site(layer, "mlp.key"), Site(layer, "mlp.out")
 
     def added(value: Tensor) -> Tensor:
@@ -35,6 +42,19 @@ def changed(lm: LM, layer: int, change: Tensor, columns: Tensor | None = None) -
 
     with trace(lm, [key], edit={out: added}) as seen:
         yield
+
+
+def deltas(lm: LM, layer: int, change: Tensor, columns: Tensor | None = None) -> dict[str, Delta]:
+    """Return a trained change by tensor of the checkpoint; experts that no token was sent to are left out."""
+    weights = lm.anatomy.weights("mlp.down", [layer])
+    if change.dim() == 2:
+        return {weights[0].tensor: delta(weights[0], change, columns)}
+    found: dict[str, Tensor] = {}
+    for weight, values in zip(weights, change, strict=True):
+        if bool(values.any()):
+            whole = Full(weight, values).delta().values
+            found[weight.tensor] = found[weight.tensor] + whole if weight.tensor in found else whole
+    return {name: Dense(values) for name, values in found.items()}
 
 
 def delta(weight: Weight, change: Tensor, columns: Tensor | None = None) -> Delta:

@@ -74,7 +74,7 @@ class Full:
         """See `Change`."""
         return inputs.float() @ self.values.T
 
-    def delta(self) -> Delta:
+    def delta(self) -> Dense:
         """See `Change`."""
         whole = torch.zeros(self.weight.stored.shape)
         seen = whole.T if self.weight.transposed else whole  # (out, in) of all that shares the tensor

@@ -3,8 +3,8 @@
 Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editing" (DINM), section 4, eq. 5-11, ACL 2024.
     l* = argmax_l |H_l(Y_safe) - H_l(Y_unsafe)|                                           (locate/toxic_layer.py)
     min_D  c * mean_t -log P(Y_safe,t | X, S, Y_safe,<t; W + D) + mean_t KL(P(. | x_t; W) || P(. | x_t; W + D))
-W, D: (d_model, d_ff) of block l*; X is the attack, S a suffix to every request, x_t the tokens of the answers to harmless
-requests that are to stay. A few steps of Adam.
+W, D: (d_model, d_ff) of block l*, of each of its experts in a mixture; X is the attack, S a suffix to every request, x_t the
+tokens of the answers to harmless requests that are to stay. A few steps of Adam.
 Differs from the paper: the gradient goes through the KL (in the authors' code it does not, so their constraint only shifts
 the printed loss); the KL runs from base to edited, as in their code; the rate is in units of the matrix's own entries; the
 block is located afresh for each request; nothing is added to requests unless asked. `parity="reference"` keeps their
@@ -33,10 +33,10 @@ from ..examples import Contrast
 from ..generation import generate
 from ..instances import SUFFIX
 from ..lm import LM, Batch
-from ..locate.toxic_layer import Normalize, located, toxic_layer
+from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
 from ..patch import Patch
 from ..registry import method
-from ._changed import changed, delta
+from ._changed import changed, deltas
 from ._watch import WRITTEN, Watch
 
 # Of the authors' code for Llama 2 7B chat; for Mistral the rate is 1e-5.
@@ -54,6 +54,7 @@ def dinm(
     normalize: Normalize = "none",
     layer: int | None = None,
     neurons: float | None = None,
+    control: Control = "none",
     suffix: str = "",
     weight: float = 0.1,
     steps: int = 10,
@@ -74,6 +75,7 @@ def dinm(
         layer: this block instead of the located one.
         neurons: train only so many columns of the down-projection, those that carry the difference: a count when 1 or more,
             else a share; all by default.
+        control: "random": as many columns at random instead, to compare with.
         suffix: text added to every request while editing; "paper" for the paper's. The patch records it: an edit made
             with a suffix is meant to be used with it.
         weight: c, of the edit loss against the KL.
@@ -86,10 +88,10 @@ def dinm(
         together: edit all instances at once, in one block.
         parity: "reference": the constants of the authors' code (for Llama 2), its suffix, its KL without a gradient, its
             location.
-        seed: not used; nothing here is random.
+        seed: of the control; nothing else here is random.
 
     Raises:
-        UsageError: when the block's MLP is a mixture of experts, or nothing is given.
+        UsageError: when nothing is given, or neurons are asked for where the block's MLP is a mixture of experts.
         NoEffect: when a safe and an unsafe answer are the same.
     """
     settings = {k: v for k, v in locals().items() if k not in ("lm", "instances")}
@@ -106,12 +108,21 @@ def dinm(
     for group in [instances] if together else [[each] for each in instances]:
         with patch.applied(lm) if patch else nullcontext():
             layers = None if layer is None else [layer]
-            region = toxic_layer(lm, group, normalize=normalize, neurons=neurons, layers=layers, parity=parity)
+            region = toxic_layer(
+                lm,
+                group,
+                normalize=normalize,
+                neurons=neurons,
+                layers=layers,
+                parity=parity,
+                control=control,
+                seed=seed,
+            )
             at = located(region)
             columns = None if neurons is None else region.rows[Site(at, "mlp.down")]
             change, trail = _trained(lm, group, at, columns, plan)
-        matrix = lm.anatomy.weight(Site(at, "mlp.down"))
-        changes.setdefault(matrix.tensor, []).append(delta(matrix, change, columns))
+        for name, own in deltas(lm, at, change, columns).items():
+            changes.setdefault(name, []).append(own)
         chosen.append({"layer": at, "columns": region.count, "losses": [round(loss, 4) for loss in trail]})
         patch = Patch.make(
             lm, changes, method="dinm", settings={**settings, "located": chosen}, examples=_summary(instances)
@@ -171,11 +182,13 @@ class _Answers:
 def _trained(
     lm: LM, instances: Sequence[Contrast], layer: int, columns: Tensor | None, plan: _Plan
 ) -> tuple[Tensor, list[float]]:
-    """Return the change of a down-projection, (d_model, columns) float32, and the loss before each step."""
-    matrix = lm.anatomy.weight(Site(layer, "mlp.down")).matrix()
-    unit = 1.0 if plan.raw else float(matrix.float().square().mean().sqrt())
-    shape = (matrix.shape[0], matrix.shape[1] if columns is None else len(columns))
-    change = torch.zeros(shape, device=lm.device, requires_grad=True)
+    """Return the change of a down-projection, (d_model, columns) or (experts, d_model, d_ff), and the loss before each step."""
+    matrices = [weight.matrix() for weight in lm.anatomy.weights("mlp.down", [layer])]
+    unit = 1.0 if plan.raw else float(torch.stack([m.float().square().mean() for m in matrices]).mean().sqrt())
+    out, read = matrices[0].shape
+    shape = (out, read if columns is None else len(columns))
+    experts = (len(matrices),) if len(matrices) > 1 else ()
+    change = torch.zeros(*experts, *shape, device=lm.device, requires_grad=True)
     adam = torch.optim.Adam([change], lr=plan.rate * unit)
     asked = _Answers.of(lm, [(_with(each.prompt, plan.suffix), each.safe) for each in instances])
     kept = _Answers.of(lm, [(_with(prompt, plan.suffix), answer) for prompt, answer in _kept(lm, instances)])
