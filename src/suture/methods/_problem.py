@@ -7,7 +7,7 @@ edited one are run once; of the vocabulary only what follows the scored tokens i
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,23 +57,19 @@ class Problem:
             layer: the edited block.
         """
         flat = [row for own in rows for row in own]
-        before = lm.batch([row.ids[: row.at] for row in flat], side="left")
         rest = lm.batch([row.ids[row.at :] for row in flat])
-        mask = torch.cat([before.mask, rest.mask[:, :-1]], dim=1)
         begins = torch.tensor([row.begin - row.at for row in flat], device=lm.device)
         scored = (torch.arange(1, rest.ids.shape[1], device=lm.device) >= begins[:, None]) & rest.mask[:, 1:].bool()
         numbers = [i if i < prompts else prompts - i - 1 for own in rows for i in range(len(own))]
-        context = torch.tensor(numbers, device=lm.device)
+        owner = torch.tensor([index for index, own in enumerate(rows) for _ in own], device=lm.device)
         entry = Site(layer, "residual.in")
         with torch.no_grad():
-            cache = transformers.DynamicCache(config=lm.model.config)
-            if before.ids.shape[1]:
-                lm.backbone(input_ids=before.ids, attention_mask=before.mask, position_ids=before.positions,
-                            past_key_values=cache, use_cache=True)  # fmt: skip
+            cache, before = _read(lm, [row.ids[: row.at] for row in flat], numbers)
+            mask = torch.cat([before, rest.mask[:, :-1]], dim=1)
             with trace(lm, [entry], stop=True) as seen:
                 _continued(lm, rest.ids, mask, cache, scored)
-        owner = torch.tensor([index for index, own in enumerate(rows) for _ in own], device=lm.device)
         unknown = torch.zeros(0, len(lm.model.get_output_embeddings().weight), device=lm.device)
+        context = torch.tensor(numbers, device=lm.device)
         whole = cls(rest.ids, mask, cache, seen[entry], scored, unknown, owner, context)
         return replace(whole, base=whole._base(lm, layer))
 
@@ -115,6 +111,57 @@ class Problem:
         total = torch.zeros(len(self.ids), device=likely.device)
         total = total.index_add(0, rows[~essence], told).index_add(0, rows[essence], strayed)
         return total / self.scored.sum(1)
+
+
+def _read(lm: LM, rows: Sequence[Sequence[int]], groups: Sequence[int]) -> tuple[Any, Tensor]:
+    """Return what stands before the edited tokens as a cache, and its mask (rows, before); what rows share is run once.
+
+    Rows of one group begin with the same tokens, those of a context; and a row may be the beginning of another.
+
+    Args:
+        lm: the model.
+        rows: token ids, maybe none.
+        groups: of each row.
+    """
+    trunks: dict[int, list[int]] = {}
+    for row, group in zip(rows, groups, strict=True):
+        trunk = trunks.get(group, list(row))
+        same = next((i for i, (a, b) in enumerate(zip(trunk, row, strict=False)) if a != b), min(len(trunk), len(row)))
+        trunks[group] = trunk[:same]
+    tails = [tuple(row[len(trunks[group]) :]) for row, group in zip(rows, groups, strict=True)]
+    ordered = sorted(set(zip(groups, tails, strict=True)))
+    longest: list[tuple[int, tuple[int, ...]]] = []  # of rows of which one is the beginning of the other
+    stands: dict[tuple[int, tuple[int, ...]], int] = {}  # which of the longest holds a row
+    for group, tail in reversed(ordered):
+        if not longest or longest[-1][0] != group or longest[-1][1][: len(tail)] != tail:
+            longest.append((group, tail))
+        stands[group, tail] = len(longest) - 1
+    names = list(trunks)
+    cache = transformers.DynamicCache(config=lm.model.config)
+    mask = _appended(lm, cache, [trunks[name] for name in names], torch.zeros(len(names), 0, device=lm.device))
+    chosen = torch.tensor([names.index(group) for group, _ in longest], device=lm.device)
+    cache.batch_select_indices(chosen)
+    trunk_size = mask.shape[1]
+    mask = _appended(lm, cache, [tail for _, tail in longest], mask[chosen])
+    chosen = torch.tensor([stands[each] for each in zip(groups, tails, strict=True)], device=lm.device)
+    cache.batch_select_indices(chosen)
+    sizes = torch.tensor([len(tail) for tail in tails], device=lm.device)
+    mask = mask[chosen]
+    mask[:, trunk_size:] *= torch.arange(mask.shape[1] - trunk_size, device=lm.device) < sizes[:, None]
+    return cache, mask
+
+
+def _appended(lm: LM, cache: Any, rows: Sequence[Sequence[int]], mask: Tensor) -> Tensor:  # noqa: ANN401 - a cache
+    """Run more tokens of rows into a cache, padded on the right, and return the mask of all it then holds."""
+    if not any(rows):
+        return mask
+    batch = lm.batch(rows)
+    mask = torch.cat([mask.to(batch.mask), batch.mask], dim=1)
+    places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -batch.ids.shape[1] :]
+    lm.backbone(
+        input_ids=batch.ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True
+    )
+    return mask
 
 
 def _continued(lm: LM, ids: Tensor, mask: Tensor, cache: Any, scored: Tensor) -> Tensor:  # noqa: ANN401 - a cache

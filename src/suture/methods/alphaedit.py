@@ -4,7 +4,8 @@ Source: Fang et al. 2025, "AlphaEdit: Null-Space Constrained Knowledge Editing f
     W' = W + R K^T P (K K^T P + K_p K_p^T P + p I)^-1,   P = U U^T      W: (d_model, d_ff)   K: (d_ff, facts)
     = W + (U Y)^T,   (U^T (K K^T + K_p K_p^T) U + p I) Y = U^T K R^T      R: (d_model, facts)   U: (d_ff, r)
 U are the eigenvectors of the smallest eigenvalues of C, K_p the keys of facts written before. The second line is the same
-change from a symmetric positive definite system of size r.
+change from a symmetric positive definite system of size r. With a weight w, w U^T C U (w in units of d_ff keys, as MEMIT's)
+joins p I: of the directions used, those that texts to keep use more are used less.
 Differs from the authors' code: which eigenvalues are small is relative to the trace of C (their threshold, 0.02, is absolute
 and depends on the scale of the activations), p to the mean squared length of a key; float64; no global state.
 """
@@ -38,6 +39,7 @@ def alphaedit(
     spread: Spread = "uniform",
     energy: float = 0.02,
     penalty: float = 1e-3,
+    weight: float = 0.0,
     batch: int = 0,
     previous: list[Fact] | None = None,
     token: int = Aim.token,
@@ -62,6 +64,7 @@ def alphaedit(
         spread: "uniform" (MEMIT), "sqrt" (PMET), or "first_last".
         energy: share of the texts' keys, by squared length, that the directions used may hold together.
         penalty: p above, in units of the mean squared length of a key of the texts to keep.
+        weight: w above: more keeps more and writes less; 0 as published.
         batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
         previous: facts that the model was edited with before; their keys are left alone.
         token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
@@ -98,8 +101,10 @@ def alphaedit(
             )
 
             def change(layer: int, found: Keys, residuals: Tensor, earlier: dict[int, Tensor] = earlier) -> LowRank:
-                ridge = penalty * float(moments[layer].diagonal().sum())
-                return projected(free[layer], found.balanced, residuals, ridge, earlier.get(layer))
+                moment, basis = moments[layer], free[layer]
+                used = (basis * (moment @ basis)).sum(0)  # (r,) the diagonal, and all there is, of U^T C U
+                ridge = penalty * moment.diagonal().sum() + weight * len(moment) * used
+                return projected(basis, found.balanced, residuals, ridge, earlier.get(layer))
 
             for tensor, deltas in over_blocks(part, chosen, spread, change).items():
                 made.setdefault(tensor, []).extend(deltas)
@@ -124,18 +129,20 @@ def null_space(moment: Tensor, energy: float) -> Tensor:
     return vectors[:, small]
 
 
-def projected(basis: Tensor, keys: Tensor, residuals: Tensor, ridge: float, earlier: Tensor | None = None) -> LowRank:
+def projected(
+    basis: Tensor, keys: Tensor, residuals: Tensor, ridge: Tensor | float, earlier: Tensor | None = None
+) -> LowRank:
     """Return the change in the span of a basis that writes residuals at keys and leaves earlier keys alone.
 
     Args:
         basis: U, (d_ff, r), orthonormal.
         keys: (facts, d_ff).
         residuals: (facts, d_model).
-        ridge: p above.
+        ridge: p above, one for all directions of the basis or (r,) for each.
         earlier: (facts before, d_ff) keys K_p.
     """
     inside = keys @ basis  # (facts, r)
-    system = inside.T @ inside + ridge * torch.eye(basis.shape[1], dtype=basis.dtype)
+    system = inside.T @ inside + (basis.new_zeros(basis.shape[1]) + ridge).diag()
     if earlier is not None:
         system = system + (earlier @ basis).T @ (earlier @ basis)
     return low_rank(residuals.T, (basis @ solve(system, inside.T)).T)
