@@ -369,7 +369,7 @@ class Patch:
             for name, terms in found.items():
                 for term in terms:
                     term.check(before[name].shape, name)
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
             raise CorruptFile(f"{path} is not a patch", why=f"{problem!r}", fix="Make it again.") from problem
         return cls({name: canonical(terms) for name, terms in found.items()}, before, provenance, after)
 
