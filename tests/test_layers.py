@@ -103,6 +103,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "serve/run": {"errors", "serve.app"},
     "registry": {"errors"},
     "redact": set(),
+    "printable": set(),
     "runs": {"errors", "files", "redact"},
     "dosing": {"generation", "judges", "lm", "patch"},
     "talk": {"dosing", "errors", "files", "generation", "judges", "lm", "memory.store", "patch"},

@@ -353,11 +353,7 @@ class Patch:
             kinds = json.loads(metadata["terms"])
             before = {k: read_stamp(v) for k, v in json.loads(metadata["before"]).items()}
             after = {k: read_stamp(v) for k, v in json.loads(metadata["after"]).items()}
-            provenance = Provenance(**json.loads(metadata["provenance"]))
-            for part in fields(Provenance):
-                expected = str if part.name == "method" else list if part.name == "parents" else dict
-                if not isinstance(getattr(provenance, part.name), expected):
-                    raise TypeError(f"{part.name} of its provenance is no {expected.__name__}")
+            provenance = read_provenance(json.loads(metadata["provenance"]))
             found: dict[str, list[Delta]] = {}
             for key, entry in kinds.items():
                 kind = KINDS[entry["kind"]]
@@ -373,7 +369,7 @@ class Patch:
             for name, terms in found.items():
                 for term in terms:
                     term.check(before[name].shape, name)
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
             raise CorruptFile(f"{path} is not a patch", why=f"{problem!r}", fix="Make it again.") from problem
         return cls({name: canonical(terms) for name, terms in found.items()}, before, provenance, after)
 
@@ -459,6 +455,29 @@ def read_stamp(content: dict[str, Any]) -> Stamp:
     if not (isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
         raise ValueError("a stamp without a SHA-256")
     return Stamp(tuple(shape), dtype, digest)
+
+
+def read_provenance(content: dict[str, Any]) -> Provenance:
+    """Read a provenance from JSON, believing nothing: what is printed, summed or put into pages later has its type."""
+    found = Provenance(**content)
+    for part in fields(Provenance):
+        expected = str if part.name == "method" else list if part.name == "parents" else dict
+        if not isinstance(getattr(found, part.name), expected):
+            raise TypeError(f"{part.name} of its provenance is no {expected.__name__}")
+    json.dumps(content, ensure_ascii=False).encode()  # halves of characters are no text
+    if not all(type(number) in (int, float) for number in found.effect.values()):
+        raise TypeError("an effect is no number")
+    if not all(isinstance(word, str) for word in (*found.base.values(), *found.library.values())):
+        raise TypeError("a name or version is no text")
+    if not all(isinstance(parent, dict) for parent in found.parents):
+        raise TypeError("a parent is no provenance")
+    groups = found.examples.get("behaviours", [])
+    for told in (*groups, *([found.examples["facts"]] if found.examples.get("facts") else [])):
+        if type(told["count"]) is not int or not isinstance(told["sha256"], str):
+            raise TypeError("examples without their number or SHA-256")
+    if not all(isinstance(told["name"], str) for told in groups):
+        raise TypeError("examples without a name")
+    return found
 
 
 def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
