@@ -29,7 +29,8 @@ from _common import finish, note, table
 from suture.checkpoint.folder import Checkpoint
 from suture.checkpoint.rows import Rows
 from suture.delta import LowRank
-from suture.patch import Patch, Provenance, Stamp
+from suture.patch import Patch
+from suture.provenance import Provenance, Stamp
 
 SHARE = 0.0465  # of the rows of a gate
 SHARD = 4_500_000_000  # bytes, as save_pretrained does

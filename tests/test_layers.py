@@ -20,7 +20,9 @@ ALLOWED = {  # module -> modules of the package it may import
     "codebook": {"moving"},
     "steer": {"codebook", "delta", "moving"},
     "passes": {"codebook", "errors", "dose", "hooks", "moving", "steer"},
-    "patch": {"delta", "dose", "errors", "hub", "moving", "passes", "steer", "tensorfile"},
+    "provenance": {"tensorfile"},
+    "patch_file": {"delta", "errors", "provenance", "steer", "tensorfile"},
+    "patch": {"delta", "dose", "errors", "hub", "moving", "passes", "patch_file", "provenance"},
     "overlap": {"delta", "patch"},
     "checkpoint/disk": {"errors"},
     "checkpoint/header": {"errors"},
@@ -112,7 +114,18 @@ ALLOWED = {  # module -> modules of the package it may import
     "course": {"errors", "files", "health", "ledger", "patch"},
     "memory/entries": {"codebook", "delta", "errors", "lm", "patch"},
     "memory/scope": {"anatomy", "codebook", "errors", "examples", "lm", "tracing"},
-    "memory/store": {"", "anatomy", "errors", "examples", "fact_files", "lm", "memory.scope", "patch", "tensorfile"},
+    "memory/store": {
+        "",
+        "anatomy",
+        "errors",
+        "examples",
+        "fact_files",
+        "lm",
+        "memory.scope",
+        "patch",
+        "tensorfile",
+        "provenance",
+    },
     "memory/hybrid": {"errors", "examples", "lm", "memory.entries", "memory.store", "metrics", "patch"},
     "direction": {"errors", "export", "export.gguf_control", "linalg", "lm", "probe", "tensorfile"},
     "condition": {"anatomy", "examples", "linalg", "lm", "passes", "steer", "tracing"},
@@ -171,7 +184,7 @@ def test_metrics_know_no_method_and_no_patch():
 
 
 def test_patches_on_disk_know_no_model():
-    below = {"errors", "files", "tensorfile", "delta", "patch", "checkpoint"}
+    below = {"errors", "files", "tensorfile", "delta", "patch", "provenance", "checkpoint"}
     for file in (SOURCE / "checkpoint").glob("*.py"):
         assert all(m.split(".")[0] in below for m in imports(file)), file
 

@@ -11,7 +11,8 @@ from typing import Protocol
 from .lm import LM
 from .metrics._score import Observation, Progress, Score
 from .panel import panel
-from .patch import Patch, Provenance
+from .patch import Patch
+from .provenance import Provenance
 from .report import Line, Report, Sample
 from .suite import Measure, Suite
 

@@ -14,8 +14,9 @@ from suture.cli._console import Console
 from suture.errors import CorruptFile, UsageError
 from suture.export.card import Card, check
 from suture.metrics._score import Score
-from suture.patch import Patch, Provenance
+from suture.patch import Patch
 from suture.printable import OBEYED, printable
+from suture.provenance import Provenance
 from suture.report import Line, Report, Sample
 
 HOSTILE = [
