@@ -18,7 +18,7 @@ EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
     "positive": ("attitude", "wanted", "positive", True),
     "negative": ("attitude", "unwanted", "positive", False),
 }
-BLOCKS = ([5, 6, 7], [6, 7], [7])
+BLOCKS = ([2, 3, 4, 5], [5, 6, 7], [6, 7], [7])
 TOTALS = (0.3, 0.36, 0.42, 0.48, 0.56)  # over the blocks steered, in mean states
 BUDGET = Budget(points=0.02, perplexity=0.04)  # to choose by
 ENOUGH = 0.4  # moved on the tune split: of the points that move it so far the gentlest is taken

@@ -8,6 +8,7 @@ BLOCKS) that served it best on the tune split.
 import argparse
 import json
 import time
+from dataclasses import replace
 
 from _common import note
 from _tools import OTHERS, OURS, Tool
@@ -114,11 +115,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=80)
     parser.add_argument("--tune", type=int, default=30)
     parser.add_argument("--tools", nargs="+", default=["suture", "steering-vectors", "repeng"])
+    parser.add_argument("--ways", nargs="+", help="only these of the tools' ways to make a direction")
     parser.add_argument("--work", nargs="+", default=list(WORK))
     args = parser.parse_args()
     lm = LM.load("patient")
     OURS.ways["means"](lm, pairs_of("tone", 0)[:5])  # the first run of a process pays for others
     tools = [tool for tool in (OURS, *OTHERS) if tool.name in args.tools]
+    if args.ways:
+        tools = [replace(tool, ways={n: w for n, w in tool.ways.items() if n in args.ways}) for tool in tools]
     print(json.dumps({work: compared(lm, work, tools, args.size, args.tune) for work in args.work}))
 
 

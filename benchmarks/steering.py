@@ -19,7 +19,7 @@ from pathlib import Path
 
 from _common import finish, table
 from _edits import EDITS, FACTS, edits
-from _refusal import ablations, conditions
+from _refusal import ABLATED, ablations, conditions
 
 from suture.lm import LM
 from suture.patient.suites import suite
@@ -42,15 +42,16 @@ def main() -> None:
         "--parts", nargs="+", default=["edits", "condition", "ablation", "equal"], help="what to measure"
     )
     parser.add_argument("--edits", nargs="+", default=list(EDITS), help="which edits")
+    parser.add_argument("--ablated", nargs="+", default=list(ABLATED), help="which behaviours are taken out")
     parser.add_argument("--peers", help="a Python that has repeng and steering-vectors")
     args = parser.parse_args()
     lm = LM.load("patient")
     tune, report = ({m.name: m for m in suite(s, n)} for s, n in (("tune", args.tune), ("report", args.size)))
     for split, own in (("tune", tune), ("report", report)):
-        own["facts_seen"] = next(m for m in suite(split, FACTS) if m.name == "facts_seen")
+        own |= {m.name: m for m in suite(split, FACTS) if m.name in ("facts_seen", "arithmetic")}
     make = {
         "condition": lambda: conditions(lm, tune, report, args.tune),
-        "ablation": lambda: ablations(lm, tune, report),
+        "ablation": lambda: ablations(lm, tune, report, args.ablated),
         "equal": lambda: equal(args.peers, args.size, args.tune),
         "edits": lambda: edits(lm, args.size, args.tune, args.edits),
     }
