@@ -156,7 +156,8 @@ def test_the_clamp_and_the_end_are_each_facts_own(llama):
 
 def test_a_heavier_kl_keeps_more_of_what_the_model_says(llama):
     light, heavy = (
-        values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=15, kl=kl, essence=3, clamp=50.0)) for kl in (0.0, 30.0)
+        values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=15, kl=kl, essence=3, clamp=50.0))
+        for kl in (0.0, 30.0)
     )
     assert float(heavy.added.norm()) < float(light.added.norm())
 

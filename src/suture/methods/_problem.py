@@ -158,9 +158,7 @@ def _appended(lm: LM, cache: Any, rows: Sequence[Sequence[int]], mask: Tensor) -
     batch = lm.batch(rows)
     mask = torch.cat([mask.to(batch.mask), batch.mask], dim=1)
     places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -batch.ids.shape[1] :]
-    lm.backbone(
-        input_ids=batch.ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True
-    )
+    lm.backbone(input_ids=batch.ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
     return mask
 
 
