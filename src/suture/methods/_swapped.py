@@ -1,9 +1,9 @@
 """Prompts that stay as they are, from the facts themselves: each subject in the prompts of other facts.
 
-"The capital of Laos is" and "The language of Chad is" give "The capital of Chad is" and "The language of Laos is": what the model reads
-there, of other subjects and of other things about these, a change is to leave alone. Not all that come about make sense,
-which does no harm. A prompt that the model answers as it answers the fact's own asks for the same in other words; these are
-left out.
+"The capital of Laos is" and "The language of Chad is" give "The capital of Chad is" and "The language of Laos is": what the model
+reads there, of other subjects and of other things about these, a change is to leave alone. Not all that come about make
+sense, which does no harm. A prompt that the model answers as it answers the fact's own asks for the same in other words;
+these are left out.
 """
 
 from __future__ import annotations
