@@ -13,6 +13,7 @@ and depends on the scale of the activations), p to the mean squared length of a 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ from ..patch import Patch
 from ..registry import method
 from ._batches import Spread, Task, over_blocks, several_layers
 from ._keyvalue import Keys, keys, low_rank, read, up_to
+from ._rewordings import rewordings
 from ._statistics import solve
 from ._swapped import swapped
 from ._values import Aim
@@ -47,6 +49,7 @@ def alphaedit(
     batch: int = 0,
     previous: list[Fact] | None = None,
     swap: float = 0.0,
+    reword: int = 0,
     token: int = Aim.token,
     prefixes: int = 8,
     steps: int = Aim.steps,
@@ -74,6 +77,8 @@ def alphaedit(
         previous: facts that the model was edited with before; their keys are left alone.
         swap: how much the keys of prompts of other facts asked of each subject are left alone (`_swapped`), against 1 of the
             keys of earlier facts; only with `token` 0. 0 as published.
+        reword: prompts in the model's own words that each fact is written in, too, where its `was` is given (`_rewordings`);
+            0 as published.
         token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
             0 for the tokens that say the target, which suits later blocks.
         prefixes: contexts that the model writes, besides the bare prompt.
@@ -101,7 +106,15 @@ def alphaedit(
     done = list(previous or ())
     size = batch or len(task.facts)
     for begin in range(0, len(task.facts), size):
-        part = Task(lm, task.facts[begin : begin + size], task.prefixes, aim, task.keep, statistics, tuple(done))
+        part = Task(
+            lm,
+            _in_other_words(task, task.facts[begin : begin + size], reword),
+            task.prefixes,
+            aim,
+            task.keep,
+            statistics,
+            tuple(done),
+        )
         with task.patch("partial", made, {}).applied(lm) if made else nullcontext():
             earlier = _left_alone(part, chosen, swap)
 
@@ -115,6 +128,14 @@ def alphaedit(
                 made.setdefault(tensor, []).extend(deltas)
         done += part.facts
     return task.patch("alphaedit", made, settings)
+
+
+def _in_other_words(task: Task, facts: list[Fact], count: int) -> list[Fact]:
+    """Return facts, followed by each of them in so many of the model's own words."""
+    if not count:
+        return facts
+    found = zip(facts, rewordings(task.lm, facts, task.aim.seed), strict=True)
+    return [*facts, *(replace(fact, prompt=prompt) for fact, own in found for prompt in own[:count])]
 
 
 def _left_alone(task: Task, layers: list[int], swap: float) -> dict[int, Tensor]:
