@@ -52,6 +52,7 @@ def evaluate(
     facts: Annotated[
         Path | None, typer.Option(help="Facts to ask for: in their own words, in others, and their neighbours.")
     ] = None,
+    hops: Annotated[Path | None, typer.Option(help="A file of MQuAKE: questions over several facts.")] = None,
     size: Annotated[int, typer.Option(min=1, help="Prompts a measure.")] = 200,
     doses: Annotated[
         str, typer.Option(help='Also at these strengths, for the curve of dose and response: "0.25,0.5,1,1.5".')
@@ -75,6 +76,8 @@ def evaluate(
     from ..facts import suite as asking
     from ..lm import LM
     from ..memory import Memory
+    from ..multi_hop import load as through
+    from ..multi_hop import suite as asking_through
     from ..runs import new_folder
     from ..safety import suite as safe
     from ..safety import unique
@@ -90,6 +93,8 @@ def evaluate(
     shelf = Memory.load(memory) if memory else None
     known = [*(Fact.load(facts, take=size) if facts else ()), *(shelf.facts if shelf else ())]
     measures = asking(list(dict.fromkeys(known))) if known else []
+    if hops:
+        measures += asking_through(through(hops, take=size))
     if safety:
         behind = _suffix(suffix, change)
         measures += safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)

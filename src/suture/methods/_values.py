@@ -31,6 +31,7 @@ from ._problem import Problem
 
 ESSENCE_TOKENS = 8  # of a continuation of the subject
 STEP_TOKENS = 4096  # of facts side by side; small enough that rows of like length are together
+TURN = 2  # an essence is taken in each second step, at twice its weight
 BETAS, TINY = (0.9, 0.999), 1e-8  # Adam's own defaults
 
 
@@ -137,13 +138,14 @@ def _optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site
     told = torch.bincount(whole.owner[whole.context < 0], minlength=count).clamp(min=1)
     worst = torch.full((count,), torch.inf, device=lm.device)
     for step in range(aim.steps):
-        one = -1 - step % told  # one essence of each fact
-        problem = whole.part(live[whole.owner] & _either(whole, asked, one))
+        turn = -1 - step // TURN % told if step % TURN == 0 else torch.full_like(told, prompts)  # no row has it
+        problem = whole.part(live[whole.owner] & _either(whole, asked, turn))
         current = added.clone().requires_grad_()
         with torch.enable_grad():
             losses = problem.losses(lm, behind.layer, _edits(problem, sites, current))
-        near = live & (_worst(problem, losses.detach(), count)[0] <= aim.stop)
-        asked = _measured(lm, whole, sites, added, near, worst, asked)
+        known = _worst(problem, losses.detach(), count)[0]
+        near = live & (known <= aim.stop)
+        asked = _measured(lm, whole, sites, added, near, worst, asked, known)
         live = live & ~worst.le(aim.stop)
         if not bool(live.any()):
             break
@@ -151,7 +153,7 @@ def _optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site
             size = (current / norm).square().sum((1, 2))
             wanted = _means(problem, losses, count, problem.context >= 0)
             strayed = _means(problem, losses, count, problem.context < 0)
-            total = (wanted + aim.kl * strayed + aim.decay * size)[live].sum()
+            total = (wanted + TURN * aim.kl * strayed + aim.decay * size)[live].sum()
         (gradient,) = torch.autograd.grad(total, current)
         first[live] = BETAS[0] * first[live] + (1 - BETAS[0]) * gradient[live]
         second[live] = BETAS[1] * second[live] + (1 - BETAS[1]) * gradient[live].square()
@@ -182,18 +184,33 @@ def _edits(problem: Problem, sites: Sequence[Site], added: Tensor) -> dict[Site,
 
 @torch.no_grad()
 def _measured(
-    lm: LM, whole: Problem, sites: Sequence[Site], added: Tensor, facts: Tensor, worst: Tensor, asked: Tensor
+    lm: LM,
+    whole: Problem,
+    sites: Sequence[Site],
+    added: Tensor,
+    facts: Tensor,
+    worst: Tensor,
+    asked: Tensor,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Measure some facts, (facts,) of bool, in all their contexts, and write their losses to `worst`.
+
+    Where the losses in the contexts asked are `known`, (facts,), these are not measured again.
 
     Returns:
         (facts,) the context that each fact is to take next: of those measured the worst one, of the others the one asked.
     """
     if not bool(facts.any()):
         return asked
-    problem = whole.part(facts[whole.owner] & (whole.context >= 0))
+    rows = facts[whole.owner] & (whole.context >= 0)
+    if known is not None:
+        rows &= whole.context != asked[whole.owner]
+    if not bool(rows.any()):  # one context was all
+        worst[facts] = known[facts] if known is not None else 0.0
+        return asked
+    problem = whole.part(rows)
     losses, hardest = _worst(problem, problem.losses(lm, sites[0].layer, _edits(problem, sites, added)), len(worst))
-    worst[facts] = losses[facts]
+    worst[facts] = (losses if known is None else losses.maximum(known))[facts]
     return torch.where(facts, hardest, asked)
 
 

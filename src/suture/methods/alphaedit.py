@@ -13,11 +13,13 @@ and depends on the scale of the activations), p to the mean squared length of a 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ..anatomy import Site
 from ..delta import LowRank
 from ..errors import NoEffect
 from ..examples import Fact, Texts
@@ -25,9 +27,13 @@ from ..lm import LM
 from ..patch import Patch
 from ..registry import method
 from ._batches import Spread, Task, over_blocks, several_layers
-from ._keyvalue import Keys, keys, low_rank
+from ._keyvalue import Keys, keys, low_rank, read, up_to
+from ._rewordings import rewordings
 from ._statistics import solve
+from ._swapped import swapped
 from ._values import Aim
+
+SWAPS = 6  # prompts of other facts asked of each subject
 
 
 @method
@@ -42,6 +48,8 @@ def alphaedit(
     weight: float = 0.0,
     batch: int = 0,
     previous: list[Fact] | None = None,
+    swap: float = 0.0,
+    reword: int = 0,
     token: int = Aim.token,
     prefixes: int = 8,
     steps: int = Aim.steps,
@@ -67,6 +75,10 @@ def alphaedit(
         weight: w above: more keeps more and writes less; 0 as published.
         batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
         previous: facts that the model was edited with before; their keys are left alone.
+        swap: how much the keys of prompts of other facts asked of each subject are left alone (`_swapped`), against 1 of the
+            keys of earlier facts; only with `token` 0. 0 as published.
+        reword: prompts in the model's own words that each fact is written in, too, where its `was` is given (`_rewordings`);
+            0 as published.
         token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
             0 for the tokens that say the target, which suits later blocks.
         prefixes: contexts that the model writes, besides the bare prompt.
@@ -94,11 +106,17 @@ def alphaedit(
     done = list(previous or ())
     size = batch or len(task.facts)
     for begin in range(0, len(task.facts), size):
-        part = Task(lm, task.facts[begin : begin + size], task.prefixes, aim, task.keep, statistics, tuple(done))
+        part = Task(
+            lm,
+            _in_other_words(task, task.facts[begin : begin + size], reword),
+            task.prefixes,
+            aim,
+            task.keep,
+            statistics,
+            tuple(done),
+        )
         with task.patch("partial", made, {}).applied(lm) if made else nullcontext():
-            earlier = (
-                {layer: keys(lm, done, layer, task.prefixes, token=token).balanced for layer in chosen} if done else {}
-            )
+            earlier = _left_alone(part, chosen, swap)
 
             def change(layer: int, found: Keys, residuals: Tensor, earlier: dict[int, Tensor] = earlier) -> LowRank:
                 moment, basis = moments[layer], free[layer]
@@ -110,6 +128,29 @@ def alphaedit(
                 made.setdefault(tensor, []).extend(deltas)
         done += part.facts
     return task.patch("alphaedit", made, settings)
+
+
+def _in_other_words(task: Task, facts: list[Fact], count: int) -> list[Fact]:
+    """Return facts, followed by each of them in so many of the model's own words."""
+    if not count:
+        return facts
+    found = zip(facts, rewordings(task.lm, facts, task.aim.seed), strict=True)
+    return [*facts, *(replace(fact, prompt=prompt) for fact, own in found for prompt in own[:count])]
+
+
+def _left_alone(task: Task, layers: list[int], swap: float) -> dict[int, Tensor]:
+    """Return K_p of each block, (keys, d_ff), in the model as it is now: of earlier facts, and of prompts made of these."""
+    lm, found = task.lm, dict[int, list[Tensor]]()
+    sites = {layer: Site(layer, "mlp.key") for layer in layers}
+    if task.before:
+        for layer in layers:
+            own = keys(lm, task.before, layer, task.prefixes, token=task.aim.token)
+            found.setdefault(layer, []).append(own.balanced)
+    if swap and not task.aim.token and (rows := swapped(lm, task.facts, SWAPS, task.aim.seed, task.before)):
+        read_there = read(lm, [up_to(row) for row in rows], list(sites.values()))
+        for layer, site in sites.items():
+            found.setdefault(layer, []).append(swap**0.5 * read_there[site])
+    return {layer: torch.cat(own) for layer, own in found.items()}
 
 
 def null_space(moment: Tensor, energy: float) -> Tensor:
