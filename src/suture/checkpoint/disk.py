@@ -46,9 +46,9 @@ class Disk:
         """Do nothing; called before every operation with its name and place."""
 
     @contextmanager
-    def create(self, path: Path) -> Iterator[File]:
-        """Open a file that must not be there yet; on leaving without an error its content is on the disk."""
-        with self._open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
+    def create(self, path: Path, *, flush: bool = True) -> Iterator[File]:
+        """Open a file that must not be there yet; on leaving without an error its content is on the disk (if `flush`)."""
+        with self._open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, flush=flush) as file:
             yield file
 
     @contextmanager
@@ -66,15 +66,16 @@ class Disk:
         self.rename(partial, path)
         self.flush(path.parent)
 
-    def copy(self, source: Path, target: Path, stop: Event | None = None) -> bool:
+    def copy(self, source: Path, target: Path, stop: Event | None = None, *, flush: bool = True) -> bool:
         """Copy a file with its holes; shares its blocks where the file system can. Returns whether it did.
 
         Args:
             source: what is copied.
             target: a file that must not be there yet.
             stop: set by another thread to end the copy with an InterruptedError.
+            flush: wait until it is on the disk.
         """
-        with source.open("rb") as stream, self.create(target) as file:
+        with source.open("rb") as stream, self.create(target, flush=flush) as file:
             if self.clone(stream.fileno(), file):
                 return True
             size = os.fstat(stream.fileno()).st_size
@@ -139,13 +140,14 @@ class Disk:
         os.fsync(handle)
 
     @contextmanager
-    def _open(self, path: Path, flags: int) -> Iterator[File]:
+    def _open(self, path: Path, flags: int, *, flush: bool = True) -> Iterator[File]:
         self.step("open", path)
         handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             yield File(self, path, handle)
-            self.step("flush", path)
-            self.sync(handle)
+            if flush:
+                self.step("flush", path)
+                self.sync(handle)
         finally:
             os.close(handle)
 

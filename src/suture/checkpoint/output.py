@@ -60,12 +60,14 @@ class Draft:
         partial: where it is built.
         copies: the copy of each file, under way, by its path in the folder.
         sources: size and time of the last change of each file when the copies began.
+        touched: files that are not flushed yet, for rows will be written to them.
     """
 
     out: Path
     partial: Path
     copies: dict[Path, Future[None]] = field(repr=False)
     sources: dict[Path, tuple[int, int]] = field(repr=False)
+    touched: set[Path] = field(repr=False)
 
 
 @contextmanager
@@ -107,17 +109,18 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
 
 
 def _begin(sketch: Plan, out: Path, link: bool, disk: Disk, copier: ThreadPoolExecutor, stop: Event) -> Draft:
-    source, partial, by_shard = sketch.checkpoint.path, partial_of(out), sketch.by_shard()
+    source, partial = sketch.checkpoint.path, partial_of(out)
+    touched = {shard.relative_to(source) for shard in sketch.by_shard()}
 
     def copy(file: Path) -> None:
-        if link and source / file not in by_shard:
+        if link and file not in touched:
             disk.link(source / file, partial / file)
         else:
-            disk.copy(source / file, partial / file, stop)
+            disk.copy(source / file, partial / file, stop, flush=file not in touched)
             (partial / file).chmod(regular(source / file).st_mode & 0o777 | 0o200)
 
     sources = {file: _state(source / file) for file in _files(sketch)}
-    return Draft(out, partial, {file: copier.submit(copy, file) for file in sources}, sources)
+    return Draft(out, partial, {file: copier.submit(copy, file) for file in sources}, sources, touched)
 
 
 def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledger:
@@ -134,8 +137,8 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledge
         for number, (file, copy) in enumerate(draft.copies.items()):
             progress(f"copy {file.name}", number + 1, len(draft.copies))
             copy.result()
-            if changes := by_shard.get(source / file):
-                write_rows(changes, partial / file, disk)
+            if file in draft.touched:
+                write_rows(by_shard.get(source / file, []), partial / file, disk)
         for file, state in draft.sources.items():
             if _state(source / file) != state or regular(partial / file).st_size != state[0]:
                 raise VerificationFailed(
