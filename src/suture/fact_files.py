@@ -173,7 +173,7 @@ def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
     Raises:
         DataError: beginning with `where`, for what is no fact.
     """
-    rewrite = record.get("requested_rewrite")
+    rewrite: Any = record.get("requested_rewrite")
     if isinstance(rewrite, list):
         for each in rewrite:
             yield from of_rewrites({"requested_rewrite": each}, where)
