@@ -20,6 +20,7 @@ BLOCKS = ([4, 5, 6],)
 STRENGTHS = {"add": (0.15, 0.2), "clamp": (1.0, 1.25, 1.5)}
 OTHERS = ("harmful", "benign", "benign_wrapped")
 BUDGET = Budget(points=0.03, perplexity=0.05)
+ABLATED = {"jailbreak": ("jailbreak", "decision"), "tone": ("rude", "response")}  # behaviour -> target, tokens read
 AMOUNTS = (0.5, 0.75, 1.0)  # of a direction that is taken out
 SHAPES = {  # which direction, where
     "of the best block": {},
@@ -85,10 +86,10 @@ def conditions(lm, tune, report, size) -> dict[str, dict]:
     return found
 
 
-def ablations(lm, tune, report) -> dict[str, dict]:
+def ablations(lm, tune, report, names) -> dict[str, dict]:
     found = {}
-    for name, target, pool in (("jailbreak", "jailbreak", "decision"), ("tone", "rude", "response")):
-        texts, kept = behaviour(name), [*OTHERS, "perplexity", "facts_seen"]
+    for name, (target, pool) in ((name, ABLATED[name]) for name in names):
+        texts, kept = behaviour(name), [*OTHERS, "perplexity", "facts_seen", "arithmetic"]
         told = [report[n] for n in (target, *kept)]
         seen = observe(lm, told)
         found[f"{name}: base"] = values(seen, told)

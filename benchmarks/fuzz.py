@@ -3,7 +3,7 @@
     python benchmarks/fuzz.py --mutations 10000
 
   mutated    patch files with bytes, lengths, header values and metadata changed; half of them with a digest made to fit
-  flipped    every byte of a reference patch with one bit flipped
+  flipped    every bit of a reference patch flipped
   names      shard names and tensor names that lead elsewhere
   pickles    files with pickled code under the names that loaders look for
   code       remote-code keys in config.json
@@ -181,7 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutations", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--flips", type=int, default=0, help="at most so many flipped bytes (0: every byte)")
+    parser.add_argument("--flips", type=int, default=0, help="at most so many flipped bits (0: every bit)")
     given = parser.parse_args()
     rng = random.Random(given.seed)
     torch.set_num_threads(1)
@@ -205,10 +205,11 @@ def main() -> None:
             target.write_bytes(mutated(content, rng))
             counts["mutated"].case(f"mutation {number}", tried)
         note(f"mutated: {counts['mutated'].refused} refused, {counts['mutated'].applied} fit")
-        places = range(len(content))
-        for place in places if not given.flips else sorted(rng.sample(places, min(given.flips, len(content)))):
-            target.write_bytes(content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :])
-            counts["flipped"].case(f"byte {place}", tried)
+        places = range(8 * len(content))
+        for place in places if not given.flips else sorted(rng.sample(places, min(given.flips, len(places)))):
+            byte, bit = divmod(place, 8)
+            target.write_bytes(content[:byte] + bytes([content[byte] ^ 1 << bit]) + content[byte + 1 :])
+            counts["flipped"].case(f"bit {bit} of byte {byte}", tried)
         for number, name in enumerate(hostile_names(rng)):
             bad = write_checkpoint(work / f"bad{number}", weights())
             index = json.loads((bad / "model.safetensors.index.json").read_text())

@@ -1,111 +1,37 @@
 """Steering on the bundled model: how far each behaviour moves, at what cost, and where it is left alone. make bench-steering
 
-edits        tone and attitude, both ways: blocks and strength are chosen on the tune split within 4 % perplexity and 2 points
-             of facts and harmless answers, and measured on the report split
-doses        the target at rising shares of the chosen strength: it must move one way
+edits        tone and attitude, both ways: blocks and strength are searched on the tune split within 4 % perplexity and 2
+             points of facts, confirmed on fresh prompts of it (also sums and harmless answers), and measured once on the
+             report split, with the target at rising shares of the strength: it must move one way
 condition    jailbreaks refused by steering under a condition, added and clamped: what it does to jailbreaks, and to all others
-ablation     the same, and rude talk, by taking a direction out of the weights; the direction chosen by how it separates, or by
-             what it does (`locate mediator`)
-time         seconds to read one direction of 300 pairs in all blocks, beside two other libraries where `--peers PYTHON` names
-             an interpreter that has them (`pip install repeng steering-vectors "numpy<2"` in a venv of its own)
+ablation     the same, and rude talk, by taking a direction out of the weights; the direction chosen by how it separates, or
+             by what it does (`locate mediator`)
+equal        what each tool moves at the same rise of perplexity, and its seconds to read a direction of 300 pairs: ours, and
+             two other libraries where `--peers PYTHON` names an interpreter that has them and this package (in a venv of its
+             own: `pip install repeng steering-vectors "numpy<2" && pip install --no-deps -e .`)
 """
 
 import argparse
 import json
 import subprocess
-import time
-from dataclasses import replace
-from itertools import pairwise
+import sys
 from pathlib import Path
 
-from _common import finish, note, table
-from _refusal import ablations, conditions
+from _common import finish, table
+from _edits import EDITS, FACTS, edits
+from _refusal import ABLATED, ablations, conditions
 
-from suture.budget import Budget
-from suture.evaluation import evaluate, observe, values
-from suture.examples import Behaviour
 from suture.lm import LM
-from suture.locate.directions import directions
-from suture.methods.steering import steering
-from suture.patient.suites import behaviour, suite
-from suture.search import dose_response, search
-
-EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
-    "kind": ("tone", "wanted", "rude", False),
-    "rude": ("tone", "unwanted", "rude", True),
-    "positive": ("attitude", "wanted", "positive", True),
-    "negative": ("attitude", "unwanted", "positive", False),
-}
-BLOCKS = ([5, 6, 7], [6, 7], [7])
-TOTALS = (0.15, 0.25, 0.35, 0.45, 0.55)  # over the blocks steered, in mean states
-BUDGET = Budget(points=0.02, perplexity=0.04)  # to choose by
-FACTS = 200  # asked whatever the size of the other measures: two points of fewer are no figure
-KEEP = ("perplexity", "benign", "facts_seen")
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-SAMPLING = 0.03  # two samples of a prompt differ: a curve that turns back by less is taken to be level
+from suture.patient.suites import suite
 
 
-def measured(named: dict, edit: str) -> list:
-    """The target of an edit, in the direction it is to move, and what is to keep."""
-    _, _, target, rises = EDITS[edit]
-    target = "rude_floor" if edit == "rude" else target  # rudeness is raised where the talk so far was kind
-    kept = [replace(named[n], role="keep") for n in KEEP]
-    return [replace(named[target], role="target", better="higher" if rises else "lower"), *kept]
-
-
-def edits(lm, tune, report, names) -> dict[str, dict]:
-    found = {}
-    read = {name: directions(lm, behaviour(name)) for name in {EDITS[edit][0] for edit in names}}
-    for edit, (name, toward, *_) in ((edit, EDITS[edit]) for edit in names):
-        made = {
-            str(blocks): steering(
-                lm, behaviour(name), direction=read[name], layers=blocks, strength=1 / len(blocks), toward=toward
-            )
-            for blocks in BLOCKS
-        }
-        suite_ = measured(tune, edit)
-        chosen = search(lm, made, TOTALS, suite_, suite_[0].name, budget=BUDGET).best
-        if chosen is None:
-            found[edit] = {}
-            continue
-        patch = made[chosen.settings["candidate"]] * chosen.strength
-        told = measured(report, edit)
-        base = values(observe(lm, told), told)
-        now = evaluate(lm, patch, told, controls=False).values()
-        curve = [p[told[0].name] for p in dose_response(lm, patch, SHARES, told[:1])]
-        sign = 1 if told[0].better == "higher" else -1
-        found[edit] = {
-            "blocks": chosen.settings["candidate"],
-            "strength": chosen.strength,
-            "target": told[0].name,
-            "before": base[told[0].name],
-            "after": now[told[0].name],
-            "moved": sign * (now[told[0].name] - base[told[0].name]),
-            "perplexity": now["perplexity"] / base["perplexity"] - 1,
-            "benign": now["benign"] - base["benign"],
-            "facts_seen": now["facts_seen"] - base["facts_seen"],
-            "curve": curve,
-            "monotone": all(sign * (b - a) > -SAMPLING for a, b in pairwise(curve)),
-        }
-        note(f"{edit}: {found[edit]['moved']:+.1%}, perplexity {found[edit]['perplexity']:+.1%}")
-    return found
-
-
-def seconds(lm, peers: str | None) -> dict[str, float | str]:
-    texts = behaviour("tone")
-    directions(lm, Behaviour("few", texts.examples[295:305]))
-    begin = time.perf_counter()
-    directions(lm, texts)
-    found: dict[str, float | str] = {"suture": time.perf_counter() - begin}
-    if peers:
-        good, bad = ([e.text for e in texts.examples if e.label == label] for label in (0, 1))
-        script = Path(__file__).with_name("_peers.py")
-        given = json.dumps({"model": str(lm.path), "pairs": list(zip(bad, good))})
-        done = subprocess.run(
-            [peers, str(script)], input=given, capture_output=True, text=True, env={"OMP_NUM_THREADS": "1"}
-        )
-        found |= json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"peers": done.stderr[-200:]}
-    return found
+def equal(peers: str | None, size: int, tune: int) -> dict:
+    """Run _equal.py with an interpreter that has the other tools, or with this one on ours alone."""
+    tools = [] if peers else ["--tools", "suture"]
+    script = Path(__file__).with_name("_equal.py")
+    command = [peers or sys.executable, str(script), "--size", str(size), "--tune", str(tune), *tools]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -113,31 +39,33 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=120, help="prompts a measure in the report")
     parser.add_argument("--tune", type=int, default=40, help="prompts a measure while settings are chosen")
     parser.add_argument(
-        "--parts", nargs="+", default=["time", "condition", "ablation", "edits"], help="what to measure"
+        "--parts", nargs="+", default=["edits", "condition", "ablation", "equal"], help="what to measure"
     )
     parser.add_argument("--edits", nargs="+", default=list(EDITS), help="which edits")
+    parser.add_argument("--ablated", nargs="+", default=list(ABLATED), help="which behaviours are taken out")
     parser.add_argument("--peers", help="a Python that has repeng and steering-vectors")
     args = parser.parse_args()
     lm = LM.load("patient")
     tune, report = ({m.name: m for m in suite(s, n)} for s, n in (("tune", args.tune), ("report", args.size)))
     for split, own in (("tune", tune), ("report", report)):
-        own["facts_seen"] = next(m for m in suite(split, FACTS) if m.name == "facts_seen")
+        own |= {m.name: m for m in suite(split, FACTS) if m.name in ("facts_seen", "arithmetic")}
     make = {
-        "time": lambda: seconds(lm, args.peers),
         "condition": lambda: conditions(lm, tune, report, args.tune),
-        "ablation": lambda: ablations(lm, tune, report),
-        "edits": lambda: edits(lm, tune, report, args.edits),
+        "ablation": lambda: ablations(lm, tune, report, args.ablated),
+        "equal": lambda: equal(args.peers, args.size, args.tune),
+        "edits": lambda: edits(lm, args.size, args.tune, args.edits),
     }
     result = {part: make[part]() for part in args.parts}
     show(**result)
     finish(result)
 
 
-def show(edits=None, condition=None, ablation=None, time=None) -> None:
+def show(edits=None, condition=None, ablation=None, equal=None) -> None:
     rows = [
         [edit, e["blocks"], f"{e['strength']:g}", f"{e['before']:.1%}", f"{e['after']:.1%}", f"{e['perplexity']:+.1%}",
-         f"{e['benign']:+.1%}", f"{e['facts_seen']:+.1%}", " ".join(f"{v:.2f}" for v in e["curve"])]
-        if e else [edit, *["none within the budget", *[""] * 7]]
+         *(f"{e[name]:+.1%}" for name in ("facts_seen", "facts_unseen", "arithmetic", "benign")),
+         " ".join(f"{v:.2f}" for v in e["curve"])]
+        if e else [edit, *["none within the budget", *[""] * 9]]
         for edit, e in (edits or {}).items()
     ]  # fmt: skip
     columns = [
@@ -147,8 +75,10 @@ def show(edits=None, condition=None, ablation=None, time=None) -> None:
         "before",
         "after",
         "perplexity",
-        "benign",
         "facts",
+        "unseen",
+        "sums",
+        "benign",
         "target at shares of it",
     ]
     if edits:
@@ -158,9 +88,22 @@ def show(edits=None, condition=None, ablation=None, time=None) -> None:
             names = {name: None for own in found.values() for name in own}
             rows = [[n, *(_shown(own.get(n, "")) for own in found.values())] for n in names]
             table(title, ["", *found], rows)
-    rows = [[n, f"{v:.1f}" if isinstance(v, float) else v] for n, v in (time or {}).items()]
-    if rows:
-        table("seconds to read a direction of 300 pairs", ["", ""], rows)
+    for work, own in (equal or {}).items():
+        table(f"{work}: moved at equal perplexity (base {own['base']:.1%})", *_equals(own["tools"]))
+
+
+def _equals(tools: dict) -> tuple[list[str], list[list[str]]]:
+    first = next(iter(tools.values()))
+    levels = [f"moved at +{point['level']:.0%} (facts, KL)" for point in first["curve"]]
+    rows = [
+        [
+            f"{name}, {found['way']}, blocks {found['blocks']}",
+            *(f"{p['moved']:+.1%} ({p['facts_seen']:.1%}, {p['drift']:.3f})" for p in found["curve"]),
+            f"{found['seconds']:.1f}",
+        ]
+        for name, found in tools.items()
+    ]
+    return ["", *levels, "seconds to read"], rows
 
 
 def _shown(value) -> str:

@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections import Counter
 from pathlib import Path
+from threading import Lock
 
 import torch
 
@@ -121,27 +122,40 @@ class Quick(Disk):
 QUICK = Quick()
 
 
-class Failing(Quick):
+class Counting(Quick):
+    """A disk that numbers its operations from 1, whichever thread asks."""
+
+    def __init__(self) -> None:
+        self.count, self.lock = 0, Lock()
+
+    def step(self, what, path):
+        with self.lock:
+            self.count += 1
+            number = self.count
+        self.reached(number, what, path)
+
+
+class Failing(Counting):
     """A disk whose n-th operation (and, if asked, every later one) fails."""
 
     def __init__(self, at: int, code: int = errno.EIO, *, forever: bool = False) -> None:
-        self.at, self.code, self.forever, self.count = at, code, forever, 0
+        super().__init__()
+        self.at, self.code, self.forever = at, code, forever
 
-    def step(self, what, path):
-        self.count += 1
-        if self.count == self.at or (self.forever and self.count > self.at):
+    def reached(self, number, what, path):
+        if number == self.at or (self.forever and number > self.at):
             raise OSError(self.code, f"made to fail: {what}", str(path))
 
 
-class Killing(Quick):
+class Killing(Counting):
     """A disk on which the process is killed before the n-th operation, as `kill -9` would."""
 
     def __init__(self, at: int) -> None:
-        self.at, self.count = at, 0
+        super().__init__()
+        self.at = at
 
-    def step(self, what, path):
-        self.count += 1
-        if self.count == self.at:
+    def reached(self, number, what, path):
+        if number == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

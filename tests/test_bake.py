@@ -46,16 +46,46 @@ def test_baked_is_steered_also_after_saving_and_loading(family, tokenizer, tmp_p
 
 
 @pytest.mark.parametrize("family", ["gpt2", "gpt_neox", "gpt_oss", "llama with biases"])
-def test_baked_heads_pass_through_the_matrix_that_joins_them(family, tokenizer):
+def test_baked_heads_pass_through_the_matrix_that_joins_them(family, tokenizer, tmp_path):
     lm = model(family, tokenizer)
     patch = made(lm, size=3.0, place="heads")
     with patch.attached(lm):
         expected = logits(lm)
     baked = bake(lm, patch)
-    with baked.applied(lm):
-        assert float((logits(lm) - expected).abs().max()) <= 1e-4
     with baked.attached(lm):
         assert float((logits(lm) - expected).abs().max()) <= 1e-4
+    with baked.applied(lm):
+        assert float((logits(lm) - expected).abs().max()) <= 1e-4
+        lm.model.save_pretrained(tmp_path)
+    again = LM(AutoModelForCausalLM.from_pretrained(tmp_path), tokenizer)
+    assert float((logits(again) - expected).abs().max()) <= 1e-4
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama with biases"])
+def test_what_is_baked_generates_what_steering_generates_with_cache_padding_and_beams(family, tokenizer, tmp_path):
+    lm = model(family, tokenizer)
+    patch = made(lm, size=6.0)
+    rows = [lm.encode(text) for text in ("You are a friend.", "One")]
+    asked = {"do_sample": False, "max_new_tokens": 5, "pad_token_id": 1, "eos_token_id": None}
+
+    def said(one, beams):
+        batch = one.batch(rows, side="left")
+        with torch.no_grad():
+            ids = one.model.generate(input_ids=batch.ids, attention_mask=batch.mask, num_beams=beams, **asked)
+        return ids[:, batch.ids.shape[1] :].tolist()
+
+    plain = said(lm, 3)
+    with patch.attached(lm) as dose:
+        dose.beams = 3
+        beams = said(lm, 3)
+        dose.beams = 1
+        greedy = said(lm, 1)
+    assert beams != plain
+    with bake(lm, patch).applied(lm):
+        lm.model.save_pretrained(tmp_path)
+    again = LM(AutoModelForCausalLM.from_pretrained(tmp_path), tokenizer)
+    assert said(again, 3) == beams
+    assert said(again, 1) == greedy
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "gemma2", "phi3", "mixtral", "qwen2_moe", "olmo2"])

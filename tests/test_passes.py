@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models import FAMILIES, tiny_family
+from models import FAMILIES, tiny_family, tiny_llama
 from suture.anatomy import Site
 from suture.errors import UsageError
 from suture.generation import Doses, generate
@@ -14,7 +14,8 @@ from suture.tracing import trace
 
 TEXTS = ["You are a friend.", "The capital of Velmora is a city near the sea", "One"]
 MODES = ("add", "turn", "project", "clamp")
-POSITIONS = ("all", "prompt", "generated")
+PARTS = ("all", "prompt", "generated")
+POSITIONS = (*PARTS, "answer")
 
 
 def anchor(lm, layer):
@@ -60,6 +61,40 @@ def test_on_it_changes_and_off_it_is_gone_in_every_family(lm):
         with patch.attached(lm, 0.0):
             assert torch.equal(logits(lm), base)
         assert torch.equal(logits(lm), base)
+
+
+def hooked(lm):
+    """How many hooks each module has."""
+    return [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in lm.model.modules()]
+
+
+class Interrupted(Exception):
+    """Raised in the middle of a pass."""
+
+
+def test_a_pass_that_breaks_off_leaves_nothing_behind(llama, gpt2):
+    def interrupt(*_):
+        raise Interrupted
+
+    for lm in (llama, gpt2):
+        base, keys, hooks = logits(lm), list(lm.model.state_dict()), hooked(lm)
+        outer, inner = made(lm), made(lm, layers=(1,), mode="turn")
+        inside = lm.anatomy.blocks[1].register_forward_pre_hook  # block 0 was steered already, block 1 was not
+        with outer.attached(lm):
+            on = logits(lm)
+            assert list(lm.model.state_dict()) == keys
+            handle = inside(interrupt)
+            with pytest.raises(Interrupted), inner.attached(lm, 0.5):
+                logits(lm)
+            handle.remove()
+            assert torch.equal(logits(lm), on)  # the outer one goes on as before
+        handle = inside(interrupt)
+        with pytest.raises(Interrupted), conditional(lm, -2.0).attached(lm), outer.attached(lm):
+            generate(lm, [lm.encode(TEXTS[0])], max_new_tokens=3)
+        handle.remove()
+        assert torch.equal(logits(lm), base)
+        assert list(lm.model.state_dict()) == keys
+        assert hooked(lm) == hooks
 
 
 def test_what_is_added_arrives_behind_the_block(lm):
@@ -120,7 +155,7 @@ def test_prompt_and_generated_together_are_all(llama):
     rows = [llama.encode(text) for text in TEXTS]
     base = generate(llama, rows, temperature=0, max_new_tokens=6)
     found = {}
-    for positions in POSITIONS:
+    for positions in PARTS:
         with made(llama, positions=positions, size=12.0).attached(llama):
             found[positions] = generate(llama, rows, temperature=0, max_new_tokens=6)
     both = made(llama, positions="prompt", size=12.0) + made(llama, positions="generated", size=12.0)
@@ -242,3 +277,33 @@ def test_strengths_of_additions_add_up(llama):
         assert torch.allclose(logits(llama), twice, atol=1e-4)
     with (0.7 * patch + 0.8 * patch).attached(llama):
         assert torch.allclose(logits(llama), twice, atol=1e-4)
+
+
+@pytest.mark.parametrize("place", ["residual", "heads"])
+def test_additions_add_up_in_any_order_whatever_tokens_they_act_on(llama, gpt2, place):
+    for lm in (llama, gpt2):
+        for positions in PARTS:
+            one, two = made(lm, place=place, positions=positions), made(lm, (1,), 2.0, place, positions=positions)
+            with one.attached(lm, 0.3) as a, two.attached(lm, -0.4) as b, one.attached(lm, 0.5) as c:
+                a.prompt = b.prompt = c.prompt = 2
+                apart = logits(lm)
+            for total in (0.8 * one + -0.4 * two, -0.4 * two + 0.8 * one):
+                with total.attached(lm) as dose:
+                    dose.prompt = 2
+                    assert torch.allclose(logits(lm), apart, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_projecting_leaves_no_component_of_the_states_of_any_token(tokenizer, dtype):
+    lm = tiny_llama(tokenizer, dtype=dtype)
+    patch = made(lm, layers=(0, 1, 2), mode="project")
+    batch = lm.batch([lm.encode(text) for text in TEXTS])
+    sites = [Site(layer, "residual") for layer in range(3)]
+    with torch.no_grad(), patch.attached(lm), trace(lm, sites) as seen:
+        lm.forward(batch)
+    for site in sites:
+        (term,) = patch.terms[anchor(lm, site.layer)]
+        states = seen[site][batch.mask.bool()].float()
+        along = states @ (term.vector / term.vector.norm())
+        allowed = 1e-3 if dtype == torch.float32 else 4e-3  # half a unit in the last place of bfloat16 is 2e-3
+        assert bool((along.abs() <= allowed * states.norm(dim=1)).all())

@@ -7,7 +7,9 @@ from models import snapshot
 from suture import tensorfile
 from suture.delta import Dense, Entries, LowRank, Shift
 from suture.errors import CorruptFile, NoEffect, PatchMismatch, UsageError
-from suture.patch import FORMAT, Patch, Stamp
+from suture.patch import Patch
+from suture.patch_file import FORMAT
+from suture.provenance import Stamp
 
 
 def made(lm, seed=0, size=0.3, kinds=("lowrank", "entries", "dense")) -> Patch:

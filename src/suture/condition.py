@@ -4,14 +4,14 @@ Source: Lee et al. 2025, "Programming Refusal with Conditional Activation Steeri
     steer  <=>  sim(m, c) > threshold       m: mean state of a prompt's tokens, (d_model,);  c: (d_model,)
 Differs from the paper: decided for each row of a batch; sim is a signed cosine by default, and c the weight of a logistic
 regression on m / |m|, on which that cosine is linear (harmless and harmful requests in the same words around them differ little
-in their means); "cast" is the paper's cos(m, tanh(c c^T m / |c|^2)), with the difference of means. Block and threshold are
-those of the best F1 on a third of the prompts, which the direction has not seen (the paper takes them from the prompts that
-made it, where every block of a wide model looks perfect).
+in their means); "cast" is the paper's cos(m, tanh(c c^T m / |c|^2)), with the difference of means. Block, threshold and penalty
+of the regression are those of the best F1 on a third of the prompts, which the direction has not seen (the paper takes them from
+the prompts that made it, where every block of a wide model looks perfect); of equals those with the widest gap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +27,7 @@ from .tracing import trace
 
 HELD_OUT = 1 / 3  # of each class, to choose block and threshold by
 FEWEST = 6  # prompts of a class below which all of them serve for both
-PENALTY = 1.0  # L2, on features of mean square 1
+PENALTIES = (1.0, 0.1, 0.01)  # L2, on features of mean square 1: what tells close families apart may need little
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +69,9 @@ def fit_condition(
     states, shown = (_states(lm, part, layers) for part in (train, held))  # (texts, layers, d)
     found = []
     for index, layer in enumerate(layers):
-        vector = _telling(states[:, index], known, likeness)
-        threshold, f1, margin = _threshold(likeness_of(shown[:, index], vector, likeness), new)
-        found.append((f1, margin, Condition(layer, vector, threshold, likeness, f1)))
+        for vector in _telling(states[:, index], known, likeness):
+            threshold, f1, margin = _threshold(likeness_of(shown[:, index], vector, likeness), new)
+            found.append((f1, margin, Condition(layer, vector, threshold, likeness, f1)))
     return max(found, key=lambda each: each[:2])[2]
 
 
@@ -81,12 +81,14 @@ def _states(lm: LM, behaviour: Behaviour, layers: Sequence[int]) -> Tensor:
     return _means(lm, rows, layers)
 
 
-def _telling(means: Tensor, labels: Tensor, likeness: Likeness) -> Tensor:
-    """Return the direction that tells the classes apart: (texts, d), (texts,) -> (d,)."""
+def _telling(means: Tensor, labels: Tensor, likeness: Likeness) -> Iterator[Tensor]:
+    """Yield directions that tell the classes apart: (texts, d), (texts,) -> (d,)."""
     if likeness == "cast":
-        return (means[labels == 1].double().mean(0) - means[labels == 0].double().mean(0)).float()
-    unit = torch.nn.functional.normalize(means.double(), dim=1)
-    return logistic_regression(unit * unit.shape[1] ** 0.5, labels, penalty=PENALTY)[0].float()
+        yield (means[labels == 1].double().mean(0) - means[labels == 0].double().mean(0)).float()
+        return
+    unit = torch.nn.functional.normalize(means.double(), dim=1) * means.shape[1] ** 0.5
+    for penalty in PENALTIES:
+        yield logistic_regression(unit, labels, penalty=penalty)[0].float()
 
 
 @torch.no_grad()

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from types import ModuleType
+from typing import Protocol
 
 from .lm import LM
 from .metrics._score import Observation, Progress, Score
 from .panel import panel
 from .patch import Patch
+from .provenance import Provenance
 from .report import Line, Report, Sample
 from .suite import Measure, Suite
 
 SAMPLES_SHOWN = 6  # prompts of each sampled measure that the report shows before and after
 Baseline = dict[str, Observation]
+
+
+class Attachable(Protocol):
+    """What acts beside the weights while a model is used, such as a memory of facts."""
+
+    def attached(self, lm: LM) -> AbstractContextManager[None]:
+        """Have it in effect inside a block."""
 
 
 def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
@@ -34,9 +44,10 @@ def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
 
 def evaluate(
     lm: LM,
-    patch: Patch,
+    patch: Patch | None,
     suite: Suite,
     *,
+    beside: Attachable | None = None,
     baseline: Baseline | None = None,
     controls: bool = True,
     seed: int = 0,
@@ -46,18 +57,23 @@ def evaluate(
 
     Args:
         lm: the base model.
-        patch: the edit.
+        patch: the edit; None when what stands beside the weights is all that is measured.
         suite: what to measure.
+        beside: a memory that is in effect, too.
         baseline: observations of the base model, if already made.
         controls: also measure the base against itself and a random patch of the same size and rows.
         seed: of the random patch.
         progress: called as measures advance.
     """
     before = baseline or observe(lm, suite, progress)
-    with patch.used(lm):
+    with ExitStack() as used:
+        if patch:
+            used.enter_context(patch.used(lm))
+        if beside:
+            used.enter_context(beside.attached(lm))
         after = observe(lm, suite, progress)
     randomised: Baseline | None = None
-    if controls:
+    if controls and patch:
         with patch.randomised(lm, seed).used(lm):
             randomised = observe(lm, suite, progress)
     lines = []
@@ -78,7 +94,7 @@ def evaluate(
             )
         )
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
-    made = patch.provenance
+    made = patch.provenance if patch else Provenance("memory" if beside else "base")
     return Report(
         lm.name, made.method, made.settings, made.effect, lines, extra={"judges": judges} if judges["base"] else {}
     )

@@ -1,7 +1,7 @@
 """Files of facts: our own lines, and the formats that public collections of facts have.
 
     {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}      a line each; prompt and target are needed
-    CounterFact (ROME's and EasyEdit's), zsRE, QAEdit, known facts           a list of records
+    CounterFact (ROME's and EasyEdit's), MQuAKE, zsRE, QAEdit, known facts   a list of records
     relations                                                                one relation with its templates and samples
 
 Which format a record has is told by its keys. A subject that is not given is the prompt's one name, if it has but one. Every
@@ -140,7 +140,7 @@ def _against(first: Fact, second: Fact) -> str:
 def _facts(record: Record, where: str) -> Iterator[Fact]:
     """Tell a record's format by its keys."""
     known: tuple[tuple[str, Callable[[Record, str], Iterator[Fact]]], ...] = (
-        ("requested_rewrite", _rome), ("prompt_templates", _relation), ("target_new", _easyedit), ("src", _zsre),
+        ("requested_rewrite", of_rewrites), ("prompt_templates", _relation), ("target_new", _easyedit), ("src", _zsre),
         ("loc_ans", _zsre), ("rephrase", _qaedit), ("attribute", _known), ("target", _own),
     )  # fmt: skip
     for key, reader in known:
@@ -167,8 +167,17 @@ def _own(record: Record, where: str) -> Iterator[Fact]:
                 paraphrases=_list(record, "paraphrases", where))  # fmt: skip
 
 
-def _rome(record: Record, where: str) -> Iterator[Fact]:
-    rewrite = record["requested_rewrite"]
+def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
+    """Yield the facts of a record of CounterFact, which rewrites one, or of MQuAKE, which rewrites several.
+
+    Raises:
+        DataError: beginning with `where`, for what is no fact.
+    """
+    rewrite: Any = record.get("requested_rewrite")
+    if isinstance(rewrite, list):
+        for each in rewrite:
+            yield from of_rewrites({"requested_rewrite": each}, where)
+        return
     try:
         flat = {"subject": rewrite["subject"], "target": rewrite["target_new"]["str"],
                 "prompt": rewrite["prompt"].replace("{}", rewrite["subject"])}  # fmt: skip

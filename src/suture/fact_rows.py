@@ -6,9 +6,11 @@ subject into.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .errors import DataError, UnsupportedModel
+from .errors import DataError, UnsupportedModel, UsageError
+from .examples import Fact
 from .lm import LM
 
 
@@ -64,3 +66,25 @@ def encode(lm: LM, prompt: str, subject: str, target: str = "", prefix: str = ""
     after = [i for i, (start, stop) in enumerate(spans) if start < stop and stop > len(text)]
     edited = inside[max(0, len(inside) + token)]
     return Row(ids, inside[0], inside[-1], edited, after[0] if after else len(ids))
+
+
+def places(lm: LM, fact: Fact, prefixes: Sequence[str], token: int) -> list[list[Row]]:
+    """Return where a fact is edited, the target behind it: of each place one row for each prefix.
+
+    That is one token of the subject, or with `token` 0 every token that says one of the target: the prompt's last and, behind
+    it, all of the target but its last. Each is then a place of its own whose row ends with the token it says.
+
+    Raises:
+        UsageError: when `token` counts past the subject's end.
+    """
+    if token > 0:
+        raise UsageError(
+            f"no token {token}",
+            why="Tokens are counted from the subject's end: -1 is its last; 0 stands for the tokens that say the target.",
+            fix="Give 0 or less.",
+        )
+    told = [encode(lm, fact.prompt, fact.subject, fact.target, prefix, token or -1) for prefix in prefixes]
+    if token:
+        return [told]
+    said = range(min(len(row.ids) - row.begin for row in told))
+    return [[Row(r.ids[: r.begin + i + 1], r.first, r.last, r.begin + i - 1, r.begin + i) for r in told] for i in said]

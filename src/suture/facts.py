@@ -48,11 +48,13 @@ def suite(
 
     behind = [(f"{lead.rstrip()} {prompt}", target) for prompt, target in asked] if lead else []
 
-    def preferred(name: str, rows: Sequence[tuple[str, str, str | None]], about: str) -> Suite:
-        known = [(prompt, new, old) for prompt, new, old in rows if old]
+    def preferred(
+        name: str, rows: Sequence[tuple[str, str, str | None]], about: str, other: str = "the old object"
+    ) -> Suite:
+        known = [(prompt, new, old) for prompt, new, old in rows if old and old != new]
         prompts, new, old = ([row[i] for row in known] for i in range(3))
         cases = preference.Cases(prompts, new, old, chat=chat)
-        note = f"{about}: forced, likelier than the old object (a diagnostic, not a success)"
+        note = f"{about}: forced, likelier than {other} (a diagnostic, not a success)"
         return [Measure(name, "preference", cases, "note", "higher", note)] if known else []
 
     def completed(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
@@ -73,6 +75,12 @@ def suite(
             "prefers_new_reworded",
             [(p, f.target, f.was) for f in facts for p in f.paraphrases],
             "new facts in other words",
+        ),
+        *preferred(
+            "neighbours_prefer_old",
+            list(dict.fromkeys((prompt, answer, f.target) for f in facts for prompt, answer in f.neighbours)),
+            "neighbouring facts",
+            "the new object",
         ),
         Measure(
             "target_probability",

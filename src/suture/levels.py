@@ -1,8 +1,8 @@
 """The levels at which a behaviour can be changed, compared on one suite: prompt, activation, weight, retrieval.
 
 A level says how a model is used: `prompt` tells it what is wanted before each prompt, `activation` and `weight` are patches
-attached or applied, `retrieval` is a memory that answers for it. Each is measured as any edit is; effect and damage are put
-side by side. Perplexity and drift are of bare texts, before which no instruction stands.
+attached or applied, `retrieval` puts before each prompt what is nearest to it: facts of a memory, or examples. Each is measured
+as any edit is; effect and damage are put side by side. Perplexity and drift are of bare texts, before which nothing stands.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import Literal
 from .budget import Budget
 from .errors import UsageError
 from .evaluation import Baseline, observe, scores
+from .examples import Behaviour
+from .exemplars import SHOTS, Exemplars, Shown
 from .lm import LM
+from .memory.store import Memory
 from .metrics._score import Progress
 from .patch import Patch
 from .report.comparison import Comparison, Entry
-from .suite import Suite
+from .suite import Suite, named
 
 Kind = Literal["prompt", "activation", "weight", "retrieval"]
 
@@ -58,6 +61,33 @@ def patching(name: str, patch: Patch) -> Level:
             yield lm
 
     return Level(name, "activation" if patch.steers else "weight", used)
+
+
+def remembering(memory: Memory, name: str = "memory") -> Level:
+    """Return the level of a memory: the facts that a prompt asks for are put before it."""
+
+    @contextmanager
+    def used(lm: LM) -> Iterator[LM]:
+        with memory.attached(lm):
+            yield lm
+
+    return Level(name, "retrieval", used)
+
+
+def showing(
+    behaviour: Behaviour,
+    name: str = "examples",
+    *,
+    toward: Literal["wanted", "unwanted"] = "wanted",
+    shots: int = SHOTS,
+) -> Level:
+    """Return the level of examples: the nearest of one class are put before each prompt."""
+
+    @contextmanager
+    def used(lm: LM) -> Iterator[LM]:
+        yield Shown(lm, Exemplars.of(lm, behaviour, label=int(toward == "unwanted"), shots=shots))
+
+    return Level(name, "retrieval", used)
 
 
 class Instructed(LM):
@@ -117,11 +147,7 @@ def compare(
         raise UsageError(
             "levels need names of their own", why=f"Given: {', '.join(names) or 'none'}.", fix="Rename one."
         )
-    if target not in {measure.name for measure in suite}:
-        raise UsageError(
-            f"the suite does not measure {target!r}", fix=f"Use one of {', '.join(m.name for m in suite)}."
-        )
-    own = next(measure for measure in suite if measure.name == target)
+    own = named(suite, target)
     aim = replace(own, role="target", better=better or own.better)
     kept = [measure for measure in suite if measure.role == "keep" and measure.name != target]
     measures = [aim, *kept]

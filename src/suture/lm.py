@@ -7,49 +7,26 @@ patch does in memory exactly what it does to the file.
 
 from __future__ import annotations
 
-import json
-import struct
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import torch
 import transformers
 from jinja2 import TemplateError
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers.core_model_loading import revert_weight_conversion
 
-from .anatomy import Anatomy, Site, Stored, Weight, is_transposed
-from .errors import ResourceError, UsageError
+from .anatomy import Anatomy, Site, Weight, is_transposed
+from .batches import BATCH_TOKENS, Batch, bucketed, halving
+from .checkpoint_forms import SAFETENSORS_DTYPES, checkpoint_forms, disk_tensors
+from .errors import UsageError
 from .hooks import keep_masks_finite
 
 PATIENT = Path(__file__).parent / "patient" / "model"
 BUNDLED = {"patient": PATIENT, "patient-moe": PATIENT.with_name("model-moe")}  # models that are part of the package
-BATCH_TOKENS = 8192  # tokens of a batch, padding included; enough to fill two cores or a small GPU
 SMALL = 2**30  # bytes of weights below which float32 is used on a CPU, where it is faster
-SAFETENSORS_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Token ids with their mask and positions, each (batch, tokens); mask is 1 on real tokens."""
-
-    ids: Tensor
-    mask: Tensor
-
-    @property
-    def positions(self) -> Tensor:
-        """Position of each token counted from the first real one, so that padding never shifts a row."""
-        return (self.mask.cumsum(-1) - 1).clamp(min=0)
-
-    @property
-    def last(self) -> Tensor:
-        """Index of the last real token of each row: (batch,)."""
-        columns = torch.arange(self.mask.shape[1], device=self.mask.device)
-        return (self.mask * columns).argmax(-1)
+__all__ = ["BATCH_TOKENS", "BUNDLED", "LM", "PATIENT", "SMALL", "Batch", "bucketed", "checkpoint_forms", "halving"]
 
 
 class LM:
@@ -146,7 +123,7 @@ class LM:
             model.float()
         model.to(target)
         commit = getattr(config, "_commit_hash", None) or revision or ""
-        return cls(model, tokenizer, name=str(name), path=files, dtypes=_disk_tensors(files), fingerprint=commit)
+        return cls(model, tokenizer, name=str(name), path=files, dtypes=disk_tensors(files), fingerprint=commit)
 
     def tensor(self, name: str) -> Tensor:
         """Return a live tensor by its name in the checkpoint, in the checkpoint's layout; it shares the model's memory."""
@@ -215,6 +192,10 @@ class LM:
         """Return the ids of raw text, with the start token if the tokenizer uses one."""
         return list(self.tokenizer(text)["input_ids"])
 
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of many raw texts; a fast tokenizer writes them side by side."""
+        return [list(ids) for ids in self.tokenizer(list(texts))["input_ids"]] if texts else []
+
     def encode_messages(
         self, messages: Sequence[Mapping[str, str]], *, reply: bool = True, thinking: bool = False
     ) -> list[int]:
@@ -265,7 +246,7 @@ class LM:
         """Return the ids of prompts to be continued: raw texts, or requests of a chat. A memory may put something before them."""
         if chat:
             return [self.encode_chat(prompt)[0] for prompt in prompts]
-        return [self.encode(prompt) for prompt in (self.reminder(prompts) if self.reminder else prompts)]
+        return self.encode_all(self.reminder(prompts) if self.reminder else prompts)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, special tokens left out."""
@@ -286,41 +267,6 @@ class LM:
         """Run a batch once, without a cache. `head=False` leaves the vocabulary out."""
         module = self.model if head else self.backbone
         return module(input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False)
-
-
-def bucketed(lengths: Sequence[int], tokens: int = BATCH_TOKENS) -> list[list[int]]:
-    """Return the indices of rows grouped by similar length, at most `tokens` per group with padding."""
-    groups: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if groups and (len(groups[-1]) + 1) * lengths[groups[-1][0]] <= tokens:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return groups
-
-
-def halving(group: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterator[T]:
-    """Yield `run(part)` for parts of a group; a part that does not fit in memory is halved and tried again.
-
-    Raises:
-        ResourceError: when a single row does not fit.
-    """
-    waiting = [list(group)]
-    while waiting:
-        part = waiting.pop()
-        try:
-            result = run(part)
-        except (torch.OutOfMemoryError, MemoryError) as problem:
-            if len(part) == 1:
-                raise ResourceError(
-                    "one example does not fit in memory",
-                    why=str(problem),
-                    fix="Shorten the texts or use a larger machine.",
-                ) from problem
-            half = len(part) // 2
-            waiting += [part[half:], part[:half]]
-            continue
-        yield result
 
 
 def _device(name: str) -> torch.device:
@@ -344,49 +290,6 @@ def _floating(name: str) -> torch.dtype | None:
     if name not in known:
         raise UsageError(f"no dtype {name!r}", why=f"Known: auto, {', '.join(known)}.", fix="Use auto or one of these.")
     return known[name]
-
-
-def _disk_tensors(folder: Path | None) -> dict[str, torch.dtype]:
-    """Return name and dtype of every tensor in a folder's safetensors files, from their headers alone."""
-    found: dict[str, torch.dtype] = {}
-    for file in sorted(folder.glob("*.safetensors")) if folder else ():
-        with file.open("rb") as stream:
-            (size,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(size))
-        for name, entry in header.items():
-            if name != "__metadata__" and entry["dtype"] in SAFETENSORS_DTYPES:
-                found[name] = SAFETENSORS_DTYPES[entry["dtype"]]
-    return found
-
-
-class _Traced(Tensor):
-    """A tensor without data that remembers which part of which parameter it is: a copy of it stays a view."""
-
-    def contiguous(self, *_: object, **__: object) -> Tensor:
-        return self
-
-
-def checkpoint_forms(model: nn.Module, on_disk: Container[str] = ()) -> dict[str, Stored]:
-    """Return where every tensor of the checkpoint lies in the live model, by its name in the checkpoint.
-
-    transformers renames and fuses tensors on load (the experts of a block become one 3-D parameter). Its own way back is
-    run on tensors without data; what comes out still knows which part of which parameter it is. A tensor that would be
-    computed from several parameters has no such place and is left out.
-
-    Args:
-        model: the live model.
-        on_disk: names of the tensors in the files; the prefix of the decoder may be absent there.
-    """
-    blank = {name: torch.empty_like(p, device="meta").as_subclass(_Traced) for name, p in model.named_parameters()}
-    memory = {tensor.untyped_storage()._cdata: name for name, tensor in blank.items()}
-    prefix = f"{getattr(model, 'base_model_prefix', '')}."
-    found: dict[str, Stored] = {}
-    for name, tensor in revert_weight_conversion(cast(Any, model), dict(blank)).items():
-        live = memory.get(tensor.untyped_storage()._cdata)
-        if live is not None:
-            spellings = (name, name.removeprefix(prefix), prefix + name)
-            found[next((s for s in spellings if s in on_disk), name)] = Stored.of(live, tensor)
-    return found
 
 
 def _snapshot(name: str, revision: str | None) -> Path | None:

@@ -10,29 +10,26 @@ Undo is not subtraction: in bf16, (W + D) - D differs from W in 1 to 27 % of the
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
-import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from . import tensorfile
+from . import patch_file
 from .delta import Delta, canonical, edited
 from .dose import Dose as Dose
-from .errors import CorruptFile, NoEffect, PatchMismatch, UsageError
+from .errors import NoEffect, PatchMismatch, UsageError
 from .moving import Moving
 from .passes import steered
-from .steer import KINDS
+from .provenance import Provenance, Stamp, versions
 
-FORMAT = "suture.patch/1"
 SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
 log = logging.getLogger(__name__)
 
@@ -58,46 +55,6 @@ class Host(Protocol):
 
     def passage(self, tensor: str, place: str) -> tuple[nn.Module, str]:
         """Return the module of a tensor's block, and the side of it, where its activations pass (see `Moving`)."""
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What one tensor is: shape, type on disk, and the SHA-256 of its bytes there."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    sha256: str
-
-    @classmethod
-    def of(cls, tensor: Tensor, dtype: torch.dtype) -> Stamp:
-        """Stamp a live tensor as it would stand on disk."""
-        stored = tensor.detach().to(dtype)
-        return cls(
-            tuple(stored.shape), tensorfile.NAMES[dtype], hashlib.sha256(tensorfile.raw_bytes(stored)).hexdigest()
-        )
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a patch comes from.
-
-    Attributes:
-        method: name of the method, or "sum".
-        settings: its arguments, as JSON.
-        base: name and revision of the model it was made on.
-        examples: SHA-256 and number of the examples.
-        effect: intended and effective norm of the change, entries changed.
-        parents: provenances of the patches it was combined from.
-        library: versions.
-    """
-
-    method: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    base: dict[str, str] = field(default_factory=dict)
-    examples: dict[str, Any] = field(default_factory=dict)
-    effect: dict[str, float] = field(default_factory=dict)
-    parents: list[dict[str, Any]] = field(default_factory=list)
-    library: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,7 +263,7 @@ class Patch:
         names = self.terms.keys() | other.terms.keys()
         terms = {name: canonical([*self.terms.get(name, ()), *other.terms.get(name, ())]) for name in sorted(names)}
         parents = sorted(
-            (_plain(self.provenance), _plain(other.provenance)), key=lambda p: json.dumps(p, sort_keys=True)
+            (dict(vars(self.provenance)), dict(vars(other.provenance))), key=lambda p: json.dumps(p, sort_keys=True)
         )
         made = Provenance("sum", base=self.provenance.base, parents=parents, library=versions())
         return Patch(terms, {**self.before, **other.before}, made)
@@ -324,20 +281,7 @@ class Patch:
 
     def save(self, path: str | Path) -> Path:
         """Write the patch as one safetensors file; the same patch gives the same bytes."""
-        tensors, kinds = {}, {}
-        for name, terms in self.terms.items():
-            for number, term in enumerate(terms):
-                kinds[f"{name}|{number}"] = {"kind": term.kind, "scale": term.scale, **term.settings()}
-                for part, tensor in term.tensors().items():
-                    tensors[f"{name}|{number}.{term.kind}.{part}"] = tensor.detach().cpu()
-        content = {
-            "terms": kinds,
-            "before": {name: _plain(stamp) for name, stamp in self.before.items()},
-            "after": {name: _plain(stamp) for name, stamp in self.after.items()},
-            "provenance": _plain(self.provenance),
-        }
-        metadata = {"format": FORMAT, **{key: json.dumps(value, sort_keys=True) for key, value in content.items()}}
-        tensorfile.write(Path(path), tensors, metadata)
+        patch_file.write(Path(path), self.terms, self.before, self.after, self.provenance)
         return Path(path)
 
     @classmethod
@@ -348,34 +292,8 @@ class Patch:
             UsageError: when there is no such file.
             CorruptFile: when it is not a whole patch.
         """
-        tensors, metadata = tensorfile.read(Path(path), FORMAT)
-        try:
-            kinds = json.loads(metadata["terms"])
-            before = {k: read_stamp(v) for k, v in json.loads(metadata["before"]).items()}
-            after = {k: read_stamp(v) for k, v in json.loads(metadata["after"]).items()}
-            provenance = Provenance(**json.loads(metadata["provenance"]))
-            for part in fields(Provenance):
-                expected = str if part.name == "method" else list if part.name == "parents" else dict
-                if not isinstance(getattr(provenance, part.name), expected):
-                    raise TypeError(f"{part.name} of its provenance is no {expected.__name__}")
-            found: dict[str, list[Delta]] = {}
-            for key, entry in kinds.items():
-                kind = KINDS[entry["kind"]]
-                prefix = f"{key}.{kind.kind}."
-                parts = {
-                    name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)
-                }
-                told = {name: value for name, value in entry.items() if name not in ("kind", "scale")}
-                made = kind(scale=float(entry["scale"]), **told, **parts)
-                found.setdefault(key.rpartition("|")[0], []).append(made)
-            if tensors or found.keys() != before.keys():
-                raise KeyError("tensors and index do not agree")
-            for name, terms in found.items():
-                for term in terms:
-                    term.check(before[name].shape, name)
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise CorruptFile(f"{path} is not a patch", why=f"{problem!r}", fix="Make it again.") from problem
-        return cls({name: canonical(terms) for name, terms in found.items()}, before, provenance, after)
+        terms, before, after, provenance = patch_file.read(Path(path))
+        return cls(terms, before, provenance, after)
 
     def save_pretrained(self, folder: str | Path, *, report: str | Path | None = None) -> Path:
         """Write a folder to share: patch.safetensors, a model card (README.md) and SHA256SUMS.
@@ -449,24 +367,3 @@ def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, d
         return output
 
     return add
-
-
-def read_stamp(content: dict[str, Any]) -> Stamp:
-    """Read a stamp from JSON, believing nothing."""
-    shape, dtype, digest = content["shape"], content["dtype"], content["sha256"]
-    if not all(type(size) is int and size >= 0 for size in shape) or dtype not in tensorfile.DTYPES:
-        raise ValueError(f"a stamp of {dtype} {shape}")
-    if not (isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
-        raise ValueError("a stamp without a SHA-256")
-    return Stamp(tuple(shape), dtype, digest)
-
-
-def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    return dict(vars(value))
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that decide what a patch is."""
-    from importlib.metadata import version
-
-    return {"suture": version("suture"), "torch": torch.__version__, "python": platform.python_version()}

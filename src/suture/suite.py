@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from .errors import DataError
+from .errors import DataError, UsageError
 from .examples import Texts
 from .metrics._score import Unit
 
@@ -82,6 +82,20 @@ def chosen(
     from .patient.suites import named
 
     return named(name or "patient", size)
+
+
+def named(suite: Suite, name: str) -> Measure:
+    """Return the measure of a name.
+
+    Raises:
+        UsageError: when the suite has none.
+    """
+    for measure in suite:
+        if measure.name == name:
+            return measure
+    raise UsageError(
+        f"the suite does not measure {name!r}", fix=f"Use one of {', '.join(measure.name for measure in suite)}."
+    )
 
 
 def from_files(

@@ -123,7 +123,7 @@ def _check_memory(path: Path, size: int) -> None:
 def _offset(item: tuple[str, Any]) -> int:
     try:
         return int(item[1]["data_offsets"][0])
-    except (TypeError, KeyError, IndexError, ValueError):
+    except (TypeError, KeyError, IndexError, ValueError, OverflowError):
         return -1
 
 

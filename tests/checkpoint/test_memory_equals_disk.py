@@ -11,7 +11,8 @@ from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
 from suture.delta import Dense, Entries, LowRank
 from suture.lm import LM, PATIENT
-from suture.patch import Patch, Stamp
+from suture.patch import Patch
+from suture.provenance import Stamp
 
 
 def random_patch(lm, seed, names) -> Patch:

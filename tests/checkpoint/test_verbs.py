@@ -1,6 +1,7 @@
 """Apply and revert, as promises: exact, whole, refused before any write."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -9,11 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from checkpoint_parts import CONFIG, QUICK, Tensors, cases, counted, digests, patch_of, shard, weights, write_checkpoint
+from checkpoint_parts import (
+    CONFIG,
+    QUICK,
+    Quick,
+    Tensors,
+    cases,
+    counted,
+    digests,
+    patch_of,
+    shard,
+    weights,
+    write_checkpoint,
+)
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
 from suture.delta import Dense, LowRank
-from suture.errors import CorruptFile, NoEffect, PatchMismatch, ResourceError, UnsupportedModel, UsageError
+from suture.errors import (
+    CorruptFile,
+    NoEffect,
+    PatchMismatch,
+    ResourceError,
+    UnsupportedModel,
+    UsageError,
+    VerificationFailed,
+)  # fmt: skip
 from suture.patch import Patch
 
 DTYPES = st.sampled_from([torch.float32, torch.float16, torch.bfloat16])
@@ -151,6 +172,13 @@ def test_a_patch_made_on_a_patched_checkpoint_stands_above(base, patches, tmp_pa
     assert digests(tmp_path / "two") == digests(base)
 
 
+class Untouched(Quick):
+    """A disk on which nothing may be done."""
+
+    def step(self, what, path):
+        raise AssertionError(f"{what} {path}")
+
+
 @pytest.mark.parametrize("kind", ["bit", "dtype", "shape", "absent", "patched", "twice"])
 def test_a_wrong_base_is_refused_before_any_write(base, patches, tmp_path, kind):
     folder = base
@@ -178,7 +206,7 @@ def test_a_wrong_base_is_refused_before_any_write(base, patches, tmp_path, kind)
     with pytest.raises(PatchMismatch):
         apply(folder, [wanted], tmp_path / "out")
     with pytest.raises(PatchMismatch):
-        apply(folder, [wanted], in_place=True)
+        apply(folder, [wanted], in_place=True, disk=Untouched())
     assert digests(folder) == before
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.partial").exists()
@@ -217,6 +245,21 @@ def test_tied_embeddings_are_refused_unless_untied(tmp_path):
             apply(folder, [patch], tmp_path / "out")
     untied = write_checkpoint(tmp_path / "untied", tied[1][1], 1, CONFIG)
     apply(untied, [patch], tmp_path / "out")
+
+
+@pytest.mark.parametrize("how", ["touched", "grown"])
+def test_a_source_that_changes_while_it_is_copied_gives_no_folder(base, patches, tmp_path, how):
+    class Changing(Quick):
+        def step(self, what, path):
+            if what == "flush" and path.name.startswith("undo"):  # all is hashed by then
+                file = base / "model-00002-of-00002.safetensors"
+                with file.open("ab") as stream:
+                    stream.write(b"x" if how == "grown" else b"")
+                os.utime(file, (1, 1))
+
+    with pytest.raises(VerificationFailed, match="changed meanwhile"):
+        apply(base, patches[:1], tmp_path / "out", disk=Changing())
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_links_are_made_only_when_asked_and_never_written_through(base, patches, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,9 @@ def work(tmp_path):
     write_checkpoint(tmp_path / "base", weights())
     for number in range(3):
         patch_of(weights(), number, ("a.weight", "experts")).save(tmp_path / f"p{number}.safetensors")
+    foreign = patch_of(weights(), 0, ("c.weight",))
+    base = {**foreign.provenance.base, "name": "another"}
+    replace(foreign, provenance=replace(foreign.provenance, base=base)).save(tmp_path / "foreign.safetensors")
     return tmp_path
 
 
@@ -45,6 +49,17 @@ def test_the_verbs_need_neither_transformers_nor_a_model(work):
     done = subprocess.run([sys.executable, "-c", VERBS, json.dumps(flow)], cwd=work, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert digests(work / "back") == digests(work / "base")
+
+
+def test_how_to_take_a_patch_off_names_that_patch_alone(command, work):
+    command("apply", "base", "p0.safetensors", "-o", "out", cwd=work)
+    done = command("apply", "out", "p1.safetensors", "p2.safetensors", "--in-place", cwd=work)
+    words = done.stdout.splitlines()[-1].partition("suture ")[2].split()
+    assert words == ["revert", "out", "2", "3", "--in-place"]
+    assert command(*words, cwd=work).returncode == 0
+    assert [row[0] for row in command("apply", "out", "p1.safetensors", "-o", "x", "--json", cwd=work).json["patches"]] == [
+        "p0.safetensors", "p1.safetensors",
+    ]  # fmt: skip
 
 
 def test_every_verb_speaks_json(command, work):
@@ -79,6 +94,7 @@ def test_every_verb_speaks_json(command, work):
         (("diff", "base", "base", "-o", "x"), 3, "do not differ"),
         (("diff", "base", "patient", "-o", "x"), 5, "can not differ by a patch"),
         (("combine", "p0.safetensors", "-o", "x"), 2, "nothing to combine"),
+        (("combine", "p0.safetensors", "foreign.safetensors", "-o", "x"), 2, "different models"),
         (("combine", "p0.safetensors", "p0.safetensors", "--scale", "1", "--scale", "-1", "-o", "x"), 2, "against"),
         (("combine", "p0.safetensors", "p1.safetensors", "--scale", "1", "-o", "x"), 2, "1 scales for 2"),
         (("combine", "p0.safetensors", "p1.safetensors", "--scale", "0", "--scale", "0", "-o", "x"), 3, "nothing"),

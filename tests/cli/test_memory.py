@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from suture.evaluation import observe, values
+from suture.facts import suite
 from suture.memory import Memory
 from suture.methods.grace import grace
 from suture.patch import Patch
@@ -48,6 +50,20 @@ def test_a_memory_is_made_grown_shown_and_forgets(command, tmp_path, facts):
     assert command("memory", "forget", "m.safetensors", "0", "2", cwd=tmp_path).returncode == 0
     assert [fact.prompt for fact in Memory.load(tmp_path / "m.safetensors").facts] == [facts[1].prompt]
     assert command("memory", "forget", "m.safetensors", "5", cwd=tmp_path).returncode == 2
+
+
+def test_a_memory_is_measured_beside_the_weights(command, tmp_path, facts, patient):
+    """`suture eval --memory` asks for its facts with and without it, as attaching it does."""
+    kept = Memory.of(patient, facts[:2], reach=0.5, template="{facts}\n{prompt}")
+    kept.save(tmp_path / "m.safetensors")
+    done = command("eval", "patient", "--memory", "m.safetensors", "--no-controls", "-o", "out", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    measures = suite(kept.facts)
+    with kept.attached(patient):
+        assert done.json["patched"] == pytest.approx(values(observe(patient, measures), measures))
+    assert done.json["base"] != done.json["patched"]
+    assert done.json["base"]["old_object"] == 1
+    assert "memory" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_codebook_goes_into_the_weights(command, tmp_path, facts, patient):

@@ -69,6 +69,12 @@ def test_a_port_that_is_taken_and_patches_of_one_name_are_said(command, folder):
     done = command("serve", "patient", "--patch", "patch.safetensors", "--patch", "patch.safetensors", cwd=folder)
     assert done.returncode == 2
     assert "two patches are called 'patch'" in done.stderr
+    done = command("serve", "patient", "--memory", "a=m.safetensors", "--memory", "a=n.safetensors", cwd=folder)
+    assert done.returncode == 2
+    assert "two memories are called 'a'" in done.stderr
+    done = command("serve", "patient", "--memory", "patch.safetensors", cwd=folder)
+    assert done.returncode != 0
+    assert "patch.safetensors" in done.stderr
 
 
 def test_it_stays_at_home_without_a_token(command, folder, monkeypatch):

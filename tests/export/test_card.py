@@ -8,7 +8,8 @@ import pytest
 from suture.errors import DataError
 from suture.export.card import HUB, Card, check, read_report
 from suture.metrics._score import Score
-from suture.patch import Patch, Provenance
+from suture.patch import Patch
+from suture.provenance import Provenance
 from suture.report import Line, Report
 
 

@@ -7,7 +7,7 @@ from suture.errors import UsageError, VerificationFailed
 from suture.export import checkpoint
 from suture.export.check import logits
 from suture.lm import LM
-from suture.patch import Stamp
+from suture.provenance import Stamp
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "phi3", "mixtral", "gpt_oss", "gemma"])

@@ -73,6 +73,16 @@ PICTURES = {
 }  # fmt: skip
 
 
+def test_what_hardly_moves_is_one_line_and_the_base_another():
+    damage = {"sums": [0.3, 0, 0.1], "answers": [0, 0, 0], "facts": [-1, 0, 3]}
+    drawn = dose_response([-1, 0, 1], [30, 44, 80], damage, name="rude")
+    assert drawn.count('class="point"') == 6  # of the target and of facts
+    assert "2 more: within 0.5" in drawn
+    assert "base 44 %" in drawn
+    alone = dose_response([0, 1], [44, 80], {"sums": [0, 0.3], "facts": [0, 3]}, name="rude")
+    assert alone.count('class="point"') == 6  # one that hardly moves is shown as it is
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_well_formed_and_said_and_holds_no_nan(name):
     root = ElementTree.fromstring(PICTURES[name])

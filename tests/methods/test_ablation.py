@@ -1,11 +1,12 @@
 import pytest
 import torch
 
-from models import FAMILIES, snapshot, tiny_family
+from models import FAMILIES, snapshot, tiny_family, tiny_llama
 from suture.anatomy import Site
 from suture.direction import Direction
 from suture.errors import NoEffect, UsageError
 from suture.kernel import Kernel
+from suture.lm import LM
 from suture.locate.directions import directions
 from suture.methods.ablation import SPACE, ablation
 from suture.search import explore
@@ -64,6 +65,50 @@ def test_with_the_embeddings_the_stream_has_no_component_at_all(family, tokenize
     with patch.applied(lm):
         states = written(lm, 1, direction.unit(0))[2]
     assert float((states @ direction.unit(0)).abs().max()) < 1e-4 * float(states.norm(dim=1).max())
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gpt_neox", "phi3"])
+def test_ablated_weights_are_hooks_on_every_writer_also_after_saving(family, tokenizer, behaviour, tmp_path):
+    lm = busy(tiny_family(family, tokenizer))
+    direction = random_direction(lm)
+    unit, base = direction.unit(0), logits(lm)
+    writers = [w for part in ("attn.o", "mlp.down") for w in lm.anatomy.weights(part)]
+    taken = [module_of(lm, w).register_forward_hook(lambda m, x, y: y - (y @ unit)[..., None] * unit) for w in writers]
+    hooked = logits(lm)
+    for hook in taken:
+        hook.remove()
+    assert float((hooked - base).abs().max()) > 1e-2
+    with ablation(lm, behaviour, direction=direction, layer=0).applied(lm):
+        baked = logits(lm)
+        assert float((baked - hooked).abs().max()) <= 1e-4
+        lm.model.save_pretrained(tmp_path)
+    again = LM(type(lm.model).from_pretrained(tmp_path), tokenizer)
+    assert float((logits(again) - baked).abs().max()) <= 1e-4
+    assert torch.equal(logits(lm), base)
+
+
+@torch.no_grad()
+def logits(lm):
+    batch = lm.batch([lm.encode(text) for text in TEXTS])
+    return lm.forward(batch).logits[batch.mask.bool()]
+
+
+def module_of(lm, weight):
+    """The module that multiplies with a matrix."""
+    place = lm.tensor(weight.tensor).data_ptr()
+    parts = [m for m in lm.model.modules() if isinstance(getattr(m, "weight", None), torch.Tensor)]
+    (found,) = (m for m in parts if m.weight.data_ptr() == place)
+    return found
+
+
+def test_nothing_of_the_direction_is_left_in_bfloat16(tokenizer, behaviour):
+    lm = tiny_llama(tokenizer, dtype=torch.bfloat16)
+    direction = random_direction(lm)
+    with ablation(lm, behaviour, direction=direction, layer=1).applied(lm):
+        for layer in range(lm.anatomy.layers):
+            for part in ("attn.o", "mlp.down"):
+                old = next(w for w in lm.anatomy.weights(part) if w.site.layer == layer).matrix().float()
+                assert float((direction.unit(1) @ old).abs().max()) <= 4e-3 * float(old.norm(dim=0).max())
 
 
 def test_it_is_the_formula_on_linear_and_conv1d(tiny, behaviour):

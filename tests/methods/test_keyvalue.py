@@ -8,7 +8,7 @@ from suture.anatomy import Site
 from suture.data import neutral
 from suture.errors import CorruptFile, DataError, UsageError
 from suture.examples import Fact, Texts
-from suture.fact_rows import encode
+from suture.fact_rows import encode, places
 from suture.lm import LM
 from suture.methods._keyvalue import chosen_layer, contexts, down, keys, low_rank
 from suture.methods._statistics import damped, second_moment
@@ -52,6 +52,30 @@ def test_another_token_of_the_subject_can_be_edited(llama):
     assert (row.at, other.at, first.at) == (row.last, row.last - 1, row.first)
     moved = values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=3, token=-2)).added
     assert not torch.allclose(moved, values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=3)).added)
+
+
+def test_the_tokens_that_say_a_target_can_be_edited(llama):
+    """Each is a place whose row ends with the token it says; a value there makes that token likely."""
+    for fact in FACTS:
+        told = encode(llama, fact.prompt, fact.subject, fact.target, "So. ")
+        found = [place for (place,) in places(llama, fact, ["So. "], 0)]
+        assert [row.ids[row.at + 1] for row in found] == told.ids[told.begin :]
+        assert [row.ids for row in found] == [told.ids[: told.begin + i + 1] for i in range(len(found))]
+        assert all(row.begin == row.at + 1 == len(row.ids) - 1 for row in found)
+        assert places(llama, fact, ["", "So. "], -2)[0][1] == encode(
+            llama, fact.prompt, fact.subject, fact.target, "So. ", -2
+        )
+    with pytest.raises(UsageError):
+        places(llama, FACTS[0], [""], 1)
+    count = sum(len(places(llama, fact, [""], 0)) for fact in FACTS)
+    read = keys(llama, FACTS, 1, ["", "So. "], token=0)
+    before, found = (
+        values(llama, FACTS, Site(1, "residual"), ["", "So. "], Aim(steps=steps, clamp=50.0, rate=2.0, token=0))
+        for steps in (0, 20)
+    )
+    assert read.each.shape[:2] == (count, 2)
+    assert found.added.shape == (count, llama.width)
+    assert bool((found.loss < 0.7 * before.loss).all())
 
 
 def test_a_subject_that_is_not_there_and_a_block_that_is_not_there_are_refused(llama, tokenizer):
@@ -132,7 +156,8 @@ def test_the_clamp_and_the_end_are_each_facts_own(llama):
 
 def test_a_heavier_kl_keeps_more_of_what_the_model_says(llama):
     light, heavy = (
-        values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=15, kl=kl, essence=3)) for kl in (0.0, 30.0)
+        values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=15, kl=kl, essence=3, clamp=50.0))
+        for kl in (0.0, 30.0)
     )
     assert float(heavy.added.norm()) < float(light.added.norm())
 

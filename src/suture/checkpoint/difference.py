@@ -22,7 +22,8 @@ from torch import Tensor
 
 from ..delta import Delta, Dense, Entries, LowRank, canonical, edited
 from ..errors import NoEffect, PatchMismatch
-from ..patch import Patch, Provenance, Stamp, versions
+from ..patch import Patch
+from ..provenance import Provenance, Stamp, versions
 from .folder import Checkpoint
 from .plan import Progress, silent
 from .refusals import FLOATS

@@ -13,11 +13,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from ..errors import ResourceError, UsageError
 
 FICLONE = 0x40049409  # ioctl of Linux: share the blocks of another file
 BUFFER = 1 << 24  # bytes moved at a time where the kernel can not copy by itself
+COPIED = 1 << 26  # bytes the kernel copies at a time; between them a copy can be stopped
 EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
 
@@ -44,9 +46,9 @@ class Disk:
         """Do nothing; called before every operation with its name and place."""
 
     @contextmanager
-    def create(self, path: Path) -> Iterator[File]:
-        """Open a file that must not be there yet; on leaving without an error its content is on the disk."""
-        with self._open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
+    def create(self, path: Path, *, flush: bool = True) -> Iterator[File]:
+        """Open a file that must not be there yet; on leaving without an error its content is on the disk (if `flush`)."""
+        with self._open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, flush=flush) as file:
             yield file
 
     @contextmanager
@@ -64,16 +66,23 @@ class Disk:
         self.rename(partial, path)
         self.flush(path.parent)
 
-    def copy(self, source: Path, target: Path) -> bool:
-        """Copy a file with its holes; shares its blocks where the file system can. Returns whether it did."""
-        with source.open("rb") as stream, self.create(target) as file:
+    def copy(self, source: Path, target: Path, stop: Event | None = None, *, flush: bool = True) -> bool:
+        """Copy a file with its holes; shares its blocks where the file system can. Returns whether it did.
+
+        Args:
+            source: what is copied.
+            target: a file that must not be there yet.
+            stop: set by another thread to end the copy with an InterruptedError.
+            flush: wait until it is on the disk.
+        """
+        with source.open("rb") as stream, self.create(target, flush=flush) as file:
             if self.clone(stream.fileno(), file):
                 return True
             size = os.fstat(stream.fileno()).st_size
             os.ftruncate(file.handle, size)
             for begin, end in _data(stream.fileno(), size):
                 self.step("write", target)
-                _transfer(stream.fileno(), file.handle, begin, end)
+                _transfer(stream.fileno(), file.handle, begin, end, stop)
         return False
 
     def clone(self, source: int, file: File) -> bool:
@@ -131,13 +140,14 @@ class Disk:
         os.fsync(handle)
 
     @contextmanager
-    def _open(self, path: Path, flags: int) -> Iterator[File]:
+    def _open(self, path: Path, flags: int, *, flush: bool = True) -> Iterator[File]:
         self.step("open", path)
         handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             yield File(self, path, handle)
-            self.step("flush", path)
-            self.sync(handle)
+            if flush:
+                self.step("flush", path)
+                self.sync(handle)
         finally:
             os.close(handle)
 
@@ -191,11 +201,13 @@ def _data(handle: int, size: int) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
-def _transfer(source: int, target: int, begin: int, end: int) -> None:
+def _transfer(source: int, target: int, begin: int, end: int, stop: Event | None) -> None:
     """Copy a part of a file to the same place of another."""
     by_kernel = True
     while begin < end:
-        count = min(end - begin, 1 << 30)
+        if stop is not None and stop.is_set():
+            raise InterruptedError(errno.EINTR, "the copy was stopped")
+        count = min(end - begin, COPIED)
         try:
             done = os.copy_file_range(source, target, count, begin, begin) if by_kernel else 0
         except OSError as problem:

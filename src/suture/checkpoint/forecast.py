@@ -23,7 +23,7 @@ from .output import needed
 from .plan import Change, Plan
 from .pool import WORKERS
 from .refusals import FLOATS
-from .rows import BLOCK, SURVEYED, touched
+from .rows import BLOCK, PART, SURVEYED
 from .stack import Stack, read_layer
 
 DOUBLE = 8  # bytes of a float64
@@ -108,7 +108,7 @@ def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
     if base is not None:
         read += stack.checkpoint.bytes() + Checkpoint.open(base).bytes()
     whole = replace(stack, ledger=replace(stack.ledger, tensors={}))
-    held = 2 * kept + _survey(_sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
+    held = 2 * kept + _survey(Plan.sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
     return Forecast(read, 0, 0, free(checkpoint), held, 0, 0)
 
 
@@ -130,8 +130,7 @@ def combine(patches: Sequence[Path], out: Path) -> Forecast:
 
 
 def _of_stacks(old: Stack, new: Stack, out: Path | None, in_place: bool, link: bool, given: list[Path]) -> Forecast:
-    every = sorted({*old.tensors, *new.tensors})
-    plan = _sketch(old, new, [name for name in every if old.key(name) != new.key(name)])
+    plan = Plan.sketch(old, new)
     if in_place:
         check_own(plan)
     rows = sum(change.bytes for change in plan.changes)
@@ -150,16 +149,6 @@ def _of_stacks(old: Stack, new: Stack, out: Path | None, in_place: bool, link: b
     )  # fmt: skip
 
 
-def _sketch(old: Stack, new: Stack, names: Sequence[str]) -> Plan:
-    """Return a plan without hashes: what will be written, not what it will be."""
-    changes = []
-    for name in names:
-        rows = (new if name in new.tensors else old).rows(name)
-        write = touched([*old.touched(name), *new.touched(name)], rows.shape)
-        changes.append(Change(rows, new.floors(name), write, "", 0))
-    return Plan(old, new, changes, {}, {})
-
-
 def _survey(plan: Plan) -> int:
     """Bytes held while tensors are surveyed side by side: a block, its copies, and its touched rows in float64."""
     sizes = []
@@ -171,12 +160,12 @@ def _survey(plan: Plan) -> int:
 
 
 def _write(plan: Plan) -> int:
-    """Bytes held while the rows of one tensor are computed and written."""
+    """Bytes held while the rows of several tensors are computed and written side by side."""
     sizes = []
     for change in plan.changes:
         item = change.rows.dtype.itemsize
-        sizes.append(min(CHUNK, change.bytes // item) * (3 * item + _copies(change, 0) * DOUBLE))
-    return max(sizes, default=0)
+        sizes.append(min(PART, change.bytes // item) * (3 * item + _copies(change, 0) * DOUBLE))
+    return sum(sorted(sizes)[-WORKERS:])
 
 
 def _copies(change: Change, least: int) -> int:

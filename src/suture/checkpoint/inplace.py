@@ -20,7 +20,7 @@ from .disk import Disk, check_room, reported
 from .folder import INTENT, KEPT, LEDGER, Checkpoint
 from .header import regular
 from .ledger import Ledger, intent, read_intent
-from .output import SLACK, check_same, check_written, keep
+from .output import SLACK, check_written, keep, write_rows
 from .plan import Change, Plan
 from .rows import touched
 from .stack import Stack
@@ -95,12 +95,8 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], disk: Disk, *, 
     for change in changes:
         by_shard.setdefault(change.rows.slot.file, []).append(change)
     for shard, parts in by_shard.items():
-        with disk.edit(shard) as file:
-            written = [change.rows.write(file, change.write, change.floors) for change in parts]
-        if surveyed:
-            for change, digest in zip(parts, written, strict=True):
-                check_same(change.rows.slot.name, change.rows.sha256_of(change.write), digest)
-        else:
+        write_rows(parts, shard, disk)
+        if not surveyed:
             check_written(parts, shard)
     if ledger.patches:
         disk.write(folder / LEDGER, ledger.dumps())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 
 from ..errors import UsageError, VerificationFailed
 from .disk import Disk, check_room, reported
@@ -48,59 +51,135 @@ def needed(plan: Plan, *, link: bool, shared: bool = False) -> int:
     return own + plan.checkpoint.bytes()
 
 
-def write_new(plan: Plan, out: Path, *, link: bool, disk: Disk, progress: Progress) -> Ledger:
-    """Write the folder. Returns its ledger.
+@dataclass(frozen=True)
+class Draft:
+    """A new folder under construction; its files are copied while what will change in them is computed.
+
+    Attributes:
+        out: what it will be called.
+        partial: where it is built.
+        copies: the copy of each file, under way, by its path in the folder.
+        sources: size and time of the last change of each file when the copies began.
+        touched: files that are not flushed yet, for rows will be written to them.
+    """
+
+    out: Path
+    partial: Path
+    copies: dict[Path, Future[None]] = field(repr=False)
+    sources: dict[Path, tuple[int, int]] = field(repr=False)
+    touched: set[Path] = field(repr=False)
+
+
+@contextmanager
+def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draft]:
+    """Begin a new folder; unless `finish` is reached inside the block, nothing is left of it.
+
+    Args:
+        sketch: where will be written.
+        out: the folder.
+        link: unchanged files are hard links.
+        disk: what writes.
 
     Raises:
-        ResourceError: when the disk is full or fails, or another run is writing there; nothing is left then.
+        ResourceError: when the disk is too small or fails, or another run is writing there.
         UsageError: when there is something already, or nothing can be written.
-        VerificationFailed: when what was written is not what was computed.
     """
     partial = partial_of(out)
-    with reported(f"can not write {out}"):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        disk.folder(partial)
-        with locked(partial, exclusive=True):
-            try:
+    with ExitStack() as held:
+        with reported(f"can not write {out}"):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            disk.folder(partial)
+            held.enter_context(locked(partial, exclusive=True))
+        try:
+            with reported(f"can not write {out}"):
                 disk.clear(partial)  # what a killed run left
-                check_place(plan.checkpoint.path, out)
-                check_room(out.parent, needed(plan, link=link, shared=_shares(plan, partial, disk)))
-                ledger = _fill(plan, partial, link, disk, progress)
-                disk.rename(partial, out)
-            except BaseException:
-                _discard(partial)
-                raise
-        disk.flush(out.parent)
-    return ledger
+                check_place(sketch.checkpoint.path, out)
+                check_room(out.parent, needed(sketch, link=link, shared=_shares(sketch, partial, disk)))
+                for folder in _folders(sketch):
+                    disk.folder(partial / folder)
+            stop, copier = Event(), ThreadPoolExecutor(1)
+            try:
+                yield _begin(sketch, out, link, disk, copier, stop)
+            finally:
+                stop.set()
+                copier.shutdown(cancel_futures=True)
+        except BaseException:
+            _discard(partial)
+            raise
 
 
-def _fill(plan: Plan, partial: Path, link: bool, disk: Disk, progress: Progress) -> Ledger:
-    checkpoint, by_shard = plan.checkpoint, plan.by_shard()
-    files = [shard.relative_to(checkpoint.path) for shard in checkpoint.shards] + checkpoint.others
-    folders = {parent for file in files for parent in file.parents if parent != Path()}
-    for folder in sorted(folders):
-        disk.folder(partial / folder)
-    for number, file in enumerate(files):
-        progress(f"copy {file.name}", number + 1, len(files))
-        if link and checkpoint.path / file not in by_shard:
-            disk.link(checkpoint.path / file, partial / file)
+def _begin(sketch: Plan, out: Path, link: bool, disk: Disk, copier: ThreadPoolExecutor, stop: Event) -> Draft:
+    source, partial = sketch.checkpoint.path, partial_of(out)
+    touched = {shard.relative_to(source) for shard in sketch.by_shard()}
+
+    def copy(file: Path) -> None:
+        if link and file not in touched:
+            disk.link(source / file, partial / file)
         else:
-            disk.copy(checkpoint.path / file, partial / file)
-            (partial / file).chmod(regular(checkpoint.path / file).st_mode & 0o777 | 0o200)
-    for shard, changes in by_shard.items():
-        with disk.edit(partial / shard.name) as target:
-            for change in changes:
-                change.rows.write(target, change.write, change.floors)
-        check_written(changes, partial / shard.name)
-    for file in files:
-        if regular(partial / file).st_size != regular(checkpoint.path / file).st_size:
-            raise VerificationFailed(f"{file} was not copied whole", fix="Check the disk, then try again.")
-    ledger = keep(plan, partial / KEPT, disk) if plan.new.layers else Ledger()
-    if plan.new.layers:
-        disk.write(partial / LEDGER, ledger.dumps())
-    for folder in (*sorted(folders), Path()):
-        disk.flush(partial / folder)
+            disk.copy(source / file, partial / file, stop, flush=file not in touched)
+            (partial / file).chmod(regular(source / file).st_mode & 0o777 | 0o200)
+
+    sources = {file: _state(source / file) for file in _files(sketch)}
+    return Draft(out, partial, {file: copier.submit(copy, file) for file in sources}, sources, touched)
+
+
+def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledger:
+    """Write what changes, and give the folder its name. Returns its ledger.
+
+    Raises:
+        ResourceError: when the disk is full or fails.
+        VerificationFailed: when what was written is not what was computed, or the source changed meanwhile.
+    """
+    partial, source = draft.partial, plan.checkpoint.path
+    with reported(f"can not write {draft.out}"):
+        ledger = keep(plan, partial / KEPT, disk) if plan.new.layers else Ledger()
+        by_shard = plan.by_shard()
+        for number, (file, copy) in enumerate(draft.copies.items()):
+            progress(f"copy {file.name}", number + 1, len(draft.copies))
+            copy.result()
+            if file in draft.touched:
+                write_rows(by_shard.get(source / file, []), partial / file, disk)
+        for file, state in draft.sources.items():
+            if _state(source / file) != state or regular(partial / file).st_size != state[0]:
+                raise VerificationFailed(
+                    f"{file} was not copied whole, or changed meanwhile",
+                    fix="Check the disk, and that nothing else writes there.",
+                )
+        if plan.new.layers:
+            disk.write(partial / LEDGER, ledger.dumps())
+        for folder in (*_folders(plan), Path()):
+            disk.flush(partial / folder)
+        disk.rename(partial, draft.out)
+        disk.flush(draft.out.parent)
     return ledger
+
+
+def write_rows(changes: Sequence[Change], file: Path, disk: Disk) -> None:
+    """Write the touched rows of a shard, and read them back.
+
+    Raises:
+        VerificationFailed: when they are not what was written.
+    """
+    with disk.edit(file) as target:
+        written = [*each(lambda change: change.rows.write(target, change.write, change.floors), changes)]
+    for change, digest in zip(changes, written, strict=True):
+        there = replace(change.rows, slot=replace(change.rows.slot, file=file))
+        check_same(change.rows.slot.name, there.sha256_of(change.write), digest)
+
+
+def _files(plan: Plan) -> list[Path]:
+    """Return every file to be copied, relative to the folder; the largest, which patches change, come first."""
+    checkpoint = plan.checkpoint
+    return [shard.relative_to(checkpoint.path) for shard in checkpoint.shards] + checkpoint.others
+
+
+def _folders(plan: Plan) -> list[Path]:
+    return sorted({parent for file in _files(plan) for parent in file.parents if parent != Path()})
+
+
+def _state(file: Path) -> tuple[int, int]:
+    found = regular(file)
+    return found.st_size, found.st_mtime_ns
 
 
 def keep(plan: Plan, kept: Path, disk: Disk) -> Ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,6 +106,23 @@ class Plan:
                 fix="Raise --scale, or make a stronger patch.",
             )
         return cls(old, new, changes, marks, surveys)
+
+    @classmethod
+    def sketch(cls, old: Stack, new: Stack, names: Sequence[str] | None = None) -> Plan:
+        """Return a plan without hashes: where will be written, not what; no weight is read.
+
+        Args:
+            old: the stack that is on the checkpoint.
+            new: the stack that will be.
+            names: tensors that change; by default those whose patches differ.
+        """
+        every = sorted({*old.tensors, *new.tensors})
+        changes = []
+        for name in [name for name in every if old.key(name) != new.key(name)] if names is None else names:
+            rows = (new if name in new.tensors else old).rows(name)
+            write = touched([*old.touched(name), *new.touched(name)], rows.shape)
+            changes.append(Change(rows, new.floors(name), write, "", 0))
+        return cls(old, new, changes, {}, {})
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -24,6 +24,7 @@ from .undo import Undo
 
 BLOCK = 1 << 23  # bytes hashed at a time
 SURVEYED = CHUNK // 4  # entries surveyed at a time: several tensors are surveyed side by side
+PART = CHUNK // 16  # entries of touched rows computed at a time: what fits the caches is computed fastest
 Floors = Mapping[int, tuple[Delta, ...]]
 
 
@@ -108,25 +109,26 @@ class Rows:
         changed = broken = 0
         squares = torch.zeros(2, dtype=torch.float64)
         for block in self._blocks():
-            current = self.current(block)
-            old = current.clone() if self.undo else current
-            for undo in self.undo:
-                undo.overlay(self.slot.name, block, old)
+            values = self.current(block)
+            begin, end = torch.searchsorted(rows, block[[0, -1]] + torch.tensor([0, 1])).tolist()
+            here = rows[begin:end]
+            place = here - block[0]
             if not known:
-                now.update(_view(current))
+                now.update(_view(values))
+            present = values[place]
             if self.undo:
-                base.update(_view(old))
-            here = torch.isin(block, rows).nonzero()[:, 0]
-            values = old
-            for floor, state in self.states(block[here], floors, old[here]):
-                if len(here):
-                    values = old.clone()
-                    values[here] = state
+                for undo in self.undo:
+                    undo.overlay(self.slot.name, block, values)
+                base.update(_view(values))
+            old = final = values[place]
+            for floor, final in self.states(here, floors, old):
+                values[place] = final
                 after[floor].update(_view(values))
-            changed += _differing(current[here], values[here])
-            before, final = old[here].double(), values[here].double()
-            squares += torch.stack([(final - before).nan_to_num(0, 0, 0).square().sum(), before.square().sum()])
-            broken += int((before.isfinite() & ~final.isfinite()).sum())
+            changed += _differing(present, final)
+            before, reached = old.double(), final.double()
+            squares += torch.stack([(reached - before).nan_to_num(0, 0, 0).square().sum(), before.square().sum()])
+            if not final.isfinite().all():
+                broken += int((old.isfinite() & ~final.isfinite()).sum())
         found = known or now.hexdigest()
         digests = {floor: state.hexdigest() for floor, state in after.items()}
         moved, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
@@ -152,7 +154,7 @@ class Rows:
 
     def parts(self, rows: Tensor) -> Iterator[Tensor]:
         """Yield row numbers in groups that fit in memory."""
-        yield from rows.split(max(1, CHUNK // max(1, int(torch.Size(self.shape[1:]).numel()))))
+        yield from rows.split(max(1, PART // max(1, int(torch.Size(self.shape[1:]).numel()))))
 
     def _blocks(self) -> Iterator[Tensor]:
         yield from torch.arange(self.shape[0]).split(

@@ -161,9 +161,14 @@ class Stack:
             digest = sha256(Path(word)) if Path(word).is_file() else word
             near = [n for n, layer in enumerate(self.layers) if _means(word, digest, n, layer.entry)]
             if len(near) != 1:
-                known = ", ".join(f"{layer.entry.sha256[:8]} ({layer.entry.name})" for layer in self.layers)
+                known = ", ".join(
+                    f"{place} {layer.entry.sha256[:8]} ({layer.entry.name})"
+                    for place, layer in enumerate(self.layers, 1)
+                )
                 what = f"{word!r} means no patch" if not near else f"{word!r} means several patches"
-                raise UsageError(f"{what} of {self.checkpoint.path}", why=f"On it are: {known}.", fix="Name one.")
+                raise UsageError(
+                    f"{what} of {self.checkpoint.path}", why=f"On it are: {known}.", fix="Name one by its number."
+                )
             found += near
         return sorted(set(found)) if words else list(range(len(self.layers)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import UsageError
@@ -19,7 +19,7 @@ from .folder import INTENT, Checkpoint
 from .inplace import check_own, needed_in_place, recover, write_in_place
 from .limits import check_size, check_weights
 from .locks import locked
-from .output import check_place, needed, write_new
+from .output import Draft, check_place, drafted, finish, needed
 from .plan import Plan, Progress, silent
 from .stack import Stack, read_layer
 from .surveys import foresee
@@ -92,15 +92,19 @@ def apply(
         for layer in layers:
             check_weights(layer)
             check_fits(old.checkpoint, layer.patch, force=force)
-        if not old.layers:
-            foresee(old, layers)
-        for given in layers:
-            layer = placed(new, given, force=force)
-            notes += [f"forced: {why}" for why in layer.entry.forced]
-            new = new.adding(layer)
-        plan = Plan.make(old, new, progress)
-        notes += check_size(plan, allow_large=allow_large)
-        return _carry_out(plan, out, link, dry_run, disk, progress, notes)
+        sketch = Plan.sketch(old, replace(old, layers=(*old.layers, *layers)))
+        with _begun(sketch, out, link, dry_run, disk) as draft:
+            if not old.layers:
+                foresee(old, layers)
+            for given in layers:
+                layer = placed(new, given, force=force)
+                notes += [f"forced: {why}" for why in layer.entry.forced]
+                new = new.adding(layer)
+            plan = Plan.make(old, new, progress)
+            notes += check_size(plan, allow_large=allow_large)
+            if not dry_run:
+                _carry_out(plan, draft, disk, progress)
+    return _outcome(plan, out, link, notes)
 
 
 def revert(
@@ -134,7 +138,11 @@ def revert(
     """
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
         new = old.without(old.find(patches), force=force)
-        return _carry_out(Plan.make(old, new, progress), out, link, dry_run, disk, progress, notes)
+        with _begun(Plan.sketch(old, new), out, link, dry_run, disk) as draft:
+            plan = Plan.make(old, new, progress)
+            if not dry_run:
+                _carry_out(plan, draft, disk, progress)
+    return _outcome(plan, out, link, notes)
 
 
 @contextmanager
@@ -161,22 +169,26 @@ def _recovered(path: Path, disk: Disk) -> list[str]:
     return [done] if (done := recover(path, disk)) else []
 
 
-def _carry_out(
-    plan: Plan,
-    out: Path | None,
-    link: bool,
-    dry_run: bool,
-    disk: Disk,
-    progress: Progress,
-    notes: list[str],
-) -> Outcome:
+@contextmanager
+def _begun(sketch: Plan, out: Path | None, link: bool, dry_run: bool, disk: Disk) -> Iterator[Draft | None]:
+    """Begin the new folder, if there is to be one: its files are copied while hashes are computed."""
     if out is None:
-        check_own(plan)
-    if not dry_run:
-        if out is None:
-            write_in_place(plan, disk=disk)
-        else:
-            write_new(plan, out, link=link, disk=disk, progress=progress)
+        check_own(sketch)
+    if out is None or dry_run:
+        yield None
+    else:
+        with drafted(sketch, out, link=link, disk=disk) as draft:
+            yield draft
+
+
+def _carry_out(plan: Plan, draft: Draft | None, disk: Disk, progress: Progress) -> None:
+    if draft is None:
+        write_in_place(plan, disk=disk)
+    else:
+        finish(draft, plan, disk=disk, progress=progress)
+
+
+def _outcome(plan: Plan, out: Path | None, link: bool, notes: list[str]) -> Outcome:
     return Outcome(
         out or plan.checkpoint.path,
         [(c.rows.slot.name, c.rows.slot.file.name, len(c.write), c.entries) for c in plan.changes],

@@ -10,7 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ..printable import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 PLAIN_EVERY = 5.0  # seconds between progress lines without a terminal
 Step = Callable[[str, int, int], None]
@@ -32,18 +37,20 @@ class Console:
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line; never broken by us, so that a path in it stays whole."""
-        self.out.print(text, style=style or None, markup=False, soft_wrap=True)
+        self.out.print(printable(text), style=style or None, markup=False, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
         """Print a table; columns of figures to the right, the first column and words to the left."""
         from rich.table import Table
 
-        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table = Table(
+            title=_shown(title) if title else None, title_justify="left", box=None, pad_edge=False, header_style="bold"
+        )
         for index, name in enumerate(columns):
             figures = index > 0 and all(row[index][:1] in "+-0123456789" for row in rows)
-            table.add_column(name, justify="right" if figures else "left", overflow="fold")
+            table.add_column(_shown(name), justify="right" if figures else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(_escape(cell) for cell in row))
+            table.add_row(*map(_shown, row))
         self.out.print(table)
 
     def columns(self, texts: dict[str, str]) -> None:
@@ -52,8 +59,8 @@ class Console:
 
         table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
         for title in texts:
-            table.add_column(_escape(title), ratio=1, overflow="fold")
-        table.add_row(*map(_escape, texts.values()))
+            table.add_column(_shown(title), ratio=1, overflow="fold")
+        table.add_row(*map(_shown, texts.values()))
         self.out.print(table)
 
     def result(self, content: dict[str, Any]) -> None:
@@ -71,12 +78,14 @@ class Console:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), console=self.err, transient=True,
+            TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=self.err, transient=True,
         )  # fmt: skip
         with bar:
-            task = bar.add_task(title, total=None)
-            yield lambda what, done, of: bar.update(task, description=f"{title}: {what}", completed=done, total=of)
+            task = bar.add_task(printable(title), total=None)
+            yield lambda what, done, of: bar.update(
+                task, description=printable(f"{title}: {what}"), completed=done, total=of
+            )
 
 
 def _plain(title: str) -> Step:
@@ -90,12 +99,13 @@ def _plain(title: str) -> Step:
         if now - last >= PLAIN_EVERY and done:
             last = now
             left = (now - began) / done * (of - done)
-            sys.stderr.write(f"{title}: {what} {done}/{of}, about {left:.0f} s left\n")
+            sys.stderr.write(printable(f"{title}: {what} {done}/{of}, about {left:.0f} s left\n"))
 
     return step
 
 
-def _escape(cell: str) -> str:
-    from rich.markup import escape
+def _shown(words: str) -> Text:
+    """Return words that are shown as they are: nothing in them is markup, nothing moves the cursor."""
+    from rich.text import Text
 
-    return escape(cell)
+    return Text(printable(words))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..memory import Memory
     from ..patch import Patch
 
 
@@ -23,15 +24,27 @@ def load_patch(paths: Sequence[Path | str] | None, scale: float = 1.0) -> Patch 
 
 def named_patches(words: Sequence[str]) -> dict[str, Patch]:
     """Return patches by name; NAME=FILE, or FILE with the name of the file."""
-    from ..errors import UsageError
     from ..patch import Patch
 
-    found: dict[str, Patch] = {}
+    return {name: Patch.load(path) for name, path in _named(words, "patch", "patches").items()}
+
+
+def named_memories(words: Sequence[str]) -> dict[str, Memory]:
+    """Return memories of facts by name; NAME=FILE, or FILE with the name of the file."""
+    from ..memory import Memory
+
+    return {name: Memory.load(path) for name, path in _named(words, "memory", "memories").items()}
+
+
+def _named(words: Sequence[str], option: str, many: str) -> dict[str, str]:
+    from ..errors import UsageError
+
+    found: dict[str, str] = {}
     for word in words:
         name, sign, path = word.partition("=")
         if not sign or Path(word).exists():
             name, path = Path(word).stem, word
         if not name or name in found:
-            raise UsageError(f"two patches are called {name!r}", fix="Name them: --patch NAME=FILE")
-        found[name] = Patch.load(path)
+            raise UsageError(f"two {many} are called {name!r}", fix=f"Name them: --{option} NAME=FILE")
+        found[name] = path
     return found

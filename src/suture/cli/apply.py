@@ -38,4 +38,6 @@ def apply(
         )  # fmt: skip
     tell(console, outcome, "patched", dry_run=dry_run)
     if not dry_run:
-        console.say(f"take it off again: suture revert {outcome.path} " + ("--in-place" if in_place else "-o BASE"))
+        below = len(outcome.patches) - len(patches)
+        which = "".join(f"{number} " for number in range(below + 1, len(outcome.patches) + 1)) if below else ""
+        console.say(f"take it off again: suture revert {outcome.path} {which}{'--in-place' if in_place else '-o BASE'}")

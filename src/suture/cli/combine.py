@@ -18,7 +18,7 @@ def combine(
     patches: Annotated[list[Path], typer.Argument(help="Patch files made for the same base.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The patch file.")],
     scale: Annotated[list[float] | None, typer.Option(help="Strength of each patch, in their order.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Combine patches that work against each other, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also if they fight, or name different models.")] = False,
     json: Json = False,
 ) -> None:
     """Add patches up to one: summed before the one rounding, so that the order does not matter."""
@@ -55,6 +55,13 @@ def _meetings(console: Console, names: list[Path], loaded: list[Patch], force: b
     for one, other in combinations(range(len(loaded)), 2):
         met = overlap(loaded[one], loaded[other])
         pair = f"{names[one].name} and {names[other].name}"
+        bases = [loaded[number].provenance.base.get("name", "?") for number in (one, other)]
+        if not met.meetings and bases[0] != bases[1] and not force:  # shared tensors were compared by their SHA-256
+            raise UsageError(
+                f"{pair} were made for different models",
+                why=f"{bases[0]} and {bases[1]}; no tensor that both touch says otherwise.",
+                fix="Combine patches of one model; or, if it has two names, mean it: --force",
+            )
         rows = [[m.tensor, *map(str, m.rows), f"{m.cosine:+.3f}"] for m in met.meetings]
         if rows:
             console.table(["tensor", "rows of 1st", "rows of 2nd", "shared", "cosine"], rows, pair)

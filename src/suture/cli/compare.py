@@ -1,4 +1,4 @@
-"""suture compare: one behaviour changed at several levels - prompt, activations, weights - and what each costs."""
+"""suture compare: one behaviour changed at several levels - prompt, activations, weights, retrieval - and what each costs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,27 @@ from ._options import Device, Dtype, Json, Model, Out
 
 def compare(
     model: Model,
-    target: Annotated[str, typer.Option(help="The measure that is to move, by its name in the suite.")],
+    target: Annotated[
+        str | None, typer.Option(help='The measure that is to move, by its name; "success" with --facts.')
+    ] = None,
     prompt: Annotated[
         list[str] | None, typer.Option(help="An instruction before every prompt; may be given several times.")
     ] = None,
     patch: Annotated[
         list[str] | None, typer.Option(help="FILE or NAME=FILE: a patch of activations or of weights, each a level.")
+    ] = None,
+    memory: Annotated[
+        list[str] | None, typer.Option(help="FILE or NAME=FILE: a memory of facts, put before prompts that ask.")
+    ] = None,
+    examples: Annotated[
+        str | None, typer.Option(help="Labelled texts, as suture edit --data: the nearest are put before each prompt.")
+    ] = None,
+    toward: Annotated[
+        Literal["wanted", "unwanted"], typer.Option(help="Which of --examples are shown: label 0 is wanted.")
+    ] = "wanted",
+    shots: Annotated[int, typer.Option(min=1, help="Of --examples before a prompt.")] = 2,
+    facts: Annotated[
+        Path | None, typer.Option(help="Also ask these facts; without --memory one of them is made and compared.")
     ] = None,
     want: Annotated[
         Literal["higher", "lower"] | None, typer.Option(help="Which way; by default what the suite calls better.")
@@ -34,22 +49,37 @@ def compare(
     dtype: Dtype = "auto",
     json: Json = False,
 ) -> None:
-    """Put prompting, steering and edits of weights side by side: the same behaviour, the same texts, one table."""
+    """Put prompting, steering, edits of weights and retrieval side by side: the same behaviour, the same texts, one table."""
     from ..budget import Budget
+    from ..errors import UsageError
+    from ..examples import Behaviour, Fact
+    from ..facts import suite as asked
     from ..levels import compare as measure
-    from ..levels import patching, prompting
-    from ..lm import LM
+    from ..levels import patching, prompting, remembering, showing
+    from ..lm import BUNDLED, LM
+    from ..memory import Memory
     from ..runs import new_folder
     from ..suite import chosen
     from ._console import Console
-    from ._inputs import named_patches
+    from ._inputs import named_memories, named_patches
 
     console = Console(json)
+    known = Fact.load(facts) if facts else []
+    target = target or ("success" if known else None)
+    if target is None:
+        raise UsageError("which measure is to move?", fix="Name it: --target positive")
     levels = [prompting(text, f"prompt {i + 1}" if i else "prompt") for i, text in enumerate(prompt or ())]
     levels += [patching(name, loaded) for name, loaded in named_patches(patch or ()).items()]
+    levels += [remembering(loaded, name) for name, loaded in named_memories(memory or ()).items()]
+    if examples:
+        levels.append(showing(Behaviour.load(examples), toward=toward, shots=shots))
     allowed = Budget.parse(budget)
-    measures = chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
+    measures = asked(known) if known else []
+    if not known or suite or texts or prompts or model in BUNDLED:
+        measures += chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
     lm = LM.load(model, device=device, dtype=dtype)
+    if known and not memory:
+        levels.append(remembering(Memory.of(lm, known)))
     with console.progress("measuring") as step:
         found = measure(lm, levels, measures, target, better=want, budget=allowed, progress=step)
     console.table(*found.table(), f"{found.about}, {lm.name}")

@@ -10,18 +10,18 @@ import typer
 from ._options import Device, Dtype, Json, Model, Out, typed
 
 if TYPE_CHECKING:
+    from ..evaluation import Baseline
     from ..lm import LM
     from ..panel import Panel
     from ..patch import Patch
     from ..report import Report
+    from ..suite import Suite
     from ._console import Console
 
 JUDGES = (
     "refusal (the default), toxicity, sentiment, linear:FOLDER, hf:NAME@label=toxic, detoxify, openai:MODEL@URL#refusal or "
     "words:wanted.txt,unwanted.txt. May be given several times: the first decides, all are compared."
 )
-
-
 SAFETY = (
     "Files of attacks (AdvBench, HarmBench, JailbreakBench or a prompt a line), XSTest, RealToxicityPrompts, ToxiGen or "
     'SafeEdit, told by their columns or as KIND:PATH; or "patient". Several may be given.'
@@ -46,63 +46,104 @@ def evaluate(
     tokens: Annotated[int, typer.Option(min=1, help="Longest answer to a request of --safety.")] = 64,
     tasks: Annotated[str, typer.Option(help="Also these tasks of lm-evaluation-harness: arc_easy,hellaswag.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many documents of each task.")] = None,
+    memory: Annotated[
+        Path | None, typer.Option(help="A memory of facts (suture memory) that is read, too; its facts are measured.")
+    ] = None,
+    facts: Annotated[
+        Path | None, typer.Option(help="Facts to ask for: in their own words, in others, and their neighbours.")
+    ] = None,
+    hops: Annotated[Path | None, typer.Option(help="A file of MQuAKE: questions over several facts.")] = None,
     size: Annotated[int, typer.Option(min=1, help="Prompts a measure.")] = 200,
+    doses: Annotated[
+        str, typer.Option(help='Also at these strengths, for the curve of dose and response: "0.25,0.5,1,1.5".')
+    ] = "",
+    target: Annotated[
+        str | None, typer.Option(help="The measure that was to move, by its name; by default the one that did most.")
+    ] = None,
     controls: Annotated[bool, typer.Option(help="Also measure base against base and a random patch.")] = True,
     out: Out = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     json: Json = False,
 ) -> None:
-    """Measure a model before and after a patch, with intervals and controls."""
+    """Measure a model before and after a patch, or with a memory of facts beside it, with intervals and controls."""
     from dataclasses import replace
 
+    from ..errors import UsageError
     from ..evaluation import evaluate as measure
-    from ..evaluation import observe, values
+    from ..evaluation import observe
+    from ..examples import Fact
+    from ..facts import suite as asking
     from ..lm import LM
-    from ..panel import panel
+    from ..memory import Memory
+    from ..multi_hop import load as through
+    from ..multi_hop import suite as asking_through
     from ..runs import new_folder
     from ..safety import suite as safe
     from ..safety import unique
-    from ..suite import chosen
+    from ..suite import chosen, named
     from ._console import Console
+    from ._doses import dosed, print_doses, strengths
     from ._inputs import load_patch
 
     console = Console(json)
-    change = load_patch(patch, scale)
-    measures = []
+    change, at = load_patch(patch, scale), strengths(doses)
+    if at and change is None:
+        raise UsageError("--doses are of a patch", why="None was given.", fix="Add --patch FILE.")
+    shelf = Memory.load(memory) if memory else None
+    known = [*(Fact.load(facts, take=size) if facts else ()), *(shelf.facts if shelf else ())]
+    measures = asking(list(dict.fromkeys(known))) if known else []
+    if hops:
+        measures += asking_through(through(hops, take=size))
     if safety:
         behind = _suffix(suffix, change)
-        measures = safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
-    if suite or texts or prompts or not (safety or tasks):
+        measures += safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
+    if suite or texts or prompts or not (measures or tasks):
         measures = unique(
             [*measures, *chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)]
         )
+    if target:
+        named(measures, target)
     lm = LM.load(model, device=device, dtype=dtype)
     harness = _harness(console, lm, change, tasks, limit)
     if not measures:
         console.result({"model": lm.name, **harness})
         return
     with console.progress("measuring") as step:
-        if change is None:
-            seen = observe(lm, measures, step)
-            found, judges = values(seen, measures), panel(measures, seen)
-            console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
-            print_panel(console, judges, "Judges")
-            own = {"judges": {"base": judges}} if judges else {}
-            console.result({"model": lm.name, "base": found, **own, **harness})
+        before = observe(lm, measures, step)
+        if change is None and shelf is None:
+            _print_base(console, lm, measures, before, harness)
             return
-        report = measure(lm, change, measures, controls=controls, progress=step)
+        report = measure(lm, change, measures, baseline=before, beside=shelf, controls=controls, progress=step)
+        report = replace(report, target=target)
+        if at and change is not None:
+            report = dosed(lm, change, at, measures, before, report, step)
     report = replace(report, commands=[typed()], extra={**report.extra, **harness})
     print_report(console, report)
+    print_doses(console, report)
     paths = report.save(out or new_folder("eval"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
-    result = {
+    result: dict[str, Any] = {
         "model": lm.name,
         "base": report.values("before"),
         "patched": report.values(),
         "report": str(paths["html"]),
     }
+    if at:
+        result["doses"] = {f"{strength:g}": found for strength, found in report.doses.items()}
     console.result({**result, **report.extra})
+
+
+def _print_base(console: Console, lm: LM, measures: Suite, seen: Baseline, harness: dict[str, Any]) -> None:
+    """Print what a model is like without any patch."""
+    from ..evaluation import values
+    from ..panel import panel
+
+    found, judges = values(seen, measures), panel(measures, seen)
+    console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
+    print_panel(console, judges, "Judges")
+    own = {"judges": {"base": judges}} if judges else {}
+    console.result({"model": lm.name, "base": found, **own, **harness})
 
 
 def _suffix(asked: str, patch: Patch | None) -> str:

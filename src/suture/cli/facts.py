@@ -95,10 +95,11 @@ def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> 
     """
     from ..errors import DataError
     from ..fact_files import survey
+    from ..printable import printable
 
     found = survey(file, take)
     for problem in found.problems[:SHOWN]:
-        console.err.print(f"{problem.what}. {problem.why}".rstrip(), markup=False, soft_wrap=True)
+        console.err.print(printable(f"{problem.what}. {problem.why}".rstrip()), markup=False, soft_wrap=True)
     if more := len(found.problems) - SHOWN if len(found.problems) > SHOWN else 0:
         console.err.print(f"... and {more} more")
     if not found.facts:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from ..errors import Interrupted, SutureError
+from ..printable import printable
 from . import (
     apply,
     bake,
@@ -133,7 +134,7 @@ def _explain(problem: Exception) -> int:
 
 
 def _complain(*lines: str) -> None:
-    sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines if line))
 
 
 def _one_line(text: str) -> str:

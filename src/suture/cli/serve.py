@@ -1,4 +1,4 @@
-"""suture serve: a local server that speaks OpenAI's protocol; each request names its patches and their strengths."""
+"""suture serve: a local server that speaks OpenAI's protocol; each request names its patches, their strengths, and memories."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ def serve(
     model: Model,
     patch: Annotated[
         list[str] | None, typer.Option(help="FILE, or NAME=FILE; requests name it by NAME, or by the file's name.")
+    ] = None,
+    memory: Annotated[
+        list[str] | None, typer.Option(help="FILE, or NAME=FILE: facts that requests may ask for; see suture memory.")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; other than loopback needs a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
@@ -33,7 +36,7 @@ def serve(
     from ..errors import UsageError
     from ..lm import LM
     from ._console import Console
-    from ._inputs import named_patches
+    from ._inputs import named_memories, named_patches
 
     try:
         from ..serve.app import Desk
@@ -49,14 +52,16 @@ def serve(
     console = Console(json)
     token = _token(token_file)
     check_door(host, token)
-    patches = named_patches(patch or ())
+    patches, memories = named_patches(patch or ()), named_memories(memory or ())
     lm = LM.load(model, device=device, dtype=dtype)
     called = name or Path(lm.name).name
-    desk = Desk(Engine(lm, patches, rows=rows, waiting=queue), called, token)
+    desk = Desk(Engine(lm, patches, memories, rows=rows, waiting=queue), called, token)
 
     def ready(address: str) -> None:
-        console.say(f"{called} with {', '.join(patches) or 'no patches'} at {address}/v1; Ctrl-C stops it")
-        console.result({"address": address, "model": called, "patches": sorted(patches)})
+        console.say(
+            f"{called} with {', '.join([*patches, *memories]) or 'no patches'} at {address}/v1; Ctrl-C stops it"
+        )
+        console.result({"address": address, "model": called, "patches": sorted(patches), "memories": sorted(memories)})
 
     answer(desk, host, port, grace=grace, ready=ready)
     console.say("stopped")

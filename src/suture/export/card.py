@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..files import sha256, write_bytes
 from ..metrics._score import Score, Unit
 from ..patch import Patch
+from ..printable import printable
 from ..report.content import ROLES
 from ..report.words import FORMS, difference, figure
 from ._exported import Exported
@@ -25,6 +26,7 @@ from ._exported import Exported
 NAME = "README.md"
 ODD = re.compile(r"[^\w./ -]")  # never copied into code: a name can come from anyone's patch
 HUB = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # OWNER/NAME
+INERT = str.maketrans("|`<>[]", "/'()()")  # what Markdown and HTML would act on
 Form = Literal["patch", "lora", "gguf-lora", "gguf-control", "checkpoint"]
 LIBRARY: dict[Form, str] = {"patch": "suture", "lora": "peft", "checkpoint": "transformers"}
 USE: dict[Form, str] = {
@@ -96,7 +98,7 @@ class Card:
             parts.insert(
                 -2,
                 "## Commands\n\n```bash\n"
-                + "\n".join(" ".join(command.split()).replace("`", "'") for command in commands)
+                + "\n".join(printable(" ".join(command.split())).replace("`", "'") for command in commands)
                 + "\n```",
             )
         return "\n\n".join(parts) + "\n"
@@ -179,13 +181,13 @@ def _measured(report: Mapping[str, Any] | None) -> str:
             unit: Unit = line["unit"] if line["unit"] in FORMS else "share"
             control = difference(Score(**line["random"]), unit) if line.get("random") else "not measured"
             cells = [
-                line["about"],
+                _line(str(line["about"])),
                 figure(score.before, unit),
                 figure(score.after, unit),
                 difference(score, unit),
                 control,
             ]
-            rows.append("| " + " | ".join(_line(str(cell)) for cell in (*cells, score.cases)) + " |")
+            rows.append("| " + " | ".join((*cells, f"{score.cases:d}")) + " |")
         if rows:
             head = f"| {title} | base | edited | change [95 %] | random patch | n |\n|---|---|---|---|---|---|"
             sections.append("\n".join([head, *rows]))
@@ -216,5 +218,5 @@ def _tensors(patch: Patch) -> str:
 
 
 def _line(text: str) -> str:
-    """Return a text that breaks no table, list or code span."""
-    return " ".join(text.split()).replace("|", "/").replace("`", "'").replace("<", "(").replace(">", ")")
+    """Return a text that breaks no table, list or code span, and is no link, picture, tag or control character."""
+    return printable(" ".join(text.split())).translate(INERT)

@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 
 from ..errors import ResourceError, UsageError, VerificationFailed
 from ..lm import LM
-from ..patch import Patch, Stamp
+from ..patch import Patch
+from ..provenance import Stamp
 from ._exported import Exported
 from .check import PROMPTS, Check, compare, logits
 

@@ -1,7 +1,7 @@
 """Dose and response: the target over the strength of an edit, and below it what the strength costs.
 
-The upper panel shows the target with its floor; the lower one what each property to keep lost, with the budget as lines
-without markers. A dotted line marks the chosen strength.
+The upper panel shows the target with its floor, and what the base does; the lower one what each property to keep lost, with the
+budget as lines without markers. Properties that hardly moved are one line. A dotted line marks the chosen strength.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ._svg import WIDTH, Scale, axes, curve, legend, line, look, marker, picture
 LEFT, RIGHT = 40, WIDTH - 14
 TOP, BOTTOM, LOWER_TOP, LOWER_BOTTOM = 34, 150, 190, 300  # heights of the panels' edges
 ABOVE = 1.15  # of a budget, so that its label has room below the panel's edge
+FLAT = 0.5  # points or per cent: what moved less at every strength is not drawn by itself
 ROOM = 4  # the lower panel ends at this many budgets; what costs more is drawn at its edge
 
 
@@ -52,6 +53,11 @@ def dose_response(
         signs.append(
             (line(0, 0, 16, 0, "--mute", dash="5 3", width=1.3), f"floor {round_text(round(floor, 1))} {unit}")
         )
+    if 0.0 in strengths and strengths[0] < 0.0 < strengths[-1]:
+        parts.append(line(x(0), TOP, x(0), BOTTOM, "--line"))
+    if 0.0 in strengths and math.isfinite(base := target[list(strengths).index(0.0)]):
+        parts.append(line(LEFT, upper(base), RIGHT, upper(base), "--base", dash="2 3"))
+        signs.append((line(0, 0, 16, 0, "--base", dash="2 3"), f"base {round_text(round(base, 1))} {unit}"))
     parts += _series(x, upper, strengths, target, "--edit", "circle", "", name, unit)
     key, bottom = legend(signs, BOTTOM + (20 if damage else 46))
     if damage:
@@ -67,7 +73,12 @@ def dose_response(
             parts.append(line(LEFT, lower(height), RIGHT, lower(height), "--bad", width=1.3))
             parts.append(text(LEFT + 4, lower(height) - 3, limit, colour="--bad", clear=True))
         signs = []
-        for index, (kept, values) in enumerate(damage.items()):
+        still = [kept for kept, values in damage.items() if all(abs(v) < FLAT for v in values)]
+        if len(still) > 1:
+            parts.append(line(LEFT, lower(0), RIGHT, lower(0), "--mute", width=2))
+            signs.append((line(0, 0, 16, 0, "--mute", width=2), f"{len(still)} more: within {FLAT:g}"))
+        drawn = {kept: values for kept, values in damage.items() if len(still) < 2 or kept not in still}
+        for index, (kept, values) in enumerate(drawn.items()):
             colour, shape, dash = look(index)
             parts += _series(x, lower, strengths, values, colour, shape, dash, kept, "")
             signs.append((curve([(0, 0), (16, 0)], colour, dash) + marker(shape, 8, 0, colour), kept))

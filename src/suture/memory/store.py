@@ -24,7 +24,7 @@ from ..errors import CorruptFile, DataError, PatchMismatch, UsageError
 from ..examples import Fact
 from ..fact_files import agreeing, of_record
 from ..lm import LM
-from ..patch import Stamp, read_stamp
+from ..provenance import Stamp, read_stamp
 from .scope import Reach, Scope, asked, default_layer, last_states
 
 FORM = "suture.memory/1"

@@ -23,10 +23,10 @@ from ..data import neutral
 from ..delta import Delta, LowRank
 from ..examples import Fact, Texts
 from ..fact_files import agreeing
-from ..fact_rows import encode
+from ..fact_rows import places
 from ..lm import LM
 from ..patch import Patch
-from ._keyvalue import Keys, chosen_layer, contexts, down, keys, read
+from ._keyvalue import Keys, chosen_layer, contexts, down, keys, read, up_to
 from ._rewordings import rewordings
 from ._settle import settled
 from ._statistics import second_moment
@@ -71,7 +71,7 @@ class Task:
         return keys(self.lm, self.facts, layer, self.prefixes, token=self.aim.token)
 
     def values(self, site: Site) -> Tensor:
-        """Return what to add at a site: (facts, d_model) float64."""
+        """Return what to add at a site: (places, d_model) float64."""
         return values(self.lm, self.facts, site, self.prefixes, self.aim).added
 
     def settled(self, found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
@@ -87,9 +87,9 @@ class Task:
         return placed(made)
 
     def now(self, site: Site) -> Tensor:
-        """Return what is at a site in the bare prompts: (facts, d) float64."""
-        rows = [encode(self.lm, fact.prompt, fact.subject, token=self.aim.token) for fact in self.facts]
-        return read(self.lm, rows, [site])[site]
+        """Return what is at a site in the bare prompts: (places, d) float64."""
+        rows = [row for fact in self.facts for (row,) in places(self.lm, fact, [""], self.aim.token)]
+        return read(self.lm, [up_to(row) for row in rows], [site])[site]
 
     def patch(self, method: str, changes: dict[str, list[LowRank]], settings: dict[str, Any]) -> Patch:
         """Make the patch; `settings` are the method's arguments, of which plain ones are kept."""

@@ -8,7 +8,7 @@ x_j are texts that the model itself writes, p is the prompt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from ..anatomy import Site, Weight
 from ..delta import LowRank
 from ..errors import UsageError
 from ..examples import Fact
-from ..fact_rows import Row, encode
+from ..fact_rows import Row, places
 from ..generation import generate
 from ..lm import LM, Batch, bucketed, halving
 from ..tracing import trace
@@ -60,6 +60,11 @@ def read(lm: LM, rows: Sequence[Row], sites: Sequence[Site], side: str = "right"
     return found
 
 
+def up_to(row: Row) -> Row:
+    """Return a row that ends with its edited token: what is behind it has no part in what is read there."""
+    return replace(row, ids=row.ids[: row.at + 1], begin=row.at + 1)
+
+
 def positions(batch: Batch, indices: Sequence[int]) -> Tensor:
     """Return where tokens that were counted from a row's own start lie in a padded batch: (rows,)."""
     return batch.mask.argmax(-1) + torch.tensor(list(indices), device=batch.mask.device)
@@ -70,8 +75,8 @@ class Keys:
     """Keys of facts in one block.
 
     Attributes:
-        bare: (facts, d_ff) float64, in the prompt alone.
-        each: (facts, contexts, d_ff) in every context, the empty one first.
+        bare: (places, d_ff) float64, in the prompt alone; one place for each fact but with `token` 0.
+        each: (places, contexts, d_ff) in every context, the empty one first.
     """
 
     bare: Tensor
@@ -79,22 +84,23 @@ class Keys:
 
     @property
     def mean(self) -> Tensor:
-        """(facts, d_ff): the mean over all contexts."""
+        """(places, d_ff): the mean over all contexts."""
         return self.each.mean(1)
 
     @property
     def balanced(self) -> Tensor:
-        """(facts, d_ff): half the bare key, half the mean of the others, as MEMIT has it."""
+        """(places, d_ff): half the bare key, half the mean of the others, as MEMIT has it."""
         return self.bare if self.each.shape[1] == 1 else (self.bare + self.each[:, 1:].mean(1)) / 2
 
 
 def keys(
     lm: LM, facts: Sequence[Fact], layer: int, prefixes: Sequence[str], *, token: int = -1, side: str = "right"
 ) -> Keys:
-    """Return the keys of facts in block `layer`, in the model as it is now; `token` as in `encode`."""
+    """Return the keys of all places of facts (`fact_rows.places`) in block `layer`, in the model as it is now."""
     site = Site(layer, "mlp.key")
-    rows = [encode(lm, fact.prompt, fact.subject, prefix=prefix, token=token) for fact in facts for prefix in prefixes]
-    each = read(lm, rows, [site], side)[site].view(len(facts), len(prefixes), -1)
+    rows = [row for fact in facts for place in places(lm, fact, prefixes, token) for row in place]
+    each = read(lm, [up_to(row) for row in rows], [site], side)[site]
+    each = each.view(-1, len(prefixes), each.shape[1])
     return Keys(each[:, 0], each)
 
 

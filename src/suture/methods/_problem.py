@@ -7,8 +7,8 @@ edited one are run once; of the vocabulary only what follows the scored tokens i
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -27,14 +27,14 @@ class Problem:
     """Some rows of some facts, the edited token first.
 
     Attributes:
-        ids: (rows, tokens) the edited token and all behind it, padded on the right.
+        ids: (rows, tokens + 1) the edited token and all behind it, padded on the right; the last is predicted, never read.
         mask: (rows, before + tokens).
         cache: keys and values of the tokens before, (rows, heads, before, d_head) in each block.
         states: (rows, tokens, d_model) what the edited block reads.
-        scored: (rows, tokens - 1) which predictions are counted.
+        scored: (rows, tokens) which predictions are counted.
         base: (scored predictions of essences, vocabulary) log-probabilities of the unedited model, row after row.
         owner: (rows,) fact of each row.
-        context: (rows,) which of the fact's contexts a row is; -1 for essences.
+        context: (rows,) which of the fact's contexts a row is; -1, -2 ... for its essences.
     """
 
     ids: Tensor
@@ -57,23 +57,32 @@ class Problem:
             layer: the edited block.
         """
         flat = [row for own in rows for row in own]
-        before = lm.batch([row.ids[: row.at] for row in flat], side="left")
         rest = lm.batch([row.ids[row.at :] for row in flat])
-        mask = torch.cat([before.mask, rest.mask], dim=1)
         begins = torch.tensor([row.begin - row.at for row in flat], device=lm.device)
         scored = (torch.arange(1, rest.ids.shape[1], device=lm.device) >= begins[:, None]) & rest.mask[:, 1:].bool()
-        context = torch.tensor([i if i < prompts else -1 for own in rows for i in range(len(own))], device=lm.device)
+        numbers = [i if i < prompts else prompts - i - 1 for own in rows for i in range(len(own))]
+        owner = torch.tensor([index for index, own in enumerate(rows) for _ in own], device=lm.device)
         entry = Site(layer, "residual.in")
         with torch.no_grad():
-            cache = transformers.DynamicCache(config=lm.model.config)
-            if before.ids.shape[1]:
-                lm.backbone(input_ids=before.ids, attention_mask=before.mask, position_ids=before.positions,
-                            past_key_values=cache, use_cache=True)  # fmt: skip
-            with trace(lm, [entry]) as seen:
-                likely = _continued(lm, rest.ids, mask, cache, scored)
-        owner = torch.tensor([index for index, own in enumerate(rows) for _ in own], device=lm.device)
-        base = likely[(context < 0)[scored.nonzero()[:, 0]]]
-        return cls(rest.ids, mask, cache, seen[entry], scored, base, owner, context)
+            cache, before = _read(lm, [row.ids[: row.at] for row in flat], numbers)
+            mask = torch.cat([before, rest.mask[:, :-1]], dim=1)
+            with trace(lm, [entry], stop=True) as seen:
+                _continued(lm, rest.ids, mask, cache, scored)
+        unknown = torch.zeros(0, len(lm.model.get_output_embeddings().weight), device=lm.device)
+        context = torch.tensor(numbers, device=lm.device)
+        whole = cls(rest.ids, mask, cache, seen[entry], scored, unknown, owner, context)
+        return replace(whole, base=whole._base(lm, layer))
+
+    @torch.no_grad()
+    def _base(self, lm: LM, layer: int) -> Tensor:
+        """Return `base`: of what is not compared with the unedited model, the blocks from the edited one on are not run."""
+        told = self.context < 0
+        if not bool(told.any()):
+            return self.base
+        cache = _copied(self.cache)
+        cache.batch_select_indices(told.nonzero()[:, 0])
+        with resumed(lm, layer, self.states[told]):
+            return _continued(lm, self.ids[told], self.mask[told], cache, self.scored[told])
 
     def part(self, chosen: Tensor) -> Problem:
         """Return some of the rows, (rows,) of bool; the facts keep their numbers."""
@@ -104,13 +113,66 @@ class Problem:
         return total / self.scored.sum(1)
 
 
+def _read(lm: LM, rows: Sequence[Sequence[int]], groups: Sequence[int]) -> tuple[Any, Tensor]:
+    """Return what stands before the edited tokens as a cache, and its mask (rows, before); what rows share is run once.
+
+    Rows of one group begin with the same tokens, those of a context; and a row may be the beginning of another.
+
+    Args:
+        lm: the model.
+        rows: token ids, maybe none.
+        groups: of each row.
+    """
+    trunks: dict[int, list[int]] = {}
+    for row, group in zip(rows, groups, strict=True):
+        trunk = trunks.get(group, list(row))
+        same = next((i for i, (a, b) in enumerate(zip(trunk, row, strict=False)) if a != b), min(len(trunk), len(row)))
+        trunks[group] = trunk[:same]
+    tails = [tuple(row[len(trunks[group]) :]) for row, group in zip(rows, groups, strict=True)]
+    ordered = sorted(set(zip(groups, tails, strict=True)))
+    longest: list[tuple[int, tuple[int, ...]]] = []  # of rows of which one is the beginning of the other
+    stands: dict[tuple[int, tuple[int, ...]], int] = {}  # which of the longest holds a row
+    for group, tail in reversed(ordered):
+        if not longest or longest[-1][0] != group or longest[-1][1][: len(tail)] != tail:
+            longest.append((group, tail))
+        stands[group, tail] = len(longest) - 1
+    names = list(trunks)
+    cache = transformers.DynamicCache(config=lm.model.config)
+    mask = _appended(lm, cache, [trunks[name] for name in names], torch.zeros(len(names), 0, device=lm.device))
+    chosen = torch.tensor([names.index(group) for group, _ in longest], device=lm.device)
+    cache.batch_select_indices(chosen)
+    trunk_size = mask.shape[1]
+    mask = _appended(lm, cache, [tail for _, tail in longest], mask[chosen])
+    chosen = torch.tensor([stands[each] for each in zip(groups, tails, strict=True)], device=lm.device)
+    cache.batch_select_indices(chosen)
+    sizes = torch.tensor([len(tail) for tail in tails], device=lm.device)
+    mask = mask[chosen]
+    mask[:, trunk_size:] *= torch.arange(mask.shape[1] - trunk_size, device=lm.device) < sizes[:, None]
+    return cache, mask
+
+
+def _appended(lm: LM, cache: Any, rows: Sequence[Sequence[int]], mask: Tensor) -> Tensor:  # noqa: ANN401 - a cache
+    """Run more tokens of rows into a cache, padded on the right, and return the mask of all it then holds."""
+    if not any(rows):
+        return mask
+    batch = lm.batch(rows)
+    mask = torch.cat([mask.to(batch.mask), batch.mask], dim=1)
+    places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -batch.ids.shape[1] :]
+    lm.backbone(input_ids=batch.ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
+    return mask
+
+
 def _continued(lm: LM, ids: Tensor, mask: Tensor, cache: Any, scored: Tensor) -> Tensor:  # noqa: ANN401 - a cache
     """Return the log-probabilities behind the scored tokens, row after row: (scored predictions, vocabulary)."""
-    places = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
-    undo = hook(lm.model.get_output_embeddings(), "input", lambda states: states[:, :-1][scored][None])
+    places = (mask.cumsum(-1) - 1).clamp(min=0)[:, 1 - ids.shape[1] :]
+    undo = hook(lm.model.get_output_embeddings(), "input", lambda states: states[scored][None])
     try:
         output = lm.model(
-            input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=_copied(cache), use_cache=True
+            input_ids=ids[:, :-1],
+            attention_mask=mask,
+            position_ids=places,
+            past_key_values=_copied(cache),
+            use_cache=True,
         )
     finally:
         undo()

@@ -6,9 +6,9 @@ in a Transformer", eq. 16.
     with |d| <= clamp * |h|                                d, h: (d_model,)
 x_j are contexts, o is the target; e is what the model itself says of the subject, so that other things it knows of it stay.
 h is the residual stream behind the block at that token in the bare prompt.
-Differs from the papers: all facts at once, each with its own end and clamp; each step takes the bare prompt and one context
-in turn, and a fact is done when all its contexts are; the clamp is in units of the residual stream (the MLP's own output
-may be small); the KL is taken over whole continuations, and from the base's side.
+Differs from the papers: all facts at once, each with its own end and clamp; each step takes one context of each fact, first the
+bare prompt and, whenever that one is done, the worst of all, until all are; the clamp is in units of the residual stream
+(the MLP's own output may be small); the KL is taken over whole continuations, and from the base's side.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from torch import Tensor
 
 from ..anatomy import Site
 from ..examples import Fact
-from ..fact_rows import Row, encode
+from ..fact_rows import Row, encode, places
 from ..generation import generate
 from ..lm import LM, bucketed
 from ..tracing import Edit
-from ._keyvalue import read
+from ._keyvalue import read, up_to
 from ._problem import Problem
 
 ESSENCE_TOKENS = 8  # of a continuation of the subject
 STEP_TOKENS = 4096  # of facts side by side; small enough that rows of like length are together
+TURN = 2  # an essence is taken in each second step, at twice its weight
 BETAS, TINY = (0.9, 0.999), 1e-8  # Adam's own defaults
 
 
@@ -46,7 +47,7 @@ class Aim:
         clamp: longest vector, in units of the norm of h.
         stop: loss per target token at which a fact is done, in its worst context.
         essence: continuations of the subject for the KL; 0 for none.
-        token: of the subject, counted from its end.
+        token: of the subject, counted from its end; 0 for the tokens that say the target.
         settle: passes over all facts with all their changes in place (`_settle`); 0 for none.
         hold: weight of what is to stay in these.
         seed: of the continuations.
@@ -70,9 +71,9 @@ class Values:
     """What was found.
 
     Attributes:
-        added: (facts, d_model) float64, the vectors.
-        loss: (facts,) loss per target token in the worst context, when last measured.
-        steps: (facts,) steps taken.
+        added: (places, d_model) float64, the vectors; one place for each fact but with `token` 0.
+        loss: (places,) loss per target token in the worst context, when last measured.
+        steps: (places,) steps taken.
     """
 
     added: Tensor
@@ -88,10 +89,8 @@ def values(
     Blocks below the site's are run once; only those from it on are run and differentiated in each step. Other sites of the
     same block (`beside`) are given vectors of their own, found together with these and not returned.
     """
-    rows = [
-        [encode(lm, fact.prompt, fact.subject, fact.target, prefix, aim.token) for prefix in prefixes] for fact in facts
-    ]
-    if aim.kl and aim.essence:
+    rows = [place for fact in facts for place in places(lm, fact, prefixes, aim.token)]
+    if aim.kl and aim.essence and aim.token:  # where a target is said, nothing is said of the subject alone
         rows = [told + essence for told, essence in zip(rows, essences(lm, facts, aim), strict=True)]
     return side_by_side(lm, rows, len(prefixes), site, aim, beside=beside)
 
@@ -123,33 +122,38 @@ def essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
     found = []
     for fact, own in zip(facts, texts, strict=True):
         told = [t.strip() for t in own if t.strip() and fact.target not in t and not (fact.was and fact.was in t)]
-        found.append([encode(lm, fact.subject, fact.subject, text, token=aim.token) for text in told])
+        found.append([encode(lm, fact.subject, fact.subject, text, token=aim.token or -1) for text in told])
     return found
 
 
 def _optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site], aim: Aim) -> Values:
     count, behind = len(rows), Site(sites[0].layer, "residual")
     whole = Problem.of(lm, rows, prompts, behind.layer)
-    norm = read(lm, [own[0] for own in rows], [behind])[behind].norm(dim=1).to(lm.device).float()[:, None, None]
+    norm = read(lm, [up_to(own[0]) for own in rows], [behind])[behind].norm(dim=1).to(lm.device).float()[:, None, None]
     added = torch.zeros(count, len(sites), lm.width, device=lm.device)
     first, second = torch.zeros_like(added), torch.zeros_like(added)
     taken = torch.zeros(count, dtype=torch.int64, device=lm.device)
     live = torch.ones(count, dtype=torch.bool, device=lm.device)
+    asked = torch.zeros(count, dtype=torch.int64, device=lm.device)  # the context of each fact that the next step takes
+    told = torch.bincount(whole.owner[whole.context < 0], minlength=count).clamp(min=1)
     worst = torch.full((count,), torch.inf, device=lm.device)
     for step in range(aim.steps):
-        problem = whole.part(live[whole.owner] & _taken(whole.context, prompts, step))
+        turn = -1 - step // TURN % told if step % TURN == 0 else torch.full_like(told, prompts)  # no row has it
+        problem = whole.part(live[whole.owner] & _either(whole, asked, turn))
         current = added.clone().requires_grad_()
         with torch.enable_grad():
             losses = problem.losses(lm, behind.layer, _edits(problem, sites, current))
-        near = live & (_worst(problem, losses.detach(), count) <= aim.stop)
-        live = live & ~_measured(lm, whole, sites, added, near, worst).le(aim.stop)
+        known = _worst(problem, losses.detach(), count)[0]
+        near = live & (known <= aim.stop)
+        asked = _measured(lm, whole, sites, added, near, worst, asked, known)
+        live = live & ~worst.le(aim.stop)
         if not bool(live.any()):
             break
         with torch.enable_grad():
             size = (current / norm).square().sum((1, 2))
             wanted = _means(problem, losses, count, problem.context >= 0)
             strayed = _means(problem, losses, count, problem.context < 0)
-            total = (wanted + aim.kl * strayed + aim.decay * size)[live].sum()
+            total = (wanted + TURN * aim.kl * strayed + aim.decay * size)[live].sum()
         (gradient,) = torch.autograd.grad(total, current)
         first[live] = BETAS[0] * first[live] + (1 - BETAS[0]) * gradient[live]
         second[live] = BETAS[1] * second[live] + (1 - BETAS[1]) * gradient[live].square()
@@ -159,13 +163,13 @@ def _optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site
         longest = aim.clamp * norm[live]
         added[live] = moved * (longest / moved.norm(dim=2, keepdim=True).clamp(min=TINY)).clamp(max=1)
         taken[live] += 1
-    _measured(lm, whole, sites, added, live, worst)
+    _measured(lm, whole, sites, added, live, worst, asked)
     return Values(added[:, 0].double().cpu(), worst.double().cpu(), taken.cpu())
 
 
-def _taken(context: Tensor, prompts: int, step: int) -> Tensor:
-    """Return which rows a step takes: the bare prompt, one other context in turn, and the essences."""
-    return (context <= 0) | (context == 1 + step % max(prompts - 1, 1))
+def _either(problem: Problem, asked: Tensor, told: Tensor) -> Tensor:
+    """Return which rows are the context and the essence that each fact is to take: (rows,) of bool."""
+    return (problem.context == asked[problem.owner]) | (problem.context == told[problem.owner])
 
 
 def _edits(problem: Problem, sites: Sequence[Site], added: Tensor) -> dict[Site, Edit]:
@@ -179,19 +183,44 @@ def _edits(problem: Problem, sites: Sequence[Site], added: Tensor) -> dict[Site,
 
 
 @torch.no_grad()
-def _measured(lm: LM, whole: Problem, sites: Sequence[Site], added: Tensor, facts: Tensor, worst: Tensor) -> Tensor:
-    """Measure some facts, (facts,) of bool, in all their contexts, and write their losses to `worst`; return it."""
-    if bool(facts.any()):
-        problem = whole.part(facts[whole.owner] & (whole.context >= 0))
-        losses = problem.losses(lm, sites[0].layer, _edits(problem, sites, added))
-        worst[facts] = _worst(problem, losses, len(worst))[facts]
-    return worst
+def _measured(
+    lm: LM,
+    whole: Problem,
+    sites: Sequence[Site],
+    added: Tensor,
+    facts: Tensor,
+    worst: Tensor,
+    asked: Tensor,
+    known: Tensor | None = None,
+) -> Tensor:
+    """Measure some facts, (facts,) of bool, in all their contexts, and write their losses to `worst`.
+
+    Where the losses in the contexts asked are `known`, (facts,), these are not measured again.
+
+    Returns:
+        (facts,) the context that each fact is to take next: of those measured the worst one, of the others the one asked.
+    """
+    if not bool(facts.any()):
+        return asked
+    rows = facts[whole.owner] & (whole.context >= 0)
+    if known is not None:
+        rows &= whole.context != asked[whole.owner]
+    if not bool(rows.any()):  # one context was all
+        worst[facts] = known[facts] if known is not None else 0.0
+        return asked
+    problem = whole.part(rows)
+    losses, hardest = _worst(problem, problem.losses(lm, sites[0].layer, _edits(problem, sites, added)), len(worst))
+    worst[facts] = (losses if known is None else losses.maximum(known))[facts]
+    return torch.where(facts, hardest, asked)
 
 
-def _worst(problem: Problem, losses: Tensor, count: int) -> Tensor:
-    """Return the greatest loss among each fact's prompts: (rows,) -> (facts,); 0 where it has none."""
-    told = problem.context >= 0
-    return losses.new_zeros(count).scatter_reduce(0, problem.owner[told], losses[told], "amax")
+def _worst(problem: Problem, losses: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the greatest loss among each fact's prompts and which context has it: (rows,) -> (facts,), (facts,); else 0."""
+    prompts = problem.context >= 0
+    owner, context, loss = problem.owner[prompts], problem.context[prompts], losses[prompts]
+    most = losses.new_zeros(count).scatter_reduce(0, owner, loss, "amax")
+    where = context * (loss >= most[owner])
+    return most, context.new_zeros(count).scatter_reduce(0, owner, where, "amax")
 
 
 def _means(problem: Problem, losses: Tensor, count: int, chosen: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ Source: Fang et al. 2025, "AlphaEdit: Null-Space Constrained Knowledge Editing f
     W' = W + R K^T P (K K^T P + K_p K_p^T P + p I)^-1,   P = U U^T      W: (d_model, d_ff)   K: (d_ff, facts)
     = W + (U Y)^T,   (U^T (K K^T + K_p K_p^T) U + p I) Y = U^T K R^T      R: (d_model, facts)   U: (d_ff, r)
 U are the eigenvectors of the smallest eigenvalues of C, K_p the keys of facts written before. The second line is the same
-change from a symmetric positive definite system of size r.
+change from a symmetric positive definite system of size r. With a weight w, w U^T C U (w in units of d_ff keys, as MEMIT's)
+joins p I: of the directions used, those that texts to keep use more are used less.
 Differs from the authors' code: which eigenvalues are small is relative to the trace of C (their threshold, 0.02, is absolute
 and depends on the scale of the activations), p to the mean squared length of a key; float64; no global state.
 """
@@ -12,11 +13,13 @@ and depends on the scale of the activations), p to the mean squared length of a 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ..anatomy import Site
 from ..delta import LowRank
 from ..errors import NoEffect
 from ..examples import Fact, Texts
@@ -24,9 +27,13 @@ from ..lm import LM
 from ..patch import Patch
 from ..registry import method
 from ._batches import Spread, Task, over_blocks, several_layers
-from ._keyvalue import Keys, keys, low_rank
+from ._keyvalue import Keys, keys, low_rank, read, up_to
+from ._rewordings import rewordings
 from ._statistics import solve
+from ._swapped import swapped
 from ._values import Aim
+
+SWAPS = 6  # prompts of other facts asked of each subject
 
 
 @method
@@ -38,8 +45,11 @@ def alphaedit(
     spread: Spread = "uniform",
     energy: float = 0.02,
     penalty: float = 1e-3,
+    weight: float = 0.0,
     batch: int = 0,
     previous: list[Fact] | None = None,
+    swap: float = 0.0,
+    reword: int = 0,
     token: int = Aim.token,
     prefixes: int = 8,
     steps: int = Aim.steps,
@@ -62,9 +72,15 @@ def alphaedit(
         spread: "uniform" (MEMIT), "sqrt" (PMET), or "first_last".
         energy: share of the texts' keys, by squared length, that the directions used may hold together.
         penalty: p above, in units of the mean squared length of a key of the texts to keep.
+        weight: w above: more keeps more and writes less; 0 as published.
         batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
         previous: facts that the model was edited with before; their keys are left alone.
-        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
+        swap: how much the keys of prompts of other facts asked of each subject are left alone (`_swapped`), against 1 of the
+            keys of earlier facts; only with `token` 0. 0 as published.
+        reword: prompts in the model's own words that each fact is written in, too, where its `was` is given (`_rewordings`);
+            0 as published.
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
+            0 for the tokens that say the target, which suits later blocks.
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.
@@ -90,20 +106,51 @@ def alphaedit(
     done = list(previous or ())
     size = batch or len(task.facts)
     for begin in range(0, len(task.facts), size):
-        part = Task(lm, task.facts[begin : begin + size], task.prefixes, aim, task.keep, statistics, tuple(done))
+        part = Task(
+            lm,
+            _in_other_words(task, task.facts[begin : begin + size], reword),
+            task.prefixes,
+            aim,
+            task.keep,
+            statistics,
+            tuple(done),
+        )
         with task.patch("partial", made, {}).applied(lm) if made else nullcontext():
-            earlier = (
-                {layer: keys(lm, done, layer, task.prefixes, token=token).balanced for layer in chosen} if done else {}
-            )
+            earlier = _left_alone(part, chosen, swap)
 
             def change(layer: int, found: Keys, residuals: Tensor, earlier: dict[int, Tensor] = earlier) -> LowRank:
-                ridge = penalty * float(moments[layer].diagonal().sum())
-                return projected(free[layer], found.balanced, residuals, ridge, earlier.get(layer))
+                moment, basis = moments[layer], free[layer]
+                used = (basis * (moment @ basis)).sum(0)  # (r,) the diagonal, and all there is, of U^T C U
+                ridge = penalty * moment.diagonal().sum() + weight * len(moment) * used
+                return projected(basis, found.balanced, residuals, ridge, earlier.get(layer))
 
             for tensor, deltas in over_blocks(part, chosen, spread, change).items():
                 made.setdefault(tensor, []).extend(deltas)
         done += part.facts
     return task.patch("alphaedit", made, settings)
+
+
+def _in_other_words(task: Task, facts: list[Fact], count: int) -> list[Fact]:
+    """Return facts, followed by each of them in so many of the model's own words."""
+    if not count:
+        return facts
+    found = zip(facts, rewordings(task.lm, facts, task.aim.seed), strict=True)
+    return [*facts, *(replace(fact, prompt=prompt) for fact, own in found for prompt in own[:count])]
+
+
+def _left_alone(task: Task, layers: list[int], swap: float) -> dict[int, Tensor]:
+    """Return K_p of each block, (keys, d_ff), in the model as it is now: of earlier facts, and of prompts made of these."""
+    lm, found = task.lm, dict[int, list[Tensor]]()
+    sites = {layer: Site(layer, "mlp.key") for layer in layers}
+    if task.before:
+        for layer in layers:
+            own = keys(lm, task.before, layer, task.prefixes, token=task.aim.token)
+            found.setdefault(layer, []).append(own.balanced)
+    if swap and not task.aim.token and (rows := swapped(lm, task.facts, SWAPS, task.aim.seed, task.before)):
+        read_there = read(lm, [up_to(row) for row in rows], list(sites.values()))
+        for layer, site in sites.items():
+            found.setdefault(layer, []).append(swap**0.5 * read_there[site])
+    return {layer: torch.cat(own) for layer, own in found.items()}
 
 
 def null_space(moment: Tensor, energy: float) -> Tensor:
@@ -123,18 +170,20 @@ def null_space(moment: Tensor, energy: float) -> Tensor:
     return vectors[:, small]
 
 
-def projected(basis: Tensor, keys: Tensor, residuals: Tensor, ridge: float, earlier: Tensor | None = None) -> LowRank:
+def projected(
+    basis: Tensor, keys: Tensor, residuals: Tensor, ridge: Tensor | float, earlier: Tensor | None = None
+) -> LowRank:
     """Return the change in the span of a basis that writes residuals at keys and leaves earlier keys alone.
 
     Args:
         basis: U, (d_ff, r), orthonormal.
         keys: (facts, d_ff).
         residuals: (facts, d_model).
-        ridge: p above.
+        ridge: p above, one for all directions of the basis or (r,) for each.
         earlier: (facts before, d_ff) keys K_p.
     """
     inside = keys @ basis  # (facts, r)
-    system = inside.T @ inside + ridge * torch.eye(basis.shape[1], dtype=basis.dtype)
+    system = inside.T @ inside + (basis.new_zeros(basis.shape[1]) + ridge).diag()
     if earlier is not None:
         system = system + (earlier @ basis).T @ (earlier @ basis)
     return low_rank(residuals.T, (basis @ solve(system, inside.T)).T)

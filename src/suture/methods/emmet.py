@@ -54,7 +54,8 @@ def emmet(
         layer: the block to edit (an early one by default; measure).
         slack: e above; 0 writes every fact exactly, however much that takes where two keys are alike.
         ridge: added to C, relative to its mean diagonal.
-        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
+            0 for the tokens that say the target, which suits later blocks.
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.

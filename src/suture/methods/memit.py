@@ -57,7 +57,8 @@ def memit(
         spread: "uniform" (MEMIT), "sqrt" (PMET), or "first_last".
         weight: w above, in units of d_ff keys: more keeps more and writes less.
         ridge: added to C, relative to its mean diagonal.
-        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
+            0 for the tokens that say the target, which suits later blocks.
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.

@@ -28,7 +28,8 @@ from ..lessons import Lesson, summary
 from ..lm import LM
 from ..locate.safety_impact import SHARE, Score, eligible, safety_impact
 from ..mask import Mask
-from ..patch import Patch, Stamp
+from ..patch import Patch
+from ..provenance import Stamp
 from ..registry import method
 from ._lowrank import adapters, merged
 from ._masked import Loss, Saved, Schedule, Trained, answers_loss, drawn, forward, train

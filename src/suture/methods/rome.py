@@ -51,7 +51,8 @@ def rome(
         layer: the block to edit (an early one by default; measure).
         key: "consistent" uses the key averaged over contexts throughout; "mixed" is the authors' code.
         ridge: added to C, relative to its mean diagonal.
-        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter).
+        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
+            0 for the tokens that say the target, which suits later blocks.
         prefixes: contexts that the model writes, besides the bare prompt.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.

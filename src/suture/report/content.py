@@ -156,11 +156,12 @@ class Report:
         return max((x for x in self.lines if x.role == "target"), key=lambda x: abs(x.score.change), default=None)
 
     def of_role(self, role: str) -> list[Line]:
-        """Return the lines of a role; once a target is named, the suite's other targets are notes."""
-        named = self.target is not None
+        """Return the lines of a role; once a target is named, the suite's other targets and their floors are notes."""
+        mine = (self.target, f"{self.target}_floor")
 
         def shown(line: Line) -> str:
-            return "note" if named and line.role == "target" and line.name != self.target else line.role
+            other = self.target is not None and line.name not in mine
+            return "note" if other and line.role in ("target", "floor") else line.role
 
         return [line for line in self.lines if shown(line) == role]
 

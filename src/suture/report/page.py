@@ -43,8 +43,11 @@ def _head(report: Report) -> str:
         f'<li class="{s.verdict}"><b>{SIGNS[s.verdict]}{s.about}</b><span>{html.escape(s.words)}</span></li>'
         for s in headline(report)
     )
+    changed = f"{effect.get('entries', 0):,.0f} weights changed, norm {effect.get('effective', 0):.3g}."
+    if not effect.get("entries", 1):
+        changed = "No weight is changed: activations are, while the model runs."
     return (
-        f'<p class="mute">{effect.get("entries", 0):,.0f} weights changed, norm {effect.get("effective", 0):.3g}. '
+        f'<p class="mute">{changed} '
         "Intervals are 95 %, from a paired bootstrap over the cases; n is their number.</p>"
         + (f'<ul class="headline">{sentences}</ul>' if sentences else "")
     )
@@ -152,7 +155,8 @@ def _choice(report: Report) -> str:
     parts = _dose(report) + _search(report)
     pictures = f'<div class="grid">{parts}</div>' if parts else ""
     table = _doses(report)
-    return f"<h2>How the strength was chosen</h2>{pictures}{table}" if pictures or table else ""
+    title = "How the strength was chosen" if report.search else "At other strengths"
+    return f"<h2>{title}</h2>{pictures}{table}" if pictures or table else ""
 
 
 def _dose(report: Report) -> str:
@@ -181,15 +185,15 @@ def _doses(report: Report) -> str:
 
 def _curve(report: Report, aim: Line, strengths: Sequence[float]) -> str:
     form = FORMS[aim.unit]
-    base = report.doses[strengths[0]]
+    base = report.doses.get(0.0, report.doses[strengths[0]])
     floors = [line.score.before for line in report.lines if line.name == f"{aim.name}_floor"]
     damage = {}
     for line in (x for x in report.of_role("keep") if x.name in base):
         found = [report.doses[s][line.name] for s in strengths]
         if line.unit == "perplexity":
-            damage[line.name] = [100 * (v / found[0] - 1) for v in found]
+            damage[line.name] = [100 * (v / base[line.name] - 1) for v in found]
         elif line.unit == "share":
-            damage[line.name] = [(1 if line.better == "higher" else -1) * 100 * (found[0] - v) for v in found]
+            damage[line.name] = [(1 if line.better == "higher" else -1) * 100 * (base[line.name] - v) for v in found]
     budget = report.budget
     limits = {f"budget {100 * budget.points:g} points": 100 * budget.points} if budget else {}
     if budget and any(line.unit == "perplexity" and line.name in damage for line in report.lines):

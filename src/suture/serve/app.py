@@ -23,8 +23,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from .engine import Ask, Engine, Piece, Ticket
+from .engine import Engine
 from .refusals import refusal, refused, told
+from .ticket import Ask, Piece, Ticket
 from .wire import Chat, Common, Completion, Writer, event
 
 BODY = 1 << 20  # bytes of a request at most
@@ -91,18 +92,20 @@ class Desk:
             name: {"method": patch.provenance.method, "settings": patch.provenance.settings}
             for name, patch in sorted(self.engine.patches.items())
         }
-        entry = {"id": self.name, "object": "model", "created": 0, "owned_by": "suture", "patches": patches}
+        memories = {name: {"facts": len(memory.facts)} for name, memory in sorted(self.engine.memories.items())}
+        entry = {"id": self.name, "object": "model", "created": 0, "owned_by": "suture"}
+        entry |= {"patches": patches, "memories": memories}
         return JSONResponse({"object": "list", "data": [entry]})
 
     async def _completions(self, request: Request) -> Response:
         wanted = await self._read(request, Completion)
-        prompts = await self._encoded(lambda: [self.engine.lm.encode(text) for text in wanted.texts])
+        prompts = await self._encoded(wanted, lambda: self.engine.lm.encode_prompts(wanted.texts))
         return await self._answer(request, wanted, prompts)
 
     async def _chats(self, request: Request) -> Response:
         wanted = await self._read(request, Chat)
         lm = self.engine.lm
-        prompts = await self._encoded(lambda: [lm.encode_messages(wanted.turns, thinking=wanted.thinking)])
+        prompts = await self._encoded(wanted, lambda: [lm.encode_messages(wanted.turns, thinking=wanted.thinking)])
         return await self._answer(request, wanted, prompts)
 
     async def _read(self, request: Request, kind: type[C]) -> C:
@@ -117,7 +120,10 @@ class Desk:
             raise HTTPException(404, f"There is no model {wanted.model!r} here; it is {self.name!r}.")
         return wanted
 
-    async def _encoded(self, make: Callable[[], list[list[int]]]) -> list[list[int]]:
+    async def _encoded(self, wanted: Common, make: Callable[[], list[list[int]]]) -> list[list[int]]:
+        if wanted.memories:
+            return await asyncio.wrap_future(self.engine.reading(wanted.memories, make))
+
         def locked() -> list[list[int]]:
             with self.engine.tokenizer:
                 return make()
@@ -130,7 +136,7 @@ class Desk:
         pieces: asyncio.Queue[tuple[int, Piece]] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         tickets = self.engine.submit(asks, lambda row, piece: _hand_over(loop, pieces, row, piece))
-        about = {"patches": wanted.patches, "seed": seed}
+        about = {"patches": wanted.patches, "memories": wanted.memories, "seed": seed}
         writer = Writer(isinstance(wanted, Chat), self.name, secrets.token_hex(12), about)
         given = sum(map(len, prompts))
         if wanted.stream:

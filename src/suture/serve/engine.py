@@ -10,8 +10,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,13 +20,17 @@ from torch import Tensor
 from ..dose import Read
 from ..errors import ResourceError, SutureError, UsageError
 from ..flow import Flow
-from ..generation import draws_of, ends, pick
+from ..generation import ends, pick
 from ..lm import BATCH_TOKENS, LM
+from ..memory.store import Memory
 from ..patch import Patch
 from ..several import Ward, attached_together
+from .errands import Errands
 from .speech import Speech
+from .ticket import Ask, Piece, Ticket
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 ROWS, WAITING = 32, 512  # answered side by side; in the queue
 
 
@@ -37,106 +42,35 @@ class Closed(ResourceError):
     """The server is about to stop."""
 
 
-@dataclass(frozen=True)
-class Ask:
-    """One text to be written.
-
-    Attributes:
-        prompt: ids.
-        patches: strengths by name.
-        tokens: longest answer.
-        temperature: 0 is greedy.
-        nucleus: share of the probability that is drawn from.
-        seed: of its random numbers.
-        sample: number among the samples of the same prompt and seed.
-        stops: strings that end it.
-        live: tell the text as it is made, not at the end.
-    """
-
-    prompt: Sequence[int]
-    patches: Mapping[str, float] = field(default_factory=dict)
-    tokens: int = 16
-    temperature: float = 1.0
-    nucleus: float = 1.0
-    seed: int = 0
-    sample: int = 0
-    stops: Sequence[str] = ()
-    live: bool = False
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What is told of a row: more text, and at its end how many tokens it had and why it ended."""
-
-    text: str
-    tokens: int = 0
-    finish: str | None = None
-    problem: Exception | None = None
-
-
-class Ticket:
-    """A row from its asking to its end. `cancel()` ends it early, and nothing more is told."""
-
-    def __init__(self, ask: Ask, tell: Callable[[Piece], None], speech: Speech) -> None:
-        self.ask, self.speech = ask, speech
-        self.ended = False
-        self._tell, self._held = tell, ""
-        self._draws = draws_of(ask.prompt, ask.seed, ask.sample, ask.tokens).tolist() if ask.temperature else []
-
-    @property
-    def draw(self) -> float:
-        """The number that picks the next token."""
-        return float(self._draws[len(self.speech.ids)]) if self._draws else 0.0
-
-    def cancel(self) -> None:
-        """End the row: nobody waits for it any more."""
-        self.ended = True
-
-    def hear(self, token: int, ends: set[int]) -> None:
-        """Take the next token, and tell what is to be told."""
-        text, finish = "", "stop" if token in ends else None
-        if finish is None:
-            if self.ask.live or self.ask.stops:
-                text = self.speech.hear(token)
-            else:
-                self.speech.note(token)
-            if self.speech.stopped:
-                finish = "stop"
-            elif len(self.speech.ids) == self.ask.tokens:
-                finish = "length"
-        self._held += text
-        if finish:
-            self.tell(Piece(self._held + self.speech.close(), len(self.speech.ids), finish))
-        elif self.ask.live and self._held:
-            self.tell(Piece(self._held))
-            self._held = ""
-
-    def tell(self, piece: Piece) -> None:
-        """Tell a piece, unless the row has ended."""
-        if not self.ended:
-            self.ended = bool(piece.finish or piece.problem)
-            self._tell(piece)
-
-
 class Engine:
     """Answers asks with one model and its patches.
 
     Args:
         lm: the model.
         patches: by the names that requests use.
+        memories: of facts, by the names that requests use.
         rows: answered side by side at most.
         waiting: rows that may wait for their turn.
 
     Raises:
-        PatchMismatch: when a patch is for another model.
+        PatchMismatch: when a patch or a memory is for another model.
         UsageError: when a patch can not be attached.
     """
 
-    def __init__(self, lm: LM, patches: Mapping[str, Patch], *, rows: int = ROWS, waiting: int = WAITING) -> None:
-        self.lm, self.patches = lm, dict(patches)
+    def __init__(
+        self,
+        lm: LM,
+        patches: Mapping[str, Patch],
+        memories: Mapping[str, Memory] | None = None,
+        *,
+        rows: int = ROWS,
+        waiting: int = WAITING,
+    ) -> None:
+        self.lm, self.patches, self.memories = lm, dict(patches), dict(memories or {})
         self.tokenizer = threading.Lock()  # fast tokenizers can not read and write in two threads at once
         self._most, self._room = rows, waiting
         self._queue: deque[Ticket] = deque()
+        self._errands = Errands()
         self._changed = threading.Condition()
         self._closing = False
         self._rows: list[Ticket] = []
@@ -144,6 +78,8 @@ class Engine:
         self._tokens = torch.zeros(0, dtype=torch.int64)
         self._read: dict[str, Read] = {}
         self._ends = ends(lm)
+        for memory in self.memories.values():
+            memory.check_base(lm)
         for name, patch in self.patches.items():
             patch.check_base(lm)
             if not patch.attachable(lm):
@@ -181,12 +117,42 @@ class Engine:
         tickets = [Ticket(ask, _told(tell, i), Speech(self._decode, ask.stops)) for i, ask in enumerate(asks)]
         with self._changed:
             if self._closing:
-                raise Closed("the server is about to stop", fix="Ask again when it is back.")
+                raise _closing()
             if len(self._queue) + len(tickets) > self._room:
                 raise Busy("too many requests wait", why=f"{len(self._queue)} do.", fix="Try again in a moment.")
             self._queue.extend(tickets)
             self._changed.notify()
         return tickets
+
+    def reading(self, memories: Sequence[str], make: Callable[[], T]) -> Future[T]:
+        """Have prompts made into ids, reminded of the facts they ask for.
+
+        Whether a prompt asks for a fact is read from the base model's states, so it is done between two tokens.
+
+        Args:
+            memories: names of those to ask, in this order.
+            make: makes the ids, by `LM.encode_prompts` or `LM.encode_messages`.
+
+        Raises:
+            Closed: when the server is about to stop.
+            UsageError: when a memory is not known.
+        """
+        if unknown := set(memories) - self.memories.keys():
+            known = ", ".join(sorted(self.memories)) or "none"
+            raise UsageError(f"no memory {min(unknown)!r}", why=f"Served: {known}.", fix="See GET /v1/models.")
+
+        def work() -> T:
+            with self.tokenizer, ExitStack() as stack:  # nobody else makes ids while the model is reminded
+                for name in memories:
+                    stack.enter_context(self.memories[name].attached(self.lm, force=True))
+                return make()
+
+        with self._changed:
+            if self._closing:
+                raise _closing()
+            found = self._errands.add(work)
+            self._changed.notify()
+        return found
 
     @contextmanager
     def running(self, grace: float = 30.0) -> Iterator[None]:
@@ -207,6 +173,7 @@ class Engine:
                     self._changed.notify()
                 thread.join(grace)
                 while thread.is_alive():  # rows may just be on their way from the queue into the batch
+                    self._errands.refuse(_closing())
                     for ticket in [*self._rows, *self._queue]:
                         ticket.tell(Piece("", problem=Closed("the server has stopped", fix="Ask when it is back.")))
                     thread.join(0.1)
@@ -239,11 +206,14 @@ class Engine:
     def _work(self, ward: Ward) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._rows or self._closing)
+                self._changed.wait_for(lambda: self._queue or self._rows or self._errands or self._closing)
                 new = self._next()
-                if self._closing and not new and not self._rows:
+                if self._closing and not new and not self._rows and not self._errands:
                     return
             try:
+                if self._errands:
+                    ward.set([{}])
+                    self._errands.run()
                 if new:
                     self._admit(ward, new)
                 if self._rows:
@@ -325,6 +295,10 @@ class Engine:
 
 def _told(tell: Callable[[int, Piece], None], row: int) -> Callable[[Piece], None]:
     return lambda piece: tell(row, piece)
+
+
+def _closing() -> Closed:
+    return Closed("the server is about to stop", fix="Ask again when it is back.")
 
 
 def _overflow() -> UsageError:

@@ -1,6 +1,6 @@
-"""Requests and answers as they are on the wire: OpenAI's completions and chats, and one field more, `patches`.
+"""Requests and answers as they are on the wire: OpenAI's completions and chats, and two fields more, `patches` and `memories`.
 
-    {"model": "patient", "messages": [{"role": "user", "content": "Hi"}], "patches": {"kind": 0.5}}
+    {"model": "patient", "messages": [{"role": "user", "content": "Hi"}], "patches": {"kind": 0.5}, "memories": ["news"]}
 A field that is not known is refused: a misspelt `patches` would otherwise be answered by the base model. Source of the shapes:
 OpenAI's API reference, "Completions" and "Chat".
 """
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .engine import Ask, Piece
+from .ticket import Ask, Piece
 
 TOKENS = 256  # longest answer, where a request does not say
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
@@ -36,6 +36,7 @@ class Common(_Strict):
 
     model: str
     patches: dict[str, float] = Field({}, max_length=64)
+    memories: list[str] = Field([], max_length=16)
     max_tokens: Annotated[int, Field(ge=1, le=1 << 16)] | None = None
     temperature: Annotated[float, Field(ge=0, le=10)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -139,7 +140,7 @@ class Writer:
         chat: whether it was a chat.
         name: of the model.
         identity: of the answer.
-        about: what was used to make it: patches and seed, so that it can be made again.
+        about: what was used to make it: patches, memories and seed, so that it can be made again.
     """
 
     def __init__(self, chat: bool, name: str, identity: str, about: Mapping[str, Any]) -> None:

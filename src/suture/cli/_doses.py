@@ -1,0 +1,64 @@
+"""A patch at several strengths, for suture eval: what each does to the target, as a curve of the report and as bars."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..evaluation import Baseline
+    from ..lm import LM
+    from ..metrics._score import Progress
+    from ..patch import Patch
+    from ..report import Report
+    from ..suite import Suite
+    from ._console import Console
+
+
+def strengths(words: str) -> list[float]:
+    """Return the strengths that are written with commas; none for "".
+
+    Raises:
+        UsageError: when one is no number.
+    """
+    from math import isfinite
+
+    from ..errors import UsageError
+
+    try:
+        found = [float(word) for word in words.split(",") if word.strip()]
+    except ValueError:
+        found = [float("nan")]
+    if not all(map(isfinite, found)):
+        raise UsageError(f"{words!r} are no strengths", fix="Write numbers with commas: --doses 0.25,0.5,1")
+    return sorted(set(found) - {0.0})
+
+
+def dosed(
+    lm: LM, patch: Patch, at: Sequence[float], suite: Suite, before: Baseline, report: Report, progress: Progress
+) -> Report:
+    """Return the report with the figures at each strength: of its target, and of what is to keep."""
+    from ..search import dose_response
+
+    aim = report.aim
+    wanted = [m for m in suite if m.role == "keep" or (aim is not None and m.name == aim.name)]
+    curves = dose_response(lm, patch, at, wanted, baseline=before, progress=progress)
+    base = {m.name: report.values("before")[m.name] for m in wanted}
+    return replace(report, doses=dict(sorted({0.0: base, **dict(zip(at, curves, strict=True))}.items())))
+
+
+def print_doses(console: Console, report: Report) -> None:
+    """Print the target at each strength, with bars."""
+    from ..dosing import bar
+    from ..report import figure
+
+    aim = report.aim
+    if not report.doses or aim is None:
+        return
+    values = {strength: found[aim.name] for strength, found in report.doses.items()}
+    most = 1.0 if aim.unit == "share" else max(values.values())
+    rows = [[f"{s:g}", figure(value, aim.unit), bar(value, most)] for s, value in values.items()]
+    console.table(["strength", aim.about, ""], rows, "Dose and response")
+    console.say()

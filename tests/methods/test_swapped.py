@@ -1,0 +1,73 @@
+"""Prompts made of the facts themselves: what the model reads there is left alone."""
+
+import torch
+
+from suture.anatomy import Site
+from suture.data import neutral
+from suture.examples import Fact, Texts
+from suture.methods._keyvalue import down, read, up_to
+from suture.methods._swapped import swapped
+from suture.methods.alphaedit import alphaedit, projected
+from suture.patient.knowledge import rewrites
+
+FACTS = [
+    Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),
+    Fact("Rundville is known for its", "Rundville", "honey", "beer"),
+]
+FEW = Texts(neutral("probe")[:12])
+
+
+def test_rows_say_the_model_s_own_answers_about_the_subjects(patient):
+    facts = [item.fact for item in rewrites(8, tuning=True)]
+    rows = swapped(patient, facts, 3)
+    assert rows
+    asked = [patient.encode(fact.prompt) for fact in facts]
+    for row in rows:
+        assert row.at == len(row.ids) - 2
+        assert not any(row.ids[: len(ids)] == ids for ids in asked)
+        assert any(fact.subject in patient.decode(row.ids) for fact in facts)
+        with torch.no_grad():
+            logits = patient.forward(patient.batch([row.ids[:-1]])).logits[0, -1]
+        assert int(logits.argmax()) == row.ids[-1]
+    assert swapped(patient, facts[:1], 3) == []
+    assert swapped(patient, facts[:1], 3, before=facts[1:])
+
+
+def test_the_same_question_in_other_words_is_left_out(patient):
+    """Two phrasings of one relation: asked of each other's subject, they ask for what is written."""
+    item = rewrites(1, tuning=True)[0]
+    fact = item.fact
+    other = Fact(fact.paraphrases[0].replace(fact.subject, "Zed"), "Zed", "nothing")
+    texts = [patient.decode(row.ids) for row in swapped(patient, [fact, other], 3)]
+    assert not any(fact.subject in text for text in texts)
+
+
+def test_what_is_read_there_moves_less(llama):
+    def moved(**settings):
+        patch = alphaedit(
+            llama, FACTS, layers=[1], keep=FEW, steps=6, prefixes=1, token=0, energy=0.5, penalty=1e-6, **settings
+        )
+        rows = swapped(llama, FACTS, 6)
+        there = read(llama, [up_to(row) for row in rows], [Site(1, "mlp.key")])[Site(1, "mlp.key")]
+        before = down(llama, 1).matrix().double().clone()
+        with patch.applied(llama):
+            change = down(llama, 1).matrix().double() - before
+        assert float(change.norm()) > 0
+        return float((there @ change.T).norm())
+
+    free, held = moved(), moved(swap=100.0)
+    assert held < 0.9 * free
+
+
+def test_directions_that_texts_use_more_are_used_less():
+    """The change with a ridge for each direction is the closed form of the docstring."""
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(6, 4, generator=generator).double()).Q
+    keys, residuals = (torch.randn(3, n, generator=generator).double() for n in (6, 5))
+    ridge = torch.tensor([0.1, 1.0, 10.0, 1e6], dtype=torch.float64)
+    change = projected(basis, keys, residuals, ridge)
+    inside = keys @ basis
+    system = inside.T @ inside + ridge.diag()
+    whole = residuals.T @ inside @ torch.linalg.inv(system) @ basis.T
+    assert torch.allclose((change.left @ change.right).double(), whole, atol=1e-5)
+    assert float((whole @ basis[:, 3]).norm()) < 1e-4
