@@ -40,7 +40,7 @@ ROWS = {  # name of a row -> method, settings
     "rome, subject": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
     "emmet": ("emmet", {"layer": 6, "token": 0}),
     "memit": ("memit", {**LATE, "weight": 0.4}),
-    "alphaedit": ("alphaedit", {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.1}),
+    "alphaedit": ("alphaedit", {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2}),
     "alphaedit, subject": ("alphaedit", EARLY),
     "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
     "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),

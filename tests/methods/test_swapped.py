@@ -5,9 +5,11 @@ import torch
 from suture.anatomy import Site
 from suture.data import neutral
 from suture.examples import Fact, Texts
+from suture.methods._batches import Task
 from suture.methods._keyvalue import down, read, up_to
 from suture.methods._swapped import swapped
-from suture.methods.alphaedit import alphaedit, projected
+from suture.methods._values import Aim
+from suture.methods.alphaedit import _in_other_words, alphaedit, projected
 from suture.patient.knowledge import rewrites
 
 FACTS = [
@@ -71,3 +73,17 @@ def test_directions_that_texts_use_more_are_used_less():
     whole = residuals.T @ inside @ torch.linalg.inv(system) @ basis.T
     assert torch.allclose((change.left @ change.right).double(), whole, atol=1e-5)
     assert float((whole @ basis[:, 3]).norm()) < 1e-4
+
+
+def test_facts_are_written_in_the_model_s_own_words_too(patient):
+    facts = [item.fact for item in rewrites(6, tuning=True)]
+    task = Task.of(patient, facts, 0, Aim(), FEW, None)
+    assert _in_other_words(task, facts, 0) == facts
+    found = _in_other_words(task, facts, 1)
+    assert found[:6] == facts
+    assert 6 < len(found) <= 12
+    for own in found[6:]:
+        (fact,) = (fact for fact in facts if fact.subject == own.subject)
+        assert own.target == fact.target
+        assert own.prompt != fact.prompt
+        assert own.subject in own.prompt
