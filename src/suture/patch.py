@@ -350,10 +350,10 @@ class Patch:
         """
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
-            kinds = json.loads(metadata["terms"])
-            before = {k: read_stamp(v) for k, v in json.loads(metadata["before"]).items()}
-            after = {k: read_stamp(v) for k, v in json.loads(metadata["after"]).items()}
-            provenance = read_provenance(json.loads(metadata["provenance"]))
+            kinds = tensorfile.parsed(metadata["terms"])
+            before = {k: read_stamp(v) for k, v in tensorfile.parsed(metadata["before"]).items()}
+            after = {k: read_stamp(v) for k, v in tensorfile.parsed(metadata["after"]).items()}
+            provenance = read_provenance(tensorfile.parsed(metadata["provenance"]))
             found: dict[str, list[Delta]] = {}
             for key, entry in kinds.items():
                 kind = KINDS[entry["kind"]]
