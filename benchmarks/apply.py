@@ -132,7 +132,7 @@ def patch_for(folder: Path, path: Path, layers: range) -> Path:
     for layer in layers:
         slot = checkpoint.slots[f"model.layers.{layer}.mlp.gate_proj.weight"]
         rows = torch.randperm(slot.shape[0], generator=g)[: round(SHARE * slot.shape[0])].sort().values
-        terms[slot.name] = (LowRank(torch.ones(len(rows), 1), 0.1 * torch.randn(1, slot.shape[1], generator=g), rows),)
+        terms[slot.name] = (LowRank(torch.ones(len(rows), 1), 0.05 * torch.randn(1, slot.shape[1], generator=g), rows),)
         before[slot.name] = Stamp(slot.shape, slot.dtype, Rows(slot, slot.shape).sha256())
     return Patch(terms, before, Provenance("bench")).save(path)
 

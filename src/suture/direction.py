@@ -149,7 +149,7 @@ class Direction:
             return cls.of_vectors(Path(path).stem, gguf_control.read(path), {"kind": "gguf", "file": Path(path).name})
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
-            about = json.loads(metadata["about"])
+            about = tensorfile.parsed(metadata["about"])
             scores = [Score(**score) for score in about["scores"]]
             return cls(
                 about["name"], about["space"], about["layers"], tensors["vectors"], tensors["sizes"], tensors["levels"],

@@ -83,7 +83,7 @@ class Mask:
         """
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
-            content = json.loads(metadata["content"])
+            content = tensorfile.parsed(metadata["content"])
             shapes = {name: tuple(map(int, shape)) for name, shape in content["shapes"].items()}
             if not tensors.keys() == shapes.keys() == content["counts"].keys():
                 raise ValueError("tensors and index do not agree")

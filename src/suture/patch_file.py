@@ -50,12 +50,12 @@ def read(path: Path) -> tuple[Terms, dict[str, Stamp], dict[str, Stamp], Provena
     tensors, metadata = tensorfile.read(path, FORMAT)
     try:
         before, after = (
-            {name: read_stamp(stamp) for name, stamp in json.loads(metadata[key]).items()}
+            {name: read_stamp(stamp) for name, stamp in tensorfile.parsed(metadata[key]).items()}
             for key in ("before", "after")
         )
-        provenance = read_provenance(json.loads(metadata["provenance"]))
+        provenance = read_provenance(tensorfile.parsed(metadata["provenance"]))
         found: dict[str, list[Delta]] = {}
-        for key, entry in json.loads(metadata["terms"]).items():
+        for key, entry in tensorfile.parsed(metadata["terms"]).items():
             kind = KINDS[entry["kind"]]
             prefix = f"{key}.{kind.kind}."
             parts = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}

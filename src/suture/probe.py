@@ -113,7 +113,7 @@ class Probe:
         """Read a probe file."""
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
-            about = json.loads(metadata["about"])
+            about = tensorfile.parsed(metadata["about"])
             scores = [Score(**score) for score in about["scores"]]
             return cls(
                 about["name"],

@@ -94,7 +94,7 @@ class Region:
         """Read a region file."""
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
-            content = json.loads(metadata["content"])
+            content = tensorfile.parsed(metadata["content"])
             sites = [Site(*entry) for entry in content["sites"]]
             rows = {site: tensors[f"{i}.rows"] for i, site in enumerate(sites)}
             scores = {site: tensors[f"{i}.scores"] for i, site in enumerate(sites)}

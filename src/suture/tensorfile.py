@@ -101,12 +101,20 @@ def _header(stream: BinaryIO, bad: Callable[[str], CorruptFile]) -> tuple[dict[s
     if size > min(LARGEST_HEADER, total - 8):
         raise bad(f"Its header claims {size} bytes.")
     try:
-        header = json.loads(stream.read(size).decode(), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as problem:
+        header = parsed(stream.read(size).decode())
+    except ValueError as problem:
         raise bad(f"Its header is not valid: {problem}.") from problem
     if not isinstance(header, dict):
         raise bad("It has no metadata.")
     return header, total - 8 - size
+
+
+def parsed(text: str) -> Any:  # noqa: ANN401 - untrusted JSON
+    """Read JSON. A name that stands twice and nesting without end are a ValueError like everything else that is wrong."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except RecursionError as problem:
+        raise ValueError("it is nested too deeply") from problem
 
 
 def _check_memory(path: Path, size: int) -> None:

@@ -180,10 +180,10 @@ class Memory:
         """
         tensors, metadata = tensorfile.read(Path(path), FORM)
         try:
-            about, reach = json.loads(metadata["about"]), json.loads(metadata["reach"])
-            records = json.loads(metadata["facts"])
+            about, reach = tensorfile.parsed(metadata["about"]), tensorfile.parsed(metadata["reach"])
+            records = tensorfile.parsed(metadata["facts"])
             facts = tuple(of_record(record, f"{path}, fact {number}") for number, record in enumerate(records))
-            stamp = read_stamp(json.loads(metadata["stamp"]))
+            stamp = read_stamp(tensorfile.parsed(metadata["stamp"]))
             reach = Reach.of_plain(reach)
             made = cls(facts, tensors.pop("keys"), about.pop("layer"), about.pop("tensor"), stamp, reach, **about)
             if tensors or made._misfit():
