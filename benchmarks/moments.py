@@ -11,7 +11,7 @@ from _common import finish, note, table
 
 from suture.examples import Texts
 from suture.lm import LM
-from suture.methods._statistics import damped, second_moment, solve
+from suture.methods._facts.statistics import damped, second_moment, solve
 from suture.patient.facts import World, statements
 from suture.process import resident
 

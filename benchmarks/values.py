@@ -21,10 +21,10 @@ from suture.examples import Fact
 from suture.fact_rows import Row, places
 from suture.facts import suite
 from suture.lm import LM
-from suture.methods._batches import Task
-from suture.methods._keyvalue import down
-from suture.methods._statistics import damped
-from suture.methods._values import Aim, essences, values
+from suture.methods._facts.batches import Task
+from suture.methods._facts.keyvalue import down
+from suture.methods._facts.statistics import damped
+from suture.methods._facts.values import Aim, essences, values
 from suture.methods.emmet import constrained
 from suture.patient.knowledge import rewrites
 from suture.patient.suites import keep

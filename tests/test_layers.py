@@ -77,9 +77,9 @@ ALLOWED = {  # module -> modules of the package it may import
     "locate/_gradients": {"anatomy"},
     "locate/_scores": {"anatomy", "contrasts", "examples", "features", "lm", "probe", "tracing"},
     "locate/_judge_scores": {"errors", "generation", "lm", "locate._scores"},
-    "methods/_masked": {"errors", "lm", "tensorfile"},
-    "methods/_places": {"delta", "lm", "mask", "methods._masked"},
-    "methods/_lowrank": {"delta", "lm", "mask", "methods._masked", "methods._places"},
+    "methods/_trained/masked": {"errors", "lm", "tensorfile"},
+    "methods/_trained/places": {"delta", "lm", "mask", "methods._trained.masked"},
+    "methods/_trained/lowrank": {"delta", "lm", "mask", "methods._trained.masked", "methods._trained.places"},
     "features": {"anatomy", "examples", "lm", "tracing"},
     "flow": {"errors", "lm"},
     "generation": {"flow", "lm", "patch"},
@@ -148,7 +148,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "several": {"errors", "dose", "patch"},
     "budget": {"errors", "metrics._score", "suite"},
     "multi_hop": {"errors", "examples", "fact_files", "json_records", "metrics", "suite"},
-    "methods/_swapped": {"examples", "fact_rows", "generation", "lm", "metrics.completion"},
+    "methods/_facts/swapped": {"examples", "fact_rows", "generation", "lm", "metrics.completion"},
 }
 
 
@@ -174,7 +174,7 @@ def test_a_module_imports_only_what_lies_below_it(name):
 def test_methods_and_locators_never_import_their_like():
     for folder in ("methods", "locate"):
         for file in (SOURCE / folder).glob("*.py"):
-            own = {m for m in imports(file) if m.startswith(folder) and not m.split(".")[-1].startswith("_")}
+            own = {m for m in imports(file) if m.startswith(folder) and "._" not in m}
             assert not own, f"{file.name} imports {own}"
     for file in (SOURCE / "locate").glob("*.py"):
         assert not any(m.startswith("methods") for m in imports(file))

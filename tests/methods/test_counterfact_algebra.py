@@ -9,9 +9,9 @@ from suture.data import neutral
 from suture.examples import Fact, Texts
 from suture.fact_rows import encode
 from suture.lm import LM
-from suture.methods._keyvalue import contexts, down, keys
-from suture.methods._statistics import second_moment
-from suture.methods._values import Aim
+from suture.methods._facts.keyvalue import contexts, down, keys
+from suture.methods._facts.statistics import second_moment
+from suture.methods._facts.values import Aim
 from suture.methods.alphaedit import alphaedit
 from suture.methods.emmet import emmet
 from suture.methods.finetune import finetune

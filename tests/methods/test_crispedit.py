@@ -7,7 +7,7 @@ from suture.errors import NoEffect, UsageError
 from suture.evaluation import observe, values
 from suture.examples import Fact, Texts
 from suture.facts import suite
-from suture.methods._training import Full, Line, in_effect
+from suture.methods._trained.loop import Full, Line, in_effect
 from suture.methods.crispedit import Curve, Flat, crispedit, curvature
 from suture.methods.finetune import finetune
 

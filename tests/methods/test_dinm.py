@@ -9,9 +9,9 @@ from suture import registry
 from suture.errors import NoEffect, UsageError
 from suture.examples import Contrast
 from suture.locate.toxic_layer import located, toxic_layer
-from suture.methods import _watch
 from suture.methods import dinm as module
-from suture.methods._changed import changed
+from suture.methods._trained import watch as _watch
+from suture.methods._trained.changed import changed
 from suture.methods.dinm import SUFFIX, _Answers, _trained, dinm
 from suture.patch import Patch
 

@@ -7,8 +7,8 @@ from suture.errors import NoEffect
 from suture.evaluation import observe, values
 from suture.examples import Fact, Texts
 from suture.facts import suite
-from suture.methods._keyvalue import down
-from suture.methods._training import Full, strayed
+from suture.methods._facts.keyvalue import down
+from suture.methods._trained.loop import Full, strayed
 from suture.methods.finetune import finetune
 
 FACTS = [

@@ -10,9 +10,9 @@ from suture.errors import CorruptFile, DataError, UsageError
 from suture.examples import Fact, Texts
 from suture.fact_rows import encode, places
 from suture.lm import LM
-from suture.methods._keyvalue import chosen_layer, contexts, down, keys, low_rank
-from suture.methods._statistics import damped, second_moment
-from suture.methods._values import Aim, values
+from suture.methods._facts.keyvalue import chosen_layer, contexts, down, keys, low_rank
+from suture.methods._facts.statistics import damped, second_moment
+from suture.methods._facts.values import Aim, values
 from suture.tracing import trace
 
 FACTS = [

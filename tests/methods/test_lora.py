@@ -6,7 +6,7 @@ from suture.examples import Fact
 from suture.export import lora as adapter
 from suture.export.check import compare
 from suture.facts import suite
-from suture.methods._training import Course, Factors, deltas, in_effect, lines, objective, train
+from suture.methods._trained.loop import Course, Factors, deltas, in_effect, lines, objective, train
 from suture.methods.lora import lora
 from suture.patch import Patch
 

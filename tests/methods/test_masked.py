@@ -9,8 +9,8 @@ from suture.errors import UsageError
 from suture.examples import Behaviour, Labelled
 from suture.lessons import Lesson
 from suture.locate.safety_impact import safety_impact
-from suture.methods._masked import Part, Schedule, drawn, train
-from suture.methods._places import places
+from suture.methods._trained.masked import Part, Schedule, drawn, train
+from suture.methods._trained.places import places
 from suture.methods.enhance_safety import enhance_safety
 from suture.methods.preserve_safety import Plan, preserve_safety, preserved
 
@@ -93,7 +93,7 @@ def test_lora_without_a_mask_stays_factors(llama):
 
 
 def test_loras_hand_made_gradients_are_autograds(llama):
-    from suture.methods._lowrank import adapters
+    from suture.methods._trained.lowrank import adapters
 
     (adapter,) = adapters(llama, ["model.layers.1.mlp.up_proj.weight"], None, 3, 6.0, 0)
     left, right = adapter.left.copy, adapter.right.copy
@@ -134,7 +134,7 @@ def test_the_sparse_optimiser_is_torchs_adamw(llama):
 
 
 def test_state_exists_for_the_mask_alone(llama, chats):
-    from suture.methods._places import masked_parts
+    from suture.methods._trained.places import masked_parts
 
     mask = safety_impact(llama, chats, share=0.01)
     state = [tensor for part in masked_parts(llama, mask) for tensor in part.state().values()]
@@ -178,7 +178,7 @@ def test_every_lesson_is_drawn_once_before_any_twice():
 
 def test_spa_learns_and_set_refuses(llama, chats):
     """The losses they train on fall, on the patched model."""
-    from suture.methods._masked import answers_loss, forward
+    from suture.methods._trained.masked import answers_loss, forward
 
     def loss(rows):
         batch = llama.batch([ids for ids, _ in rows])

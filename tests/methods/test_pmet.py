@@ -7,11 +7,11 @@ from suture.evaluation import observe
 from suture.evaluation import values as figures
 from suture.examples import Fact, Texts
 from suture.facts import suite
-from suture.methods._batches import Task, over_blocks
-from suture.methods._keyvalue import down
-from suture.methods._least_squares import least_squares
-from suture.methods._statistics import damped
-from suture.methods._values import Aim, values
+from suture.methods._facts.batches import Task, over_blocks
+from suture.methods._facts.keyvalue import down
+from suture.methods._facts.least_squares import least_squares
+from suture.methods._facts.statistics import damped
+from suture.methods._facts.values import Aim, values
 from suture.methods.memit import memit
 from suture.methods.pmet import pmet
 from suture.patient.knowledge import rewrites

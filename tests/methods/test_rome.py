@@ -10,10 +10,10 @@ from suture.anatomy import Site
 from suture.data import neutral
 from suture.errors import NoEffect, UsageError
 from suture.examples import Fact, Texts
-from suture.methods._keyvalue import contexts, down, keys
-from suture.methods._least_squares import least_squares
-from suture.methods._statistics import damped, second_moment
-from suture.methods._values import Aim, values
+from suture.methods._facts.keyvalue import contexts, down, keys
+from suture.methods._facts.least_squares import least_squares
+from suture.methods._facts.statistics import damped, second_moment
+from suture.methods._facts.values import Aim, values
 from suture.methods.alphaedit import alphaedit, null_space, projected
 from suture.methods.emmet import constrained, emmet
 from suture.methods.memit import memit
@@ -169,7 +169,7 @@ def test_memit_with_nothing_to_keep_moves_the_last_block_to_its_values(llama):
     site, prefixes = Site(2, "residual"), contexts(llama, 0, 0)
     quick = {**QUICK, "prefixes": 0}
     patch = memit(llama, FACTS, layers=[1, 2], weight=1e-9, ridge=1e-6, **quick)
-    from suture.methods._batches import Task
+    from suture.methods._facts.batches import Task
 
     task = Task.of(llama, FACTS, 0, Aim(steps=6), FEW, None)
     goal = task.now(site) + values(llama, FACTS, site, prefixes, Aim(steps=6)).added

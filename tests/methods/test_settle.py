@@ -6,10 +6,10 @@ from suture.data import neutral
 from suture.evaluation import observe, values
 from suture.examples import Fact, Texts
 from suture.facts import suite
-from suture.methods._keyvalue import down, low_rank
-from suture.methods._rewordings import rewordings
-from suture.methods._settle import settled
-from suture.methods._statistics import second_moment
+from suture.methods._facts.keyvalue import down, low_rank
+from suture.methods._facts.rewordings import rewordings
+from suture.methods._facts.settle import settled
+from suture.methods._facts.statistics import second_moment
 from suture.methods.alphaedit import alphaedit, null_space
 from suture.methods.emmet import emmet
 from suture.patch import Patch

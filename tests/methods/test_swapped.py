@@ -5,10 +5,10 @@ import torch
 from suture.anatomy import Site
 from suture.data import neutral
 from suture.examples import Fact, Texts
-from suture.methods._batches import Task
-from suture.methods._keyvalue import down, read, up_to
-from suture.methods._swapped import swapped
-from suture.methods._values import Aim
+from suture.methods._facts.batches import Task
+from suture.methods._facts.keyvalue import down, read, up_to
+from suture.methods._facts.swapped import swapped
+from suture.methods._facts.values import Aim
 from suture.methods.alphaedit import _in_other_words, alphaedit, projected
 from suture.patient.knowledge import rewrites
 

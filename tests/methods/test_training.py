@@ -5,7 +5,18 @@ from models import FAMILIES, snapshot, tiny_family
 from suture.anatomy import Site
 from suture.data import neutral
 from suture.examples import Fact
-from suture.methods._training import Course, Factors, Full, asked, deltas, in_effect, lines, objective, strayed, train
+from suture.methods._trained.loop import (
+    Course,
+    Factors,
+    Full,
+    asked,
+    deltas,
+    in_effect,
+    lines,
+    objective,
+    strayed,
+    train,
+)
 from suture.patch import Patch
 
 FACTS = [

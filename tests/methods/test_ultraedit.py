@@ -6,8 +6,8 @@ from suture.data import neutral
 from suture.evaluation import observe, values
 from suture.examples import Fact, Texts
 from suture.facts import suite
-from suture.methods._slopes import slopes
-from suture.methods._training import asked, lines
+from suture.methods._trained.loop import asked, lines
+from suture.methods._trained.slopes import slopes
 from suture.methods.ultraedit import Usual, fitted, gathered, targets, ultraedit
 
 FACTS = [

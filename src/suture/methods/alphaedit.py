@@ -26,12 +26,12 @@ from ..examples import Fact, Texts
 from ..lm import LM
 from ..patch import Patch
 from ..registry import method
-from ._batches import Spread, Task, over_blocks, several_layers
-from ._keyvalue import Keys, keys, low_rank, read, up_to
-from ._rewordings import rewordings
-from ._statistics import solve
-from ._swapped import swapped
-from ._values import Aim
+from ._facts.batches import Spread, Task, over_blocks, several_layers
+from ._facts.keyvalue import Keys, keys, low_rank, read, up_to
+from ._facts.rewordings import rewordings
+from ._facts.statistics import solve
+from ._facts.swapped import swapped
+from ._facts.values import Aim
 
 SWAPS = 6  # prompts of other facts asked of each subject
 

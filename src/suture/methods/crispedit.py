@@ -26,10 +26,10 @@ from ..fact_files import agreeing
 from ..lm import LM
 from ..patch import Patch
 from ..registry import method
-from ._batches import summary
-from ._keyvalue import chosen_layer
-from ._slopes import slopes, whole_matrices
-from ._training import TOKENS, Course, Full, Line, deltas, lines, objective, train
+from ._facts.batches import summary
+from ._facts.keyvalue import chosen_layer
+from ._trained.loop import TOKENS, Course, Full, Line, deltas, lines, objective, train
+from ._trained.slopes import slopes, whole_matrices
 
 PUBLISHED = (19 / 32, 23 / 32)  # first and last block of Llama 3 8B that the authors edit, as shares of the depth
 

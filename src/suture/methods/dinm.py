@@ -36,8 +36,8 @@ from ..lm import LM, Batch
 from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
 from ..patch import Patch
 from ..registry import method
-from ._changed import changed, deltas
-from ._watch import WRITTEN, Watch
+from ._trained.changed import changed, deltas
+from ._trained.watch import WRITTEN, Watch
 
 # Of the authors' code for Llama 2 7B chat; for Mistral the rate is 1e-5.
 REFERENCE: dict[str, Any] = {"steps": 10, "rate": 5e-4, "weight": 0.1, "stop": 1e-4}

@@ -25,8 +25,8 @@ from ..locate.safety_impact import SHARE, Score, safety_impact
 from ..mask import Mask
 from ..patch import Patch
 from ..registry import method
-from ._masked import Loss, Part, Schedule, answers_loss, drawn, forward, train
-from ._places import entries, masked_parts
+from ._trained.masked import Loss, Part, Schedule, answers_loss, drawn, forward, train
+from ._trained.places import entries, masked_parts
 
 KEPT, TOKENS = 4, 64  # texts to keep in each step, and tokens of each
 

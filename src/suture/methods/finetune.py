@@ -17,9 +17,9 @@ from ..fact_files import agreeing
 from ..lm import LM
 from ..patch import Patch
 from ..registry import method
-from ._batches import summary
-from ._keyvalue import chosen_layer
-from ._training import Course, Full, Loss, deltas, lines, objective, train
+from ._facts.batches import summary
+from ._facts.keyvalue import chosen_layer
+from ._trained.loop import Course, Full, Loss, deltas, lines, objective, train
 
 
 @method

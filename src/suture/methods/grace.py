@@ -28,9 +28,9 @@ from ..fact_rows import Row, encode
 from ..lm import LM
 from ..patch import Patch
 from ..registry import method
-from ._batches import summary
-from ._keyvalue import chosen_layer, read
-from ._values import Aim, side_by_side
+from ._facts.batches import summary
+from ._facts.keyvalue import chosen_layer, read
+from ._facts.values import Aim, side_by_side
 
 LATE = 3 / 4  # of the depth; the published layers are 27 of 32 (Llama 2) and 35 of 48 (GPT-2 XL)
 

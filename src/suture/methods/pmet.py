@@ -20,11 +20,11 @@ from ..examples import Fact, Texts
 from ..lm import LM
 from ..patch import Patch
 from ..registry import method
-from ._batches import Spread, Task, over_blocks, several_layers
-from ._keyvalue import Keys
-from ._least_squares import least_squares
-from ._statistics import RIDGE, damped
-from ._values import Aim, values
+from ._facts.batches import Spread, Task, over_blocks, several_layers
+from ._facts.keyvalue import Keys
+from ._facts.least_squares import least_squares
+from ._facts.statistics import RIDGE, damped
+from ._facts.values import Aim, values
 
 
 @method

@@ -31,9 +31,9 @@ from ..mask import Mask
 from ..patch import Patch
 from ..provenance import Stamp
 from ..registry import method
-from ._lowrank import adapters, merged
-from ._masked import Loss, Saved, Schedule, Trained, answers_loss, drawn, forward, train
-from ._places import dense, other_parts
+from ._trained.lowrank import adapters, merged
+from ._trained.masked import Loss, Saved, Schedule, Trained, answers_loss, drawn, forward, train
+from ._trained.places import dense, other_parts
 
 Progress = Callable[[int, int], None]
 

@@ -18,10 +18,10 @@ from ..examples import Fact, Texts
 from ..lm import LM
 from ..patch import Patch
 from ..registry import method
-from ._batches import Task
-from ._keyvalue import chosen_layer, down, low_rank
-from ._statistics import RIDGE, damped, solve
-from ._values import Aim
+from ._facts.batches import Task
+from ._facts.keyvalue import chosen_layer, down, low_rank
+from ._facts.statistics import RIDGE, damped, solve
+from ._facts.values import Aim
 
 
 @method

@@ -25,10 +25,10 @@ from ..fact_files import agreeing
 from ..lm import LM
 from ..patch import Patch
 from ..registry import method
-from ._batches import several_layers, summary
-from ._least_squares import least_squares
-from ._slopes import Slopes, slopes, whole_matrices
-from ._training import TOKENS, Full, Line, in_effect, lines
+from ._facts.batches import several_layers, summary
+from ._facts.least_squares import least_squares
+from ._trained.loop import TOKENS, Full, Line, in_effect, lines
+from ._trained.slopes import Slopes, slopes, whole_matrices
 
 
 @method

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..delta import Delta, Dense, LowRank
-from ..lm import LM
-from ..mask import Mask
-from ._masked import Part, Trained
-from ._places import other_parts
+from ...delta import Delta, Dense, LowRank
+from ...lm import LM
+from ...mask import Mask
+from .masked import Part, Trained
+from .places import other_parts
 
 
 class Adapter:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from ..delta import Delta, Dense, Entries
-from ..lm import LM
-from ..mask import Mask
-from ._masked import Part, Trained
+from ...delta import Delta, Dense, Entries
+from ...lm import LM
+from ...mask import Mask
+from .masked import Part, Trained
 
 
 def masked_parts(lm: LM, mask: Mask) -> list[Part]:

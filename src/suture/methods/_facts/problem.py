@@ -15,11 +15,11 @@ import torch
 import transformers
 from torch import Tensor
 
-from ..anatomy import Site
-from ..fact_rows import Row
-from ..hooks import hook
-from ..lm import LM
-from ..tracing import Edit, resumed, trace
+from ...anatomy import Site
+from ...fact_rows import Row
+from ...hooks import hook
+from ...lm import LM
+from ...tracing import Edit, resumed, trace
 
 
 @dataclass(frozen=True, eq=False)

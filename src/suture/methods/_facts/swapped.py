@@ -11,11 +11,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ..examples import Fact
-from ..fact_rows import Row
-from ..generation import generate
-from ..lm import LM
-from ..metrics.completion import begins_with
+from ...examples import Fact
+from ...fact_rows import Row
+from ...generation import generate
+from ...lm import LM
+from ...metrics.completion import begins_with
 
 TOKENS = 6  # of an answer; what says its first ANSWERED tokens stays
 ANSWERED = 3

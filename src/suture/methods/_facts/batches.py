@@ -18,19 +18,19 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from ..anatomy import Site, Weight
-from ..data import neutral
-from ..delta import Delta, LowRank
-from ..examples import Fact, Texts
-from ..fact_files import agreeing
-from ..fact_rows import places
-from ..lm import LM
-from ..patch import Patch
-from ._keyvalue import Keys, chosen_layer, contexts, down, keys, read, up_to
-from ._rewordings import rewordings
-from ._settle import settled
-from ._statistics import second_moment
-from ._values import Aim, essences, values
+from ...anatomy import Site, Weight
+from ...data import neutral
+from ...delta import Delta, LowRank
+from ...examples import Fact, Texts
+from ...fact_files import agreeing
+from ...fact_rows import places
+from ...lm import LM
+from ...patch import Patch
+from .keyvalue import Keys, chosen_layer, contexts, down, keys, read, up_to
+from .rewordings import rewordings
+from .settle import settled
+from .statistics import second_moment
+from .values import Aim, essences, values
 
 Spread = Literal["uniform", "sqrt", "first_last"]
 Change = Callable[

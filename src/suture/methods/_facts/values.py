@@ -20,14 +20,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
-from ..examples import Fact
-from ..fact_rows import Row, encode, places
-from ..generation import generate
-from ..lm import LM, bucketed
-from ..tracing import Edit
-from ._keyvalue import read, up_to
-from ._problem import Problem
+from ...anatomy import Site
+from ...examples import Fact
+from ...fact_rows import Row, encode, places
+from ...generation import generate
+from ...lm import LM, bucketed
+from ...tracing import Edit
+from .keyvalue import read, up_to
+from .problem import Problem
 
 ESSENCE_TOKENS = 8  # of a continuation of the subject
 STEP_TOKENS = 4096  # of facts side by side; small enough that rows of like length are together

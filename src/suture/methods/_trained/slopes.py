@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..anatomy import Weight
-from ..errors import UsageError
-from ..lm import LM, bucketed, halving
-from ..tracing import tap
-from ._training import Line, predicted
+from ...anatomy import Weight
+from ...errors import UsageError
+from ...lm import LM, bucketed, halving
+from ...tracing import tap
+from .loop import Line, predicted
 
 Slopes = tuple[Tensor, Tensor]  # h (tokens, in), g (tokens, out), float64 on the CPU
 Loss = Callable[

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ..anatomy import Site, Weight
-from ..delta import Delta, Dense, LowRank
-from ..lm import LM
-from ..tracing import moved, trace
-from ._training import Full
+from ...anatomy import Site, Weight
+from ...delta import Delta, Dense, LowRank
+from ...lm import LM
+from ...tracing import moved, trace
+from .loop import Full
 
 
 @contextmanager

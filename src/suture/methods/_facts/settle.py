@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..anatomy import Weight
-from ..delta import Delta, LowRank
-from ..examples import Fact
-from ..fact_rows import encode
-from ..lm import LM
-from ._training import KEPT, Course, Line, asked, in_effect, strayed, train
+from ...anatomy import Weight
+from ...delta import Delta, LowRank
+from ...examples import Fact
+from ...fact_rows import encode
+from ...lm import LM
+from .._trained.loop import KEPT, Course, Line, asked, in_effect, strayed, train
 
 RATE = 0.1  # of Adam, in units of the root mean square of a fact's column of L
 BATCH = 24  # facts a step
@@ -46,11 +46,11 @@ class Written:
 
     @property
     def leaves(self) -> list[Tensor]:
-        """See `_training.Change`."""
+        """See `Change` in `_trained.loop`."""
         return [self.left]
 
     def effect(self, inputs: Tensor) -> Tensor:
-        """See `_training.Change`."""
+        """See `Change` in `_trained.loop`."""
         return (inputs.float() @ self.right.T) @ (self.left * self.unit).T
 
     def now(self) -> LowRank:
@@ -58,7 +58,7 @@ class Written:
         return LowRank((self.left * self.unit).detach().cpu().contiguous(), self.right.cpu())
 
     def delta(self) -> Delta:
-        """See `_training.Change`."""
+        """See `Change` in `_trained.loop`."""
         return self.weight.place(self.now())
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ..examples import Fact
-from ..generation import generate
-from ..lm import LM
+from ...examples import Fact
+from ...generation import generate
+from ...lm import LM
 
 LEADS, SAMPLES, TOKENS = 6, 2, 12  # beginnings of each subject, continuations of each beginning, and their length
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..delta import LowRank
-from ._keyvalue import low_rank
-from ._statistics import solve
+from ...delta import LowRank
+from .keyvalue import low_rank
+from .statistics import solve
 
 
 def least_squares(kept: Tensor, keys: Tensor, residuals: Tensor) -> LowRank:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..anatomy import Site, Weight
-from ..delta import LowRank
-from ..errors import UsageError
-from ..examples import Fact
-from ..fact_rows import Row, places
-from ..generation import generate
-from ..lm import LM, Batch, bucketed, halving
-from ..tracing import trace
+from ...anatomy import Site, Weight
+from ...delta import LowRank
+from ...errors import UsageError
+from ...examples import Fact
+from ...fact_rows import Row, places
+from ...generation import generate
+from ...lm import LM, Batch, bucketed, halving
+from ...tracing import trace
 
 PREFIX_TOKENS = 10  # of a context; the authors take 5 and 10
 EARLY = 1 / 6  # of the depth; the published layers are 17 of 48 (GPT-2 XL), 5 of 28 (GPT-J), 5 of 32 (Llama 2)

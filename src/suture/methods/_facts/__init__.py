@@ -1,0 +1,1 @@
+"""What methods that write facts in closed form share: keys, values, statistics, and batches over blocks."""
