@@ -179,7 +179,8 @@ def operate(
     floor = _floor(goal, base, say)
     shop = Workshop(lm, goal, run, seed)
     tried = methods or (METHODS if goal.name == "harden" else METHODS[:1])
-    measured = replace(base, suite=[m for m in goal.tune if m.name != goal.floor])
+    measures = [m for m in goal.tune if m.name != goal.floor]
+    measured = Measured.of(lm, measures, goal.target, budget, progress, base.baseline)
     enough = floor + ENOUGH * (base.base[goal.target] - floor)
     found = Frontier(base.base, [])
     if "surgery" in tried:

@@ -13,11 +13,14 @@ from suture.checkpoint.verbs import apply
 from suture.checkpoint.verify import verify
 
 CHILD = """
-import sys, threading, time
+import os, select, signal, sys, threading, time
 from pathlib import Path
 from suture.checkpoint import disk
 from suture.cli.main import run
 at, count, lock = int(sys.argv.pop(1)), 0, threading.Lock()
+told, tell = os.pipe()
+os.set_blocking(tell, False)
+signal.set_wakeup_fd(tell)  # threads never get a signal; this tells them that the main one did
 def step(self, what, path):
     global count
     with lock:
@@ -25,7 +28,10 @@ def step(self, what, path):
         number = count
     if number == at:
         print("now", flush=True)
-        time.sleep(20 if threading.current_thread() is threading.main_thread() else 0.2)
+        if threading.current_thread() is threading.main_thread():
+            time.sleep(60)
+        else:
+            select.select([told], [], [], 60)
 disk.Disk.step = step
 run()
 """
