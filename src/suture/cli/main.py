@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
@@ -99,14 +99,24 @@ def run() -> None:
         code = app(prog_name="suture", standalone_mode=False)
         if code == INTERRUPTED:  # what click makes of Ctrl-C outside a run
             _complain("interrupted")
-        sys.exit(code if isinstance(code, int) else 0)
+        _leave(code if isinstance(code, int) else 0)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except Exception as problem:
         if verbose and not isinstance(problem, CLICK_ERROR):
             raise
-        sys.exit(_explain(problem))
+        _leave(_explain(problem))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; after Ctrl-C at once, as native threads that were at work can abort an orderly end."""
+    if code != INTERRUPTED:
+        sys.exit(code)
+    try:
+        sys.stdout.flush()
+    finally:
+        os._exit(code)
 
 
 def _explain(problem: Exception) -> int:
