@@ -41,6 +41,7 @@ def command(monkeypatch, capsys):
         capsys.readouterr()
         monkeypatch.chdir(cwd)
         monkeypatch.setattr(sys, "argv", ["suture", *map(str, words)])
+        monkeypatch.setattr("suture.cli.main._leave", sys.exit)  # not the whole process, after Ctrl-C
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin)
         before = signal.getsignal(signal.SIGTERM)
         try:
