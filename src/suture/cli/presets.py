@@ -24,6 +24,7 @@ ABOUT: dict[Name, str] = {
     "harden": "Make a model harder to jailbreak.",
     "attitude": "Make a model's opinions more positive (or negative: --toward).",
 }
+TRIALS: dict[Name, int] = {"detox": 7, "harden": 5, "attitude": 7}  # "harden" tries other methods, too
 
 
 def preset(name: Name) -> Callable[..., None]:
@@ -41,7 +42,7 @@ def preset(name: Name) -> Callable[..., None]:
         budget: Annotated[
             str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
         ] = "",
-        trials: Annotated[int, typer.Option(min=1, help="Settings tried at most.")] = 7,
+        trials: Annotated[int, typer.Option(min=1, help="Settings of surgery tried at most.")] = TRIALS[name],
         tune: Annotated[int, typer.Option(min=4, help="Prompts a measure while settings are chosen.")] = 60,
         report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
         methods: str = "surgery,dinm,set",
