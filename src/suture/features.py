@@ -73,9 +73,8 @@ def spanned(
 ) -> tuple[list[list[int]], list[int]]:
     """Return the ids of each example and the first token that is averaged, see `extract`."""
     rows, spans = [], []
-    plain = iter(lm.encode_all([example.text for example in examples if example.prompt is None]))
     for example in examples:
-        ids, begin = (next(plain), 0) if example.prompt is None else lm.encode_chat(example.prompt, example.text)
+        ids, begin = token_ids(lm, example)
         skip = 1 if ids[:1] == [lm.tokenizer.bos_token_id] and len(ids) > 1 else 0
         if pool == "decision" and begin:
             ids = ids[:begin]

@@ -192,10 +192,6 @@ class LM:
         """Return the ids of raw text, with the start token if the tokenizer uses one."""
         return list(self.tokenizer(text)["input_ids"])
 
-    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of many raw texts; a fast tokenizer writes them side by side."""
-        return [list(ids) for ids in self.tokenizer(list(texts))["input_ids"]] if texts else []
-
     def encode_messages(
         self, messages: Sequence[Mapping[str, str]], *, reply: bool = True, thinking: bool = False
     ) -> list[int]:
@@ -246,7 +242,7 @@ class LM:
         """Return the ids of prompts to be continued: raw texts, or requests of a chat. A memory may put something before them."""
         if chat:
             return [self.encode_chat(prompt)[0] for prompt in prompts]
-        return self.encode_all(self.reminder(prompts) if self.reminder else prompts)
+        return [self.encode(prompt) for prompt in (self.reminder(prompts) if self.reminder else prompts)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, special tokens left out."""
