@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..generation import generate
 from ..lm import LM
 from ._score import Observation, Progress, Score, paired
-from .completion import SPARE, begins_with
+from .completion import begins_with, completed
 
 
 @dataclass(frozen=True)
@@ -31,18 +30,8 @@ class Cases:
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Ask in all ways; a value is 1 when one of them is right (or all, with `every`), 0 when not."""
     asked = [(prompt, case) for case, prompts in enumerate(cases.prompts) for prompt in prompts]
-    ids = lm.encode_prompts([prompt for prompt, _ in asked], chat=cases.chat)
     told = [answer for answers in cases.answers for answer in answers]
-    longest = max(len(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in told)
-    done = 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress("answers", done, len(ids))
-
-    written = generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, progress=step)
+    written = completed(lm, [prompt for prompt, _ in asked], told, chat=cases.chat, progress=progress)
     texts: list[list[str]] = [[] for _ in cases.prompts]
     for (_, case), (text,) in zip(asked, written, strict=True):
         texts[case].append(text)

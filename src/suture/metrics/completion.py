@@ -28,8 +28,23 @@ class Cases:
 
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Complete greedily; a value is 1 when right, 0 when not."""
-    ids = lm.encode_prompts(cases.prompts, chat=cases.chat)
-    longest = max(len(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in cases.answers)
+    texts = completed(lm, cases.prompts, cases.answers, chat=cases.chat, doses=doses, progress=progress)
+    right = [begins_with(text[0], answer) for text, answer in zip(texts, cases.answers, strict=True)]
+    return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
+
+
+def completed(
+    lm: LM,
+    prompts: Sequence[str],
+    answers: Sequence[str],
+    *,
+    chat: bool = False,
+    doses: Doses | None = None,
+    progress: Progress | None = None,
+) -> list[list[str]]:
+    """Return a greedy continuation of each prompt, a little longer than the longest of some answers."""
+    ids = lm.encode_prompts(prompts, chat=chat)
+    longest = max(len(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in answers)
     done = 0
 
     def step(count: int) -> None:
@@ -38,9 +53,7 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses
         if progress:
             progress("answers", done, len(ids))
 
-    texts = generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, doses=doses, progress=step)
-    right = [begins_with(text[0], answer) for text, answer in zip(texts, cases.answers, strict=True)]
-    return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
+    return generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, doses=doses, progress=step)
 
 
 def score(before: Observation, after: Observation) -> Score:
