@@ -1,7 +1,7 @@
 """What a verb on a checkpoint will read, write and hold, from headers and patch files alone: no weight is read.
 
-Peak memory is what the process has, the patches, and the largest of what the steps keep at once; measured in
-tests/checkpoint/test_forecast.py to within a fifth.
+Peak memory is what the process has, the patches, the largest of what the steps keep at once, and what the allocator
+keeps of what they gave back; measured in tests/checkpoint/test_forecast.py to within a fifth.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from .stack import Stack, read_layer
 
 DOUBLE = 8  # bytes of a float64
 ROUNDED = 5  # float64 copies of the rows that are being rounded: old, change, its part, sum, comparison
+KEPT = 1 << 25  # bytes: the largest blocks that the allocator of a thread keeps when they are given back
+FIRST = 13_000_000  # bytes that libraries take at their first use
 DIFFED = 9  # float64 copies of a tensor that `diff` keeps while it looks for the cheapest form
 
 
@@ -109,7 +111,7 @@ def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
         read += stack.checkpoint.bytes() + Checkpoint.open(base).bytes()
     whole = replace(stack, ledger=replace(stack.ledger, tensors={}))
     held = 2 * kept + _survey(Plan.sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
-    return Forecast(read, 0, 0, free(checkpoint), held, 0, 0)
+    return Forecast(read, 0, 0, free(checkpoint), _kept(held), 0, 0)
 
 
 def diff(a: Path, b: Path, out: Path) -> Forecast:
@@ -120,13 +122,13 @@ def diff(a: Path, b: Path, out: Path) -> Forecast:
     whole = sum(4 * math.prod(slot.raw) for slot in floats)
     notes = [f"if every tensor differs densely; the patch is held as float32, up to {whole:,} bytes of it"]
     held = DIFFED * DOUBLE * largest + 2 * BLOCK
-    return Forecast(first.bytes() + second.bytes(), whole, whole, free(out), held, 2, len(floats), notes)
+    return Forecast(first.bytes() + second.bytes(), whole, whole, free(out), _kept(held), 2, len(floats), notes)
 
 
 def combine(patches: Sequence[Path], out: Path) -> Forecast:
     """Forecast `suture combine`."""
     sizes = sum(regular(path).st_size for path in patches)
-    return Forecast(sizes, sizes, sizes, free(out), 3 * sizes + ROUNDED * DOUBLE * CHUNK, 2, 0)
+    return Forecast(sizes, sizes, sizes, free(out), _kept(3 * sizes + ROUNDED * DOUBLE * CHUNK), 2, 0)
 
 
 def _of_stacks(old: Stack, new: Stack, out: Path | None, in_place: bool, link: bool, given: list[Path]) -> Forecast:
@@ -144,9 +146,13 @@ def _of_stacks(old: Stack, new: Stack, out: Path | None, in_place: bool, link: b
     flushes = 9 + len(given) + shards if in_place else 8 + len(given) + shards + len(plan.checkpoint.shards)
     folder = plan.checkpoint.path if in_place or out is None else out
     notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
-    return Forecast(
-        read, room + rows, room, free(folder), 2 * files + max(_survey(plan), _write(plan)), flushes, len(plan.changes), notes
-    )  # fmt: skip
+    held = _kept(2 * files + max(_survey(plan), _write(plan)))
+    return Forecast(read, room + rows, room, free(folder), held, flushes, len(plan.changes), notes)
+
+
+def _kept(held: int) -> int:
+    """Return the memory that a command takes whose steps hold so much at once."""
+    return FIRST + held + min(held // 2, WORKERS * KEPT)
 
 
 def _survey(plan: Plan) -> int:
