@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -43,7 +44,7 @@ def extract(
         progress: called with the number of texts finished.
     """
     rows, spans = spanned(lm, examples, pool, max_tokens, back)
-    kept: list[tuple[Sequence[int], list[Tensor]]] = []  # rows of a batch, and (batch, d) of each site
+    result = torch.zeros(0)
 
     def run(part: Sequence[int]) -> int:
         batch = lm.batch([rows[i] for i in part])
@@ -53,25 +54,27 @@ def extract(
             shown = states.float() if see is None else see(states.float())
             return torch.einsum("bt,btd->bd", weights.to(states.device), shown).cpu()
 
+        nonlocal result
         with trace(lm, sites, keep=pooled, stop=True) as seen:
             lm.forward(batch, head=False)
-        kept.append((part, [seen[site] for site in sites]))
+        if not len(result):
+            result = torch.zeros(len(rows), len(sites), seen[sites[0]].shape[1])
+        # Written at once: pieces kept between the activations of many batches would pin these in the allocator's heap.
+        for place, site in enumerate(sites):
+            result[list(part), place] = seen[site]
         return len(part)
 
     for group in bucketed([len(row) for row in rows]):
         for count in halving(group, run):
             if progress:
                 progress(count)
-    result = torch.zeros(len(rows), len(sites), kept[0][1][0].shape[1])
-    for part, states in kept:
-        result[list(part)] = torch.stack(states, dim=1)
     return result
 
 
 def spanned(
     lm: LM, examples: Sequence[Labelled], pool: Pool, max_tokens: int | None = None, back: int = 0
-) -> tuple[list[list[int]], list[int]]:
-    """Return the ids of each example and the first token that is averaged, see `extract`."""
+) -> tuple[list[array[int]], list[int]]:
+    """Return the ids of each example, four bytes each, and the first token that is averaged, see `extract`."""
     rows, spans = [], []
     for example in examples:
         ids, begin = token_ids(lm, example)
@@ -87,7 +90,7 @@ def spanned(
             "response": max(begin, skip),
         }[pool]
         ids = ids[:max_tokens]
-        rows.append(ids)
+        rows.append(array("i", ids))
         spans.append(min(first, len(ids) - 1))
     return rows, spans
 
