@@ -77,7 +77,10 @@ def check(folder, place, states):
 def test_a_command_that_is_stopped_cleans_up_and_says_so(base, patches, states, place, at):
     number = signal.SIGTERM if at == 9 else signal.SIGINT
     words = [sys.executable, "-c", CHILD, str(at), "apply", str(base), str(patches[0]), *PLACES[place]]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=base.parent) as child:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=base.parent,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell runs in the background
+    ) as child:  # fmt: skip
         assert child.stdout.readline() == "now\n"
         child.send_signal(number)
         _, said = child.communicate(timeout=120)
