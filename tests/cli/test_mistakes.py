@@ -120,6 +120,7 @@ MISTAKES = [
     (("probe", "patient", *DATA, "--parity", "exact"), 2, "no parity"),
     (("probe", "patient", *DATA, *DATA), 2, "one behaviour"),
     (("edit", "surgeri", "patient", *DATA), 2, 'Did you mean "surgery"'),
+    (("plan", "aply", "patient", "p.safetensors"), 2, "Did you mean 'apply'"),
     ((*EDIT, "--strength", "much"), 2, "--strength"),
     ((*EDIT, "--unit", "miles"), 2, "--unit"),
     # methods from files

@@ -6,6 +6,7 @@ suture plan VERB ...                   the verbs on checkpoints, their arguments
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,9 @@ class Planned(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Put "model" before words that begin with no verb."""
         if args and args[0] not in self.commands and args[0] != "--help":
+            near = difflib.get_close_matches(args[0], self.commands, 1, 0.7)
+            if near and not Path(args[0]).exists():
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
             args = [MODEL, *args]
         return super().parse_args(ctx, args)
 
