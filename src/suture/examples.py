@@ -5,7 +5,6 @@ Files are checked at the door; every complaint names the file, the line and the 
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import random
@@ -14,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError, UsageError
+from .errors import DataError
+from .file_rows import csv_rows, hub_rows, json_rows, jsonl_rows, lines, tsv_rows
 
 WANTED = frozenset({"0", "false", "no", "wanted", "safe", "non-toxic", "nontoxic", "not toxic", "negative class"})
 UNWANTED = frozenset({"1", "true", "yes", "unwanted", "unsafe", "toxic"})
@@ -84,9 +84,9 @@ class Texts(tuple[str, ...]):
             return neutral("probe")
         path = Path(source)
         readers: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
-            ".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".tsv": _tsv,
+            ".jsonl": jsonl_rows, ".json": json_rows, ".csv": csv_rows, ".tsv": tsv_rows,
         }  # fmt: skip
-        rows = readers.get(path.suffix, _lines)(path)
+        rows = readers.get(path.suffix, lines)(path)
         found = cls(text for line, row in rows if (text := _prompt(row, f"{source}, line {line}")))
         if not found:
             raise DataError(f"{source} is empty", fix="Give a text a line.")
@@ -192,12 +192,12 @@ class Behaviour:
 
             return data.behaviour(source.removeprefix("bundled:"))
         if source.startswith("hub:"):
-            return cls(source, tuple(_labelled(_hub(source.removeprefix("hub:")), source, text, label, unwanted)))
+            return cls(source, tuple(_labelled(hub_rows(source.removeprefix("hub:")), source, text, label, unwanted)))
         if "," in source and not Path(source).exists():
             return _text_pair(source)
         path = Path(source)
         readers: dict[str, Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]]] = {
-            ".jsonl": _jsonl, ".csv": _csv, ".tsv": _tsv,
+            ".jsonl": jsonl_rows, ".csv": csv_rows, ".tsv": tsv_rows,
         }  # fmt: skip
         if path.suffix not in readers:
             raise DataError(
@@ -282,83 +282,9 @@ def _prompt(row: Any, where: str) -> str:  # noqa: ANN401 - a row of a file
     return row.strip()
 
 
-def _json(path: Path) -> Iterator[tuple[int, Any]]:
-    text = "".join(line for _, line in _lines(path))
-    try:
-        rows = json.loads(text)
-    except ValueError as problem:
-        where = f"line {getattr(problem, 'lineno', 1)}, column {getattr(problem, 'colno', 1)}"
-        raise DataError(f"{path}, {where}: not JSON", why=str(problem), fix="Correct the file.") from problem
-    if not isinstance(rows, list):
-        raise DataError(f"{path}: not a list", fix="Write a list of texts or of objects.")
-    yield from enumerate(rows, 1)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            yield from enumerate(stream, 1)
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8") from problem
-    except OSError as problem:
-        raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem
-
-
-def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as problem:
-            column = getattr(problem, "colno", 1)
-            raise DataError(
-                f"{path}, line {number}, column {column}: not JSON", why=str(problem), fix="Correct or remove the line."
-            ) from problem
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number}: not an object", fix='Write {"text": ..., "label": 0 or 1}.')
-        yield number, row
-
-
-def _csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.reader((line for _, line in _lines(path)), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    try:
-        for row in reader:
-            if not row:
-                continue
-            if header is None:
-                header = row
-                if delimiter == "\t" and len(row) == 2 and row[1].strip() in {"0", "1"}:  # SST-2: no header
-                    header = ["text", "label"]
-                    yield reader.line_num, dict(zip(header, row, strict=True))
-                continue
-            if len(row) != len(header):
-                raise DataError(
-                    f"{path}, line {reader.line_num}: {len(row)} columns, the header has {len(header)}",
-                    fix="Put texts with commas in quotes.",
-                )
-            yield reader.line_num, dict(zip(header, row, strict=True))
-    except csv.Error as problem:
-        raise DataError(f"{path}, line {reader.line_num}: {problem}", fix="Correct the quoting.") from problem
-
-
-def _tsv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    return _csv(path, "\t")
-
-
 def _text_pair(source: str) -> Behaviour:
     files = [Path(part) for part in source.split(",")]
     if len(files) != 2:
         raise DataError(f"{source}: expected two text files", fix="wanted.txt,unwanted.txt")
-    texts = [[line.strip() for _, line in _lines(file) if line.strip()] for file in files]
+    texts = [[line.strip() for _, line in lines(file) if line.strip()] for file in files]
     return Behaviour.of(files[1].stem, texts[0], texts[1])
-
-
-def _hub(name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        import datasets
-    except ImportError as problem:
-        raise UsageError("reading Hub datasets needs one more package", fix="pip install 'suture[eval]'") from problem
-    repository, _, split = name.partition("@")
-    yield from enumerate(datasets.load_dataset(repository, split=split or "train"), 1)

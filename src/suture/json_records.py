@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
+from .file_rows import lines
 
 FORM = '{"prompt": ..., "subject": ..., "target": ...}'
 Record = Mapping[str, Any]
@@ -31,7 +32,7 @@ def records(path: Path, bad: Complain, form: str = FORM) -> Iterator[tuple[int, 
     Raises:
         DataError: when the file can not be read as text.
     """
-    text, decoder, at, line, begun = _text(path), json.JSONDecoder(), 0, 1, 0
+    text, decoder, at, line, begun = "".join(line for _, line in lines(path)), json.JSONDecoder(), 0, 1, 0
     while True:
         while at < len(text) and text[at] in " \t\r\n,[]":  # between records; brackets of a list around them
             at += 1
@@ -62,12 +63,3 @@ def _unclosed(text: str, begun: int, place: int) -> int:
     if start > begun and text[place : place + 1] in ("{", "") and not text[start:place].strip():
         return len(text[:start].rstrip())
     return place
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8") from problem
-    except OSError as problem:
-        raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem

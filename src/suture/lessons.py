@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
-from .examples import _json, _jsonl
+from .file_rows import json_rows, jsonl_rows
 
 ASKED = ("prompt", "question", "instruction")
 ANSWERED = ("answer", "response", "output", "completion")
@@ -35,7 +35,7 @@ class Lesson:
             DataError: naming file and line.
         """
         path = Path(source)
-        readers = {".jsonl": _jsonl, ".json": _json}
+        readers = {".jsonl": jsonl_rows, ".json": json_rows}
         if path.suffix not in readers:
             raise DataError(f"can not tell what {source} is", why="Known: .jsonl and .json.", fix="Convert it.")
         if not path.is_file():

@@ -1,0 +1,94 @@
+"""Rows of the files that users have, with their lines: text, JSON, JSON lines, CSV, TSV, and datasets of the Hub.
+
+Every complaint is a DataError that names the file, the line and the column.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError, UsageError
+
+
+def json_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield (number, element) of a JSON list."""
+    text = "".join(line for _, line in lines(path))
+    try:
+        rows = json.loads(text)
+    except ValueError as problem:
+        where = f"line {getattr(problem, 'lineno', 1)}, column {getattr(problem, 'colno', 1)}"
+        raise DataError(f"{path}, {where}: not JSON", why=str(problem), fix="Correct the file.") from problem
+    if not isinstance(rows, list):
+        raise DataError(f"{path}: not a list", fix="Write a list of texts or of objects.")
+    yield from enumerate(rows, 1)
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (number, line) of a text file, as it is read."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            yield from enumerate(stream, 1)
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8") from problem
+    except OSError as problem:
+        raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem
+
+
+def jsonl_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield (line, object) of a file with a JSON object a line; empty lines are left out."""
+    for number, line in lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as problem:
+            column = getattr(problem, "colno", 1)
+            raise DataError(
+                f"{path}, line {number}, column {column}: not JSON", why=str(problem), fix="Correct or remove the line."
+            ) from problem
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {number}: not an object", fix='Write {"text": ..., "label": 0 or 1}.')
+        yield number, row
+
+
+def csv_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield (line, row by column) of a file whose first line names the columns."""
+    reader = csv.reader((line for _, line in lines(path)), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    try:
+        for row in reader:
+            if not row:
+                continue
+            if header is None:
+                header = row
+                if delimiter == "\t" and len(row) == 2 and row[1].strip() in {"0", "1"}:  # SST-2: no header
+                    header = ["text", "label"]
+                    yield reader.line_num, dict(zip(header, row, strict=True))
+                continue
+            if len(row) != len(header):
+                raise DataError(
+                    f"{path}, line {reader.line_num}: {len(row)} columns, the header has {len(header)}",
+                    fix="Put texts with commas in quotes.",
+                )
+            yield reader.line_num, dict(zip(header, row, strict=True))
+    except csv.Error as problem:
+        raise DataError(f"{path}, line {reader.line_num}: {problem}", fix="Correct the quoting.") from problem
+
+
+def tsv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield (line, row by column) of a file whose columns are parted by tabs; SST-2 names none."""
+    return csv_rows(path, "\t")
+
+
+def hub_rows(name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield (number, row) of a dataset of the Hub, "NAME" or "NAME@split"."""
+    try:
+        import datasets
+    except ImportError as problem:
+        raise UsageError("reading Hub datasets needs one more package", fix="pip install 'suture[eval]'") from problem
+    repository, _, split = name.partition("@")
+    yield from enumerate(datasets.load_dataset(repository, split=split or "train"), 1)
