@@ -142,53 +142,16 @@ def finish(
     Raises:
         VerificationFailed: when edits were stopped, or none of them holds.
     """
-    import hashlib
-
     from ..errors import VerificationFailed
     from ..sequence import LEDGER, PATCH
-    from .evaluate import print_report
 
-    rows = [
-        [str(check.batch), f"{sum(check.right.values())} of {len(check.right)}", f"{check.health.perplexity:.3f}",
-         f"{check.health.loops:.0%}", f"{check.health.farthest:.1%}", "not kept" if check.complaints else ""]
-        for check in course.checks
-    ]  # fmt: skip
-    console.table(["batch", "edits that hold", "perplexity", "loops", "moved", ""], rows)
-    console.say(f"base: perplexity {course.base.perplexity:.3f}, loops {course.base.loops:.0%}")
+    _print_batches(console, course)
     live, patch = course.ledger.live, course.patch
     held = [edit for edit in live if edit.status == "holds"]
-    skipped = [problem.what for problem in found.problems] if found else []
-    counts = {
-        name: sum(e.status == name for e in course.ledger.edits)
-        for name in ("lost", "superseded", "refused", "removed")
-    }
-    batches = [
-        {
-            "batch": c.batch,
-            "right": sum(c.right.values()),
-            "of": len(c.right),
-            **c.health.plain(),
-            "complaints": c.complaints,
-        }
-        for c in course.checks
-    ]
-    result: dict[str, Any] = {"edits": len(live), "holds": len(held), **counts, "skipped": skipped, "batches": batches,
-                              "ledger": run.path(LEDGER)}  # fmt: skip
     run.result = f"{len(held)} of {len(live)} facts hold"
+    result = _counted(course, found) | {"ledger": run.path(LEDGER)}
     if patch is not None and live:
-        path = run.path(PATCH)
-        report, shown = reported(console, surgeon, course, patch, [edit.fact for edit in live], controls=controls)
-        pages = report.save(run.path(""))
-        print_report(console, report)
-        for text in shown:
-            console.say(f"  {'+' if text['right'] else '-'} {text['prompt']}", "bold")
-            console.say(f"    before  {text['before']}")
-            console.say(f"    after   {text['after']}")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        console.say(f"verified patch: {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
-        console.say(f"report: {pages['html']}")
-        result |= {"patch": path, "sha256": digest, "effect": patch.verify(surgeon.lm), "report": pages["html"], "texts": shown,
-                   "figures": report.values()}  # fmt: skip
+        result |= _told(console, run, surgeon, course, patch, controls=controls)
     console.say(f"{run.result}; ledger: {run.path(LEDGER)}", "bold")
     if patch is not None:
         console.say(f"next: suture chat {model} --patch {run.path(PATCH)}")
@@ -200,6 +163,59 @@ def finish(
     if live and not held:
         fix = "Try another block or token (--set layer=2 --set token=-2), or --method grace."
         raise VerificationFailed("none of the facts is said", why=f"The patch is at {run.path(PATCH)}.", fix=fix)
+
+
+def _print_batches(console: Console, course: Course) -> None:
+    """Print what held and how the model was after each batch."""
+    rows = [
+        [str(check.batch), f"{sum(check.right.values())} of {len(check.right)}", f"{check.health.perplexity:.3f}",
+         f"{check.health.loops:.0%}", f"{check.health.farthest:.1%}", "not kept" if check.complaints else ""]
+        for check in course.checks
+    ]  # fmt: skip
+    console.table(["batch", "edits that hold", "perplexity", "loops", "moved", ""], rows)
+    console.say(f"base: perplexity {course.base.perplexity:.3f}, loops {course.base.loops:.0%}")
+
+
+def _counted(course: Course, found: Survey | None) -> dict[str, Any]:
+    """Return how many edits there are of each status, and what each batch did."""
+    edits = course.ledger.edits
+    return {
+        "edits": len(course.ledger.live),
+        "holds": sum(edit.status == "holds" for edit in course.ledger.live),
+        **{name: sum(e.status == name for e in edits) for name in ("lost", "superseded", "refused", "removed")},
+        "skipped": [problem.what for problem in found.problems] if found else [],
+        "batches": [
+            {"batch": check.batch, "right": sum(check.right.values()), "of": len(check.right), **check.health.plain(),
+             "complaints": check.complaints}
+            for check in course.checks
+        ],
+    }  # fmt: skip
+
+
+def _told(
+    console: Console, run: Run, surgeon: Surgeon, course: Course, patch: Patch, *, controls: bool
+) -> dict[str, Any]:
+    """Write the report, tell what became of each fact, verify the patch; return the figures."""
+    from ..files import sha256
+    from ..sequence import PATCH
+    from .evaluate import print_report
+
+    path = run.path(PATCH)
+    facts = [edit.fact for edit in course.ledger.live]
+    report, shown = reported(console, surgeon, course, patch, facts, controls=controls)
+    pages = report.save(run.path(""))
+    print_report(console, report)
+    for text in shown:
+        console.say(f"  {'+' if text['right'] else '-'} {text['prompt']}", "bold")
+        console.say(f"    before  {text['before']}")
+        console.say(f"    after   {text['after']}")
+    digest = sha256(path)
+    console.say(f"verified patch: {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
+    console.say(f"report: {pages['html']}")
+    effect, figures = patch.verify(surgeon.lm), report.values()
+    return {
+        "patch": path, "sha256": digest, "effect": effect, "report": pages["html"], "texts": shown, "figures": figures
+    }  # fmt: skip
 
 
 def reported(
