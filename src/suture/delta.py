@@ -12,7 +12,7 @@ fixed order, so the sum does not depend on the number of threads, on chunking or
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -286,6 +286,12 @@ def canonical(terms: list[Delta] | tuple[Delta, ...]) -> tuple[Delta, ...]:
     return tuple(sorted(terms, key=lambda term: term.digest()))
 
 
+def touched(terms: Sequence[Delta], shape: tuple[int, ...]) -> Tensor:
+    """Return the sorted numbers of the rows that some of the terms can change, int64."""
+    found = [term.touched_rows(shape) for term in terms]
+    return torch.unique(torch.cat(found)) if found else torch.zeros(0, dtype=torch.int64)
+
+
 def edited(weight: Tensor, terms: tuple[Delta, ...], dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (rows, new values) in chunks: float64 arithmetic, one rounding to `dtype`.
 
@@ -295,8 +301,7 @@ def edited(weight: Tensor, terms: tuple[Delta, ...], dtype: torch.dtype) -> Iter
         dtype: the type the tensor has on disk.
     """
     shape = tuple(weight.shape)
-    rows = torch.unique(torch.cat([term.touched_rows(shape) for term in terms]))
-    for part in _chunks(rows, shape):
+    for part in _chunks(touched(terms, shape), shape):
         yield part, rounded(weight[part.to(weight.device)].detach().cpu(), terms, part, shape, dtype)
 
 

@@ -9,13 +9,13 @@ others stands a floor higher. With the base bits of the touched rows kept (`Undo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from ..delta import CHUNK, Delta, rounded
+from ..delta import CHUNK, Delta, rounded, touched
 from ..tensorfile import DTYPES, raw_bytes
 from .disk import File
 from .header import Slot
@@ -96,23 +96,24 @@ class Rows:
                 state.update(view)
         return state.hexdigest()
 
-    def survey(self, rows: Tensor, floors: Floors, known: str = "") -> Survey:
+    def survey(self, rows: Tensor, floors: Floors, known: str = "", *, whole: bool = True) -> Survey:
         """Compute what a change of `rows` gives, without writing: every hash from one reading, and the entries changed.
 
         Args:
             rows: their numbers, sorted.
             floors: the changes.
             known: SHA-256 of what is in the file, where it was computed before.
+            whole: read and hash the whole tensor, not these rows alone.
         """
         now, base = hashlib.sha256(), hashlib.sha256()
         after = {floor: hashlib.sha256() for floor in sorted(floors)}
         changed = broken = 0
         squares = torch.zeros(2, dtype=torch.float64)
-        for block in self._blocks():
+        for block in self._blocks() if whole else self.parts(rows):
             values = self.current(block)
             begin, end = torch.searchsorted(rows, block[[0, -1]] + torch.tensor([0, 1])).tolist()
             here = rows[begin:end]
-            place = here - block[0]
+            place = torch.searchsorted(block, here)
             if not known:
                 now.update(_view(values))
             present = values[place]
@@ -164,7 +165,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a change would give.
+    """What a change would give; hashes are of the whole tensor, or of the rows asked for where no more was read.
 
     Attributes:
         current: SHA-256 of the tensor as it is on disk.
@@ -174,6 +175,7 @@ class Survey:
         moved: root mean square of the whole change, over the rows that patches touch.
         held: the same of those rows before any patch.
         broken: numbers that were finite and are not any more.
+        rows: SHA-256 that the touched rows will have, where the hashes of the whole are what a patch claims (see `quick`).
     """
 
     current: str
@@ -183,12 +185,12 @@ class Survey:
     moved: float
     held: float
     broken: int
+    rows: str = ""
 
-
-def touched(terms: Sequence[Delta], shape: tuple[int, ...]) -> Tensor:
-    """Return the sorted numbers of the rows that some of the terms can change, int64."""
-    found = [term.touched_rows(shape) for term in terms]
-    return torch.unique(torch.cat(found)) if found else torch.zeros(0, dtype=torch.int64)
+    @property
+    def final(self) -> str:
+        """SHA-256 with all floors on."""
+        return self.after[max(self.after)] if self.after else self.base
 
 
 def _view(values: Tensor) -> memoryview:
