@@ -5,7 +5,8 @@
   copy_ratio            seconds of `suture apply -o OUT` / seconds of `cp` and fsync of the same files, taken in turn; medians
   in_place_bytes_ratio  bytes written in place (rows, undo data, journal, ledger) / bytes of the touched rows
   in_place_time_share   seconds of `suture apply --in-place` / seconds of that `cp`; revert_time_share likewise
-  in_place_*_s          what it was spent on: reading and hashing the touched tensors, waiting for the disk (in_place_fsyncs)
+  quick_time_share      the same with --quick, where only touched rows are read; quick_revert_time_share likewise
+  *_survey_s, *_fsync_s what it was spent on: reading and hashing before the first write, waiting for the disk (*_fsyncs times)
   peak_rss_mb(_double)  largest memory of the process, for half of --gb and for --gb; slice_mb: the largest touched tensor
   sparse_*              the same for 70B shapes in files with holes: nothing that large is read or written
 
@@ -63,8 +64,9 @@ def peak_mb():  # not ru_maxrss: that of a child begins with what its parent had
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1000
 started = peak_mb()
 verb, path, patch, out = sys.argv[1:]
+quick = out == "quick"
 began = time.monotonic()
-where = {"in_place": True} if out == "-" else {"out": Path(out)}
+where = {"in_place": True, "quick": quick} if out == "-" or quick else {"out": Path(out)}
 where["disk"] = Counting()
 outcome = (apply(Path(path), [Path(patch)], **where) if verb == "apply" else revert(Path(path), **where))
 seconds = time.monotonic() - began
@@ -133,7 +135,8 @@ def patch_for(folder: Path, path: Path, layers: range) -> Path:
         slot = checkpoint.slots[f"model.layers.{layer}.mlp.gate_proj.weight"]
         rows = torch.randperm(slot.shape[0], generator=g)[: round(SHARE * slot.shape[0])].sort().values
         terms[slot.name] = (LowRank(torch.ones(len(rows), 1), 0.05 * torch.randn(1, slot.shape[1], generator=g), rows),)
-        before[slot.name] = Stamp(slot.shape, slot.dtype, Rows(slot, slot.shape).sha256())
+        there = Rows(slot, slot.shape)
+        before[slot.name] = Stamp(slot.shape, slot.dtype, there.sha256(), there.sha256_of(rows))
     return Patch(terms, before, Provenance("bench")).save(path)
 
 
@@ -189,6 +192,10 @@ def dense(work: Path, gb: float) -> dict:
     copies.append(copied(folder, work / "plain"))
     place = measured("apply", folder, patch, "-")
     back = measured("revert", folder, patch, "-")
+    quick = [
+        (measured("apply", folder, patch, "quick"), measured("revert", folder, patch, "quick")) for _ in range(ROUNDS)
+    ]
+    on, off_again = (sorted(way, key=lambda each: each["seconds"])[ROUNDS // 2] for way in zip(*quick, strict=True))
     size = sum(f.stat().st_size for f in folder.iterdir())
     shutil.rmtree(folder)
     plain, new = statistics.median(copies), statistics.median(each["seconds"] for each in news)
@@ -202,14 +209,25 @@ def dense(work: Path, gb: float) -> dict:
         "in_place_fsync_s": round(place["fsync_s"], 2),
         "in_place_fsyncs": place["fsyncs"],
         "revert_in_place_s": round(back["seconds"], 2),
+        "quick_s": [round(each["seconds"], 3) for each, _ in quick],
+        "quick_survey_s": round(on["survey_s"], 3),
+        "quick_fsync_s": round(on["fsync_s"], 3),
+        "quick_fsyncs": on["fsyncs"],
+        "quick_revert_s": [round(each["seconds"], 3) for _, each in quick],
+        "quick_revert_survey_s": round(off_again["survey_s"], 3),
+        "quick_revert_fsync_s": round(off_again["fsync_s"], 3),
         "copy_ratio": round(new / plain, 3),
         "revert_copy_ratio": round(off["seconds"] / plain, 3),
         "in_place_bytes_ratio": round(place["written"] / place["touched"], 3),
         "in_place_bytes_share": round(place["written"] / size, 6),
         "in_place_time_share": round(place["seconds"] / plain, 3),
         "revert_time_share": round(back["seconds"] / plain, 3),
+        "quick_bytes_ratio": round(on["written"] / on["touched"], 3),
+        "quick_time_share": round(on["seconds"] / plain, 3),
+        "quick_revert_time_share": round(off_again["seconds"] / plain, 3),
         "peak_rss_mb": round(peaks[0], 1),
         "peak_rss_mb_double": round(peaks[1], 1),
+        "quick_peak_rss_mb": round(max(each["peak"] for pair in quick for each in pair), 1),
         "started_rss_mb": round(news[0]["started"], 1),
         "slice_mb": round(2 * LLAMA_8B["inner"] * LLAMA_8B["hidden"] / 1e6, 1),
     }
