@@ -134,13 +134,17 @@ class LowRank(Delta):
 
     def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         """See `Delta.at`; added up one rank at a time, in order."""
-        change = torch.zeros(len(rows), self.right.shape[1], dtype=torch.float64)
         here, local = _positions(self.rows, rows)
         left, right = self.left.double()[local], self.right.double()
         part = torch.zeros(len(local), right.shape[1], dtype=torch.float64)
-        for rank in range(right.shape[0]):
-            part += left[:, rank, None] * right[rank]
-        change[here] = part * self.scale
+        for rank in range(
+            right.shape[0]
+        ):  # a product is exact, so it does not matter whether it is rounded before it is added
+            part.addcmul_(left[:, rank, None], right[rank])
+        change = part.mul_(self.scale)
+        if len(here) < len(rows):
+            change = torch.zeros(len(rows), self.right.shape[1], dtype=torch.float64)
+            change[here] = part
         if self.columns is None:
             return change
         full = torch.zeros(len(rows), shape[1], dtype=torch.float64)
@@ -317,8 +321,10 @@ def rounded(old: Tensor, terms: tuple[Delta, ...], rows: Tensor, shape: tuple[in
     """
     old = old.double()
     moved = change(terms, rows, shape)
+    still = moved == 0
+    moved += old
     # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
-    return torch.where(moved == 0, old, old + moved).to(dtype)
+    return torch.where(still, old, moved, out=moved).to(dtype)
 
 
 def _random_like(values: Tensor, generator: torch.Generator) -> Tensor:

@@ -136,7 +136,7 @@ def test_a_patched_row_that_was_changed_since_is_found(base, patch):
     apply(base, [patch], quick=True, **PLACED)
     flip(base, "a.weight", reached(Patch.load(patch), "a.weight")[0])
     assert problems(base) == {"a.weight": "it is not what its patches made of it"}
-    with pytest.raises(PatchMismatch, match="rows of a.weight were changed since"):
+    with pytest.raises(PatchMismatch, match=r"rows of a\.weight were changed since"):
         revert(base, quick=True, **PLACED)
     with pytest.raises(PatchMismatch, match="not what its patches made"):
         revert(base, **PLACED)
@@ -221,10 +221,10 @@ def test_what_can_not_be_done_quickly_says_so(base, patch, patches, tmp_path):
         apply(base, [patch, patches[1]], quick=True, **PLACED)
     apply(base, [patch], quick=True, **PLACED)
     for again in (patch, patches[1]):
-        with pytest.raises(UsageError, match="a.weight has another"):
+        with pytest.raises(UsageError, match=r"a\.weight has another"):
             apply(base, [again], quick=True, **PLACED)
     apply(base, [patches[1]], **PLACED)
-    with pytest.raises(UsageError, match="a.weight has another"):
+    with pytest.raises(UsageError, match=r"a\.weight has another"):
         revert(base, ["1"], quick=True, **PLACED)
 
 

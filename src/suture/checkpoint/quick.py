@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from ..delta import touched
 from ..errors import PatchMismatch, UsageError
-from .ledger import Mark
 from .pool import each
 from .rows import Survey
 from .stack import Layer, Stack
@@ -20,7 +19,7 @@ from .surveys import completed, foresee
 FULL = "Leave --quick away: whole tensors are read and checked then."
 
 
-def check_quick(*, in_place: bool, force: bool) -> None:
+def check_quick(*, in_place: bool, force: bool = False) -> None:
     """Raise UsageError where there is no quick way."""
     if not in_place:
         raise UsageError("--quick is for --in-place", why="For a new folder everything is read anyway.", fix=FULL)
@@ -46,24 +45,51 @@ def prepared(old: Stack, new: Stack, *, quick: bool) -> Stack:
             foresee(old, new)
         return old
     names = old.changing(new)
-    stamps = {name: _only(old, new, name) for name in names}
+    expected = {name: known(old, only(old, new, name), name) for name in names}
     for name, found in zip(names, each(lambda name: _survey(old, new, name), names), strict=True):
-        stamp, mark = stamps[name].patch.before[name], old.ledger.tensors.get(name)
-        _check_rows(old, stamps[name], name, found.current, mark)
-        base, rows = (mark.base, "") if mark else (stamp.sha256, found.final)
-        old.surveys[new.key(name)] = replace(
-            found, current=mark.current if mark else base, base=base, after={}, rows=rows
-        )
-        old.seen[name] = mark.current if mark else base
+        mark, stamp = old.ledger.tensors.get(name), only(old, new, name).patch.before[name]
+        if found.current != expected[name]:
+            raise _differing(old, new, name, f"sha256 {found.current[:8]}.. instead of {expected[name][:8]}..")
+        base, now = (mark.base, mark.current) if mark else (stamp.sha256, stamp.sha256)
+        told = replace(found, current=now, base=base, after={}, rows="" if mark else found.final)
+        old.surveys[new.key(name)], old.seen[name] = told, now
     return old
 
 
-def _only(old: Stack, new: Stack, name: str) -> Layer:
-    """Return the patch that a tensor gets or loses."""
+def only(old: Stack, new: Stack, name: str) -> Layer:
+    """Return the one patch that a tensor gets or loses.
+
+    Raises:
+        UsageError: when there are several.
+    """
     either = [*old.on(name), *new.on(name)]
     if len(either) > 1:
         raise UsageError(f"--quick is for tensors with one patch on them: {name} has another", fix=FULL)
     return either[0]
+
+
+def known(stack: Stack, layer: Layer, name: str) -> str:
+    """Return the SHA-256 that the touched rows of a tensor have, by its patch, or by the ledger if that is on it.
+
+    Raises:
+        UsageError: when neither says it.
+        PatchMismatch: when the tensor has another type.
+    """
+    before, after = layer.patch.before[name], layer.patch.after.get(name)
+    mark, dtype = stack.ledger.tensors.get(name), stack.checkpoint.slot(name).dtype
+    if dtype != before.dtype:
+        raise PatchMismatch(f"{name} is {dtype}, the patch was made for {before.dtype}", fix="Use its base model.")
+    if mark is None:
+        found, made = before.rows, "made"
+    else:  # by the whole way the promised bytes came out, or other bytes
+        found, made = mark.rows or (after.rows if after and after.sha256 == mark.current else ""), "put on"
+    if not found:
+        raise UsageError(
+            f"{layer.entry.name} can not be checked quickly",
+            why=f"It was {made} without a SHA-256 of its rows of {name}.",
+            fix=FULL,
+        )
+    return found
 
 
 def _survey(old: Stack, new: Stack, name: str) -> Survey:
@@ -72,28 +98,13 @@ def _survey(old: Stack, new: Stack, name: str) -> Survey:
     return rows.survey(write, new.floors(name), whole=False)
 
 
-def _check_rows(stack: Stack, layer: Layer, name: str, found: str, mark: Mark | None) -> None:
-    """Hold the SHA-256 of the touched rows against that of the ledger, or of the patch."""
-    before, after = layer.patch.before[name], layer.patch.after.get(name)
-    if mark is None:
-        expected, dtype = before.rows, stack.checkpoint.slot(name).dtype
-        if dtype != before.dtype:
-            raise PatchMismatch(f"{name} is {dtype}, the patch was made for {before.dtype}", fix="Use its base model.")
+def _differing(old: Stack, new: Stack, name: str, why: str) -> PatchMismatch:
+    if name in old.ledger.tensors:
+        what, fix = (
+            "were changed since its patch was applied",
+            f"See what is wrong: suture verify {old.checkpoint.path}",
+        )
     else:
-        expected = mark.rows or (after.rows if after and after.sha256 == mark.current else "")
-    if not expected:
-        what = "was made" if mark is None else "was put on"
-        raise UsageError(
-            f"{layer.entry.name} can not be checked quickly", why=f"It {what} without a SHA-256 of its rows of {name}.", fix=FULL
-        )  # fmt: skip
-    if found != expected:
-        told = (
-            "differ from those the patch was made for" if mark is None else "were changed since the patch was applied"
-        )
-        raise PatchMismatch(
-            f"rows of {name} {told}",
-            why=f"sha256 {found[:8]}.. instead of {expected[:8]}..",
-            fix=f"Use the base model: {layer.patch.provenance.base.get('name', '?')}"
-            if mark is None
-            else f"See what is wrong: suture verify {stack.checkpoint.path}",
-        )
+        base = only(old, new, name).patch.provenance.base.get("name", "?")
+        what, fix = "differ from those this patch was made for", f"Use the base model: {base}"
+    return PatchMismatch(f"rows of {name} {what}", why=why, fix=fix)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..delta import CHUNK, Delta, rounded, touched
-from ..tensorfile import DTYPES, raw_bytes
+from ..tensorfile import DTYPES
 from .disk import File
 from .header import Slot
 from .spans import read_into, runs
@@ -74,7 +74,9 @@ class Rows:
         values = base
         for floor, terms in sorted(floors.items()):
             own = torch.isin(rows, touched(terms, self.shape)).nonzero()[:, 0]
-            if len(own):
+            if len(own) == len(rows):
+                values = rounded(values, terms, rows, self.shape, self.dtype)
+            elif len(own):
                 values = values.clone()
                 values[own] = rounded(values[own], terms, rows[own], self.shape, self.dtype)
             yield floor, values
@@ -126,20 +128,22 @@ class Rows:
                 values[place] = final
                 after[floor].update(_view(values))
             changed += _differing(present, final)
-            before, reached = old.double(), final.double()
-            squares += torch.stack([(reached - before).nan_to_num(0, 0, 0).square().sum(), before.square().sum()])
-            if not final.isfinite().all():
+            before = old.double()
+            moved = final.double().sub_(before)
+            if not (sums := torch.stack([_square(moved), _square(before)])).isfinite().all():
+                sums[0] = _square(moved.nan_to_num_(0, 0, 0))
                 broken += int((old.isfinite() & ~final.isfinite()).sum())
+            squares += sums
         found = known or now.hexdigest()
         digests = {floor: state.hexdigest() for floor, state in after.items()}
-        moved, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
-        return Survey(found, base.hexdigest() if self.undo else found, digests, changed, moved, held, broken)
+        change, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
+        return Survey(found, base.hexdigest() if self.undo else found, digests, changed, change, held, broken)
 
     def write(self, file: File, rows: Tensor, floors: Floors) -> str:
         """Put the final state of `rows` into a file that holds the tensor at the same place; returns their SHA-256."""
         state = hashlib.sha256()
         for part in self.parts(rows):
-            content = memoryview(raw_bytes(self.final(part, floors)))
+            content = _view(self.final(part, floors))
             state.update(content)
             for first, position, count in runs(part):
                 piece = content[position * self.width : (position + count) * self.width]
@@ -195,6 +199,11 @@ class Survey:
 
 def _view(values: Tensor) -> memoryview:
     return values.contiguous().view(-1).view(torch.uint8).numpy().data if values.numel() else memoryview(b"")
+
+
+def _square(values: Tensor) -> Tensor:
+    flat = values.view(-1)
+    return flat.dot(flat)
 
 
 def _differing(a: Tensor, b: Tensor) -> int:
