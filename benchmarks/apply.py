@@ -65,14 +65,14 @@ def peak_mb():  # not ru_maxrss: that of a child begins with what its parent had
 started = peak_mb()
 verb, path, patch, out = sys.argv[1:]
 quick = out == "quick"
-began = time.monotonic()
+began, cpu = time.monotonic(), os.times()
 where = {"in_place": True, "quick": quick} if out == "-" or quick else {"out": Path(out)}
 where["disk"] = Counting()
 outcome = (apply(Path(path), [Path(patch)], **where) if verb == "apply" else revert(Path(path), **where))
 seconds = time.monotonic() - began
 seen["written"] += Path(patch).stat().st_size if verb == "apply" else 0
 seen["survey_s"] = seen.pop("first") - began
-more = {"cpu": os.times()[:2], "peak": peak_mb(), "started": started, "touched": outcome.bytes}
+more = {"cpu": [now - then for now, then in zip(os.times()[:2], cpu)], "peak": peak_mb(), "started": started, "touched": outcome.bytes}
 print(json.dumps({**seen, "seconds": seconds, **more}))
 """
 
@@ -192,10 +192,7 @@ def dense(work: Path, gb: float) -> dict:
     copies.append(copied(folder, work / "plain"))
     place = measured("apply", folder, patch, "-")
     back = measured("revert", folder, patch, "-")
-    quick = [
-        (measured("apply", folder, patch, "quick"), measured("revert", folder, patch, "quick")) for _ in range(ROUNDS)
-    ]
-    on, off_again = (sorted(way, key=lambda each: each["seconds"])[ROUNDS // 2] for way in zip(*quick, strict=True))
+    quick = quickly(folder, patch, statistics.median(copies))
     size = sum(f.stat().st_size for f in folder.iterdir())
     shutil.rmtree(folder)
     plain, new = statistics.median(copies), statistics.median(each["seconds"] for each in news)
@@ -209,28 +206,34 @@ def dense(work: Path, gb: float) -> dict:
         "in_place_fsync_s": round(place["fsync_s"], 2),
         "in_place_fsyncs": place["fsyncs"],
         "revert_in_place_s": round(back["seconds"], 2),
-        "quick_s": [round(each["seconds"], 3) for each, _ in quick],
-        "quick_survey_s": round(on["survey_s"], 3),
-        "quick_fsync_s": round(on["fsync_s"], 3),
-        "quick_fsyncs": on["fsyncs"],
-        "quick_revert_s": [round(each["seconds"], 3) for _, each in quick],
-        "quick_revert_survey_s": round(off_again["survey_s"], 3),
-        "quick_revert_fsync_s": round(off_again["fsync_s"], 3),
         "copy_ratio": round(new / plain, 3),
         "revert_copy_ratio": round(off["seconds"] / plain, 3),
         "in_place_bytes_ratio": round(place["written"] / place["touched"], 3),
         "in_place_bytes_share": round(place["written"] / size, 6),
         "in_place_time_share": round(place["seconds"] / plain, 3),
         "revert_time_share": round(back["seconds"] / plain, 3),
-        "quick_bytes_ratio": round(on["written"] / on["touched"], 3),
-        "quick_time_share": round(on["seconds"] / plain, 3),
-        "quick_revert_time_share": round(off_again["seconds"] / plain, 3),
+        **quick,
         "peak_rss_mb": round(peaks[0], 1),
         "peak_rss_mb_double": round(peaks[1], 1),
-        "quick_peak_rss_mb": round(max(each["peak"] for pair in quick for each in pair), 1),
         "started_rss_mb": round(news[0]["started"], 1),
         "slice_mb": round(2 * LLAMA_8B["inner"] * LLAMA_8B["hidden"] / 1e6, 1),
     }
+
+
+def quickly(folder: Path, patch: Path, plain: float) -> dict:
+    """What --quick costs, on and off in turn; the runs whose time is the median."""
+    runs = [
+        (measured("apply", folder, patch, "quick"), measured("revert", folder, patch, "quick")) for _ in range(ROUNDS)
+    ]
+    found = {"quick_peak_rss_mb": round(max(each["peak"] for pair in runs for each in pair), 1)}
+    for name, way in zip(("quick", "quick_revert"), zip(*runs, strict=True), strict=True):
+        middle = sorted(way, key=lambda each: each["seconds"])[ROUNDS // 2]
+        found[f"{name}_s"] = [round(each["seconds"], 2) for each in way]
+        found |= {f"{name}_{part}": round(middle[part], 2) for part in ("survey_s", "fsync_s", "fsyncs")}
+        found[f"{name}_cpu_s"] = round(sum(middle["cpu"]), 2)
+        found[f"{name}_bytes_ratio"] = round(middle["written"] / middle["touched"], 3)
+        found[f"{name}_time_share"] = round(middle["seconds"] / plain, 3)
+    return found
 
 
 def sparse(work: Path) -> dict:

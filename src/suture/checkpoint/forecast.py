@@ -81,8 +81,7 @@ def apply(
     Raises:
         PatchMismatch, UnsupportedModel, UsageError, CorruptFile: as `verbs.apply`, as far as headers tell.
     """
-    if quick:
-        check_quick(in_place=in_place)
+    check_quick(quick, in_place=in_place)
     old = Stack.load(Checkpoint.open(checkpoint))
     new = old
     for path in patches:
@@ -107,8 +106,7 @@ def revert(
     Raises:
         PatchMismatch, UsageError, CorruptFile: as `verbs.revert`, as far as headers tell.
     """
-    if quick:
-        check_quick(in_place=in_place)
+    check_quick(quick, in_place=in_place)
     old = Stack.load(Checkpoint.open(checkpoint))
     return _of_stacks(old, old.without(old.find(patches)), out, in_place, link, quick, [])
 

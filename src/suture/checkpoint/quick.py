@@ -19,8 +19,10 @@ from .surveys import completed, foresee
 FULL = "Leave --quick away: whole tensors are read and checked then."
 
 
-def check_quick(*, in_place: bool, force: bool = False) -> None:
-    """Raise UsageError where there is no quick way."""
+def check_quick(quick: bool, *, in_place: bool, force: bool = False) -> None:
+    """Raise UsageError where the quick way is asked for and there is none."""
+    if not quick:
+        return
     if not in_place:
         raise UsageError("--quick is for --in-place", why="For a new folder everything is read anyway.", fix=FULL)
     if force:

@@ -90,8 +90,7 @@ def apply(
         ResourceError: when the disk does not suffice.
         UsageError, UnsupportedModel, CorruptFile: when something can not be used.
     """
-    if quick:
-        check_quick(in_place=in_place, force=force)
+    check_quick(quick, in_place=in_place, force=force)
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
         layers = [read_layer(path, scale, old.top) for path in patches]
         for layer in layers:
@@ -142,8 +141,7 @@ def revert(
         UsageError: when such a patch is not on it.
         PatchMismatch: when the weights were changed since, or a patch that stays was made on one that goes.
     """
-    if quick:
-        check_quick(in_place=in_place, force=force)
+    check_quick(quick, in_place=in_place, force=force)
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
         new = old.without(old.find(patches), force=force)
         with _begun(Plan.sketch(old, new), out, link, dry_run, disk) as draft:
