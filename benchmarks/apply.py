@@ -72,7 +72,8 @@ outcome = (apply(Path(path), [Path(patch)], **where) if verb == "apply" else rev
 seconds = time.monotonic() - began
 seen["written"] += Path(patch).stat().st_size if verb == "apply" else 0
 seen["survey_s"] = seen.pop("first") - began
-more = {"cpu": [now - then for now, then in zip(os.times()[:2], cpu)], "peak": peak_mb(), "started": started, "touched": outcome.bytes}
+seen["cpu"] = [now - then for now, then in zip(os.times()[:2], cpu)]
+more = {"peak": peak_mb(), "started": started, "touched": outcome.bytes}
 print(json.dumps({**seen, "seconds": seconds, **more}))
 """
 
