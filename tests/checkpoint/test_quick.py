@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from checkpoint_parts import QUICK, Quick, Tensors, cases, counted, digests, patch_of, weights, write_checkpoint
 from suture import tensorfile
@@ -36,6 +37,10 @@ def flip(folder, name, row):
     content = bytearray(slot.file.read_bytes())
     content[place] ^= 1
     slot.file.write_bytes(content)
+
+
+def tensors_of(folder):
+    return {name: t for file in sorted(folder.glob("*.safetensors")) for name, t in load_file(file).items()}
 
 
 def reached(patch, name):
@@ -187,6 +192,25 @@ def test_quick_patches_stack_on_different_tensors(base, patch, tmp_path):
     assert [floor for *_, floor in revert(base, ["1"], quick=True, **PLACED).patches] == [0]
     assert not problems(base)
     revert(base, quick=True, **PLACED)
+    assert digests(base) == before
+
+
+def test_quick_beside_and_below_patches_made_on_the_result(base, patch, tmp_path, monkeypatch):
+    """A quick patch stands on the floor the whole way puts it on; what is made on its result stands above it."""
+    before = digests(base)
+    apply(base, [patch], quick=True, **PLACED)
+    above = patch_of(tensors_of(base), 3, ("a.weight",)).save(tmp_path / "above")
+    assert [floor for *_, floor in apply(base, [above], **PLACED).patches] == [0, 1]
+    other = patch_of(weights(), 4, ("norm",)).save(tmp_path / "other")
+    apply(base, [other], tmp_path / "whole", disk=QUICK)
+    with monkeypatch.context() as watched:
+        watched.setattr(Rows, "_blocks", None)
+        floors = [floor for *_, floor in apply(base, [other], quick=True, **PLACED).patches]
+    assert floors == [entry.floor for entry in Ledger.load(tmp_path / "whole").patches]
+    assert not problems(base)
+    revert(base, ["3"], quick=True, **PLACED)
+    revert(base, ["2"], **PLACED)
+    revert(base, **PLACED)
     assert digests(base) == before
 
 
