@@ -137,9 +137,7 @@ class LowRank(Delta):
         here, local = _positions(self.rows, rows)
         left, right = self.left.double()[local], self.right.double()
         part = torch.zeros(len(local), right.shape[1], dtype=torch.float64)
-        for rank in range(
-            right.shape[0]
-        ):  # a product is exact, so it does not matter whether it is rounded before it is added
+        for rank in range(right.shape[0]):  # products are exact: it is the same sum where they are fused with it
             part.addcmul_(left[:, rank, None], right[rank])
         change = part.mul_(self.scale)
         if len(here) < len(rows):

@@ -58,7 +58,7 @@ def patch(tmp_path):
 
 
 @settings(max_examples=cases(40), deadline=None)
-@given(st.sampled_from([torch.float32, torch.float16, torch.bfloat16]), st.integers(1, 3), st.integers(0, 8),
+@given(st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]), st.integers(1, 3), st.integers(0, 8),
        st.sampled_from([1.0, 0.5, -1.5]), st.booleans(), st.booleans())  # fmt: skip
 def test_on_and_off_quickly_gives_the_base(tmp_path_factory, dtype, shards, seed, scale, on, off):
     """Any of the two ways on, any off: the same weights as the whole way, and the base again."""
