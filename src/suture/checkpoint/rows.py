@@ -129,7 +129,7 @@ class Rows:
                 after[floor].update(_view(values))
             changed += _differing(present, final)
             before = old.double()
-            moved = final - before  # float64: `before` is
+            moved = final.to(torch.float64, copy=True).sub_(before)
             if not (sums := torch.stack([_square(moved), _square(before)])).isfinite().all():
                 sums[0] = _square(moved.nan_to_num_(0, 0, 0))
                 broken += int((old.isfinite() & ~final.isfinite()).sum())
