@@ -1,6 +1,7 @@
 """The promises of exactness over many generated cases: make exact, or python benchmarks/exact.py --cases 1000.
 
-Runs the property tests of tests/checkpoint/test_verbs.py and test_quick.py with so many examples each, and prints how many cases held.
+Runs the property tests of test_verbs.py and test_quick.py in tests/checkpoint with so many examples each, and prints how many
+cases held.
 """
 
 import argparse
