@@ -5,7 +5,8 @@
   copy_ratio            seconds of `suture apply -o OUT` / seconds of `cp` and fsync of the same files, taken in turn; medians
   in_place_bytes_ratio  bytes written in place (rows, undo data, journal, ledger) / bytes of the touched rows
   in_place_time_share   seconds of `suture apply --in-place` / seconds of that `cp`; revert_time_share likewise
-  in_place_*_s          what it was spent on: reading and hashing the touched tensors, waiting for the disk (in_place_fsyncs)
+  quick_time_share      the same with --quick, where only touched rows are read; quick_revert_time_share likewise
+  *_survey_s, *_fsync_s what it was spent on: reading and hashing before the first write, waiting for the disk (*_fsyncs times)
   peak_rss_mb(_double)  largest memory of the process, for half of --gb and for --gb; slice_mb: the largest touched tensor
   sparse_*              the same for 70B shapes in files with holes: nothing that large is read or written
 
@@ -63,14 +64,16 @@ def peak_mb():  # not ru_maxrss: that of a child begins with what its parent had
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1000
 started = peak_mb()
 verb, path, patch, out = sys.argv[1:]
-began = time.monotonic()
-where = {"in_place": True} if out == "-" else {"out": Path(out)}
+quick = out == "quick"
+began, cpu = time.monotonic(), os.times()
+where = {"in_place": True, "quick": quick} if out == "-" or quick else {"out": Path(out)}
 where["disk"] = Counting()
 outcome = (apply(Path(path), [Path(patch)], **where) if verb == "apply" else revert(Path(path), **where))
 seconds = time.monotonic() - began
 seen["written"] += Path(patch).stat().st_size if verb == "apply" else 0
 seen["survey_s"] = seen.pop("first") - began
-more = {"cpu": os.times()[:2], "peak": peak_mb(), "started": started, "touched": outcome.bytes}
+seen["cpu"] = [now - then for now, then in zip(os.times()[:2], cpu)]
+more = {"peak": peak_mb(), "started": started, "touched": outcome.bytes}
 print(json.dumps({**seen, "seconds": seconds, **more}))
 """
 
@@ -133,7 +136,8 @@ def patch_for(folder: Path, path: Path, layers: range) -> Path:
         slot = checkpoint.slots[f"model.layers.{layer}.mlp.gate_proj.weight"]
         rows = torch.randperm(slot.shape[0], generator=g)[: round(SHARE * slot.shape[0])].sort().values
         terms[slot.name] = (LowRank(torch.ones(len(rows), 1), 0.05 * torch.randn(1, slot.shape[1], generator=g), rows),)
-        before[slot.name] = Stamp(slot.shape, slot.dtype, Rows(slot, slot.shape).sha256())
+        there = Rows(slot, slot.shape)
+        before[slot.name] = Stamp(slot.shape, slot.dtype, there.sha256(), there.sha256_of(rows))
     return Patch(terms, before, Provenance("bench")).save(path)
 
 
@@ -189,6 +193,7 @@ def dense(work: Path, gb: float) -> dict:
     copies.append(copied(folder, work / "plain"))
     place = measured("apply", folder, patch, "-")
     back = measured("revert", folder, patch, "-")
+    quick = quickly(folder, patch, statistics.median(copies))
     size = sum(f.stat().st_size for f in folder.iterdir())
     shutil.rmtree(folder)
     plain, new = statistics.median(copies), statistics.median(each["seconds"] for each in news)
@@ -208,11 +213,28 @@ def dense(work: Path, gb: float) -> dict:
         "in_place_bytes_share": round(place["written"] / size, 6),
         "in_place_time_share": round(place["seconds"] / plain, 3),
         "revert_time_share": round(back["seconds"] / plain, 3),
+        **quick,
         "peak_rss_mb": round(peaks[0], 1),
         "peak_rss_mb_double": round(peaks[1], 1),
         "started_rss_mb": round(news[0]["started"], 1),
         "slice_mb": round(2 * LLAMA_8B["inner"] * LLAMA_8B["hidden"] / 1e6, 1),
     }
+
+
+def quickly(folder: Path, patch: Path, plain: float) -> dict:
+    """What --quick costs, on and off in turn; the runs whose time is the median."""
+    runs = [
+        (measured("apply", folder, patch, "quick"), measured("revert", folder, patch, "quick")) for _ in range(ROUNDS)
+    ]
+    found = {"quick_peak_rss_mb": round(max(each["peak"] for pair in runs for each in pair), 1)}
+    for name, way in zip(("quick", "quick_revert"), zip(*runs, strict=True), strict=True):
+        middle = sorted(way, key=lambda each: each["seconds"])[ROUNDS // 2]
+        found[f"{name}_s"] = [round(each["seconds"], 2) for each in way]
+        found |= {f"{name}_{part}": round(middle[part], 2) for part in ("survey_s", "fsync_s", "fsyncs")}
+        found[f"{name}_cpu_s"] = round(sum(middle["cpu"]), 2)
+        found[f"{name}_bytes_ratio"] = round(middle["written"] / middle["touched"], 3)
+        found[f"{name}_time_share"] = round(middle["seconds"] / plain, 3)
+    return found
 
 
 def sparse(work: Path) -> dict:

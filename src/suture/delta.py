@@ -12,7 +12,7 @@ fixed order, so the sum does not depend on the number of threads, on chunking or
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -134,13 +134,15 @@ class LowRank(Delta):
 
     def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         """See `Delta.at`; added up one rank at a time, in order."""
-        change = torch.zeros(len(rows), self.right.shape[1], dtype=torch.float64)
         here, local = _positions(self.rows, rows)
         left, right = self.left.double()[local], self.right.double()
         part = torch.zeros(len(local), right.shape[1], dtype=torch.float64)
-        for rank in range(right.shape[0]):
-            part += left[:, rank, None] * right[rank]
-        change[here] = part * self.scale
+        for rank in range(right.shape[0]):  # products are exact: it is the same sum where they are fused with it
+            part.addcmul_(left[:, rank, None], right[rank])
+        change = part.mul_(self.scale)
+        if len(here) < len(rows):
+            change = torch.zeros(len(rows), self.right.shape[1], dtype=torch.float64)
+            change[here] = part
         if self.columns is None:
             return change
         full = torch.zeros(len(rows), shape[1], dtype=torch.float64)
@@ -286,6 +288,12 @@ def canonical(terms: list[Delta] | tuple[Delta, ...]) -> tuple[Delta, ...]:
     return tuple(sorted(terms, key=lambda term: term.digest()))
 
 
+def touched(terms: Sequence[Delta], shape: tuple[int, ...]) -> Tensor:
+    """Return the sorted numbers of the rows that some of the terms can change, int64."""
+    found = [term.touched_rows(shape) for term in terms]
+    return torch.unique(torch.cat(found)) if found else torch.zeros(0, dtype=torch.int64)
+
+
 def edited(weight: Tensor, terms: tuple[Delta, ...], dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (rows, new values) in chunks: float64 arithmetic, one rounding to `dtype`.
 
@@ -295,8 +303,7 @@ def edited(weight: Tensor, terms: tuple[Delta, ...], dtype: torch.dtype) -> Iter
         dtype: the type the tensor has on disk.
     """
     shape = tuple(weight.shape)
-    rows = torch.unique(torch.cat([term.touched_rows(shape) for term in terms]))
-    for part in _chunks(rows, shape):
+    for part in _chunks(touched(terms, shape), shape):
         yield part, rounded(weight[part.to(weight.device)].detach().cpu(), terms, part, shape, dtype)
 
 
@@ -312,8 +319,10 @@ def rounded(old: Tensor, terms: tuple[Delta, ...], rows: Tensor, shape: tuple[in
     """
     old = old.double()
     moved = change(terms, rows, shape)
+    still = moved == 0
+    moved += old
     # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
-    return torch.where(moved == 0, old, old + moved).to(dtype)
+    return torch.where(still, old, moved, out=moved).to(dtype)
 
 
 def _random_like(values: Tensor, generator: torch.Generator) -> Tensor:

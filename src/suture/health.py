@@ -13,9 +13,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
-
-from .delta import change
+from .delta import change, touched
 from .errors import UsageError
 from .lm import LM
 from .metrics import loops, perplexity
@@ -129,7 +127,7 @@ def moved(lm: LM, patch: Patch) -> dict[str, float]:
             continue
         live = lm.tensor(name).detach()
         shape, total = tuple(live.shape), 0.0
-        for rows in torch.unique(torch.cat([term.touched_rows(shape) for term in weights])).split(ROWS):
+        for rows in touched(weights, shape).split(ROWS):
             total += float(change(weights, rows, shape).square().sum())
         found[name] = total**0.5 / max(float(live.double().norm()), 1e-300)
     return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .delta import change
+from .delta import change, touched
 from .patch import Patch
 
 ROWS = 1024  # rows compared at a time
@@ -58,7 +58,7 @@ def overlap(first: Patch, second: Patch) -> Overlap:
     shared = torch.zeros(2, dtype=torch.float64)  # squared norms in shared rows
     for tensor in sorted(first.terms.keys() & second.terms.keys()):
         shape = first.before[tensor].shape
-        rows = [torch.unique(torch.cat([t.touched_rows(shape) for t in p.terms[tensor]])) for p in (first, second)]
+        rows = [touched(p.terms[tensor], shape) for p in (first, second)]
         both = rows[0][torch.isin(rows[0], rows[1])]
         here = torch.zeros(3, dtype=torch.float64)
         for part in torch.unique(torch.cat(rows)).split(ROWS):

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from . import patch_file
-from .delta import Delta, canonical, edited
+from .delta import Delta, canonical, edited, touched
 from .dose import Dose as Dose
 from .errors import NoEffect, PatchMismatch, UsageError
 from .moving import Moving
@@ -98,7 +98,8 @@ class Patch:
             shape = tuple(live.shape)
             for delta in deltas:
                 delta.check(shape, name)
-            before[name] = Stamp.of(live, dtype)
+            reached = touched(deltas, shape)
+            before[name] = Stamp.of(live, dtype, reached)
             steers = [delta for delta in deltas if isinstance(delta, Moving)]
             steering = steering or not all(delta.null for delta in steers)
             intended += sum(delta.norm(shape) ** 2 for delta in deltas)
@@ -113,7 +114,7 @@ class Patch:
                 effective += float(moved.square().sum())
                 entries += int((moved != 0).sum())
                 new[rows.to(new.device)] = values.to(new.device)
-            after[name] = Stamp.of(new, dtype)
+            after[name] = Stamp.of(new, dtype, reached)
         if before == after and not steering:
             raise NoEffect(
                 f"{method} would change nothing",
@@ -266,7 +267,10 @@ class Patch:
             (dict(vars(self.provenance)), dict(vars(other.provenance))), key=lambda p: json.dumps(p, sort_keys=True)
         )
         made = Provenance("sum", base=self.provenance.base, parents=parents, library=versions())
-        return Patch(terms, {**self.before, **other.before}, made)
+        before = {**self.before, **other.before}
+        for name in self.before.keys() & other.before.keys():  # both touch rows of it, seldom the same
+            before[name] = replace(before[name], rows="")
+        return Patch(terms, before, made)
 
     def randomised(self, lm: Host, seed: int = 0) -> Patch:
         """Return a control: the same tensors, rows and norms, in random directions.

@@ -32,8 +32,8 @@ def write(
                 tensors[f"{name}|{number}.{term.kind}.{part}"] = tensor.detach().cpu()
     content = {
         "terms": kinds,
-        "before": {name: vars(stamp) for name, stamp in before.items()},
-        "after": {name: vars(stamp) for name, stamp in after.items()},
+        "before": {name: stamp.plain() for name, stamp in before.items()},
+        "after": {name: stamp.plain() for name, stamp in after.items()},
         "provenance": vars(provenance),
     }
     metadata = {"format": FORMAT, **{key: json.dumps(value, sort_keys=True) for key, value in content.items()}}

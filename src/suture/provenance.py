@@ -16,19 +16,34 @@ from . import tensorfile
 
 @dataclass(frozen=True)
 class Stamp:
-    """What one tensor is: shape, type on disk, and the SHA-256 of its bytes there."""
+    """What one tensor is: shape, type on disk, and the SHA-256 of its bytes there.
+
+    Attributes:
+        shape: of the tensor.
+        dtype: on disk, as safetensors calls it.
+        sha256: of all its bytes.
+        rows: SHA-256 of the rows that a patch touches alone, in their order; "" where it is not known. It says nothing of
+            the tensor that `sha256` does not say, so stamps are compared without it.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     sha256: str
+    rows: str = field(default="", compare=False)
 
     @classmethod
-    def of(cls, tensor: Tensor, dtype: torch.dtype) -> Stamp:
-        """Stamp a live tensor as it would stand on disk."""
+    def of(cls, tensor: Tensor, dtype: torch.dtype, rows: Tensor | None = None) -> Stamp:
+        """Stamp a live tensor as it would stand on disk; with numbers of rows, these as well."""
         stored = tensor.detach().to(dtype)
-        return cls(
-            tuple(stored.shape), tensorfile.NAMES[dtype], hashlib.sha256(tensorfile.raw_bytes(stored)).hexdigest()
-        )
+        whole, own = _sha256(stored), ""
+        if rows is not None and len(rows):
+            own = whole if len(rows) == len(stored) else _sha256(stored[rows.to(stored.device)])
+        return cls(tuple(stored.shape), tensorfile.NAMES[dtype], whole, own)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the stamp as JSON can hold it."""
+        found = vars(self)
+        return found if self.rows else {key: value for key, value in found.items() if key != "rows"}
 
 
 @dataclass(frozen=True)
@@ -56,12 +71,12 @@ class Provenance:
 
 def read_stamp(content: dict[str, Any]) -> Stamp:
     """Read a stamp from JSON, believing nothing."""
-    shape, dtype, digest = content["shape"], content["dtype"], content["sha256"]
+    shape, dtype, digest, rows = content["shape"], content["dtype"], content["sha256"], content.get("rows", "")
     if not all(type(size) is int and size >= 0 for size in shape) or dtype not in tensorfile.DTYPES:
         raise ValueError(f"a stamp of {dtype} {shape}")
-    if not (isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
+    if not _is_sha256(digest) or ("rows" in content and not _is_sha256(rows)):
         raise ValueError("a stamp without a SHA-256")
-    return Stamp(tuple(shape), dtype, digest)
+    return Stamp(tuple(shape), dtype, digest, rows)
 
 
 def read_provenance(content: dict[str, Any]) -> Provenance:
@@ -85,6 +100,14 @@ def read_provenance(content: dict[str, Any]) -> Provenance:
     if not all(isinstance(told["name"], str) for told in groups):
         raise TypeError("examples without a name")
     return found
+
+
+def _sha256(tensor: Tensor) -> str:
+    return hashlib.sha256(tensorfile.raw_bytes(tensor)).hexdigest()
+
+
+def _is_sha256(digest: object) -> bool:
+    return isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
 
 
 def versions() -> dict[str, str]:

@@ -30,6 +30,8 @@ elif verb == "revert":
     verbs.revert(work / "out", out=work / verb)
 elif verb == "apply":
     verbs.apply(work / "base", [work / "p"], work / verb)
+elif verb == "quick":
+    verbs.apply(work / "other", [work / "p"], in_place=True, quick=True)
 else:
     verbs.apply(work / "copy", [work / "p"], in_place=True)
 print(json.dumps([began, peak()]))
@@ -37,6 +39,7 @@ print(json.dumps([began, peak()]))
 FORECASTS = {
     "apply": lambda work: forecast.apply(work / "base", [work / "p"], work / "apply"),
     "in place": lambda work: forecast.apply(work / "copy", [work / "p"], in_place=True),
+    "quick": lambda work: forecast.apply(work / "other", [work / "p"], in_place=True, quick=True),
     "revert": lambda work: forecast.revert(work / "out", (), work / "revert"),
     "verify": lambda work: forecast.verify(work / "out", work / "base"),
 }
@@ -52,7 +55,7 @@ def work(tmp_path_factory):
         "b": Dense(torch.randn(2000, 2000, generator=g)),
     }
     Patch.make(Tensors(tensors), changes, method="t", settings={}).save(work / "p")
-    for name in ("base", "copy"):
+    for name in ("base", "copy", "other"):
         write_checkpoint(work / name, tensors)
     apply(work / "base", [work / "p"], work / "out", disk=QUICK)
     return work
@@ -95,3 +98,15 @@ def test_in_place_takes_less_than_a_new_folder_and_links_less_than_copies(work):
     placed = forecast.apply(work / "base", [work / "p"], in_place=True)
     assert placed.room < linked.room < new.room
     assert placed.written < new.written
+
+
+def test_quickly_less_is_read_and_what_can_not_be_done_is_refused(base, patches):
+    whole, quick = (forecast.apply(base, patches[:1], in_place=True, quick=quick) for quick in (False, True))
+    assert quick.read < whole.read
+    assert (quick.written, quick.room) == (whole.written, whole.room)
+    with pytest.raises(UsageError, match="--quick"):
+        forecast.apply(base, patches[:1], base.parent / "out", quick=True)
+    with pytest.raises(UsageError, match="has another"):
+        forecast.apply(base, patches[:2], in_place=True, quick=True)
+    apply(base, patches[:1], in_place=True, quick=True, disk=QUICK)
+    assert forecast.revert(base, in_place=True, quick=True).read < forecast.revert(base, in_place=True).read

@@ -76,6 +76,22 @@ def test_every_verb_speaks_json(command, work):
     assert command("revert", "out", "--in-place", "--json", cwd=work).json["patches"] == []
 
 
+def test_quickly_in_place_and_off_again(command, work):
+    before = digests(work / "base")
+    planned = command("plan", "apply", "base", "p0.safetensors", "--in-place", "--quick", "--json", cwd=work)
+    assert planned.json["tensors"] == 2
+    done = command("apply", "base", "p0.safetensors", "--in-place", "--quick", "--json", cwd=work)
+    assert done.json["checked"] == "touched rows"
+    assert "checked before: touched rows" in done.stderr
+    assert done.stderr.rstrip().endswith("suture revert base --in-place --quick")
+    assert "rows " in command("show", "base", cwd=work).stdout
+    assert command("verify", "base", cwd=work).returncode == 0
+    assert command("revert", "base", "--in-place", "--quick", cwd=work).returncode == 0
+    assert digests(work / "base") == before
+    done = command("apply", "base", "p0.safetensors", "-o", "out", "--json", cwd=work)
+    assert done.json["checked"] == "whole tensors"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -98,6 +114,10 @@ def test_every_verb_speaks_json(command, work):
         (("combine", "p0.safetensors", "p0.safetensors", "--scale", "1", "--scale", "-1", "-o", "x"), 2, "against"),
         (("combine", "p0.safetensors", "p1.safetensors", "--scale", "1", "-o", "x"), 2, "1 scales for 2"),
         (("combine", "p0.safetensors", "p1.safetensors", "--scale", "0", "--scale", "0", "-o", "x"), 3, "nothing"),
+        (("apply", "base", "p0.safetensors", "-o", "x", "--quick"), 2, "--quick is for --in-place"),
+        (("apply", "other", "p0.safetensors", "--in-place", "--quick"), 5, "rows of a.weight differ"),
+        (("apply", "base", "p0.safetensors", "p1.safetensors", "--in-place", "--quick"), 2, "has another"),
+        (("revert", "base", "--in-place", "--quick", "--force"), 2, "do not go together"),
         (("fsck", "nowhere"), 2, "no checkpoint folder"),
         (("show", "base"), 2, "no patch is on"),
     ],

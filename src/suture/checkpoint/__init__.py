@@ -6,7 +6,8 @@
     ledger.py    suture.json                                 stack.py    the patches on a checkpoint
     fitting.py   does a patch fit, and where                 plan.py     all hashes, before a byte is written
     output.py    a new folder, whole or not at all           inplace.py  changed where it lies
-    surveys.py   every hash from one reading             pool.py     several tensors side by side
+    surveys.py   every hash from one reading                 pool.py     several tensors side by side
+    quick.py     the touched rows alone, the rest believed   spans.py    neighbouring rows together
     limits.py    changes that nobody means               forecast.py what a verb will read, write and hold
     verbs.py     apply, revert                               verify.py, fsck.py, difference.py
 

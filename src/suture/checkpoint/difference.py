@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..delta import Delta, Dense, Entries, LowRank, canonical, edited
+from ..delta import Delta, Dense, Entries, LowRank, canonical, edited, touched
 from ..errors import NoEffect, PatchMismatch
 from ..patch import Patch
 from ..provenance import Provenance, Stamp, versions
@@ -100,7 +100,8 @@ def diff(a: Path, b: Path, *, rank: int | None = None, progress: Progress = sile
         if not found or _same(old, made).all():
             continue
         terms[name] = found
-        before[name], after[name] = Stamp.of(old, old.dtype), Stamp.of(made, old.dtype)
+        reached = touched(found, slot.shape)
+        before[name], after[name] = Stamp.of(old, old.dtype, reached), Stamp.of(made, old.dtype, reached)
         parts.append(_part(name, found, old, new, made))
     if not terms:
         raise NoEffect(f"{a} and {b} do not differ", fix="Compare with the checkpoint before the change.")

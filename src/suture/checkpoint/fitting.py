@@ -32,7 +32,7 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
                 fix=f"Take it off: suture revert {checkpoint.path}",
             )
         differs.append("applied before")
-    top = max((other.entry.floor for other in stack.layers), default=0)
+    top = stack.top
     new = top + 1 if stack.layers else 0
     for floor in [top, *([new] if new > top else []), *range(top - 1, -1, -1)]:
         if _fits(stack, layer, floor, current) and not _under(stack, layer, floor):

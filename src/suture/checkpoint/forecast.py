@@ -22,6 +22,7 @@ from .limits import check_weights
 from .output import needed
 from .plan import Change, Plan
 from .pool import WORKERS
+from .quick import check_quick, known, only
 from .refusals import FLOATS
 from .rows import BLOCK, PART, SURVEYED
 from .stack import Stack, read_layer
@@ -67,13 +68,20 @@ class Forecast:
 
 
 def apply(
-    checkpoint: Path, patches: Sequence[Path], out: Path | None = None, *, in_place: bool = False, link: bool = False
+    checkpoint: Path,
+    patches: Sequence[Path],
+    out: Path | None = None,
+    *,
+    in_place: bool = False,
+    link: bool = False,
+    quick: bool = False,
 ) -> Forecast:
     """Forecast `verbs.apply`; whether the weights are those the patches were made for is not looked at.
 
     Raises:
         PatchMismatch, UnsupportedModel, UsageError, CorruptFile: as `verbs.apply`, as far as headers tell.
     """
+    check_quick(quick, in_place=in_place)
     old = Stack.load(Checkpoint.open(checkpoint))
     new = old
     for path in patches:
@@ -81,7 +89,7 @@ def apply(
         check_weights(layer)
         check_place(old.checkpoint, layer.patch, force=False)
         new = new.adding(layer)
-    return _of_stacks(old, new, out, in_place, link, [*patches])
+    return _of_stacks(old, new, out, in_place, link, quick, [*patches])
 
 
 def revert(
@@ -91,14 +99,16 @@ def revert(
     *,
     in_place: bool = False,
     link: bool = False,
+    quick: bool = False,
 ) -> Forecast:
     """Forecast `verbs.revert`.
 
     Raises:
         PatchMismatch, UsageError, CorruptFile: as `verbs.revert`, as far as headers tell.
     """
+    check_quick(quick, in_place=in_place)
     old = Stack.load(Checkpoint.open(checkpoint))
-    return _of_stacks(old, old.without(old.find(patches)), out, in_place, link, [])
+    return _of_stacks(old, old.without(old.find(patches)), out, in_place, link, quick, [])
 
 
 def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
@@ -131,22 +141,27 @@ def combine(patches: Sequence[Path], out: Path) -> Forecast:
     return Forecast(sizes, sizes, sizes, free(out), _kept(3 * sizes + ROUNDED * DOUBLE * CHUNK), 2, 0)
 
 
-def _of_stacks(old: Stack, new: Stack, out: Path | None, in_place: bool, link: bool, given: list[Path]) -> Forecast:
+def _of_stacks(
+    old: Stack, new: Stack, out: Path | None, in_place: bool, link: bool, quick: bool, given: list[Path]
+) -> Forecast:
     plan = Plan.sketch(old, new)
+    if quick:
+        for name in old.changing(new):
+            known(old, only(old, new, name), name)
     if in_place:
         check_own(plan)
     rows = sum(change.bytes for change in plan.changes)
-    own = sum(change.rows.slot.size for change in plan.changes)
+    own = rows if quick else sum(change.rows.slot.size for change in plan.changes)
     files = sum(regular(layer.file).st_size for layer in (*old.layers, *new.layers))
     room = needed_in_place(plan) if in_place else needed(plan, link=link)
     read = own + rows + files + (0 if in_place else plan.checkpoint.bytes())
-    if old.layers and given:
+    if old.layers and given and not quick:
         read += own  # what is there is hashed before it is known on which floor a patch stands
     shards = len(plan.by_shard())
     flushes = 9 + len(given) + shards if in_place else 8 + len(given) + shards + len(plan.checkpoint.shards)
     folder = plan.checkpoint.path if in_place or out is None else out
     notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
-    held = _kept(2 * files + max(_survey(plan), _write(plan)))
+    held = _kept(2 * files + max(_survey(plan, whole=not quick), _write(plan)))
     return Forecast(read, room + rows, room, free(folder), held, flushes, len(plan.changes), notes)
 
 
@@ -155,12 +170,14 @@ def _kept(held: int) -> int:
     return FIRST + held + min(held // 2, WORKERS * KEPT)
 
 
-def _survey(plan: Plan) -> int:
+def _survey(plan: Plan, *, whole: bool = True) -> int:
     """Bytes held while tensors are surveyed side by side: a block, its copies, and its touched rows in float64."""
     sizes = []
     for change in plan.changes:
         item, entries = change.rows.dtype.itemsize, math.prod(change.rows.shape)
         block, share = min(SURVEYED, entries), change.bytes / max(1, change.rows.slot.size)
+        if not whole:
+            block, share = min(PART, change.bytes // item), 1.0
         sizes.append(int(block * (3 * item + _copies(change, 4) * DOUBLE * share)))
     return sum(sorted(sizes)[-WORKERS:])
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from ..delta import touched
 from ..errors import SutureError, UsageError
 from .disk import Disk, check_room, reported
 from .folder import INTENT, KEPT, LEDGER, Checkpoint
@@ -22,7 +23,6 @@ from .header import regular
 from .ledger import Ledger, intent, read_intent
 from .output import SLACK, check_written, keep, write_rows
 from .plan import Change, Plan
-from .rows import touched
 from .stack import Stack
 from .undo import size
 
@@ -42,7 +42,7 @@ def write_in_place(plan: Plan, *, disk: Disk) -> Ledger:
     with reported(f"can not change {folder}"):
         try:
             ledger = keep(plan, folder / KEPT, disk) if plan.new.layers else Ledger()
-            disk.write(folder / INTENT, intent(plan.old.ledger, ledger))
+            disk.write(folder / INTENT, intent(Ledger.load(folder), ledger))
             _settle(folder, ledger, plan.changes, disk, surveyed=True)
         except BaseException:
             _roll_back(folder, disk)
@@ -89,7 +89,8 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], disk: Disk, *, 
     """Write rows, check them, let the ledger say so, and forget the intent.
 
     Where every tensor was hashed a moment ago (`surveyed`), the written rows are read back, which is all that can have
-    changed. After an interruption nothing is known of the rest, so that tensors are hashed whole.
+    changed. After an interruption nothing is known of the rest, so that tensors are hashed whole; but not those of which
+    nothing but rows was known before.
     """
     by_shard: dict[Path, list[Change]] = {}
     for change in changes:
@@ -120,7 +121,8 @@ def _differences(checkpoint: Checkpoint, target: Ledger, other: Ledger) -> list[
             continue
         rows = (stack if mark else theirs).rows(name)
         write = touched([*stack.touched(name), *theirs.touched(name)], rows.shape)
-        digest = mark.current if mark else other.tensors[name].base
+        gone = other.tensors.get(name)
+        digest = mark.current if mark else gone.base if gone and not gone.rows else ""
         found.append(Change(rows, stack.floors(name), write, digest, 0))
     return found
 

@@ -52,17 +52,20 @@ class Mark:
         dtype: on disk.
         base: SHA-256 before any patch.
         after: SHA-256 after each floor that touches it, by floor; the last is what is on disk.
+        rows: instead of `after`, where a patch was put on quickly: SHA-256 of the rows it touches, as they are on disk. Then
+            `base` is what the patch was made for, and nobody has looked whether the rest of the tensor is that.
     """
 
     shape: tuple[int, ...]
     dtype: str
     base: str
     after: dict[int, str]
+    rows: str = ""
 
     @property
     def current(self) -> str:
-        """SHA-256 of what is on disk."""
-        return self.after[max(self.after)]
+        """SHA-256 of what is on disk, or "" where only the touched rows are known."""
+        return "" if self.rows else self.after[max(self.after)]
 
     def below(self, floor: int) -> str:
         """Return the SHA-256 of what a patch on a floor sees."""
@@ -97,7 +100,11 @@ class Ledger:
 
     def plain(self) -> dict[str, Any]:
         """Return the content as JSON can hold it."""
-        return {"format": FORMAT, **asdict(self)}
+        found = asdict(self)
+        for mark in found["tensors"].values():
+            if not mark["rows"]:
+                del mark["rows"]
+        return {"format": FORMAT, **found}
 
     def dumps(self) -> bytes:
         """Return the bytes of suture.json; the same ledger gives the same bytes."""
@@ -147,9 +154,11 @@ def intent(old: Ledger, new: Ledger) -> bytes:
 
 def _mark(content: dict[str, Any]) -> Mark:
     after = {int(floor): digest for floor, digest in content["after"].items()}
-    _check(bool(after) and all(DIGEST.fullmatch(digest) for digest in (content["base"], *after.values())))
+    rows = [content["rows"]] if "rows" in content else []
+    _check(bool(after) != bool(rows))
+    _check(all(DIGEST.fullmatch(digest) for digest in (content["base"], *after.values(), *rows)))
     _check(all(type(n) is int and n >= 0 for n in content["shape"]) and isinstance(content["dtype"], str))
-    return Mark(tuple(content["shape"]), content["dtype"], content["base"], after)
+    return Mark(tuple(content["shape"]), content["dtype"], content["base"], after, *rows)
 
 
 def _check(holds: object) -> None:

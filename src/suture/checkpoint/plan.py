@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..delta import touched
 from ..errors import CorruptFile, NoEffect, VerificationFailed
 from .folder import Checkpoint
 from .ledger import Entry, Ledger, Mark
-from .rows import Floors, Rows, Survey, touched
+from .rows import Floors, Rows, Survey
 from .stack import Stack
 from .surveys import surveyed
 from .undo import Piece
@@ -32,7 +33,7 @@ class Change:
         rows: the tensor on disk.
         floors: the changes it will have.
         write: rows that may differ from what is on disk.
-        digest: SHA-256 that it will have.
+        digest: SHA-256 that it will have, or "" where only its touched rows are known.
         entries: numbers that change, against what is on disk now.
     """
 
@@ -94,10 +95,10 @@ class Plan:
             rows = (new if name in new.tensors else old).rows(name)
             write = touched([*old.touched(name), *new.touched(name)], rows.shape)
             if name in new.tensors:
-                after = survey.after or {0: survey.base}
-                marks[name] = Mark(rows.shape, rows.slot.dtype, survey.base, after)
+                after = {} if survey.rows else survey.after or {0: survey.base}
+                marks[name] = Mark(rows.shape, rows.slot.dtype, survey.base, after, survey.rows)
                 _check_promise(new, name, marks[name])
-            digest = survey.after[max(survey.after)] if survey.after else survey.base
+            digest = marks[name].current if name in marks else survey.base
             changes.append(Change(rows, new.floors(name), write, digest, survey.changed))
         if not any(change.entries for change in changes):
             raise NoEffect(
@@ -116,9 +117,8 @@ class Plan:
             new: the stack that will be.
             names: tensors that change; by default those whose patches differ.
         """
-        every = sorted({*old.tensors, *new.tensors})
         changes = []
-        for name in [name for name in every if old.key(name) != new.key(name)] if names is None else names:
+        for name in old.changing(new) if names is None else names:
             rows = (new if name in new.tensors else old).rows(name)
             write = touched([*old.touched(name), *new.touched(name)], rows.shape)
             changes.append(Change(rows, new.floors(name), write, "", 0))
@@ -157,14 +157,16 @@ def _entries(stack: Stack, name: str) -> list[Entry]:
 
 def _check_promise(stack: Stack, name: str, mark: Mark) -> None:
     """A patch that is alone on its floor, at full strength, on what it was made for, has promised the very bytes."""
-    for floor, digest in mark.after.items():
+    reached = mark.after or dict.fromkeys(stack.floors(name), mark.rows)
+    for floor, digest in reached.items():
         here = [layer for layer in stack.layers if layer.entry.floor == floor and name in layer.patch.terms]
         if len(here) != 1 or here[0].entry.scale != 1 or name not in here[0].patch.after:
             continue
         before, promised = here[0].patch.before[name], here[0].patch.after[name]
-        if (before.sha256, before.dtype) == (mark.below(floor), mark.dtype) and promised.sha256 != digest:
+        told = promised.rows or digest if mark.rows else promised.sha256
+        if (before.sha256, before.dtype) == (mark.below(floor), mark.dtype) and told != digest:
             raise VerificationFailed(
                 f"{name} does not become what {here[0].entry.name} promises",
-                why=f"sha256 {digest[:8]}.. instead of {promised.sha256[:8]}..",
+                why=f"sha256 {digest[:8]}.. instead of {told[:8]}..",
                 fix="Make the patch again; if that does not help, report this as a bug.",
             )

@@ -9,14 +9,14 @@ others stands a floor higher. With the base bits of the touched rows kept (`Undo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from ..delta import CHUNK, Delta, rounded
-from ..tensorfile import DTYPES, raw_bytes
+from ..delta import CHUNK, Delta, rounded, touched
+from ..tensorfile import DTYPES
 from .disk import File
 from .header import Slot
 from .spans import read_into, runs
@@ -74,7 +74,9 @@ class Rows:
         values = base
         for floor, terms in sorted(floors.items()):
             own = torch.isin(rows, touched(terms, self.shape)).nonzero()[:, 0]
-            if len(own):
+            if len(own) == len(rows):
+                values = rounded(values, terms, rows, self.shape, self.dtype)
+            elif len(own):
                 values = values.clone()
                 values[own] = rounded(values[own], terms, rows[own], self.shape, self.dtype)
             yield floor, values
@@ -96,23 +98,24 @@ class Rows:
                 state.update(view)
         return state.hexdigest()
 
-    def survey(self, rows: Tensor, floors: Floors, known: str = "") -> Survey:
+    def survey(self, rows: Tensor, floors: Floors, known: str = "", *, whole: bool = True) -> Survey:
         """Compute what a change of `rows` gives, without writing: every hash from one reading, and the entries changed.
 
         Args:
             rows: their numbers, sorted.
             floors: the changes.
             known: SHA-256 of what is in the file, where it was computed before.
+            whole: read and hash the whole tensor, not these rows alone.
         """
         now, base = hashlib.sha256(), hashlib.sha256()
         after = {floor: hashlib.sha256() for floor in sorted(floors)}
         changed = broken = 0
         squares = torch.zeros(2, dtype=torch.float64)
-        for block in self._blocks():
+        for block in self._blocks() if whole else self.parts(rows):
             values = self.current(block)
             begin, end = torch.searchsorted(rows, block[[0, -1]] + torch.tensor([0, 1])).tolist()
             here = rows[begin:end]
-            place = here - block[0]
+            place = torch.searchsorted(block, here)
             if not known:
                 now.update(_view(values))
             present = values[place]
@@ -125,20 +128,22 @@ class Rows:
                 values[place] = final
                 after[floor].update(_view(values))
             changed += _differing(present, final)
-            before, reached = old.double(), final.double()
-            squares += torch.stack([(reached - before).nan_to_num(0, 0, 0).square().sum(), before.square().sum()])
-            if not final.isfinite().all():
+            before = old.double()
+            moved = final.to(torch.float64, copy=True).sub_(before)
+            if not (sums := torch.stack([_square(moved), _square(before)])).isfinite().all():
+                sums[0] = _square(moved.nan_to_num_(0, 0, 0))
                 broken += int((old.isfinite() & ~final.isfinite()).sum())
+            squares += sums
         found = known or now.hexdigest()
         digests = {floor: state.hexdigest() for floor, state in after.items()}
-        moved, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
-        return Survey(found, base.hexdigest() if self.undo else found, digests, changed, moved, held, broken)
+        change, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
+        return Survey(found, base.hexdigest() if self.undo else found, digests, changed, change, held, broken)
 
     def write(self, file: File, rows: Tensor, floors: Floors) -> str:
         """Put the final state of `rows` into a file that holds the tensor at the same place; returns their SHA-256."""
         state = hashlib.sha256()
         for part in self.parts(rows):
-            content = memoryview(raw_bytes(self.final(part, floors)))
+            content = _view(self.final(part, floors))
             state.update(content)
             for first, position, count in runs(part):
                 piece = content[position * self.width : (position + count) * self.width]
@@ -164,7 +169,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a change would give.
+    """What a change would give; hashes are of the whole tensor, or of the rows asked for where no more was read.
 
     Attributes:
         current: SHA-256 of the tensor as it is on disk.
@@ -174,6 +179,7 @@ class Survey:
         moved: root mean square of the whole change, over the rows that patches touch.
         held: the same of those rows before any patch.
         broken: numbers that were finite and are not any more.
+        rows: SHA-256 that the touched rows will have, where the hashes of the whole are what a patch claims (see `quick`).
     """
 
     current: str
@@ -183,16 +189,21 @@ class Survey:
     moved: float
     held: float
     broken: int
+    rows: str = ""
 
-
-def touched(terms: Sequence[Delta], shape: tuple[int, ...]) -> Tensor:
-    """Return the sorted numbers of the rows that some of the terms can change, int64."""
-    found = [term.touched_rows(shape) for term in terms]
-    return torch.unique(torch.cat(found)) if found else torch.zeros(0, dtype=torch.int64)
+    @property
+    def final(self) -> str:
+        """SHA-256 with all floors on."""
+        return self.after[max(self.after)] if self.after else self.base
 
 
 def _view(values: Tensor) -> memoryview:
     return values.contiguous().view(-1).view(torch.uint8).numpy().data if values.numel() else memoryview(b"")
+
+
+def _square(values: Tensor) -> Tensor:
+    flat = values.view(-1)
+    return flat.dot(flat)
 
 
 def _differing(a: Tensor, b: Tensor) -> int:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 from ..errors import CorruptFile
@@ -14,11 +15,11 @@ from .header import Slot
 
 def runs(rows: Tensor) -> Iterator[tuple[int, int, int]]:
     """Yield (first row, its position in `rows`, count) of runs of neighbouring rows; `rows` is sorted."""
-    breaks = (rows[1:] != rows[:-1] + 1).nonzero()[:, 0] + 1
-    edges = [0, *breaks.tolist(), len(rows)]
-    for begin, end in pairwise(edges):
-        if end > begin:
-            yield int(rows[begin]), begin, end - begin
+    begins = torch.ones(len(rows), dtype=torch.bool)
+    begins[1:] = rows[1:] != rows[:-1] + 1
+    positions = begins.nonzero()[:, 0]
+    for first, (begin, end) in zip(rows[positions].tolist(), pairwise([*positions.tolist(), len(rows)]), strict=True):
+        yield first, begin, end - begin
 
 
 def read_into(handle: int, view: memoryview, offset: int, slot: Slot) -> None:

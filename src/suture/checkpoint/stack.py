@@ -81,6 +81,11 @@ class Stack:
         """Names of the tensors that a patch of the stack touches."""
         return sorted({name for layer in self.layers for name in layer.patch.terms})
 
+    @property
+    def top(self) -> int:
+        """The highest floor that a patch stands on, or 0."""
+        return max((layer.entry.floor for layer in self.layers), default=0)
+
     def floors(self, name: str) -> dict[int, tuple[Delta, ...]]:
         """Return the changes to a tensor by floor, each in canonical order; changes of scale 0 are left out."""
         found: dict[int, list[Delta]] = {}
@@ -98,10 +103,18 @@ class Stack:
         slot = self.checkpoint.slot(name)
         return Rows(slot, slot.shape, self.undo)
 
+    def on(self, name: str) -> list[Layer]:
+        """Return the patches that touch a tensor."""
+        return [layer for layer in self.layers if name in layer.patch.terms]
+
     def key(self, name: str) -> Key:
         """Return what decides what a tensor becomes."""
-        on = [layer.entry for layer in self.layers if name in layer.patch.terms]
+        on = [layer.entry for layer in self.on(name)]
         return name, tuple((entry.sha256, entry.scale, entry.floor) for entry in on)
+
+    def changing(self, other: Stack) -> list[str]:
+        """Return the names of the tensors on which another stack has other patches."""
+        return [name for name in sorted({*self.tensors, *other.tensors}) if self.key(name) != other.key(name)]
 
     def check_unchanged(self, name: str, found: str) -> None:
         """Raise PatchMismatch when a patched tensor has another SHA-256 than the ledger says."""
@@ -173,10 +186,10 @@ class Stack:
         return sorted(set(found)) if words else list(range(len(self.layers)))
 
 
-def read_layer(path: Path, scale: float) -> Layer:
-    """Read a patch file that is to be applied."""
+def read_layer(path: Path, scale: float, floor: int = 0) -> Layer:
+    """Read a patch file that is to be applied; the floor is a guess until it is `placed`."""
     patch = Patch.load(path)
-    return Layer(Entry(path.name, sha256(path), patch.provenance.method, float(scale), 0), patch, path)
+    return Layer(Entry(path.name, sha256(path), patch.provenance.method, float(scale), floor), patch, path)
 
 
 def check_editable(checkpoint: Checkpoint, patch: Patch) -> None:

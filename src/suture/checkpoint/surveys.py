@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ..delta import touched
+from ..errors import PatchMismatch
 from .pool import each
-from .rows import Survey, touched
-from .stack import Layer, Stack
+from .rows import Survey
+from .stack import Stack
 
 
 def surveyed(old: Stack, new: Stack, names: Sequence[str]) -> Iterator[Survey]:
@@ -29,13 +31,12 @@ def surveyed(old: Stack, new: Stack, names: Sequence[str]) -> Iterator[Survey]:
     return each(one, names)
 
 
-def foresee(stack: Stack, layers: Sequence[Layer]) -> None:
+def foresee(stack: Stack, guess: Stack) -> None:
     """Survey what patches make of a checkpoint that has none, before it is known whether they fit.
 
     Nearly always they do, and all stand on floor 0: then the hash that says so and the hash of the result come from one
     reading of the disk instead of two. Where they do not, what was computed is never asked for.
     """
-    guess = replace(stack, layers=tuple(layers))
     for name, found in zip(guess.tensors, surveyed(stack, guess, guess.tensors), strict=True):
         stack.seen[name] = found.current
         stack.surveys[guess.key(name)] = found
@@ -46,3 +47,37 @@ def hashed(stack: Stack, names: Sequence[str]) -> None:
     new = [name for name in names if name not in stack.seen]
     for name, found in zip(new, each(lambda name: stack.rows(name).sha256(), new), strict=True):
         stack.seen[name] = found
+
+
+def examined(stack: Stack, name: str) -> tuple[Survey, str]:
+    """Survey a patched tensor as it is. Returns what was found, and what is wrong with it or ""."""
+    rows, mark = stack.rows(name), stack.ledger.tensors[name]
+    own = touched(stack.touched(name), rows.shape)
+    found = rows.survey(own, stack.floors(name))
+    if found.current != (mark.current or found.final) or (mark.rows and rows.sha256_of(own) != mark.rows):
+        return found, "it is not what its patches made of it"
+    if found.base != mark.base:
+        rest = "beside the rows that its patch touches it is not what that was made for"
+        return found, rest if mark.rows else "the base bits kept of it are damaged"
+    same = mark.rows or found.after in (mark.after, {})
+    return found, "" if same else "its patches do not give what suture.json says"
+
+
+def completed(stack: Stack, names: Sequence[str]) -> Stack:
+    """Return the stack with the hashes of whole tensors where patches were put on quickly.
+
+    Raises:
+        PatchMismatch: when the rest of such a tensor is not what its patch was made for.
+    """
+    quick = [name for name in names if (mark := stack.ledger.tensors.get(name)) and mark.rows]
+    marks = {}
+    for name, (found, problem) in zip(quick, each(lambda name: examined(stack, name), quick), strict=True):
+        if problem:
+            raise PatchMismatch(
+                f"{name}: {problem}",
+                why="Its patch was put on by --quick, which reads the touched rows alone.",
+                fix=f"Take it off by its rows: suture revert {stack.checkpoint.path} --in-place --quick",
+            )
+        marks[name] = replace(stack.ledger.tensors[name], after=found.after or {0: found.base}, rows="")
+        stack.seen[name] = found.current
+    return replace(stack, ledger=replace(stack.ledger, tensors={**stack.ledger.tensors, **marks}))

@@ -21,8 +21,8 @@ from .limits import check_size, check_weights
 from .locks import locked
 from .output import Draft, check_place, drafted, finish, needed
 from .plan import Plan, Progress, silent
+from .quick import check_quick, prepared
 from .stack import Stack, read_layer
-from .surveys import foresee
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Outcome:
         room: bytes of disk it takes (a new folder: without sharing).
         patches: (name, first digits of the SHA-256, scale, floor) of the whole stack.
         notes: what a careful user should know.
+        checked: what was read and hashed before the change: "whole tensors", or "touched rows".
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Outcome:
     room: int
     patches: list[tuple[str, str, float, int]]
     notes: list[str] = field(default_factory=list)
+    checked: str = "whole tensors"
 
     @property
     def entries(self) -> int:
@@ -59,6 +61,7 @@ def apply(
     scale: float = 1.0,
     in_place: bool = False,
     link: bool = False,
+    quick: bool = False,
     force: bool = False,
     allow_large: bool = False,
     dry_run: bool = False,
@@ -74,6 +77,7 @@ def apply(
         scale: strength of all of them.
         in_place: change the checkpoint itself instead.
         link: in a new folder, unchanged files are hard links.
+        quick: in place, read and check the touched rows alone (see `quick`).
         force: apply although something differs; what differs is recorded.
         allow_large: apply although the change is many times as large as the weights.
         dry_run: check and compute everything, write nothing.
@@ -86,16 +90,15 @@ def apply(
         ResourceError: when the disk does not suffice.
         UsageError, UnsupportedModel, CorruptFile: when something can not be used.
     """
+    check_quick(quick, in_place=in_place, force=force)
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
-        new = old
-        layers = [read_layer(path, scale) for path in patches]
+        layers = [read_layer(path, scale, old.top) for path in patches]
         for layer in layers:
             check_weights(layer)
             check_fits(old.checkpoint, layer.patch, force=force)
         sketch = Plan.sketch(old, replace(old, layers=(*old.layers, *layers)))
         with _begun(sketch, out, link, dry_run, disk) as draft:
-            if not old.layers:
-                foresee(old, layers)
+            new = old = prepared(old, sketch.new, quick=quick)
             for given in layers:
                 layer = placed(new, given, force=force)
                 notes += [f"forced: {why}" for why in layer.entry.forced]
@@ -104,7 +107,7 @@ def apply(
             notes += check_size(plan, allow_large=allow_large)
             if not dry_run:
                 _carry_out(plan, draft, disk, progress)
-    return _outcome(plan, out, link, notes)
+    return _outcome(plan, out, link, notes, quick)
 
 
 def revert(
@@ -114,6 +117,7 @@ def revert(
     *,
     in_place: bool = False,
     link: bool = False,
+    quick: bool = False,
     force: bool = False,
     dry_run: bool = False,
     disk: Disk = DISK,
@@ -127,6 +131,7 @@ def revert(
         out: the new folder.
         in_place: change the checkpoint itself instead.
         link: in a new folder, unchanged files are hard links.
+        quick: in place, read and check the touched rows alone (see `quick`).
         force: keep patches that were made on the result of one that goes.
         dry_run: check and compute everything, write nothing.
         disk: what writes.
@@ -136,13 +141,14 @@ def revert(
         UsageError: when such a patch is not on it.
         PatchMismatch: when the weights were changed since, or a patch that stays was made on one that goes.
     """
+    check_quick(quick, in_place=in_place, force=force)
     with _opened(checkpoint, out, in_place, disk) as (old, notes):
         new = old.without(old.find(patches), force=force)
         with _begun(Plan.sketch(old, new), out, link, dry_run, disk) as draft:
-            plan = Plan.make(old, new, progress)
+            plan = Plan.make(prepared(old, new, quick=quick), new, progress)
             if not dry_run:
                 _carry_out(plan, draft, disk, progress)
-    return _outcome(plan, out, link, notes)
+    return _outcome(plan, out, link, notes, quick)
 
 
 @contextmanager
@@ -188,7 +194,7 @@ def _carry_out(plan: Plan, draft: Draft | None, disk: Disk, progress: Progress) 
         finish(draft, plan, disk=disk, progress=progress)
 
 
-def _outcome(plan: Plan, out: Path | None, link: bool, notes: list[str]) -> Outcome:
+def _outcome(plan: Plan, out: Path | None, link: bool, notes: list[str], quick: bool) -> Outcome:
     return Outcome(
         out or plan.checkpoint.path,
         [(c.rows.slot.name, c.rows.slot.file.name, len(c.write), c.entries) for c in plan.changes],
@@ -196,4 +202,5 @@ def _outcome(plan: Plan, out: Path | None, link: bool, notes: list[str]) -> Outc
         needed_in_place(plan) if out is None else needed(plan, link=link),
         [(e.name, e.sha256[:8], e.scale, e.floor) for e in (layer.entry for layer in plan.new.layers)],
         notes,
+        "touched rows" if quick else "whole tensors",
     )

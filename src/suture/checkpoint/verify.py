@@ -12,9 +12,10 @@ from .folder import INTENT, Checkpoint
 from .header import Slot, regular
 from .plan import Progress, silent
 from .pool import each
-from .rows import BLOCK, Rows, touched
+from .rows import BLOCK, Rows
 from .spans import read_into
 from .stack import Stack, read_layer
+from .surveys import completed, examined
 
 
 @dataclass(frozen=True)
@@ -48,30 +49,20 @@ def verify(
         found.append(Finding(INTENT, f"an interrupted run; finish it: suture fsck {checkpoint}"))
     stack = Stack.load(opened)
     found += [Finding(name) for name in stack.ledger.files]
-    problems = each(lambda name: _tensor(stack, name), stack.tensors)
-    for number, (name, problem) in enumerate(zip(stack.tensors, problems, strict=True)):
+    problems = each(lambda name: examined(stack, name), stack.tensors)
+    for number, (name, (_, problem)) in enumerate(zip(stack.tensors, problems, strict=True)):
         progress(name, number + 1, len(stack.tensors))
         found.append(Finding(name, problem))
     for path in patches:
         layer = read_layer(path, 1.0)
         try:
-            placed(stack, layer, force=False)
+            placed(completed(stack, [*layer.patch.before]), layer, force=False)
             found.append(Finding(f"{path.name} fits"))
         except SutureError as problem:
             found.append(Finding(f"{path.name} fits", problem.what))
     if base is not None:
         found += _against(stack, Checkpoint.open(base), progress)
     return found
-
-
-def _tensor(stack: Stack, name: str) -> str:
-    rows, mark = stack.rows(name), stack.ledger.tensors[name]
-    survey = rows.survey(touched(stack.touched(name), rows.shape), stack.floors(name))
-    if survey.current != mark.current:
-        return "it is not what its patches made of it"
-    if survey.base != mark.base:
-        return "the base bits kept of it are damaged"
-    return "" if survey.after in (mark.after, {}) else "its patches do not give what suture.json says"
 
 
 def _against(stack: Stack, base: Checkpoint, progress: Progress) -> list[Finding]:

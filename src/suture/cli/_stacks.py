@@ -18,6 +18,10 @@ InPlace = Annotated[
     bool, typer.Option("--in-place", help="Change the checkpoint itself; only touched rows are written.")
 ]
 Link = Annotated[bool, typer.Option("--link", help="Unchanged files of a new folder are hard links.")]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="In place: read and check the touched rows alone, not the rest of their tensors."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and compute everything, write nothing.")]
 
 
@@ -35,6 +39,7 @@ def tell(console: Console, outcome: Outcome, verb: str, *, dry_run: bool) -> Non
         console.say(f"note: {note}")
     done = f"would be {verb}" if dry_run else verb
     console.say(f"{done}: {outcome.path}, {outcome.entries:,} entries, {outcome.bytes:,} bytes of the weights")
+    console.say(f"checked before: {outcome.checked}")
     for number, (name, digest, scale, floor) in enumerate(outcome.patches, 1):
         console.say(f"  on it {number}: {name} ({digest}) x {scale:g}" + (f", floor {floor}" if floor else ""))
     if dry_run:

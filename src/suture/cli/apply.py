@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ._options import Json
-from ._stacks import Checkpoint, DryRun, InPlace, Link, OutFolder
+from ._stacks import Checkpoint, DryRun, InPlace, Link, OutFolder, Quick
 
 
 def apply(
@@ -18,6 +18,7 @@ def apply(
     scale: Annotated[float, typer.Option(help="Strength: 1 is the patch as made.")] = 1.0,
     in_place: InPlace = False,
     link: Link = False,
+    quick: Quick = False,
     force: Annotated[bool, typer.Option("--force", help="Apply although something differs; it is recorded.")] = False,
     allow_large: Annotated[
         bool, typer.Option("--allow-large", help="Apply although the change is many times as large as the weights.")
@@ -33,11 +34,12 @@ def apply(
     console = Console(json)
     with console.progress("apply") as step:
         outcome = verbs.apply(
-            folder(checkpoint), patches, out, scale=scale, in_place=in_place, link=link, force=force, allow_large=allow_large,
-            dry_run=dry_run, progress=step,
+            folder(checkpoint), patches, out, scale=scale, in_place=in_place, link=link, quick=quick, force=force,
+            allow_large=allow_large, dry_run=dry_run, progress=step,
         )  # fmt: skip
     tell(console, outcome, "patched", dry_run=dry_run)
     if not dry_run:
         below = len(outcome.patches) - len(patches)
+        where = f"--in-place{' --quick' if quick else ''}" if in_place else "-o BASE"
         which = "".join(f"{number} " for number in range(below + 1, len(outcome.patches) + 1)) if below else ""
-        console.say(f"take it off again: suture revert {outcome.path} {which}{'--in-place' if in_place else '-o BASE'}")
+        console.say(f"take it off again: suture revert {outcome.path} {which}{where}")

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from ._options import Device, Dtype, Json, Model
-from ._stacks import Checkpoint, InPlace, Link, OutFolder
+from ._stacks import Checkpoint, InPlace, Link, OutFolder, Quick
 
 if TYPE_CHECKING:
     from ..checkpoint.forecast import Forecast
@@ -97,13 +97,14 @@ def apply(
     out: OutFolder = None,
     in_place: InPlace = False,
     link: Link = False,
+    quick: Quick = False,
     json: Json = False,
 ) -> None:
     """Putting patches on a checkpoint; `suture apply --dry-run` also reads the weights and checks that they fit."""
     from ..checkpoint import forecast
     from ._stacks import folder
 
-    _tell(forecast.apply(folder(checkpoint), patches, out, in_place=in_place, link=link), json)
+    _tell(forecast.apply(folder(checkpoint), patches, out, in_place=in_place, link=link, quick=quick), json)
 
 
 @app.command("revert")
@@ -113,13 +114,14 @@ def revert(
     out: OutFolder = None,
     in_place: InPlace = False,
     link: Link = False,
+    quick: Quick = False,
     json: Json = False,
 ) -> None:
     """Taking patches off a checkpoint."""
     from ..checkpoint import forecast
     from ._stacks import folder
 
-    _tell(forecast.revert(folder(checkpoint), patches or (), out, in_place=in_place, link=link), json)
+    _tell(forecast.revert(folder(checkpoint), patches or (), out, in_place=in_place, link=link, quick=quick), json)
 
 
 @app.command("verify")

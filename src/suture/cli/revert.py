@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ._options import Json
-from ._stacks import Checkpoint, DryRun, InPlace, Link, OutFolder
+from ._stacks import Checkpoint, DryRun, InPlace, Link, OutFolder, Quick
 
 
 def revert(
@@ -18,6 +18,7 @@ def revert(
     out: OutFolder = None,
     in_place: InPlace = False,
     link: Link = False,
+    quick: Quick = False,
     force: Annotated[bool, typer.Option("--force", help="Keep patches that were made on one that goes.")] = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -30,7 +31,7 @@ def revert(
     console = Console(json)
     with console.progress("revert") as step:
         outcome = verbs.revert(
-            folder(checkpoint), patches or (), out, in_place=in_place, link=link, force=force, dry_run=dry_run,
+            folder(checkpoint), patches or (), out, in_place=in_place, link=link, quick=quick, force=force, dry_run=dry_run,
             progress=step,
         )  # fmt: skip
     tell(console, outcome, "reverted", dry_run=dry_run)

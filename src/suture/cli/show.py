@@ -84,7 +84,9 @@ def _checkpoint(console: Console, folder: Path) -> dict[str, Any]:
         for number, e in enumerate(ledger.patches, 1)
     ]
     console.table(["no.", "patch", "sha256", "method", "scale", "floor", "forced"], rows, f"patches on {folder}")
-    tensors = [[name, m.dtype, m.base[:12], m.current[:12]] for name, m in ledger.tensors.items()]
+    tensors = [
+        [name, m.dtype, m.base[:12], m.current[:12] or f"rows {m.rows[:12]}"] for name, m in ledger.tensors.items()
+    ]
     console.table(["tensor", "type", "sha256 before", "sha256 now"], tensors)
     console.say(f"check it: suture verify {folder}    take patches off: suture revert {folder} -o OUT")
     return ledger.plain()

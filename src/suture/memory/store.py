@@ -163,7 +163,7 @@ class Memory:
         """Write the memory as one file; the same memory gives the same bytes."""
         about = {"layer": self.layer, "tensor": self.tensor, "scope": self.scope, "template": self.template}
         content = {
-            "facts": [asdict(fact) for fact in self.facts], "about": about, "stamp": vars(self.stamp),
+            "facts": [asdict(fact) for fact in self.facts], "about": about, "stamp": self.stamp.plain(),
             "reach": self.reach.plain(),
         }  # fmt: skip
         metadata = {"format": FORM, **{key: json.dumps(value, sort_keys=True) for key, value in content.items()}}

@@ -158,7 +158,7 @@ def _key(
     lm: LM, lessons: Sequence[Lesson], settings: dict[str, Any], mask: Mask | None, parts: Sequence[Trained]
 ) -> str:
     """Return what a file of interrupted training must agree on: settings, lessons, mask, and the weights it began from."""
-    base = {name: vars(Stamp.of(lm.model.get_parameter(name), torch.float32)) for name in (p.name for p in parts)}
+    base = {name: Stamp.of(lm.model.get_parameter(name), torch.float32).plain() for name in (p.name for p in parts)}
     chosen = {
         name: hashlib.sha256(index.numpy().tobytes()).hexdigest()
         for name, index in (mask.entries if mask else {}).items()
