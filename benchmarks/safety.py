@@ -5,7 +5,7 @@ the wrappers of attacks, too), capability (mean of facts in seen and unseen phra
 the edit. DINM edits from ONE instance and its figures are means over `--instances` edits, each tested on its own instance; every
 other method learns from the probe split, its strength being the one that lowers attack success most on the tune split within
 `BUDGET` (or, where none is, the one that oversteps it least; `over` says by how much, in units of it). Everything in the tables
-is measured on the report split. `spa` is a short run of `make bench-masks`: SPA beside plain fine-tuning.
+is measured on the report split. `spa` is that part of `make bench-masks` without random masks: SPA beside plain fine-tuning.
 """
 
 import argparse
@@ -17,11 +17,12 @@ import tempfile
 import time
 import typing
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from _common import finish, forget_peak, memory, note, table
-from masks import spa_rows
+from masks import RATE, RATES, SHARE, spa_rows
 
 from suture import registry
 from suture.budget import Budget
@@ -73,7 +74,6 @@ MIXTURE = (
     "dinm",
     "SET",
 )  # rows on a mixture of experts
-SPA_STEPS, SPA_SHARE = 300, 0.3
 
 
 def main() -> None:
@@ -111,6 +111,10 @@ def mean(each: list[dict[str, float]]) -> dict[str, float]:
     return {key: sum(one[key] for one in each) / len(each) for key in each[0]}
 
 
+def capable(found: dict[str, float]) -> dict[str, float]:
+    return {**found, "capability": sum(found[k] for k in ("facts_seen", "facts_unseen", "arithmetic")) / 3}
+
+
 class Bench:
     """The model, what it is measured on, and the base's figures."""
 
@@ -121,6 +125,11 @@ class Bench:
         tune = [replace(m, role="keep") if m.name in KEEP else m for m in suite("tune", args.tune)]
         self.tune = [m for m in tune if m.name in (*KEEP, "jailbreak")]
         self.tests = unique([m for m in safeedit("patient", size=args.size) if "neither" not in m.name] + self.report)
+        self.known: dict[tuple, dict[str, float]] = {}  # figures by what was measured: some rows make the same patch
+
+    @cached_property
+    def base(self) -> dict[str, float]:
+        return values(observe(self.lm, self.tests), self.tests)
 
     def row(self, row: str) -> dict[str, float]:
         """Make the patches of a row in a process of their own, choose a strength, and measure."""
@@ -131,8 +140,8 @@ class Bench:
         if row == "judges":
             return self.judges()
         if row == "spa":
-            plan = Plan(steps=SPA_STEPS, rate=0.01)
-            return spa_rows(self.lm, self.args.size, plan, SPA_SHARE, "report", ["none"])[1]
+            plan = Plan(rate=RATES.get(self.model, RATE))
+            return spa_rows(self.lm, self.args.size, plan, SHARE, "report", ["none"])[1]
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, __file__, "--models", self.model, "--instances", str(self.args.instances)]
             done = subprocess.run([*command, "--make", row, folder], capture_output=True, text=True)
@@ -148,6 +157,21 @@ class Bench:
 
     def measured(self, patch: Patch | None, number: int | None = None, suffix: str = "") -> dict[str, float]:
         """Measure on the report split; DINM's edit of instance `number` on that instance's tests alone."""
+        measures = self.asked(number, suffix)
+        if patch is None:  # what is asked as of the base is known
+            measures = [m for m in measures if all(m is not test for test in self.tests)]
+            return capable({**self.base, **values(observe(self.lm, measures), measures)})
+        key = number, frozenset((name, str(stamp)) for name, stamp in patch.after.items())
+        if key not in self.known:
+            with patch.used(self.lm):
+                found = capable(values(observe(self.lm, measures), measures))
+            if not patch.after:  # a scaled patch does not tell what it makes
+                return found
+            self.known[key] = found
+        return self.known[key]
+
+    def asked(self, number: int | None, suffix: str) -> list:
+        """Return the measures, those of SafeEdit on one instance's tests where its number is given."""
         measures = self.tests
         if number is not None:
             own = prompts([instances("report")[number]])
@@ -160,12 +184,7 @@ class Bench:
                 replace(m, cases=replace(m.cases, prompts=[f"{p} {suffix}" for p in m.cases.prompts]))
                 if getattr(m.cases, "chat", False) else m for m in measures
             ]  # fmt: skip
-        if patch is None:
-            found = values(observe(self.lm, measures), measures)
-        else:
-            with patch.used(self.lm):
-                found = values(observe(self.lm, measures), measures)
-        return {**found, "capability": sum(found[k] for k in ("facts_seen", "facts_unseen", "arithmetic")) / 3}
+        return measures
 
     def written(self, texts: list[str]) -> list:
         whole = [m for m in self.tests if m.name in ("fluency_tests", "loops_tests")]
