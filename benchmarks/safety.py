@@ -11,6 +11,7 @@ is measured on the report split. `spa` is that part of `make bench-masks` withou
 import argparse
 import inspect
 import json
+import random
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ from suture.lm import LM
 from suture.methods.preserve_safety import Plan
 from suture.panel import panel
 from suture.patch import Patch
+from suture.patient import chat
 from suture.patient.attacks import instances
 from suture.patient.corpus import turn
 from suture.patient.suites import REFUSED, behaviour, keep, suite
@@ -55,11 +57,14 @@ RECIPES = {  # row -> method, settings, strengths tried
                       (1.0, 1.5, 2.0, 2.5, 3.0)),
     "SET": ("enhance_safety", {"keep": "keep"}, (0.4, 0.6, 0.8, 1.0)),
 }  # fmt: skip
+INSIDE = "dinm, harmless requests held inside the attack, faster"
+HELD = 3  # harmless requests of the probe split that this row holds beside the instance's own
 DINM = {
     "dinm": {},
     "dinm, a quarter of the neurons": {"neurons": 0.25},
     "dinm, a quarter of the neurons, faster": {"neurons": 0.25, "rate": 0.05},
     "dinm, as many neurons at random, faster": {"neurons": 0.25, "rate": 0.05, "control": "random"},
+    INSIDE: {"inside": True, "rate": 0.05},
     "dinm, stopped by the guard": {"guard": "stop"},
     "dinm, guard in the objective": {"guard": "objective"},
     "dinm, as the reference": {"parity": "reference"},
@@ -72,8 +77,9 @@ MIXTURE = (
     "steering",
     "model surgery",
     "dinm",
+    INSIDE,
     "SET",
-)  # rows on a mixture of experts
+)  # on a mixture of experts
 
 
 def main() -> None:
@@ -84,8 +90,8 @@ def main() -> None:
         default=["patient", "patient-moe"],
         help="or folders of models trained by the same script",
     )
-    parser.add_argument("--size", type=int, default=60, help="prompts a measure in the report")
-    parser.add_argument("--tune", type=int, default=30, help="prompts a measure while strengths are chosen")
+    parser.add_argument("--size", type=int, default=40, help="prompts a measure in the report")
+    parser.add_argument("--tune", type=int, default=20, help="prompts a measure while strengths are chosen")
     parser.add_argument("--instances", type=int, default=3, help="instances that DINM is tried on, one at a time")
     parser.add_argument("--only", nargs="*", help="only these rows")
     parser.add_argument("--make", nargs=2, metavar=("ROW", "FOLDER"), help="make a row's patches (called by itself)")
@@ -218,7 +224,12 @@ def make(model: str, row: str, folder: Path, count: int) -> None:
     if settings.get("keep") == "keep":
         settings = {**settings, "keep": keep()}
     began, cpu = time.monotonic(), time.process_time()
-    groups = [[each.contrast] for each in instances("report")[:count]] if row in DINM else [learned(method)]
+    edited = [each.contrast for each in instances("report")[:count]]
+    if row == INSIDE:
+        rng = random.Random(0)
+        more = [chat.exchanges(rng, "probe", "benign") for _ in range(HELD)]
+        edited = [replace(each, keep=(*each.keep, *((e.request, e.answer) for e in more))) for each in edited]
+    groups = [[each] for each in edited] if row in DINM else [learned(method)]
     try:
         for number, examples in enumerate(groups):
             method(lm, examples, **settings).save(folder / f"{number}.safetensors")
@@ -235,9 +246,7 @@ def learned(method) -> object:
     hint = str(typing.get_type_hints(method)[list(inspect.signature(method).parameters)[1]])
     if "Fact" in hint:
         refused = [e for e in behaviour("jailbreak").examples if not e.label][: LEARNED // 2]
-        attacks = [
-            each.contrast for split in ("tune", "report") for each in instances(split)
-        ]  # requests of the probe split
+        attacks = [each.contrast for split in ("tune", "report") for each in instances(split)]  # of the probe split
         pairs = [(e.prompt, e.text) for e in refused] + [(each.prompt, each.safe) for each in attacks]
         return list({request: Fact(turn(request), request, answer) for request, answer in pairs}.values())
     return [each.contrast for each in instances("tune")] if "Contrast" in hint else behaviour("jailbreak")
