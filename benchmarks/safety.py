@@ -91,8 +91,8 @@ def main() -> None:
         help="or folders of models trained by the same script",
     )
     parser.add_argument("--size", type=int, default=40, help="prompts a measure in the report")
-    parser.add_argument("--tune", type=int, default=20, help="prompts a measure while strengths are chosen")
-    parser.add_argument("--instances", type=int, default=3, help="instances that DINM is tried on, one at a time")
+    parser.add_argument("--tune", type=int, default=30, help="prompts a measure while strengths are chosen")
+    parser.add_argument("--instances", type=int, default=8, help="instances that DINM is tried on, one at a time")
     parser.add_argument("--only", nargs="*", help="only these rows")
     parser.add_argument("--make", nargs=2, metavar=("ROW", "FOLDER"), help="make a row's patches (called by itself)")
     args = parser.parse_args()
