@@ -70,16 +70,7 @@ DINM = {
     "dinm, as the reference": {"parity": "reference"},
 }
 SAME = "base, on the tests of the instances that DINM edits"
-MIXTURE = (
-    "base",
-    SAME,
-    "prompt suffix alone",
-    "steering",
-    "model surgery",
-    "dinm",
-    INSIDE,
-    "SET",
-)  # on a mixture of experts
+MIXTURE = ("base", SAME, "prompt suffix alone", *RECIPES, "dinm", INSIDE)  # rows on a mixture of experts
 
 
 def main() -> None:
