@@ -83,12 +83,16 @@ def set_rows(lm: LM, size: int, rate: float, split: str, controls: list[str], se
     return rows, told
 
 
-def spa_rows(lm: LM, size: int, plan: Plan, share: float, split: str, controls: list[str]) -> tuple[Rows, dict]:
+def spa_rows(
+    lm: LM, size: int, plan: Plan, share: float, split: str, controls: list[str], seed: int = 0
+) -> tuple[Rows, dict]:
     """Return the base, plain fine-tuning, and fine-tuning with each kind of mask left alone, and what was asked for."""
     asked = behaviour("compliance", 300), behaviour("jailbreak", 300)
     safe, learned = Behaviour("harmful", (*asked[0].examples, *asked[1].examples)), lessons("train")
-    measures = [m for m in suite(split, size) if m.name in TAUGHT]
-    measures.append(Measure("task", "completion", cases(split, size), "target", "higher", "plans, unseen requests"))
+    measures = [m for m in suite(split, size, seed) if m.name in TAUGHT]
+    measures.append(
+        Measure("task", "completion", cases(split, size, seed), "target", "higher", "plans, unseen requests")
+    )
     rows = Rows(lm, measures)
     for control in ["plain", *controls]:
         began = time.process_time()
@@ -113,6 +117,7 @@ def main() -> None:
     parser.add_argument("--controls", nargs="*", default=["none", "random"], help="of SPA")
     parser.add_argument("--size", type=int, default=60, help="prompts a measure")
     parser.add_argument("--split", default="report", choices=["tune", "report"])
+    parser.add_argument("--prompts", type=int, default=0, help="seed of the prompts of SPA")
     parser.add_argument("--set-rate", type=float, default=0.01)
     parser.add_argument("--rate", type=float, help=f"of SPA (default {RATE}, and {RATES})")
     parser.add_argument("--rank", type=int, default=0, help="of SPA with LoRA")
@@ -126,7 +131,7 @@ def main() -> None:
             found["set"] = set_rows(lm, args.size, args.set_rate, args.split, args.set_controls, args.seeds)
         if "spa" in args.only:
             plan = Plan(steps=args.steps, rate=args.rate or RATES.get(model, RATE), rank=args.rank)
-            found["spa"] = spa_rows(lm, args.size, plan, args.share, args.split, args.controls)
+            found["spa"] = spa_rows(lm, args.size, plan, args.share, args.split, args.controls, args.prompts)
         result[model] = {"figures": {name: rows.figures() for name, (rows, _) in found.items()}}
         for name, (_, told) in found.items():
             figures = result[model]["figures"][name]
