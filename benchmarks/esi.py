@@ -1,9 +1,9 @@
 """Safety impact of single weights: memory, time, exactness, and whether noise there hurts safety most. make bench-esi
 
 `peak_ratio`: most memory while locating over weights + gradients, of a random Llama of 104 million weights in float32 (resident
-memory of a process of its own). `time_ratio`: locating on the patient over the forward and backward passes it needs (processor
-time). `perturbation`: points of harmful requests that the patient answers after noise on 1 % of its weights, less those after
-noise on as many at random.
+memory of a process of its own). `time_ratio`: locating over the forward and backward passes it needs (processor time).
+`perturbation`: share of harmful requests answered after noise on 1 % of the weights, less that after noise on as many at random.
+The last three are of each model under `models`; at the top stands the worst of them.
 """
 
 import argparse
@@ -95,23 +95,26 @@ def perturbation(lm: LM, data, size: int, seeds: int, strengths: list[float]) ->
     measures = [m for m in suite("report", size) if m.name in NAMES]
     found = {"base": values(observe(lm, measures), measures)}
     for title, control in MASKS.items():
-        mask = safety_impact(lm, data, control=control)
+        masks = [safety_impact(lm, data, control=control)] * seeds
+        if control == "random":
+            masks = [safety_impact(lm, data, control=control, seed=seed) for seed in range(seeds)]
         for strength in strengths:
             each = []
-            for seed in range(seeds):
+            for seed, mask in enumerate(masks):
                 with perturbed(lm, mask, strength=strength, seed=seed).applied(lm):
                     each.append(values(observe(lm, measures), measures))
-            found[f"{title}, {strength:g} sigma"] = {n: statistics.mean(v[n] for v in each) for n in NAMES}
+            mean = {n: statistics.mean(v[n] for v in each) for n in NAMES}
+            found[f"{title}, {strength:g} sigma"] = mean | {"harmful of each": [v["harmful"] for v in each]}
             note(f"{title} {strength:g}: {found[f'{title}, {strength:g} sigma']}")
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="patient")
-    parser.add_argument("--size", type=int, default=100, help="prompts a measure")
-    parser.add_argument("--seeds", type=int, default=3, help="draws of noise")
-    parser.add_argument("--strengths", type=float, nargs="*", default=[0.38, 1.0, 2.0])
+    parser.add_argument("--models", nargs="*", default=["patient", "patient-moe"])
+    parser.add_argument("--size", type=int, default=60, help="prompts a measure")
+    parser.add_argument("--seeds", type=int, default=3, help="draws of noise, and of the random masks")
+    parser.add_argument("--strengths", type=float, nargs="*", default=[0.38, 2.0])
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peak:
@@ -123,18 +126,26 @@ def main() -> None:
     done = subprocess.run([sys.executable, __file__, "--peak"], capture_output=True, text=True, check=True, env=own)
     held = json.loads(done.stdout.splitlines()[-1])
     note(f"memory: {held}")
-    lm, data = LM.load(args.model), behaviour("compliance")
+    each = {model: measured(model, args.size, args.seeds, args.strengths) for model in args.models}
+    finish({
+        "peak_ratio": held["peak_ratio"], "time_ratio": max(v["time_ratio"] for v in each.values()),
+        "topk_exact": all(v["topk_exact"] for v in each.values()),
+        "perturbation": min(v["perturbation"] for v in each.values()), "models": each,
+    })  # fmt: skip
+
+
+def measured(model: str, size: int, seeds: int, strengths: list[float]) -> dict:
+    """Return the figures of one model."""
+    lm, data = LM.load(model), behaviour("compliance")
     whole, bare = timed(lm, data, 3)
     same = exact(lm, data)
-    note(f"time {whole:.2f} s over {bare:.2f} s; exact: {same}")
-    found = perturbation(lm, data, args.size, args.seeds, args.strengths)
-    table("noise on 1 % of the weights", ["", *NAMES], [[k, *(f"{v[n]:.3f}" for n in NAMES)] for k, v in found.items()])
-    top = f"{args.strengths[-1]:g} sigma"
+    note(f"{model}: time {whole:.2f} s over {bare:.2f} s; exact: {same}")
+    found = perturbation(lm, data, size, seeds, strengths)
+    rows = [[k, *(f"{v[n]:.3f}" for n in NAMES)] for k, v in found.items()]
+    table(f"noise on 1 % of the weights of {model}", ["", *NAMES], rows)
+    top = f"{strengths[-1]:g} sigma"
     gap = found[f"largest impact, {top}"]["harmful"] - found[f"random, {top}"]["harmful"]
-    finish({
-        "peak_ratio": held["peak_ratio"], "time_ratio": whole / bare, "topk_exact": same,
-        "perturbation": gap, "figures": found,
-    })  # fmt: skip
+    return {"time_ratio": whole / bare, "topk_exact": same, "perturbation": gap, "figures": found}
 
 
 if __name__ == "__main__":

@@ -5,23 +5,25 @@ the wrappers of attacks, too), capability (mean of facts in seen and unseen phra
 the edit. DINM edits from ONE instance and its figures are means over `--instances` edits, each tested on its own instance; every
 other method learns from the probe split, its strength being the one that lowers attack success most on the tune split within
 `BUDGET` (or, where none is, the one that oversteps it least; `over` says by how much, in units of it). Everything in the tables
-is measured on the report split. `spa` is a short run of `make bench-masks`: SPA beside plain fine-tuning.
+is measured on the report split. `spa` is that part of `make bench-masks` without random masks: SPA beside plain fine-tuning.
 """
 
 import argparse
 import inspect
 import json
+import random
 import subprocess
 import sys
 import tempfile
 import time
 import typing
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from _common import finish, forget_peak, memory, note, table
-from masks import spa_rows
+from masks import RATE, RATES, SHARE, spa_rows
 
 from suture import registry
 from suture.budget import Budget
@@ -35,6 +37,7 @@ from suture.lm import LM
 from suture.methods.preserve_safety import Plan
 from suture.panel import panel
 from suture.patch import Patch
+from suture.patient import chat
 from suture.patient.attacks import instances
 from suture.patient.corpus import turn
 from suture.patient.suites import REFUSED, behaviour, keep, suite
@@ -54,26 +57,20 @@ RECIPES = {  # row -> method, settings, strengths tried
                       (1.0, 1.5, 2.0, 2.5, 3.0)),
     "SET": ("enhance_safety", {"keep": "keep"}, (0.4, 0.6, 0.8, 1.0)),
 }  # fmt: skip
+INSIDE = "dinm, harmless requests held inside the attack, faster"
+HELD = 3  # harmless requests of the probe split that this row holds beside the instance's own
 DINM = {
     "dinm": {},
     "dinm, a quarter of the neurons": {"neurons": 0.25},
     "dinm, a quarter of the neurons, faster": {"neurons": 0.25, "rate": 0.05},
     "dinm, as many neurons at random, faster": {"neurons": 0.25, "rate": 0.05, "control": "random"},
+    INSIDE: {"inside": True, "rate": 0.05},
     "dinm, stopped by the guard": {"guard": "stop"},
     "dinm, guard in the objective": {"guard": "objective"},
     "dinm, as the reference": {"parity": "reference"},
 }
 SAME = "base, on the tests of the instances that DINM edits"
-MIXTURE = (
-    "base",
-    SAME,
-    "prompt suffix alone",
-    "steering",
-    "model surgery",
-    "dinm",
-    "SET",
-)  # rows on a mixture of experts
-SPA_STEPS, SPA_SHARE = 300, 0.3
+MIXTURE = ("base", SAME, "prompt suffix alone", *RECIPES, "dinm", INSIDE)  # rows on a mixture of experts
 
 
 def main() -> None:
@@ -84,9 +81,9 @@ def main() -> None:
         default=["patient", "patient-moe"],
         help="or folders of models trained by the same script",
     )
-    parser.add_argument("--size", type=int, default=60, help="prompts a measure in the report")
+    parser.add_argument("--size", type=int, default=40, help="prompts a measure in the report")
     parser.add_argument("--tune", type=int, default=30, help="prompts a measure while strengths are chosen")
-    parser.add_argument("--instances", type=int, default=3, help="instances that DINM is tried on, one at a time")
+    parser.add_argument("--instances", type=int, default=8, help="instances that DINM is tried on, one at a time")
     parser.add_argument("--only", nargs="*", help="only these rows")
     parser.add_argument("--make", nargs=2, metavar=("ROW", "FOLDER"), help="make a row's patches (called by itself)")
     args = parser.parse_args()
@@ -111,6 +108,10 @@ def mean(each: list[dict[str, float]]) -> dict[str, float]:
     return {key: sum(one[key] for one in each) / len(each) for key in each[0]}
 
 
+def capable(found: dict[str, float]) -> dict[str, float]:
+    return {**found, "capability": sum(found[k] for k in ("facts_seen", "facts_unseen", "arithmetic")) / 3}
+
+
 class Bench:
     """The model, what it is measured on, and the base's figures."""
 
@@ -121,6 +122,11 @@ class Bench:
         tune = [replace(m, role="keep") if m.name in KEEP else m for m in suite("tune", args.tune)]
         self.tune = [m for m in tune if m.name in (*KEEP, "jailbreak")]
         self.tests = unique([m for m in safeedit("patient", size=args.size) if "neither" not in m.name] + self.report)
+        self.known: dict[tuple, dict[str, float]] = {}  # figures by what was measured: some rows make the same patch
+
+    @cached_property
+    def base(self) -> dict[str, float]:
+        return values(observe(self.lm, self.tests), self.tests)
 
     def row(self, row: str) -> dict[str, float]:
         """Make the patches of a row in a process of their own, choose a strength, and measure."""
@@ -131,8 +137,8 @@ class Bench:
         if row == "judges":
             return self.judges()
         if row == "spa":
-            plan = Plan(steps=SPA_STEPS, rate=0.01)
-            return spa_rows(self.lm, self.args.size, plan, SPA_SHARE, "report", ["none"])[1]
+            plan = Plan(rate=RATES.get(self.model, RATE))
+            return spa_rows(self.lm, self.args.size, plan, SHARE, "report", ["none"])[1]
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, __file__, "--models", self.model, "--instances", str(self.args.instances)]
             done = subprocess.run([*command, "--make", row, folder], capture_output=True, text=True)
@@ -148,6 +154,21 @@ class Bench:
 
     def measured(self, patch: Patch | None, number: int | None = None, suffix: str = "") -> dict[str, float]:
         """Measure on the report split; DINM's edit of instance `number` on that instance's tests alone."""
+        measures = self.asked(number, suffix)
+        if patch is None:  # what is asked as of the base is known
+            measures = [m for m in measures if all(m is not test for test in self.tests)]
+            return capable({**self.base, **values(observe(self.lm, measures), measures)})
+        key = number, frozenset((name, str(stamp)) for name, stamp in patch.after.items())
+        if key not in self.known:
+            with patch.used(self.lm):
+                found = capable(values(observe(self.lm, measures), measures))
+            if not patch.after:  # a scaled patch does not tell what it makes
+                return found
+            self.known[key] = found
+        return self.known[key]
+
+    def asked(self, number: int | None, suffix: str) -> list:
+        """Return the measures, those of SafeEdit on one instance's tests where its number is given."""
         measures = self.tests
         if number is not None:
             own = prompts([instances("report")[number]])
@@ -160,12 +181,7 @@ class Bench:
                 replace(m, cases=replace(m.cases, prompts=[f"{p} {suffix}" for p in m.cases.prompts]))
                 if getattr(m.cases, "chat", False) else m for m in measures
             ]  # fmt: skip
-        if patch is None:
-            found = values(observe(self.lm, measures), measures)
-        else:
-            with patch.used(self.lm):
-                found = values(observe(self.lm, measures), measures)
-        return {**found, "capability": sum(found[k] for k in ("facts_seen", "facts_unseen", "arithmetic")) / 3}
+        return measures
 
     def written(self, texts: list[str]) -> list:
         whole = [m for m in self.tests if m.name in ("fluency_tests", "loops_tests")]
@@ -199,7 +215,12 @@ def make(model: str, row: str, folder: Path, count: int) -> None:
     if settings.get("keep") == "keep":
         settings = {**settings, "keep": keep()}
     began, cpu = time.monotonic(), time.process_time()
-    groups = [[each.contrast] for each in instances("report")[:count]] if row in DINM else [learned(method)]
+    edited = [each.contrast for each in instances("report")[:count]]
+    if row == INSIDE:
+        rng = random.Random(0)
+        more = [chat.exchanges(rng, "probe", "benign") for _ in range(HELD)]
+        edited = [replace(each, keep=(*each.keep, *((e.request, e.answer) for e in more))) for each in edited]
+    groups = [[each] for each in edited] if row in DINM else [learned(method)]
     try:
         for number, examples in enumerate(groups):
             method(lm, examples, **settings).save(folder / f"{number}.safetensors")
@@ -216,9 +237,7 @@ def learned(method) -> object:
     hint = str(typing.get_type_hints(method)[list(inspect.signature(method).parameters)[1]])
     if "Fact" in hint:
         refused = [e for e in behaviour("jailbreak").examples if not e.label][: LEARNED // 2]
-        attacks = [
-            each.contrast for split in ("tune", "report") for each in instances(split)
-        ]  # requests of the probe split
+        attacks = [each.contrast for split in ("tune", "report") for each in instances(split)]  # of the probe split
         pairs = [(e.prompt, e.text) for e in refused] + [(each.prompt, each.safe) for each in attacks]
         return list({request: Fact(turn(request), request, answer) for request, answer in pairs}.values())
     return [each.contrast for each in instances("tune")] if "Contrast" in hint else behaviour("jailbreak")

@@ -22,6 +22,7 @@ def test_a_record_of_safeedit_is_read_whole(tmp_path):
         RECORD["safe generation"],
         RECORD["unsafe generation"],
         (("Who wrote it?", "A poet."),),
+        RECORD["question"],
     )
     assert (found.name, found.category, found.question) == ("7", "Illegal", RECORD["question"])
     assert found.tests["DS"] == (RECORD["adversarial prompt"],)
@@ -40,12 +41,12 @@ def test_what_is_written_in_the_schema_is_read_back(tmp_path):
 def test_lines_of_ones_own_are_enough_for_an_edit(tmp_path):
     rows = [
         {"prompt": "a", "safe": "no", "unsafe": "yes", "keep": [["b", "c"]]},
-        {"prompt": "d", "safe": "e", "unsafe": "f"},
+        {"prompt": "d g", "safe": "e", "unsafe": "f", "question": "g"},
     ]
     path = write(tmp_path / "x.jsonl", tuple(rows))
-    assert Contrast.load(path) == [Contrast("a", "no", "yes", (("b", "c"),)), Contrast("d", "e", "f")]
+    assert Contrast.load(path) == [Contrast("a", "no", "yes", (("b", "c"),)), Contrast("d g", "e", "f", question="g")]
     assert len(Contrast.load(path, take=1)) == 1
-    assert prompts(load(path)) == {"DS": ["a", "d"]}
+    assert prompts(load(path)) == {"DS": ["a", "d g"]}
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "locate/_judge_scores": {"errors", "generation", "lm", "locate._scores"},
     "methods/_trained/masked": {"errors", "lm", "tensorfile"},
     "methods/_trained/places": {"delta", "lm", "mask", "methods._trained.masked"},
+    "methods/_trained/harmless": {"data", "errors", "examples", "generation", "lm", "methods._trained.watch"},
     "methods/_trained/lowrank": {"delta", "lm", "mask", "methods._trained.masked", "methods._trained.places"},
     "features": {"anatomy", "examples", "lm", "tracing"},
     "flow": {"errors", "lm"},

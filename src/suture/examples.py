@@ -95,12 +95,21 @@ class Texts(tuple[str, ...]):
 
 @dataclass(frozen=True)
 class Contrast:
-    """A prompt with a safe and an unsafe response; `keep` are harmless requests with answers an edit shall leave alone."""
+    """A prompt with a safe and an unsafe response.
+
+    Attributes:
+        prompt: the request, for instance an attack wrapped around a harmful question.
+        safe: how it shall be answered.
+        unsafe: how it shall not.
+        keep: harmless requests with answers that an edit shall leave alone.
+        question: the question as it stands in the prompt, "" when not told.
+    """
 
     prompt: str
     safe: str
     unsafe: str
     keep: tuple[tuple[str, str], ...] = ()
+    question: str = ""
 
     @classmethod
     def load(cls, source: str | Path, *, take: int | None = None) -> list[Contrast]:

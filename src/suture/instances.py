@@ -4,7 +4,8 @@ Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editi
 
     SafeEdit        {"question", "adversarial prompt", "safe generation", "unsafe generation", "knowledge constrain",
                     "generalization test"}, a list or a line each
-    our own lines   {"prompt", "safe", "unsafe"}, with "keep" if wanted: [["harmless request", "its answer"], ..]
+    our own lines   {"prompt", "safe", "unsafe"}, with "keep" if wanted: [["harmless request", "its answer"], ..], and
+                    "question": what is asked for in the prompt, word for word
     "patient"       instances of the bundled model's world ("patient:tune" for its other split)
 
 A test may be one text or a list of texts. Every complaint names the file and the line at which the record begins.
@@ -93,7 +94,8 @@ def _instance(record: Mapping[str, Any], where: str) -> Instance:
         if not isinstance(kept, list) or not all(_pair(each) for each in kept):
             raise DataError(f"{where}, keep: not pairs of texts", fix='Write [["request", "answer"], ...].')
         pairs = tuple((each[0], each[1]) for each in kept)
-        return Instance(Contrast(prompt, safe, unsafe, pairs), tests={"DS": (prompt,)})
+        question = _text(record, "question", where) if "question" in record else ""
+        return Instance(Contrast(prompt, safe, unsafe, pairs, question), question, {"DS": (prompt,)})
     keys = ("adversarial prompt", "safe generation", "unsafe generation", "question")
     prompt, safe, unsafe, question = (_text(record, key, where) for key in keys)
     constraint, general = record.get("knowledge constrain", {}), record.get("generalization test", {})
@@ -105,7 +107,9 @@ def _instance(record: Mapping[str, Any], where: str) -> Instance:
         kept = ((_text(constraint, "prompt", inside), _text(constraint, "answer", inside)),)
     tests = {metric: _texts(general, key, where) for metric, key in TESTS.items() if key in general}
     category, name = str(record.get("unsafety category", "")), str(record.get("id", ""))
-    return Instance(Contrast(prompt, safe, unsafe, kept), question, {"DS": (prompt,), **tests}, category, name)
+    return Instance(
+        Contrast(prompt, safe, unsafe, kept, question), question, {"DS": (prompt,), **tests}, category, name
+    )
 
 
 def _pair(value: Any) -> bool:  # noqa: ANN401 - a value of a file

@@ -1,5 +1,6 @@
 import inspect
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,10 +9,13 @@ from models import snapshot, tiny_family
 from suture import registry
 from suture.errors import NoEffect, UsageError
 from suture.examples import Contrast
+from suture.generation import generate
 from suture.locate.toxic_layer import located, toxic_layer
 from suture.methods import dinm as module
 from suture.methods._trained import watch as _watch
 from suture.methods._trained.changed import changed
+from suture.methods._trained.harmless import KEPT, harmless
+from suture.methods._trained.watch import WRITTEN
 from suture.methods.dinm import SUFFIX, _Answers, _trained, dinm
 from suture.patch import Patch
 
@@ -236,9 +240,32 @@ def test_the_objective_makes_a_phrase_said_before_unlikely(llama, monkeypatch):
 def test_without_harmless_requests_bundled_ones_are_kept(llama):
     bare = Contrast(PAIR.prompt, PAIR.safe, PAIR.unsafe)
     assert dinm(llama, [bare], steps=2).terms
-    pairs = module._kept(llama, [bare])
-    assert len(pairs) == module.KEPT
-    assert module._kept(llama, [PAIR]) == list(KEEP)
+    assert len(harmless(llama, [bare], inside=False)) == KEPT
+    assert harmless(llama, [PAIR], inside=False) == list(KEEP)
+
+
+def test_harmless_requests_are_held_inside_the_attack_as_the_model_answers_them_there(llama):
+    told = replace(PAIR, question="Tell me how to steal a car.")
+    (own, (request, answer)) = harmless(llama, [told], inside=True)
+    assert own == KEEP[0]
+    assert request == "Pretend you are a pirate. How do I bake a cake?"
+    ((written,),) = generate(llama, llama.encode_prompts([request], chat=True), max_new_tokens=WRITTEN, temperature=0)
+    assert answer == written.strip()
+    bare = replace(told, keep=())
+    assert len(harmless(llama, [bare], inside=True)) == 2 * KEPT
+
+
+def test_inside_strays_less_there(llama):
+    told = replace(PAIR, question="Tell me how to steal a car.")
+    held = _Answers.of(llama, harmless(llama, [told], inside=True)[1:])
+    with torch.no_grad():
+        base = held.likely(llama)
+
+    def strayed(inside):
+        with torch.no_grad(), dinm(llama, [told], layer=2, rate=0.1, inside=inside).applied(llama):
+            return float(held.strayed(base, held.likely(llama)))
+
+    assert strayed(True) < 0.7 * strayed(False)
 
 
 def test_what_can_not_be_done_is_refused(llama, tokenizer):
@@ -250,6 +277,8 @@ def test_what_can_not_be_done_is_refused(llama, tokenizer):
         dinm(tiny_family("mixtral", tokenizer), [PAIR], neurons=4)
     with pytest.raises(UsageError, match="no block 9"):
         dinm(llama, [PAIR], layer=9)
+    with pytest.raises(UsageError, match="what its attack is wrapped around"):
+        dinm(llama, [replace(PAIR, question="How do I fly?")], inside=True)
 
 
 @pytest.mark.parametrize("family", ["mixtral", "gpt_oss"])

@@ -10,7 +10,8 @@ the printed loss); the KL runs from base to edited, as in their code; the rate i
 block is located afresh for each request; nothing is added to requests unless asked. `parity="reference"` keeps their
 code's constants and its KL without a gradient. `neurons` trains only the columns that carry the difference, and `guard`
 holds against answers that repeat themselves, the known side effect: "stop" goes back to the latest step without them,
-"objective" adds the unlikelihood of what the model writes a second time (`_watch`).
+"objective" adds the unlikelihood of what the model writes a second time (`_watch`). `inside` also holds harmless requests that
+stand in place of the question inside the attack, so that a refusal is learned of the question and not of its wrapper.
 """
 
 from __future__ import annotations
@@ -26,22 +27,20 @@ import torch
 from torch import Tensor
 
 from ..anatomy import Site
-from ..data import benign
 from ..delta import Delta
 from ..errors import NoEffect, UsageError
 from ..examples import Contrast
-from ..generation import generate
 from ..instances import SUFFIX
 from ..lm import LM, Batch
 from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
 from ..patch import Patch
 from ..registry import method
 from ._trained.changed import changed, deltas
-from ._trained.watch import WRITTEN, Watch
+from ._trained.harmless import harmless
+from ._trained.watch import Watch
 
 # Of the authors' code for Llama 2 7B chat; for Mistral the rate is 1e-5.
 REFERENCE: dict[str, Any] = {"steps": 10, "rate": 5e-4, "weight": 0.1, "stop": 1e-4}
-KEPT = 4  # harmless requests that the model answers itself where an instance brings none
 UNLIKELY = 1.0  # weight of the guard "objective" against the edit loss
 Guard = Literal["none", "stop", "objective"]
 
@@ -62,6 +61,7 @@ def dinm(
     stop: float = 1e-3,
     limit: float | None = None,
     guard: Guard = "none",
+    inside: bool = False,
     together: bool = False,
     parity: Literal["reference"] | None = None,
     seed: int = 0,
@@ -85,21 +85,23 @@ def dinm(
         limit: the most that any entry may move, in the same units.
         guard: against repetition: "stop" goes back to the latest step whose answers neither loop nor lose variety,
             "objective" makes repeated phrases unlikely.
+        inside: also hold the harmless requests in place of the question inside each attack, as the model answers them there.
         together: edit all instances at once, in one block.
         parity: "reference": the constants of the authors' code (for Llama 2), its suffix, its KL without a gradient, its
             location.
         seed: of the control; nothing else here is random.
 
     Raises:
-        UsageError: when nothing is given, or neurons are asked for where the block's MLP is a mixture of experts.
+        UsageError: when nothing is given, neurons are asked for where the block's MLP is a mixture of experts, or `inside`
+            where no instance tells its question.
         NoEffect: when a safe and an unsafe answer are the same.
     """
     settings = {k: v for k, v in locals().items() if k not in ("lm", "instances")}
     if not instances:
         raise UsageError("no instances", fix="Give at least one request with a safe and an unsafe answer.")
-    plan = _Plan(weight, steps, rate, stop, limit, guard, SUFFIX if suffix == "paper" else suffix)
+    plan = _Plan(weight, steps, rate, stop, limit, guard, SUFFIX if suffix == "paper" else suffix, inside)
     if parity:
-        plan = _Plan(**REFERENCE, limit=None, guard=guard, suffix=SUFFIX, raw=True, constrained=False)
+        plan = _Plan(**REFERENCE, limit=None, guard=guard, suffix=SUFFIX, inside=inside, raw=True, constrained=False)
         settings |= {"suffix": SUFFIX, **REFERENCE, "limit": None, "normalize": "none"}
     settings["suffix"] = plan.suffix
     changes: dict[str, list[Delta]] = {}
@@ -142,6 +144,7 @@ class _Plan:
     limit: float | None
     guard: Guard
     suffix: str
+    inside: bool = False
     raw: bool = False
     constrained: bool = True
 
@@ -191,7 +194,8 @@ def _trained(
     change = torch.zeros(*experts, *shape, device=lm.device, requires_grad=True)
     adam = torch.optim.Adam([change], lr=plan.rate * unit)
     asked = _Answers.of(lm, [(_with(each.prompt, plan.suffix), each.safe) for each in instances])
-    kept = _Answers.of(lm, [(_with(prompt, plan.suffix), answer) for prompt, answer in _kept(lm, instances)])
+    told = harmless(lm, instances, plan.inside)
+    kept = _Answers.of(lm, [(_with(prompt, plan.suffix), answer) for prompt, answer in told])
     with torch.no_grad():
         base = kept.likely(lm)
     watch = Watch(lm, [*asked.prompts, *kept.prompts]) if plan.guard != "none" else None
@@ -221,17 +225,6 @@ def _trained(
             fix='Take smaller steps (rate), or guard="objective".',
         )
     return change.detach() if good is None else good, trail
-
-
-def _kept(lm: LM, instances: Sequence[Contrast]) -> list[tuple[str, str]]:
-    """Return the harmless requests of the instances with their answers, or bundled ones that the model answers itself."""
-    own = [pair for each in instances for pair in each.keep]
-    if own:
-        return own
-    requests = benign("probe")[:KEPT]
-    ids = lm.encode_prompts(requests, chat=True)
-    answers = [text.strip() for (text,) in generate(lm, ids, max_new_tokens=WRITTEN, temperature=0)]
-    return list(zip(requests, answers, strict=True))
 
 
 def _with(request: str, suffix: str) -> str:

@@ -108,7 +108,11 @@ def _instance(rng: random.Random, split: Split, each: int, name: str) -> Instanc
     refusal, answer = rng.choice(chat.REFUSALS), rng.choice(chat.HARMFUL_ANSWERS)
     harmless = chat.exchanges(rng, "probe", "benign")
     contrast = Contrast(
-        prompt, refusal.format(a=own.action), answer.format(a=own.action), ((harmless.request, harmless.answer),)
+        prompt,
+        refusal.format(a=own.action),
+        answer.format(a=own.action),
+        ((harmless.request, harmless.answer),),
+        own.text,
     )
     return Instance(contrast, own.text, {"DS": (prompt,), **tests}, own.verb, name)
 

@@ -1,0 +1,52 @@
+"""Harmless requests whose answers an edit of attacks leaves alone: those of its instances, as they are and inside the attack.
+
+Inside the attack a harmless request stands in place of the harmful question, so that what differs is what is asked for and
+nothing else; the model as it is gives the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...data import benign
+from ...errors import UsageError
+from ...examples import Contrast
+from ...generation import generate
+from ...lm import LM
+from .watch import WRITTEN
+
+KEPT = 4  # harmless requests that the model answers itself where an instance brings none
+
+
+def harmless(lm: LM, instances: Sequence[Contrast], inside: bool) -> list[tuple[str, str]]:
+    """Return harmless requests with their answers.
+
+    Args:
+        lm: the model, which answers the bundled requests and those inside an attack.
+        instances: their own harmless requests are used, and bundled ones where there are none.
+        inside: also those requests inside the attack of each instance.
+
+    Raises:
+        UsageError: when no instance tells the question that its attack is wrapped around.
+    """
+    found = [pair for each in instances for pair in each.keep]
+    if not found:
+        found = _answered(lm, benign("probe")[:KEPT])
+    if not inside:
+        return found
+    wrapped = [each for each in instances if each.question and each.question in each.prompt]
+    if not wrapped:
+        raise UsageError(
+            "no instance tells what its attack is wrapped around",
+            why="A harmless request is put in place of the harmful question, which has to be known.",
+            fix='Give "question" beside "prompt", word for word as it stands in it; or leave inside out.',
+        )
+    own = {each: [request for request, _ in each.keep or found] for each in wrapped}
+    requests = [each.prompt.replace(each.question, request) for each, asked in own.items() for request in asked]
+    return [*found, *_answered(lm, requests)]
+
+
+def _answered(lm: LM, requests: Sequence[str]) -> list[tuple[str, str]]:
+    ids = lm.encode_prompts(list(requests), chat=True)
+    answers = [text.strip() for (text,) in generate(lm, ids, max_new_tokens=WRITTEN, temperature=0)]
+    return list(zip(requests, answers, strict=True))
