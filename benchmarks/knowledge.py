@@ -27,8 +27,10 @@ from _common import finish, note, table
 
 from suture import registry
 from suture.evaluation import observe, values
+from suture.fact_rows import encode
 from suture.facts import suite
 from suture.lm import LM
+from suture.methods._facts.said import said
 from suture.patient.knowledge import apart, consequences, rewrites
 from suture.patient.suites import suite as whole
 from suture.suite import Measure
@@ -40,7 +42,10 @@ ROWS = {  # name of a row -> method, settings
     "rome, subject": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
     "emmet": ("emmet", {"layer": 6, "token": 0}),
     "memit": ("memit", {**LATE, "weight": 0.4}),
-    "alphaedit": ("alphaedit", {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2}),
+    "alphaedit": (
+        "alphaedit",
+        {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2, "reword_weight": 0.5, "insist": 2},
+    ),
     "alphaedit, subject": ("alphaedit", EARLY),
     "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
     "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
@@ -87,7 +92,9 @@ def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, stack:
     for begin in range(0, len(facts), BATCH):
         patch = call(lm, name, facts[begin : begin + BATCH], settings, keep, cache, facts[:begin])
         stack.enter_context(patch.applied(lm))
-        note(f"{begin + BATCH} facts written")
+        written = facts[: begin + BATCH]
+        rows = [encode(lm, fact.prompt, fact.subject, fact.target) for fact in written]
+        note(f"{len(written)} facts written, {float(said(lm, rows).double().mean()):.1%} of them said")
 
 
 def row(mode: str, name: str, args) -> dict[str, float]:

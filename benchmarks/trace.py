@@ -34,7 +34,8 @@ def whole(lm: LM, fact: Fact, size: float) -> torch.Tensor:
 
             def put(value, token=token, site=site):
                 changed = value.clone()
-                changed[:, token] = run.clean[site][0, token]
+                if token >= run.row.first:  # before the subject nothing is corrupted
+                    changed[:, token] = run.clean[site][0, token - run.row.first]
                 return changed
 
             with trace(lm, edit={EMBED: noise(run.row, fact, SAMPLES, size, 0), site: put}):

@@ -1,17 +1,19 @@
 """The clean and the corrupted runs of one prompt, and what restoring a state does.
 
-Blocks below a restored state are not run again: what they put out in the corrupted run is kept. All tokens are restored in
-one batch. See `causal_trace` for the source.
+Blocks below a restored state are not run again: what they put out in the corrupted run is kept. Nor are the tokens before
+the subject, which noise does not reach. All tokens are restored in one batch. See `causal_trace` for the source.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+import transformers
 from torch import Tensor
 
 from ..anatomy import EMBED, Site
@@ -30,8 +32,9 @@ class Runs:
 
     Attributes:
         batch: the prompt, once for each sample.
-        clean: (1, tokens, d_model) by site.
-        entry: (samples, tokens, d_model) what each block reads in the corrupted runs.
+        before: keys and values of the tokens before the subject, as a cache of one row; None where there are none.
+        clean: (1, those, d_model) by site, the tokens from the subject on.
+        entry: (samples, those, d_model) what each block reads in the corrupted runs.
     """
 
     lm: LM
@@ -39,6 +42,7 @@ class Runs:
     row: Row
     answer: int
     batch: Batch
+    before: Any
     clean: dict[Site, Tensor]
     entry: list[Tensor]
     high: float
@@ -59,8 +63,9 @@ class Runs:
         entries = [Site(layer, "residual.in") for layer in range(lm.anatomy.layers)]
         with trace(lm, entries, edit={EMBED: noise(row, fact, samples, size, seed)}) as seen:
             low = lm.forward(batch).logits[:, -1].float().softmax(-1)[:, answer].mean()
-        entry = [seen[site] for site in entries]
-        return cls(lm, fact, row, answer, batch, clean, entry, float(chances[answer]), float(low))
+        entry = [seen[site][:, row.first :] for site in entries]
+        own = {site: state[:, row.first :] for site, state in clean.items()}
+        return cls(lm, fact, row, answer, batch, _read(lm, row), own, entry, float(chances[answer]), float(low))
 
     @torch.no_grad()
     def restored(self, kind: Kind, window: int) -> Tensor:
@@ -106,19 +111,41 @@ class Runs:
             return self._chances()
 
     def _places(self) -> Tensor:
-        """Return which token is restored in which row, each in as many as there are samples: (rows, tokens, 1)."""
-        tokens = len(self.row.ids)
-        chosen = torch.arange(self.row.first, tokens, device=self.lm.device).repeat_interleave(len(self.batch.ids))
-        return torch.nn.functional.one_hot(chosen, tokens)[..., None].bool()
+        """Return which token is restored in which row, each in as many as there are samples: (rows, those, 1)."""
+        chosen = torch.arange(self.count, device=self.lm.device).repeat_interleave(len(self.batch.ids))
+        return torch.nn.functional.one_hot(chosen, self.count)[..., None].bool()
 
     def _chances(self) -> Tensor:
         """Run the prompt once for each restored token and sample; return the answer's probability by token."""
-        count = self.count
+        count, first = self.count, self.row.first
         many = Batch(self.batch.ids.repeat(count, 1), self.batch.mask.repeat(count, 1))
+        cache = copy.deepcopy(self.before)
+        if cache is not None:
+            cache.batch_repeat_interleave(len(many.ids))
         logits = self.lm.model(
-            input_ids=many.ids, attention_mask=many.mask, position_ids=many.positions, use_cache=False, logits_to_keep=1
+            input_ids=many.ids[:, first:],
+            attention_mask=many.mask,
+            position_ids=many.positions[:, first:],
+            past_key_values=cache,
+            use_cache=cache is not None,
+            logits_to_keep=1,
         ).logits
         return logits[:, -1].float().softmax(-1)[:, self.answer].view(count, -1).mean(1).cpu()
+
+
+def _read(lm: LM, row: Row) -> Any:  # noqa: ANN401 - a transformers cache
+    """Return what stands before a subject as a cache; None where nothing does."""
+    if not row.first:
+        return None
+    batch, cache = lm.batch([row.ids[: row.first]]), transformers.DynamicCache(config=lm.model.config)
+    lm.backbone(
+        input_ids=batch.ids,
+        attention_mask=batch.mask,
+        position_ids=batch.positions,
+        past_key_values=cache,
+        use_cache=True,
+    )
+    return cache
 
 
 def noise(row: Row, fact: Fact, samples: int, size: float, seed: int) -> Callable[[Tensor], Tensor]:
