@@ -34,8 +34,7 @@ def whole(lm: LM, fact: Fact, size: float) -> torch.Tensor:
 
             def put(value, token=token, site=site):
                 changed = value.clone()
-                if token >= run.row.first:  # before the subject nothing is corrupted
-                    changed[:, token] = run.clean[site][0, token - run.row.first]
+                changed[:, token] = run.clean[site][0, token]
                 return changed
 
             with trace(lm, edit={EMBED: noise(run.row, fact, SAMPLES, size, 0), site: put}):
