@@ -1,7 +1,8 @@
 """The clean and the corrupted runs of one prompt, and what restoring a state does.
 
 Blocks below a restored state are not run again: what they put out in the corrupted run is kept. Nor are the tokens before
-it, whose keys and values are kept, too; a few tokens are restored side by side, from the first of them on. See `causal_trace` for the source.
+it, whose keys and values are kept, too; a few tokens are restored side by side, from the first of them on. See
+`causal_trace` for the source.
 """
 
 from __future__ import annotations
