@@ -100,7 +100,7 @@ def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, stack:
 def row(mode: str, name: str, args) -> dict[str, float]:
     method, settings = ROWS.get(name, (name, {}))
     lm, split = LM.load("patient"), "tune" if args.tuning else "report"
-    items = rewrites(args.facts or MODES[mode], tuning=args.tuning, several=mode.startswith("sequential"))
+    items = rewrites(args.facts or MODES[mode], tuning=args.tuning, several=mode.startswith("sequential"), seed=args.seed)
     keep, facts = apart(items), [item.fact for item in items]
     groups = [[item] for item in items] if mode == "single" else [items]
     totals, spent = {column: [0.0, 0] for column in COLUMNS}, 0.0
@@ -130,10 +130,11 @@ def row(mode: str, name: str, args) -> dict[str, float]:
 
 def kept(mode: str, name: str, args) -> dict[str, float]:
     """The row from its file, made in a process of its own where it is not there."""
-    file = args.out / f"{'tune' if args.tuning else 'report'}-{mode}-{args.facts}-{name.replace(' ', '_')}.json"
+    drawn = f"-seed{args.seed}" if args.seed else ""
+    file = args.out / f"{'tune' if args.tuning else 'report'}-{mode}-{args.facts}-{name.replace(' ', '_')}{drawn}.json"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        given = ["--facts", str(args.facts), "--most", str(args.most), "--cache", str(args.cache)]
+        given = [f"--{key}={getattr(args, key)}" for key in ("facts", "most", "seed", "cache")]
         tuning = ["--tuning"] * args.tuning
         subprocess.run([sys.executable, __file__, "--one", mode, name, str(file), *given, *tuning], check=True)
     return json.loads(file.read_text())
@@ -151,6 +152,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(ROWS), help="rows, or any method of the registry")
     parser.add_argument("--modes", nargs="*", default=list(MODES))
     parser.add_argument("--most", type=int, default=200, help="prompts of a measure")
+    parser.add_argument("--seed", type=int, default=0, help="of the facts drawn")
     parser.add_argument("--cache", type=Path, default=Path("runs/statistics"))
     parser.add_argument("--out", type=Path, default=Path("runs/knowledge"), help="where finished rows are kept")
     parser.add_argument("--one", nargs=3, metavar=("MODE", "ROW", "FILE"), help=argparse.SUPPRESS)
@@ -159,7 +161,7 @@ def main() -> None:
         mode, name, file = args.one
         Path(file).write_text(json.dumps(row(mode, name, args)))
         return
-    result = {"split": "tune" if args.tuning else "report"}
+    result = {"split": "tune" if args.tuning else "report", "seed": args.seed}
     for mode in args.modes:
         result[mode] = {}
         for name in [*args.methods, "base"]:
