@@ -100,7 +100,9 @@ def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, stack:
 def row(mode: str, name: str, args) -> dict[str, float]:
     method, settings = ROWS.get(name, (name, {}))
     lm, split = LM.load("patient"), "tune" if args.tuning else "report"
-    items = rewrites(args.facts or MODES[mode], tuning=args.tuning, several=mode.startswith("sequential"), seed=args.seed)
+    items = rewrites(
+        args.facts or MODES[mode], tuning=args.tuning, several=mode.startswith("sequential"), seed=args.seed
+    )
     keep, facts = apart(items), [item.fact for item in items]
     groups = [[item] for item in items] if mode == "single" else [items]
     totals, spent = {column: [0.0, 0] for column in COLUMNS}, 0.0
