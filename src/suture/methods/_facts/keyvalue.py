@@ -148,6 +148,11 @@ def down(lm: LM, layer: int) -> Weight:
 
 
 def low_rank(left: Tensor, right: Tensor) -> LowRank:
-    """Return the change left @ right, (d_model, r) and (r, d_ff) float64, its factors balanced and in float32."""
+    """Return the change left @ right, (d_model, r) and (r, d_ff) float64, its factors balanced and in float32.
+
+    Of more terms than the matrix has rows, as many as it has rows are made.
+    """
+    if left.shape[1] > left.shape[0]:
+        left, right = torch.eye(left.shape[0], dtype=left.dtype), left @ right
     size = (left.norm(dim=0) / right.norm(dim=1).clamp(min=1e-300)).clamp(min=1e-300).sqrt()
     return LowRank((left / size).float().contiguous(), (right * size[:, None]).float().contiguous())
