@@ -37,15 +37,14 @@ from suture.suite import Measure
 
 LATE = {"layers": [5, 6, 7], "token": 0}  # of the bundled model; these and all others below chosen on the tune split
 EARLY = {"layers": [1, 2, 3], "token": -2, "settle": 10, "hold": 2.0}  # where the subject is read
+ALPHAEDIT = {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2, "reword_weight": 0.5, "insist": 2}
 ROWS = {  # name of a row -> method, settings
     "rome": ("rome", {"layer": 5, "token": 0}),
     "rome, subject": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
     "emmet": ("emmet", {"layer": 6, "token": 0}),
     "memit": ("memit", {**LATE, "weight": 0.4}),
-    "alphaedit": (
-        "alphaedit",
-        {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2, "reword_weight": 0.5, "insist": 2},
-    ),
+    "alphaedit": ("alphaedit", ALPHAEDIT),
+    "alphaedit, sequence": ("alphaedit", {**ALPHAEDIT, "weight": 2.0, "insist": 5}),
     "alphaedit, subject": ("alphaedit", EARLY),
     "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
     "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
