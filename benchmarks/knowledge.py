@@ -27,20 +27,24 @@ from _common import finish, note, table
 
 from suture import registry
 from suture.evaluation import observe, values
+from suture.fact_rows import encode
 from suture.facts import suite
 from suture.lm import LM
+from suture.methods._facts.said import said
 from suture.patient.knowledge import apart, consequences, rewrites
 from suture.patient.suites import suite as whole
 from suture.suite import Measure
 
 LATE = {"layers": [5, 6, 7], "token": 0}  # of the bundled model; these and all others below chosen on the tune split
 EARLY = {"layers": [1, 2, 3], "token": -2, "settle": 10, "hold": 2.0}  # where the subject is read
+ALPHAEDIT = {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2, "reword_weight": 0.5, "insist": 2}
 ROWS = {  # name of a row -> method, settings
     "rome": ("rome", {"layer": 5, "token": 0}),
     "rome, subject": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
     "emmet": ("emmet", {"layer": 6, "token": 0}),
     "memit": ("memit", {**LATE, "weight": 0.4}),
-    "alphaedit": ("alphaedit", {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2}),
+    "alphaedit": ("alphaedit", ALPHAEDIT),
+    "alphaedit, sequence": ("alphaedit", {**ALPHAEDIT, "weight": 2.0, "insist": 5}),
     "alphaedit, subject": ("alphaedit", EARLY),
     "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
     "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
@@ -87,13 +91,17 @@ def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, stack:
     for begin in range(0, len(facts), BATCH):
         patch = call(lm, name, facts[begin : begin + BATCH], settings, keep, cache, facts[:begin])
         stack.enter_context(patch.applied(lm))
-        note(f"{begin + BATCH} facts written")
+        written = facts[: begin + BATCH]
+        rows = [encode(lm, fact.prompt, fact.subject, fact.target) for fact in written]
+        note(f"{len(written)} facts written, {float(said(lm, rows).double().mean()):.1%} of them said")
 
 
 def row(mode: str, name: str, args) -> dict[str, float]:
     method, settings = ROWS.get(name, (name, {}))
     lm, split = LM.load("patient"), "tune" if args.tuning else "report"
-    items = rewrites(args.facts or MODES[mode], tuning=args.tuning, several=mode.startswith("sequential"))
+    items = rewrites(
+        args.facts or MODES[mode], tuning=args.tuning, several=mode.startswith("sequential"), seed=args.seed
+    )
     keep, facts = apart(items), [item.fact for item in items]
     groups = [[item] for item in items] if mode == "single" else [items]
     totals, spent = {column: [0.0, 0] for column in COLUMNS}, 0.0
@@ -123,10 +131,11 @@ def row(mode: str, name: str, args) -> dict[str, float]:
 
 def kept(mode: str, name: str, args) -> dict[str, float]:
     """The row from its file, made in a process of its own where it is not there."""
-    file = args.out / f"{'tune' if args.tuning else 'report'}-{mode}-{args.facts}-{name.replace(' ', '_')}.json"
+    drawn = f"-seed{args.seed}" if args.seed else ""
+    file = args.out / f"{'tune' if args.tuning else 'report'}-{mode}-{args.facts}-{name.replace(' ', '_')}{drawn}.json"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        given = ["--facts", str(args.facts), "--most", str(args.most), "--cache", str(args.cache)]
+        given = [f"--{key}={getattr(args, key)}" for key in ("facts", "most", "seed", "cache")]
         tuning = ["--tuning"] * args.tuning
         subprocess.run([sys.executable, __file__, "--one", mode, name, str(file), *given, *tuning], check=True)
     return json.loads(file.read_text())
@@ -144,6 +153,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(ROWS), help="rows, or any method of the registry")
     parser.add_argument("--modes", nargs="*", default=list(MODES))
     parser.add_argument("--most", type=int, default=200, help="prompts of a measure")
+    parser.add_argument("--seed", type=int, default=0, help="of the facts drawn")
     parser.add_argument("--cache", type=Path, default=Path("runs/statistics"))
     parser.add_argument("--out", type=Path, default=Path("runs/knowledge"), help="where finished rows are kept")
     parser.add_argument("--one", nargs=3, metavar=("MODE", "ROW", "FILE"), help=argparse.SUPPRESS)
@@ -152,7 +162,7 @@ def main() -> None:
         mode, name, file = args.one
         Path(file).write_text(json.dumps(row(mode, name, args)))
         return
-    result = {"split": "tune" if args.tuning else "report"}
+    result = {"split": "tune" if args.tuning else "report", "seed": args.seed}
     for mode in args.modes:
         result[mode] = {}
         for name in [*args.methods, "base"]:

@@ -198,3 +198,13 @@ def test_balanced_factors_have_the_same_product():
     delta = low_rank(left, right)
     assert torch.allclose((delta.left @ delta.right).double(), left @ right, rtol=1e-5)
     assert torch.allclose(delta.left.norm(dim=0), delta.right.norm(dim=1), rtol=1e-5)
+
+
+def test_more_terms_than_rows_are_the_same_change():
+    generator = torch.Generator().manual_seed(0)
+    for terms in (3, 9):
+        left, right = torch.randn(4, terms, generator=generator), torch.randn(terms, 8, generator=generator)
+        change = low_rank(left.double(), right.double())
+        assert change.left.shape[1] <= 4
+        change.check((4, 8), "weight")
+        assert torch.allclose(change.left @ change.right, left @ right, atol=1e-5)

@@ -1,12 +1,18 @@
 """Prompts made of the facts themselves: what the model reads there is left alone."""
 
+from dataclasses import replace
+
 import torch
 
 from suture.anatomy import Site
 from suture.data import neutral
 from suture.examples import Fact, Texts
-from suture.methods._facts.batches import Task
+from suture.methods._facts.batches import Task, over_blocks
+from suture.methods._facts.beginnings import beginnings
 from suture.methods._facts.keyvalue import down, read, up_to
+from suture.methods._facts.least_squares import least_squares
+from suture.methods._facts.said import said
+from suture.methods._facts.statistics import damped
 from suture.methods._facts.swapped import swapped
 from suture.methods._facts.values import Aim
 from suture.methods.alphaedit import _in_other_words, alphaedit, projected
@@ -87,3 +93,50 @@ def test_facts_are_written_in_the_model_s_own_words_too(patient):
         assert own.target == fact.target
         assert own.prompt != fact.prompt
         assert own.subject in own.prompt
+
+
+def test_what_counts_more_is_written_closer(llama):
+    """Weighed least squares: the fact that counts more is met better, the other one worse."""
+
+    def missed(importance):
+        task = replace(Task.of(llama, FACTS, 1, Aim(steps=3, token=0), FEW, None), importance=importance)
+        moment = damped(task.moment(1))
+        asked = {}
+
+        def change(layer, found, residuals):
+            asked.update(keys=found.balanced, residuals=residuals)
+            return least_squares(200 * moment, found.balanced, residuals)
+
+        found = over_blocks(task, [1], "uniform", change)
+        delta = sum((term.left @ term.right).double() for (term,) in found.values())
+        root = task.weights.sqrt()[:, None]
+        left = (asked["residuals"] - asked["keys"] @ delta.T) / root
+        return left.norm(dim=1)
+
+    alike = missed([])
+    weighed = missed([9.0, 1.0])
+    count = len(Task.of(llama, FACTS[:1], 0, Aim(token=0), FEW, None).rows)
+    assert float(weighed[:count].norm()) < 0.8 * float(alike[:count].norm())
+    assert float(weighed[count:].norm()) >= 0.99 * float(alike[count:].norm())
+
+
+def test_what_is_not_said_is_insisted_on(patient):
+    """With a ridge under which a fact is not said, solving again with more weight says it; what is said keeps its weight."""
+    facts = [item.fact for item in rewrites(4, tuning=True)]
+    settings = {"layers": [5, 6, 7], "token": 0, "keep": FEW, "prefixes": 1, "energy": 0.3, "penalty": 2.0}
+    rows = Task.of(patient, facts, 0, Aim(token=0), FEW, None).rows
+
+    def right(**more):
+        with alphaedit(patient, facts, **settings, **more).applied(patient):
+            return said(patient, rows)
+
+    assert not said(patient, rows).all()
+    once, again = right(), right(insist=6)
+    assert int(again.sum()) > int(once.sum())
+
+
+def test_a_beginning_is_read_in_the_run_of_what_goes_on_from_it():
+    rows = [(1, 2), (1, 2, 3), (2,), (1, 2), (1, 3), (1,)]
+    longest, holder = beginnings(rows)
+    assert sorted(longest) == [(1, 2, 3), (1, 3), (2,)]
+    assert all(longest[i][: len(row)] == row for row, i in zip(rows, holder, strict=True))

@@ -1,17 +1,20 @@
 """The clean and the corrupted runs of one prompt, and what restoring a state does.
 
-Blocks below a restored state are not run again: what they put out in the corrupted run is kept. All tokens are restored in
-one batch. See `causal_trace` for the source.
+Blocks below a restored state are not run again: what they put out in the corrupted run is kept. Nor are the tokens before
+it, whose keys and values are kept, too; a few tokens are restored side by side, from the first of them on. See
+`causal_trace` for the source.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+import transformers
 from torch import Tensor
 
 from ..anatomy import EMBED, Site
@@ -20,6 +23,7 @@ from ..fact_rows import Row, encode
 from ..lm import LM, Batch
 from ..tracing import resumed, trace
 
+TOGETHER = 4  # tokens restored in one batch: more run what need not be run, fewer do not fill it
 Kind = Literal["state", "mlp", "attn"]
 PARTS: dict[Kind, str] = {"state": "residual", "mlp": "mlp.out", "attn": "attn.out"}
 
@@ -32,6 +36,7 @@ class Runs:
         batch: the prompt, once for each sample.
         clean: (1, tokens, d_model) by site.
         entry: (samples, tokens, d_model) what each block reads in the corrupted runs.
+        cache: keys and values of the corrupted runs.
     """
 
     lm: LM
@@ -41,6 +46,7 @@ class Runs:
     batch: Batch
     clean: dict[Site, Tensor]
     entry: list[Tensor]
+    cache: Any
     high: float
     low: float
 
@@ -57,10 +63,11 @@ class Runs:
             return None
         batch = lm.batch([row.ids] * samples)
         entries = [Site(layer, "residual.in") for layer in range(lm.anatomy.layers)]
+        cache = transformers.DynamicCache(config=lm.model.config)
         with trace(lm, entries, edit={EMBED: noise(row, fact, samples, size, seed)}) as seen:
-            low = lm.forward(batch).logits[:, -1].float().softmax(-1)[:, answer].mean()
+            low = _run(lm, batch, 0, cache)[:, answer].mean()
         entry = [seen[site] for site in entries]
-        return cls(lm, fact, row, answer, batch, clean, entry, float(chances[answer]), float(low))
+        return cls(lm, fact, row, answer, batch, clean, entry, cache, float(chances[answer]), float(low))
 
     @torch.no_grad()
     def restored(self, kind: Kind, window: int) -> Tensor:
@@ -76,49 +83,66 @@ class Runs:
             begin = max(0, layer - window // 2)
             end = min(blocks, layer - window // 2 + window)
             sites = [Site(i, PARTS[kind]) for i in range(begin, end)]
-            found[self.row.first :, layer] = self._state(layer) if kind == "state" else self._modules(sites)
+            for first in range(self.row.first, len(found), TOGETHER):
+                tokens = range(first, min(first + TOGETHER, len(found)))
+                made = self._state(layer, tokens) if kind == "state" else self._modules(sites, tokens)
+                found[tokens.start : tokens.stop, layer] = made
         return found
 
-    @property
-    def count(self) -> int:
-        """Tokens from the subject on: those whose states are corrupted."""
-        return len(self.row.ids) - self.row.first
-
-    def _state(self, layer: int) -> Tensor:
-        """Restore what a block puts out, at each token from the subject on: (those,). Only the blocks above it are run."""
-        count, last = self.count, self.lm.anatomy.layers - 1
+    def _state(self, layer: int, tokens: range) -> Tensor:
+        """Restore what a block puts out, at each of some tokens: (tokens,). Only the blocks above it are run."""
+        length, last = len(self.row.ids), self.lm.anatomy.layers - 1
         if layer == last:  # nothing above mixes tokens any more
-            return torch.tensor([self.low] * (count - 1) + [self.high])
-        place = self._places()
-        states = torch.where(place, self.clean[Site(layer, "residual")], self.entry[layer + 1].repeat(count, 1, 1))
+            return torch.tensor([self.high if token == length - 1 else self.low for token in tokens])
+        clean = self.clean[Site(layer, "residual")][:, tokens.start :]
+        states = torch.where(self._places(tokens), clean, self._corrupted(layer + 1, tokens))
         with resumed(self.lm, layer + 1, states):
-            return self._chances()
+            return self._chances(tokens)
 
-    def _modules(self, sites: Sequence[Site]) -> Tensor:
-        """Restore what some modules put out, at each token from the subject on: (those,)."""
-        place, first = self._places(), sites[0].layer
+    def _modules(self, sites: Sequence[Site], tokens: range) -> Tensor:
+        """Restore what some modules put out, at each of some tokens: (tokens,)."""
+        place, first = self._places(tokens), sites[0].layer
 
         def put(site: Site) -> Callable[[Tensor], Tensor]:
-            return lambda value: torch.where(place, self.clean[site], value)
+            return lambda value: torch.where(place, self.clean[site][:, tokens.start :], value)
 
-        states = self.entry[first].repeat(self.count, 1, 1)
-        with resumed(self.lm, first, states), trace(self.lm, edit={site: put(site) for site in sites}):
-            return self._chances()
+        edits = {site: put(site) for site in sites}
+        with resumed(self.lm, first, self._corrupted(first, tokens)), trace(self.lm, edit=edits):
+            return self._chances(tokens)
 
-    def _places(self) -> Tensor:
-        """Return which token is restored in which row, each in as many as there are samples: (rows, tokens, 1)."""
-        tokens = len(self.row.ids)
-        chosen = torch.arange(self.row.first, tokens, device=self.lm.device).repeat_interleave(len(self.batch.ids))
-        return torch.nn.functional.one_hot(chosen, tokens)[..., None].bool()
+    def _corrupted(self, layer: int, tokens: range) -> Tensor:
+        """Return what a block reads in the corrupted runs, once for each token: (rows, those from the first on, d_model)."""
+        return self.entry[layer][:, tokens.start :].repeat(len(tokens), 1, 1)
 
-    def _chances(self) -> Tensor:
-        """Run the prompt once for each restored token and sample; return the answer's probability by token."""
-        count = self.count
+    def _places(self, tokens: range) -> Tensor:
+        """Return which token is restored in which row, each in as many as there are samples: (rows, those, 1)."""
+        chosen = torch.arange(len(tokens), device=self.lm.device).repeat_interleave(len(self.batch.ids))
+        return torch.nn.functional.one_hot(chosen, len(self.row.ids) - tokens.start)[..., None].bool()
+
+    def _chances(self, tokens: range) -> Tensor:
+        """Run the prompt from the first of some tokens on, once for each and each sample: the answer's probability, (tokens,)."""
+        count, cache = len(tokens), copy.deepcopy(self.cache)
+        if tokens.start:
+            cache.crop(tokens.start - len(self.row.ids))
+            cache.batch_select_indices(torch.arange(len(self.batch.ids), device=self.lm.device).repeat(count))
+        else:
+            cache = transformers.DynamicCache(config=self.lm.model.config)
         many = Batch(self.batch.ids.repeat(count, 1), self.batch.mask.repeat(count, 1))
-        logits = self.lm.model(
-            input_ids=many.ids, attention_mask=many.mask, position_ids=many.positions, use_cache=False, logits_to_keep=1
-        ).logits
-        return logits[:, -1].float().softmax(-1)[:, self.answer].view(count, -1).mean(1).cpu()
+        return _run(self.lm, many, tokens.start, cache)[:, self.answer].view(count, -1).mean(1).cpu()
+
+
+def _run(lm: LM, batch: Batch, first: int, cache: Any) -> Tensor:  # noqa: ANN401 - a transformers cache
+    """Run the tokens from `first` on behind a cache of those before, and return the last one's chances: (rows, vocabulary)."""
+    logits = lm.model(
+        input_ids=batch.ids[:, first:],
+        attention_mask=batch.mask,
+        position_ids=batch.positions[:, first:],
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    ).logits
+    found: Tensor = logits[:, -1].float().softmax(-1)
+    return found
 
 
 def noise(row: Row, fact: Fact, samples: int, size: float, seed: int) -> Callable[[Tensor], Tensor]:

@@ -5,7 +5,7 @@ Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", se
 P is the clean run; in P* the embeddings of the subject's tokens have noise of `noise` standard deviations added, the same
 for every (t, l). A state is what a block puts out; of "attn" and "mlp" the module's outputs in a window of blocks.
 Differs from the authors' code: blocks below a restored one are not run again (their states are kept from the corrupted
-run), and all tokens are restored in one batch.
+run), nor are the tokens before it, and a few tokens are restored in one batch.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from ..lm import LM
 from ..patch import Patch
 from ..registry import method
 from ._facts.batches import Spread, Task, over_blocks, several_layers
-from ._facts.keyvalue import Keys, keys, low_rank, read, up_to
+from ._facts.keyvalue import Keys, keys_of, low_rank, read, up_to
 from ._facts.rewordings import rewordings
 from ._facts.statistics import solve
 from ._facts.swapped import swapped
@@ -50,6 +50,8 @@ def alphaedit(
     previous: list[Fact] | None = None,
     swap: float = 0.0,
     reword: int = 0,
+    reword_weight: float = 1.0,
+    insist: int = Aim.insist,
     token: int = Aim.token,
     prefixes: int = 8,
     steps: int = Aim.steps,
@@ -79,6 +81,8 @@ def alphaedit(
             keys of earlier facts; only with `token` 0. 0 as published.
         reword: prompts in the model's own words that each fact is written in, too, where its `was` is given (`_rewordings`);
             0 as published.
+        reword_weight: how much these prompts count, against 1 of a fact's own.
+        insist: solve again, at most so often, with the weight of what is still not said doubled; 0 as published.
         token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
             0 for the tokens that say the target, which suits later blocks.
         prefixes: contexts that the model writes, besides the bare prompt.
@@ -97,24 +101,22 @@ def alphaedit(
         NoEffect: when no direction holds so little.
     """
     settings = dict(locals())
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed)
+    aim = Aim(
+        steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token,
+        settle=settle, hold=hold, insist=insist, seed=seed,
+    )  # fmt: skip
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     chosen = several_layers(lm, layers)
-    moments = {layer: task.moment(layer) for layer in chosen}
+    moments = task.moments(chosen)
     free = {layer: null_space(moment, energy) for layer, moment in moments.items()}
     made: dict[str, list[LowRank]] = {}
     done = list(previous or ())
     size = batch or len(task.facts)
     for begin in range(0, len(task.facts), size):
-        part = Task(
-            lm,
-            _in_other_words(task, task.facts[begin : begin + size], reword),
-            task.prefixes,
-            aim,
-            task.keep,
-            statistics,
-            tuple(done),
-        )
+        own = task.facts[begin : begin + size]
+        written = _in_other_words(task, own, reword)
+        importance = [1.0] * len(own) + [reword_weight] * (len(written) - len(own))
+        part = replace(task, facts=written, before=tuple(done), importance=importance)
         with task.patch("partial", made, {}).applied(lm) if made else nullcontext():
             earlier = _left_alone(part, chosen, swap)
 
@@ -143,8 +145,7 @@ def _left_alone(task: Task, layers: list[int], swap: float) -> dict[int, Tensor]
     lm, found = task.lm, dict[int, list[Tensor]]()
     sites = {layer: Site(layer, "mlp.key") for layer in layers}
     if task.before:
-        for layer in layers:
-            own = keys(lm, task.before, layer, task.prefixes, token=task.aim.token)
+        for layer, own in keys_of(lm, task.before, layers, task.prefixes, token=task.aim.token).items():
             found.setdefault(layer, []).append(own.balanced)
     if swap and not task.aim.token and (rows := swapped(lm, task.facts, SWAPS, task.aim.seed, task.before)):
         read_there = read(lm, [up_to(row) for row in rows], list(sites.values()))

@@ -74,7 +74,8 @@ def memit(
     settings = dict(locals())
     aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
-    moments = {layer: damped(task.moment(layer), ridge) for layer in several_layers(lm, layers)}
+    found = task.moments(several_layers(lm, layers))
+    moments = {layer: damped(moment, ridge) for layer, moment in found.items()}
 
     def change(layer: int, keys: Keys, residuals: Tensor) -> LowRank:
         moment = moments[layer]

@@ -71,7 +71,8 @@ def pmet(
     settings = dict(locals())
     aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
     task = _Joint.of(lm, facts, prefixes, aim, keep, statistics)
-    moments = {layer: damped(task.moment(layer), ridge) for layer in several_layers(lm, layers)}
+    found = task.moments(several_layers(lm, layers))
+    moments = {layer: damped(moment, ridge) for layer, moment in found.items()}
 
     def change(layer: int, keys: Keys, residuals: Tensor) -> LowRank:
         moment = moments[layer]

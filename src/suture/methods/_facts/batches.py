@@ -3,7 +3,8 @@
 Source: Meng et al. 2023, "Mass-Editing Memory in a Transformer", algorithm 1.
     for each block l of l_1 .. l_n:   R = (z - h) / share(l),   W_l' = W_l + change(K_l, R)
 z: (facts, d_model) is what the last block shall put out, h what it puts out now, after the changes made so far;
-K: (d_ff, facts), R: (d_model, facts).
+K: (d_ff, facts), R: (d_model, facts). Where asked (`Aim.insist`), all is solved again while some places do not say their token;
+these then count twice as much: columns of K and R are multiplied by the root of their weight.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from ...anatomy import Site, Weight
@@ -23,25 +25,38 @@ from ...data import neutral
 from ...delta import Delta, LowRank
 from ...examples import Fact, Texts
 from ...fact_files import agreeing
-from ...fact_rows import places
+from ...fact_rows import Row, places
 from ...lm import LM
 from ...patch import Patch
 from .keyvalue import Keys, chosen_layer, contexts, down, keys, read, up_to
 from .rewordings import rewordings
+from .said import said
 from .settle import settled
-from .statistics import second_moment
+from .statistics import second_moments
 from .values import Aim, essences, values
 
 Spread = Literal["uniform", "sqrt", "first_last"]
 Change = Callable[
     [int, Keys, Tensor], LowRank
 ]  # block, keys, residuals (facts, d_model) -> change of the (out, in) matrix
+INSISTED = 2.0  # how much more a place counts when the equations are solved again, each time
 NOT_SETTINGS = ("lm", "facts", "keep", "statistics", "previous")
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Facts to write and all that finding their keys and values needs."""
+    """Facts to write and all that finding their keys and values needs.
+
+    Attributes:
+        lm: the model.
+        facts: what to write.
+        prefixes: contexts, the empty one first.
+        aim: how values are looked for.
+        keep: texts to keep.
+        statistics: folder that keeps second moments between runs.
+        before: facts written earlier.
+        importance: of each fact, its weight in the least squares; all alike by default.
+    """
 
     lm: LM
     facts: list[Fact]
@@ -50,6 +65,7 @@ class Task:
     keep: Texts
     statistics: Path | None
     before: Sequence[Fact] = ()
+    importance: Sequence[float] = ()
 
     @classmethod
     def of(
@@ -64,7 +80,11 @@ class Task:
 
     def moment(self, layer: int) -> Tensor:
         """Return the second moment of the keys of the texts to keep: (d_ff, d_ff) float64."""
-        return second_moment(self.lm, layer, self.keep, self.statistics)
+        return self.moments([layer])[layer]
+
+    def moments(self, layers: Sequence[int]) -> dict[int, Tensor]:
+        """Return the same of several blocks, from one reading."""
+        return second_moments(self.lm, layers, self.keep, self.statistics)
 
     def keys(self, layer: int) -> Keys:
         """Return the keys of the facts in the model as it is now."""
@@ -88,8 +108,19 @@ class Task:
 
     def now(self, site: Site) -> Tensor:
         """Return what is at a site in the bare prompts: (places, d) float64."""
-        rows = [row for fact in self.facts for (row,) in places(self.lm, fact, [""], self.aim.token)]
-        return read(self.lm, [up_to(row) for row in rows], [site])[site]
+        return read(self.lm, [up_to(row) for row in self.rows], [site])[site]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The bare prompts with their targets, of all places."""
+        return [row for fact in self.facts for (row,) in places(self.lm, fact, [""], self.aim.token)]
+
+    @property
+    def weights(self) -> Tensor:
+        """(places,) float64: `importance` of the fact of each place."""
+        own = self.importance or [1.0] * len(self.facts)
+        counts = [len(places(self.lm, fact, [""], self.aim.token)) for fact in self.facts]
+        return torch.tensor(own, dtype=torch.float64).repeat_interleave(torch.tensor(counts))
 
     def patch(self, method: str, changes: dict[str, list[LowRank]], settings: dict[str, Any]) -> Patch:
         """Make the patch; `settings` are the method's arguments, of which plain ones are kept."""
@@ -112,18 +143,49 @@ def over_blocks(
         part: where in the last block the values are sought.
     """
     blocks = sorted({layers[0], layers[-1]}) if spread == "first_last" else sorted(layers)
+    goal = Site(blocks[-1], part)
+    wanted = None if spread == "first_last" else task.now(goal) + task.values(goal)
+    weights, rows = task.weights, task.rows
+    for turn in range(task.aim.insist + 1):
+        found = _solved(task, blocks, spread, change, part, wanted, weights.sqrt()[:, None])
+        if turn < task.aim.insist:
+            with task.patch("partial", placed(found), {}).applied(task.lm):
+                missing = ~said(task.lm, rows)
+            if not bool(missing.any()):
+                break
+            weights = torch.where(missing, INSISTED * weights, weights)
+    return task.settled(found)
+
+
+def _solved(
+    task: Task, blocks: Sequence[int], spread: Spread, change: Change, part: str, wanted: Tensor | None, root: Tensor
+) -> list[tuple[Weight, LowRank]]:
+    """Return the changes of all blocks once.
+
+    Args:
+        task: what to write.
+        blocks: in order.
+        spread: how they share the work.
+        change: makes the change of one block.
+        part: where in a block values are sought.
+        wanted: (places, d_model) what the last block shall put out; None where each block has values of its own.
+        root: (places, 1) roots of the weights, by which keys and residuals are multiplied.
+    """
     found: list[tuple[Weight, LowRank]] = []
     for number, layer in enumerate(blocks):
         so_far = task.patch("partial", placed(found), {}).applied(task.lm) if found else nullcontext()
         with so_far:
-            if spread == "first_last" or not number:  # then each block has values of its own
-                goal = Site(layer if spread == "first_last" else blocks[-1], part)
-                wanted = task.now(goal) + task.values(goal)
+            if wanted is None:
+                residuals = task.values(Site(layer, part))
+            else:
+                residuals = wanted - task.now(Site(blocks[-1], part))
             left = len(blocks) - number
             share = {"uniform": left, "sqrt": left**0.5, "first_last": 1}[spread]
-            made = change(layer, task.keys(layer), (wanted - task.now(goal)) / share)
+            own = task.keys(layer)
+            weighed = Keys(root * own.bare, root[:, None] * own.each)
+            made = change(layer, weighed, root * residuals / share)
         found.append((down(task.lm, layer), made))
-    return task.settled(found)
+    return found
 
 
 def placed(found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:

@@ -19,8 +19,9 @@ from ...errors import UsageError
 from ...examples import Fact
 from ...fact_rows import Row, places
 from ...generation import generate
-from ...lm import LM, Batch, bucketed, halving
+from ...lm import LM, bucketed, halving
 from ...tracing import trace
+from .beginnings import beginnings
 
 PREFIX_TOKENS = 10  # of a context; the authors take 5 and 10
 EARLY = 1 / 6  # of the depth; the published layers are 17 of 48 (GPT-2 XL), 5 of 28 (GPT-J), 5 of 32 (Llama 2)
@@ -38,23 +39,32 @@ def contexts(lm: LM, count: int, seed: int) -> list[str]:
 
 @torch.no_grad()
 def read(lm: LM, rows: Sequence[Row], sites: Sequence[Site], side: str = "right") -> dict[Site, Tensor]:
-    """Return what the model computes at the edited token of each row: (rows, d) float64 for each site."""
+    """Return what the model computes at the edited token of each row: (rows, d) float64 for each site.
+
+    A row that is the beginning of another is read in the other's run.
+    """
     found: dict[Site, Tensor] = {}
+    longest, holder = beginnings([tuple(row.ids) for row in rows])
+    held: list[list[int]] = [[] for _ in longest]  # rows that each run reads
+    for index, run_of in enumerate(holder):
+        held[run_of].append(index)
 
     def run(part: Sequence[int]) -> None:
-        batch = lm.batch([rows[i].ids for i in part], side=side)
-        at = positions(batch, [rows[i].at for i in part])
+        batch = lm.batch([longest[i] for i in part], side=side)
+        chosen = [index for i in part for index in held[i]]
+        row = torch.tensor([number for number, i in enumerate(part) for _ in held[i]])
+        at = batch.mask.argmax(-1).cpu()[row] + torch.tensor([rows[index].at for index in chosen])
 
         def picked(states: Tensor) -> Tensor:
-            return states[torch.arange(len(part)), at.to(states.device)].double().cpu()
+            return states[row.to(states.device), at.to(states.device)].double().cpu()
 
         with trace(lm, sites, keep=picked, stop=True) as seen:
             lm.forward(batch, head=False)
         for site in sites:
             found.setdefault(site, torch.zeros(len(rows), seen[site].shape[1], dtype=torch.float64))
-            found[site][list(part)] = seen[site]
+            found[site][chosen] = seen[site]
 
-    for group in bucketed([len(row.ids) for row in rows]):
+    for group in bucketed([len(row) for row in longest]):
         for _ in halving(group, run):
             pass
     return found
@@ -63,11 +73,6 @@ def read(lm: LM, rows: Sequence[Row], sites: Sequence[Site], side: str = "right"
 def up_to(row: Row) -> Row:
     """Return a row that ends with its edited token: what is behind it has no part in what is read there."""
     return replace(row, ids=row.ids[: row.at + 1], begin=row.at + 1)
-
-
-def positions(batch: Batch, indices: Sequence[int]) -> Tensor:
-    """Return where tokens that were counted from a row's own start lie in a padded batch: (rows,)."""
-    return batch.mask.argmax(-1) + torch.tensor(list(indices), device=batch.mask.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +102,24 @@ def keys(
     lm: LM, facts: Sequence[Fact], layer: int, prefixes: Sequence[str], *, token: int = -1, side: str = "right"
 ) -> Keys:
     """Return the keys of all places of facts (`fact_rows.places`) in block `layer`, in the model as it is now."""
-    site = Site(layer, "mlp.key")
+    return keys_of(lm, facts, [layer], prefixes, token=token, side=side)[layer]
+
+
+def keys_of(
+    lm: LM,
+    facts: Sequence[Fact],
+    layers: Sequence[int],
+    prefixes: Sequence[str],
+    *,
+    token: int = -1,
+    side: str = "right",
+) -> dict[int, Keys]:
+    """Return the same of several blocks, from one reading."""
+    sites = {layer: Site(layer, "mlp.key") for layer in layers}
     rows = [row for fact in facts for place in places(lm, fact, prefixes, token) for row in place]
-    each = read(lm, [up_to(row) for row in rows], [site], side)[site]
-    each = each.view(-1, len(prefixes), each.shape[1])
-    return Keys(each[:, 0], each)
+    found = read(lm, [up_to(row) for row in rows], list(sites.values()), side)
+    each = {layer: found[site].view(-1, len(prefixes), found[site].shape[1]) for layer, site in sites.items()}
+    return {layer: Keys(own[:, 0], own) for layer, own in each.items()}
 
 
 def chosen_layer(lm: LM, layer: int | None) -> int:
@@ -130,6 +148,11 @@ def down(lm: LM, layer: int) -> Weight:
 
 
 def low_rank(left: Tensor, right: Tensor) -> LowRank:
-    """Return the change left @ right, (d_model, r) and (r, d_ff) float64, its factors balanced and in float32."""
+    """Return the change left @ right, (d_model, r) and (r, d_ff) float64, its factors balanced and in float32.
+
+    Of more terms than the matrix has rows, as many as it has rows are made.
+    """
+    if left.shape[1] > left.shape[0]:
+        left, right = torch.eye(left.shape[0], dtype=left.dtype), left @ right
     size = (left.norm(dim=0) / right.norm(dim=1).clamp(min=1e-300)).clamp(min=1e-300).sqrt()
     return LowRank((left / size).float().contiguous(), (right * size[:, None]).float().contiguous())

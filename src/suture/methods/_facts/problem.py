@@ -20,6 +20,7 @@ from ...fact_rows import Row
 from ...hooks import hook
 from ...lm import LM
 from ...tracing import Edit, resumed, trace
+from .beginnings import beginnings
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,21 +130,15 @@ def _read(lm: LM, rows: Sequence[Sequence[int]], groups: Sequence[int]) -> tuple
         same = next((i for i, (a, b) in enumerate(zip(trunk, row, strict=False)) if a != b), min(len(trunk), len(row)))
         trunks[group] = trunk[:same]
     tails = [tuple(row[len(trunks[group]) :]) for row, group in zip(rows, groups, strict=True)]
-    ordered = sorted(set(zip(groups, tails, strict=True)))
-    longest: list[tuple[int, tuple[int, ...]]] = []  # of rows of which one is the beginning of the other
-    stands: dict[tuple[int, tuple[int, ...]], int] = {}  # which of the longest holds a row
-    for group, tail in reversed(ordered):
-        if not longest or longest[-1][0] != group or longest[-1][1][: len(tail)] != tail:
-            longest.append((group, tail))
-        stands[group, tail] = len(longest) - 1
+    longest, stands = beginnings([(group, *tail) for group, tail in zip(groups, tails, strict=True)])
     names = list(trunks)
     cache = transformers.DynamicCache(config=lm.model.config)
     mask = _appended(lm, cache, [trunks[name] for name in names], torch.zeros(len(names), 0, device=lm.device))
-    chosen = torch.tensor([names.index(group) for group, _ in longest], device=lm.device)
+    chosen = torch.tensor([names.index(row[0]) for row in longest], device=lm.device)
     cache.batch_select_indices(chosen)
     trunk_size = mask.shape[1]
-    mask = _appended(lm, cache, [tail for _, tail in longest], mask[chosen])
-    chosen = torch.tensor([stands[each] for each in zip(groups, tails, strict=True)], device=lm.device)
+    mask = _appended(lm, cache, [row[1:] for row in longest], mask[chosen])
+    chosen = torch.tensor(stands, device=lm.device)
     cache.batch_select_indices(chosen)
     sizes = torch.tensor([len(tail) for tail in tails], device=lm.device)
     mask = mask[chosen]

@@ -28,25 +28,39 @@ RIDGE = 1e-2  # of the mean diagonal
 
 
 def second_moment(lm: LM, layer: int, texts: Texts, cache: Path | None = None) -> Tensor:
-    """Return mean_t k_t k_t^T over the tokens of some texts: (d_ff, d_ff) float64, without a ridge.
+    """Return mean_t k_t k_t^T over the tokens of some texts: (d_ff, d_ff) float64, without a ridge; see `second_moments`."""
+    return second_moments(lm, [layer], texts, cache)[layer]
+
+
+def second_moments(lm: LM, layers: Sequence[int], texts: Texts, cache: Path | None = None) -> dict[int, Tensor]:
+    """Return mean_t k_t k_t^T of some blocks, over the tokens of some texts: each (d_ff, d_ff) float64, without a ridge.
 
     Args:
         lm: the model, as it is now.
-        layer: the block whose down-projection reads the keys.
+        layers: the blocks whose down-projections read the keys; the texts are run once for all.
         texts: any; a few thousand tokens are enough with the ridge of `damped`.
         cache: folder that keeps the result, by model, block and texts.
     """
-    name = {"model": fingerprint(lm), "layer": layer, "texts": texts.summary()["sha256"]}
-    file = cache / f"{hashlib.sha256(json.dumps(name).encode()).hexdigest()[:32]}.safetensors" if cache else None
-    if file and file.is_file():
-        tensors, metadata = tensorfile.read(file, FORMAT)
-        if json.loads(metadata.get("of", "{}")) != name or "moment" not in tensors:
-            raise CorruptFile(f"{file} holds other statistics", fix="Remove it; it is made again.")
-        return tensors["moment"]
-    moment = _measured(lm, layer, [lm.encode(text) for text in texts])
-    if file:
-        tensorfile.write(file, {"moment": moment}, {"format": FORMAT, "of": json.dumps(name)})
-    return moment
+    if cache is None:
+        return _measured(lm, layers, texts)
+    model = fingerprint(lm)
+    names = {i: {"model": model, "layer": i, "texts": texts.summary()["sha256"]} for i in layers}
+    files = {
+        i: cache / f"{hashlib.sha256(json.dumps(name).encode()).hexdigest()[:32]}.safetensors"
+        for i, name in names.items()
+    }
+    missing = [i for i in layers if not files[i].is_file()]
+    found = _measured(lm, missing, texts) if missing else {}
+    for layer in layers:
+        if layer in found:
+            metadata = {"format": FORMAT, "of": json.dumps(names[layer])}
+            tensorfile.write(files[layer], {"moment": found[layer]}, metadata)
+            continue
+        tensors, metadata = tensorfile.read(files[layer], FORMAT)
+        if json.loads(metadata.get("of", "{}")) != names[layer] or "moment" not in tensors:
+            raise CorruptFile(f"{files[layer]} holds other statistics", fix="Remove it; it is made again.")
+        found[layer] = tensors["moment"]
+    return found
 
 
 def damped(moment: Tensor, ridge: float = RIDGE) -> Tensor:
@@ -69,22 +83,25 @@ def fingerprint(lm: LM) -> str:
 
 
 @torch.no_grad()
-def _measured(lm: LM, layer: int, rows: Sequence[Sequence[int]]) -> Tensor:
-    site = Site(layer, "mlp.key")
-    total, count = torch.zeros(0, dtype=torch.float64), 0
+def _measured(lm: LM, layers: Sequence[int], texts: Texts) -> dict[int, Tensor]:
+    rows = [lm.encode(text) for text in texts]
+    sites = {layer: Site(layer, "mlp.key") for layer in layers}
+    totals: dict[int, Tensor] = {}
+    count = 0
 
     def run(part: Sequence[int]) -> None:
-        nonlocal total, count
+        nonlocal count
         batch = lm.batch([rows[i] for i in part])
         real = batch.mask.bool() & (batch.ids != lm.tokenizer.bos_token_id)
-        with trace(lm, [site], stop=True) as seen:
+        with trace(lm, list(sites.values()), stop=True) as seen:
             lm.forward(batch, head=False)
-        states = seen[site][real].double().cpu()  # (tokens, d_ff)
-        product = states.T @ states
-        total = product if not len(total) else total + product
-        count += len(states)
+        for layer, site in sites.items():
+            states = seen[site][real].double().cpu()  # (tokens, d_ff)
+            product = states.T @ states
+            totals[layer] = totals[layer] + product if layer in totals else product
+        count += int(real.sum())
 
     for group in bucketed([len(row) for row in rows]):
         for _ in halving(group, run):
             pass
-    return total / max(count, 1)
+    return {layer: total / max(count, 1) for layer, total in totals.items()}

@@ -50,6 +50,7 @@ class Aim:
         token: of the subject, counted from its end; 0 for the tokens that say the target.
         settle: passes over all facts with all their changes in place (`_settle`); 0 for none.
         hold: weight of what is to stay in these.
+        insist: how often, at most, closed forms over several blocks are solved again with what is not said counting more.
         seed: of the continuations.
     """
 
@@ -63,6 +64,7 @@ class Aim:
     token: int = -1
     settle: int = 0
     hold: float = 3.0
+    insist: int = 0
     seed: int = 0
 
 
