@@ -44,7 +44,10 @@ ROWS = {  # name of a row -> method, settings
     "emmet": ("emmet", {"layer": 6, "token": 0}),
     "memit": ("memit", {**LATE, "weight": 0.4}),
     "alphaedit": ("alphaedit", ALPHAEDIT),
-    "alphaedit, sequence": ("alphaedit", {**ALPHAEDIT, "weight": 1.2, "insist": 5}),  # its weight not: see docs/facts.md
+    "alphaedit, sequence": (
+        "alphaedit",
+        {**ALPHAEDIT, "weight": 1.2, "insist": 5},
+    ),  # its weight not: see docs/facts.md
     "alphaedit, subject": ("alphaedit", EARLY),
     "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
     "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
