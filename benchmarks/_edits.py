@@ -20,7 +20,7 @@ EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
 }
 BLOCKS = ([2, 3, 4, 5], [5, 6, 7], [6, 7], [7])
 TOTALS = (0.3, 0.36, 0.42, 0.48, 0.56)  # over the blocks steered, in mean states
-BUDGET = Budget(points=0.02, perplexity=0.04)  # to choose by
+PERPLEXITY = 0.04  # that it may rise, relative, while settings are chosen
 ENOUGH = 0.4  # moved on the tune split: of the points that move it so far the gentlest is taken
 FACTS = 200  # asked whatever the size of the other measures: two points of fewer are no figure
 SEARCHED = ("perplexity", "facts_seen")
@@ -38,7 +38,7 @@ def measures(split: str, size: int, edit: str, keep: tuple[str, ...] = KEEP, see
     return [aim, *(replace((named | asked)[name], role="keep") for name in keep)]
 
 
-def chosen(lm, edit: str, direction, tune: int):
+def chosen(lm, edit: str, direction, tune: int, budget: Budget):
     """The patch that a search and fresh prompts agree on, and its settings; None when nothing keeps the budget."""
     name, toward, *_ = EDITS[edit]
     made = {
@@ -50,17 +50,19 @@ def chosen(lm, edit: str, direction, tune: int):
     seen = measures("tune", tune, edit, SEARCHED)
     base = values(observe(lm, seen[:1]), seen[:1])[seen[0].name]
     stop = base + (ENOUGH if EDITS[edit][3] else -ENOUGH)
-    found = search(lm, made, TOTALS, seen, seen[0].name, budget=BUDGET, stop_at=stop)
+    found = search(lm, made, TOTALS, seen, seen[0].name, budget=budget, stop_at=stop)
     fresh = measures("tune", 2 * tune, edit, seed=1)[1:]
-    best = confirmed(lm, found, lambda settings: made[settings["candidate"]], fresh, BUDGET).best
+    best = confirmed(lm, found, lambda settings: made[settings["candidate"]], fresh, budget).best
     return (made[best.settings["candidate"]] * best.strength, best) if best else None
 
 
-def edits(lm, size: int, tune: int, names) -> dict[str, dict]:
+def edits(lm, size: int, tune: int, names, points: float) -> dict[str, dict]:
+    """Each edit on the report split; `points` is what shares to keep may lose while it is chosen."""
+    budget = Budget(points=points, perplexity=PERPLEXITY)
     found: dict[str, dict] = {}
     read = {name: directions(lm, behaviour(name)) for name in {EDITS[edit][0] for edit in names}}
     for edit in names:
-        taken = chosen(lm, edit, read[EDITS[edit][0]], tune)
+        taken = chosen(lm, edit, read[EDITS[edit][0]], tune, budget)
         if taken is None:
             found[edit] = {}
             note(f"{edit}: none within the budget")

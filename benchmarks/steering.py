@@ -1,8 +1,8 @@
 """Steering on the bundled model: how far each behaviour moves, at what cost, and where it is left alone. make bench-steering
 
 edits        tone and attitude, both ways: blocks and strength are searched on the tune split within 4 % perplexity and 2
-             points of facts, confirmed on fresh prompts of it (also sums and harmless answers), and measured once on the
-             report split, with the target at rising shares of the strength: it must move one way
+             points of facts (`--points`), confirmed on fresh prompts of it (also sums and harmless answers), and measured
+             once on the report split, with the target at rising shares of the strength: it must move one way
 condition    jailbreaks refused by steering under a condition, added and clamped: what it does to jailbreaks, and to all others
 ablation     the same, and rude talk, by taking a direction out of the weights; the direction chosen by how it separates, or
              by what it does (`locate mediator`)
@@ -42,6 +42,9 @@ def main() -> None:
         "--parts", nargs="+", default=["edits", "condition", "ablation", "equal"], help="what to measure"
     )
     parser.add_argument("--edits", nargs="+", default=list(EDITS), help="which edits")
+    parser.add_argument(
+        "--points", type=float, default=0.02, help="that shares to keep may lose while edits are chosen"
+    )
     parser.add_argument("--ablated", nargs="+", default=list(ABLATED), help="which behaviours are taken out")
     parser.add_argument("--peers", help="a Python that has repeng and steering-vectors")
     args = parser.parse_args()
@@ -53,7 +56,7 @@ def main() -> None:
         "condition": lambda: conditions(lm, tune, report, args.tune),
         "ablation": lambda: ablations(lm, tune, report, args.ablated),
         "equal": lambda: equal(args.peers, args.size, args.tune),
-        "edits": lambda: edits(lm, args.size, args.tune, args.edits),
+        "edits": lambda: edits(lm, args.size, args.tune, args.edits, args.points),
     }
     result = {part: make[part]() for part in args.parts}
     show(**result)

@@ -159,6 +159,22 @@ def test_a_choice_is_confirmed_on_fresh_cases(llama, make):
     assert own[0]["drift"] == pytest.approx(moved[0])
 
 
+LOST = [(0, 100, True), (1, 100, True), (2, 100, False), (1, 40, False), (3, 500, True)]
+
+
+@pytest.mark.parametrize(("lost", "cases", "passes"), LOST)
+def test_fresh_cases_may_lose_one_where_a_share_of_the_budget_is_less(llama, make, monkeypatch, lost, cases, passes):
+    found = run(llama, make)
+    fresh = [Measure("talk", "sampled", Cases(["a"] * cases, Refusal(), "complied"), "keep", "higher", "talk")]
+    monkeypatch.setattr("suture.search.confirm.observe", lambda *_: None)
+    monkeypatch.setattr("suture.search.confirm.values", lambda *_: {"talk": 1.0})
+    monkeypatch.setattr("suture.search.confirm.dose_response", lambda lm, patch, doses, suite, **_: [
+        {"talk": 1 - lost / cases} for _ in doses
+    ])  # fmt: skip
+    best = confirmed(llama, found, make, fresh, Budget(points=0.02), margin=1 / 3).best
+    assert best is (found.best if passes else None)
+
+
 def test_the_strength_is_refined_between_what_passed_and_what_did_not(llama, make):
     suite = [Measure("drift", "drift", TEXTS, "target", "higher", "grows with the strength")]
     settings = FIRST[0]

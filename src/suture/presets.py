@@ -42,7 +42,7 @@ SPACE: dict[str, list[Any]] = {
 FIRST = tuple({"space": "mlp.in", "select": "effect", "rows": rows, "blocks": "all"} for rows in (0.05, 0.1))
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # mean row norms
 ENOUGH = 0.1  # of the way from the base to the floor that may be left
-MARGIN = 1 / 3  # of the points that shares may lose, on the prompts that confirm a choice: a case in a hundred is luck
+MARGIN = 1 / 3  # of the points that shares may lose, on the prompts that confirm a choice; but one case is luck
 PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
 
 
@@ -163,7 +163,7 @@ def operate(
         strengths: tried of each, in mean row norms.
         trials: settings of surgery tried at most.
         methods: tried: all that fit the goal by default, which are surgery alone unless it is "harden".
-        margin: share of the budget's points that the chosen one may use on the prompts that confirm it.
+        margin: share of the budget's points that the chosen one may use on the prompts that confirm it, but always one case.
         seed: of the probe's split, the search and the control.
         say: told what is being done, a line a stage.
         progress: called as work advances.
@@ -193,12 +193,12 @@ def operate(
     found = shop.rivals.joined(found, tried, measured, enough, say, progress)
     if found.best is not None:
         say(f"{len(found.points)} points tried, {len(found.order)} within the budget; trying the best on fresh prompts")
-        strict = replace(budget, points=budget.points * margin)
         fresh = observe(lm, goal.confirm, progress)
-        found = confirmed(lm, found, shop.patch, goal.confirm, strict, baseline=fresh, progress=progress)
+        found = confirmed(lm, found, shop.patch, goal.confirm, budget, margin=margin, baseline=fresh, progress=progress)
         found = refined(
-            found, shop.patch, measured, goal.confirm, strict, stop_at=enough, baseline=fresh, progress=progress
-        )
+            found, shop.patch, measured, goal.confirm, budget,
+            margin=margin, stop_at=enough, baseline=fresh, progress=progress,
+        )  # fmt: skip
     if found.best is None:
         raise _unmoved(found, next(m for m in goal.tune if m.name == goal.target))
     chosen = found.best

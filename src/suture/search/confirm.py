@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from ..budget import Budget
@@ -25,6 +25,7 @@ def confirmed(
     suite: Suite,
     budget: Budget,
     *,
+    margin: float = 1.0,
     tries: int = TRIES,
     baseline: Baseline | None = None,
     progress: Progress | None = None,
@@ -39,6 +40,8 @@ def confirmed(
         make: as of `explore`.
         suite: what to keep, on fresh cases.
         budget: what the edit may cost on them.
+        margin: share of the budget's points that may be lost, but always one case that is within the budget: less can not
+            be told from so many cases.
         tries: settings tried at most.
         baseline: observations of the base on the suite, if already made.
         progress: called as measures advance.
@@ -56,7 +59,9 @@ def confirmed(
             left = [p.strength for p in found.order if p.label == point.label and (p.label, p.strength) not in over]
             same = left[:SIDE_BY_SIDE]
             curves = dose_response(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
-            over |= {(point.label, s): budget.excess(suite, base, now) for s, now in zip(same, curves, strict=True)}
+            over |= {
+                (point.label, s): _over(budget, margin, suite, base, now) for s, now in zip(same, curves, strict=True)
+            }
         if over[point.label, point.strength] == 0:
             return replace(found, best=point)
     return replace(found, best=None)
@@ -69,6 +74,7 @@ def refined(
     suite: Suite,
     budget: Budget,
     *,
+    margin: float = 1.0,
     stop_at: float | None = None,
     baseline: Baseline | None = None,
     progress: Progress | None = None,
@@ -81,6 +87,7 @@ def refined(
         measured: what the search measured on, and its budget.
         suite: what to keep, on fresh cases.
         budget: what the edit may cost on them.
+        margin: as of `confirmed`.
         stop_at: figure of the target that is enough; a choice that reaches it is left as it is.
         baseline: observations of the base on the fresh cases, if already made.
         progress: called as measures advance.
@@ -97,6 +104,22 @@ def refined(
     more = measured.points(best.settings, make(best.settings), between, progress)
     better = sorted((p for p in more if p.excess == 0 and p.gain > best.gain), key=lambda p: -p.gain)
     tried = confirmed(
-        measured.lm, replace(found, order=better), make, suite, budget, baseline=baseline, progress=progress
+        measured.lm,
+        replace(found, order=better),
+        make,
+        suite,
+        budget,
+        margin=margin,
+        baseline=baseline,
+        progress=progress,
     )
     return replace(found, points=[*found.points, *more], order=[*better, *found.order], best=tried.best or best)
+
+
+def _over(budget: Budget, margin: float, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
+    """Return by how much a share of the budget is overstepped, in units of it; 0 when it is kept."""
+
+    def allowed(cases: int) -> Budget:
+        return replace(budget, points=max(budget.points * margin, min(budget.points, 1 / max(cases, 1))))
+
+    return max((allowed(len(measure)).excess([measure], base, now) for measure in suite), default=0.0)
