@@ -24,7 +24,7 @@ ABOUT: dict[Name, str] = {
     "harden": "Make a model harder to jailbreak.",
     "attitude": "Make a model's opinions more positive (or negative: --toward).",
 }
-TRIALS: dict[Name, int] = {"detox": 7, "harden": 5, "attitude": 7}  # "harden" tries other methods, too
+TRIALS: dict[Name, int] = {"detox": 7, "harden": 4, "attitude": 6}  # five minutes; "harden" tries other methods, too
 
 
 def preset(name: Name) -> Callable[..., None]:
