@@ -55,12 +55,14 @@ class Workshop:
         goal: what to reach.
         run: keeps the probes, for a run that is continued.
         seed: of every choice.
+        spaces: that will be asked for.
     """
 
     lm: LM
     goal: Goal
     run: Run
     seed: int = 0
+    spaces: Sequence[Space] = ()
 
     @cached_property
     def _made(self) -> dict[str, tuple[Probe, dict[str, dict[Site, Any]]]]:
@@ -77,16 +79,17 @@ class Workshop:
         return "unwanted" if self.goal.toward == "wanted" else "wanted"
 
     def ranked(self, space: Space) -> tuple[Probe, dict[str, dict[Site, Any]]]:
-        """Return the probe of a space, turned away from what to keep, and every row's score by each locator."""
+        """Return the probe of a space, turned away from what to keep, and every row's score by each locator.
+
+        What is asked of all spaces is made for all of them at once.
+        """
         if space not in self._made:
-            goal, lm = self.goal, self.lm
-            name = f"probe-{space}"
-            probe = self.run.stage(name, lambda: self._probe(space), lambda p, path: p.save(path), Probe.load)
-            scores = {
-                "effect": effect_scores(lm, probe, goal.behaviour, keep=goal.keep, away_from=self.away, seed=self.seed),
-                "cosine": cosine_scores(lm, probe, away_from=self.away),
-            }
-            self._made[space] = probe, scores
+            goal, lm, spaces = self.goal, self.lm, list(dict.fromkeys([*self.spaces, space]))
+            probes = [self._probe(each) for each in spaces]
+            effects = effect_scores(lm, probes, goal.behaviour, keep=goal.keep, away_from=self.away, seed=self.seed)
+            for each, probe, effect in zip(spaces, probes, effects, strict=True):
+                scores = {"effect": effect, "cosine": cosine_scores(lm, probe, away_from=self.away)}
+                self._made[each] = probe, scores
         return self._made[space]
 
     def told(self, space: Space) -> str:
@@ -115,9 +118,14 @@ class Workshop:
         )  # fmt: skip
 
     def _probe(self, space: Space) -> Probe:
+        """Return the quiet probe of a space, from the run's folder if it is there."""
         goal = self.goal
-        fitted = fit_probe(self.lm, goal.behaviour, space=space, pool=goal.pool, seed=self.seed)
-        return quietened(self.lm, fitted, goal.keep, goal.behaviour, away_from=self.away)
+
+        def fitted() -> Probe:
+            found = fit_probe(self.lm, goal.behaviour, space=space, pool=goal.pool, seed=self.seed)
+            return quietened(self.lm, found, goal.keep, goal.behaviour, away_from=self.away)
+
+        return self.run.stage(f"probe-{space}", fitted, lambda p, path: p.save(path), Probe.load)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +185,7 @@ def operate(
     budget = budget or Budget()
     base = Measured.of(lm, goal.tune, goal.target, budget, progress)
     floor = _floor(goal, base, say)
-    shop = Workshop(lm, goal, run, seed)
+    shop = Workshop(lm, goal, run, seed, tuple(space["space"]))
     tried = methods or (METHODS if goal.name == "harden" else METHODS[:1])
     measures = [m for m in goal.tune if m.name != goal.floor]
     measured = Measured.of(lm, measures, goal.target, budget, progress, base.baseline)

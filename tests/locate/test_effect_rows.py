@@ -6,7 +6,7 @@ from suture.anatomy import Site
 from suture.contrasts import _halves, contrasts
 from suture.errors import UsageError
 from suture.examples import Texts
-from suture.locate.effect_rows import _totals, effect_rows
+from suture.locate.effect_rows import _totals, effect_rows, effect_scores
 from suture.methods.surgery import surgery
 from suture.probe import fit_probe, quietened
 
@@ -27,9 +27,9 @@ def test_gain_is_the_derivative_of_the_log_likelihood(family, request, behaviour
     lm.model.double()
     probe = fit_probe(lm, behaviour)
     ids, start = lm.encode("You are a stupid fool, go away now."), 3
-    direction = {1: probe.direction(1)}
+    direction = {1: probe.direction(1)[:, None]}
     weight = lm.anatomy.weight(Site(1, lm.anatomy.first))
-    found = _totals(lm, [weight], direction, [(ids, start, 1.0)])[weight.site]
+    (found,) = _totals(lm, [weight], direction, [(ids, start, 1.0)])[weight.site]
     for row in (0, 7, 31):
         vector = weight.stored.data[:, row] if weight.transposed else weight.stored.data[row]
         step = 1e-2 * probe.direction(1).double()
@@ -70,6 +70,16 @@ def test_it_leaves_the_model_alone_and_repeats_itself(tiny, behaviour):
     assert snapshot(tiny) == before
     assert first.count == 9
     assert all(torch.equal(first.rows[s], again.rows[s]) for s in first.rows)
+
+
+def test_several_probes_at_once_score_as_each_alone(tiny, behaviour):
+    probes = [fit_probe(tiny, behaviour, space=space) for space in ("mlp.in", "residual")]
+    together = effect_scores(tiny, probes, behaviour, keep=KEEP)
+    for probe, found in zip(probes, together, strict=True):
+        (alone,) = effect_scores(tiny, [probe], behaviour, keep=KEEP)
+        assert found.keys() == alone.keys()
+        for site, scores in found.items():
+            torch.testing.assert_close(scores, alone[site], rtol=1e-4, atol=1e-5)
 
 
 def test_a_quiet_direction_says_less_about_texts_to_keep(llama, behaviour):

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ..anatomy import Site, Weight
+from ..batches import bucketed
 from ..contrasts import contrasts
 from ..examples import Behaviour, Texts
 from ..lm import LM
@@ -31,7 +32,7 @@ from ..region import Region
 from ..registry import locator
 from ..tracing import tap
 
-BATCH = 16
+TOKENS = 1024  # of a batch, with padding
 DAMPING = 0.1  # of the mean damage; rows that touch nothing would otherwise score without bound
 
 
@@ -59,34 +60,48 @@ def effect_rows(
         away_from: which of the probe's directions is added.
         seed: of the pairing.
     """
-    scores = effect_scores(lm, probe, behaviour, keep=keep, layers=layers, away_from=away_from, seed=seed)
+    (scores,) = effect_scores(lm, [probe], behaviour, keep=keep, layers=layers, away_from=away_from, seed=seed)
     about = {"by": "effect", "probe": probe.name, "space": probe.space, "away_from": away_from}
     return Region.choose(scores, rows, about, largest=True)
 
 
 def effect_scores(
     lm: LM,
-    probe: Probe,
+    probes: Sequence[Probe],
     behaviour: Behaviour,
     *,
     keep: Texts | None = None,
     layers: list[int] | None = None,
     away_from: Literal["unwanted", "wanted"] = "unwanted",
     seed: int = 0,
-) -> dict[Site, Tensor]:
-    """Return gain over damage of every row, (rows,) for each weight; arguments as `effect_rows`."""
-    probe.check(lm)
+) -> list[dict[Site, Tensor]]:
+    """Return gain over damage of every row, (rows,) for each weight, by each probe; arguments as `effect_rows`.
+
+    The passes are the dear part, and one does for all probes.
+    """
     weights = lm.anatomy.weights(lm.anatomy.first, layers)
-    directions = {w.site.layer: probe.direction(w.site.layer, away_from).to(lm.device).float() for w in weights}
+    directions = {w.site.layer: _side_by_side(lm, probes, w.site.layer, away_from) for w in weights}
     mine = behaviour if away_from == "unwanted" else behaviour.reversed()
     wanted, unwanted = contrasts(lm, mine, random.Random(seed))
     kept = [(lm.encode(t), 1) for t in keep or ()] or [(lm.encode(e.text), 1) for e in mine.examples if not e.label]
     pairs = [*((ids, at, +1.0) for ids, at in wanted), *((ids, at, -1.0) for ids, at in unwanted)]
     gain = _totals(lm, weights, directions, pairs)
     damage = _totals(lm, weights, directions, [(ids, at, 1.0) for ids, at in kept], squared=True)
-    spread = {site: total.sqrt() for site, total in damage.items()}
+    return [_over(gain, damage, index) for index in range(len(probes))]
+
+
+def _side_by_side(lm: LM, probes: Sequence[Probe], layer: int, away_from: Literal["unwanted", "wanted"]) -> Tensor:
+    """Return the directions of probes for a block, (d_model, probes)."""
+    for probe in probes:
+        probe.check(lm)
+    return torch.stack([probe.direction(layer, away_from) for probe in probes], 1).to(lm.device).float()
+
+
+def _over(gain: dict[Site, Tensor], damage: dict[Site, Tensor], index: int) -> dict[Site, Tensor]:
+    """Return one probe's gain over its damage."""
+    spread = {site: total[index].sqrt() for site, total in damage.items()}
     damping = DAMPING * torch.cat(list(spread.values())).mean()
-    return {site: gain[site] / (spread[site] + damping) for site in gain}
+    return {site: gain[site][index] / (spread[site] + damping) for site in gain}
 
 
 def _totals(
@@ -97,10 +112,22 @@ def _totals(
     *,
     squared: bool = False,
 ) -> dict[Site, Tensor]:
-    """Return for each weight and row the sum over texts and tokens of (w . x) dS/dz, or of its square: (d_ff,) float64."""
-    totals = {weight.site: torch.zeros(weight.shape[0], dtype=torch.float64) for weight in weights}
-    for begin in range(0, len(texts), BATCH):
-        chunk = texts[begin : begin + BATCH]
+    """Return for each weight, probe and row the sum over texts and tokens of (w . x) dS/dz, or of its square.
+
+    Args:
+        lm: the model.
+        weights: whose rows.
+        directions: w of each block, (d_model, probes).
+        texts: token ids, the first token that counts, and a sign.
+        squared: sum the squares.
+
+    Returns:
+        (probes, d_ff) float64 for each weight.
+    """
+    probes = next(iter(directions.values())).shape[1]
+    totals = {weight.site: torch.zeros(probes, weight.shape[0], dtype=torch.float64) for weight in weights}
+    for group in bucketed([len(ids) for ids, _, _ in texts], TOKENS):
+        chunk = [texts[i] for i in group]
         batch = lm.batch([ids for ids, _, _ in chunk])
         places = torch.arange(1, batch.ids.shape[1], device=lm.device)
         starts = torch.tensor([at for _, at, _ in chunk], device=lm.device)
@@ -112,9 +139,10 @@ def _totals(
             gradients = torch.autograd.grad(-(loss * counted).sum(), [p.push for p in products])
         for product, gradient in zip(products, gradients, strict=True):
             inputs = product.inputs.detach().float()
-            along = inputs @ directions[product.weights[0].site.layer]  # (..., tokens)
+            along = (inputs @ directions[product.weights[0].site.layer]).flatten(0, -2).T  # (probes, batch * tokens)
             for weight in product.weights:
                 own = gradient if weight.cut is None else gradient[..., list(weight.cut)]
-                moved = (along[..., None] * own).flatten(0, -2)
-                totals[weight.site] += (moved.square() if squared else moved).sum(0).double().cpu()
+                own = own.flatten(0, -2).float()  # (batch * tokens, d_ff)
+                total = along.square() @ own.square() if squared else along @ own
+                totals[weight.site] += total.double().cpu()
     return totals
