@@ -24,6 +24,7 @@ from .errors import CorruptFile
 HIGHEST_RANK = (
     4  # times the smaller side of the matrix; a change of higher rank is a Dense one, or made to keep us busy
 )
+INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # with the same bits as a number of so many bytes
 CHUNK = 1 << 22  # entries of a delta materialised at a time: 32 MB of float64
 
 
@@ -135,11 +136,11 @@ class LowRank(Delta):
     def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         """See `Delta.at`; added up one rank at a time, in order."""
         here, local = _positions(self.rows, rows)
-        left, right = self.left.double()[local], self.right.double()
-        part = torch.zeros(len(local), right.shape[1], dtype=torch.float64)
-        for rank in range(right.shape[0]):  # products are exact: it is the same sum where they are fused with it
+        left, right = self.left[local].double(), self.right.double()
+        part = left[:, :1] * right[:1] if len(right) else torch.zeros(len(local), right.shape[1], dtype=torch.float64)
+        for rank in range(1, len(right)):  # products are exact: it is the same sum where they are fused with it
             part.addcmul_(left[:, rank, None], right[rank])
-        change = part.mul_(self.scale)
+        change = part if self.scale == 1 else part.mul_(self.scale)
         if len(here) < len(rows):
             change = torch.zeros(len(rows), self.right.shape[1], dtype=torch.float64)
             change[here] = part
@@ -285,6 +286,8 @@ def change(terms: tuple[Delta, ...], rows: Tensor, shape: tuple[int, ...]) -> Te
 
 def canonical(terms: list[Delta] | tuple[Delta, ...]) -> tuple[Delta, ...]:
     """Return the terms in the one order in which they are summed, whatever order they came in."""
+    if len(terms) < 2:  # nothing to hash
+        return tuple(terms)
     return tuple(sorted(terms, key=lambda term: term.digest()))
 
 
@@ -317,12 +320,21 @@ def rounded(old: Tensor, terms: tuple[Delta, ...], rows: Tensor, shape: tuple[in
         shape: of the whole weight.
         dtype: the type the tensor has on disk.
     """
-    old = old.double()
     moved = change(terms, rows, shape)
-    still = moved == 0
-    moved += old
+    if _kept_by_zero(old):
+        return moved.add_(old.double()).to(dtype)
     # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
+    still, old = moved == 0, old.double()
+    moved += old
     return torch.where(still, old, moved, out=moved).to(dtype)
+
+
+def _kept_by_zero(values: Tensor) -> bool:
+    """Return whether adding zero leaves every bit: no -0.0 is among the values (as an integer, the least there is)."""
+    integers = INTEGERS.get(values.dtype.itemsize)
+    if integers is None or values.dtype == torch.float64 or not values.numel():  # float64: a signalling NaN would change
+        return False
+    return int(values.view(integers).min()) != torch.iinfo(integers).min
 
 
 def _random_like(values: Tensor, generator: torch.Generator) -> Tensor:
