@@ -332,7 +332,9 @@ def rounded(old: Tensor, terms: tuple[Delta, ...], rows: Tensor, shape: tuple[in
 def _kept_by_zero(values: Tensor) -> bool:
     """Return whether adding zero leaves every bit: no -0.0 is among the values (as an integer, the least there is)."""
     integers = INTEGERS.get(values.dtype.itemsize)
-    if integers is None or values.dtype == torch.float64 or not values.numel():  # float64: a signalling NaN would change
+    if (
+        integers is None or values.dtype == torch.float64 or not values.numel()
+    ):  # float64: a signalling NaN would change
         return False
     return int(values.view(integers).min()) != torch.iinfo(integers).min
 

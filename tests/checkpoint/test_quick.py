@@ -95,7 +95,7 @@ def test_nothing_but_touched_rows_is_read(base, patch, monkeypatch):
 
     monkeypatch.setattr(Rows, "current", seen)
     monkeypatch.setattr(Rows, "sha256", whole)
-    monkeypatch.setattr(Rows, "_blocks", whole)
+    monkeypatch.setattr(Rows, "blocks", whole)
     apply(base, [patch], quick=True, **PLACED)
     revert(base, quick=True, **PLACED)
     loaded = Patch.load(patch)
@@ -204,7 +204,7 @@ def test_quick_beside_and_below_patches_made_on_the_result(base, patch, tmp_path
     other = patch_of(weights(), 4, ("norm",)).save(tmp_path / "other")
     apply(base, [other], tmp_path / "whole", disk=QUICK)
     with monkeypatch.context() as watched:
-        watched.setattr(Rows, "_blocks", None)
+        watched.setattr(Rows, "blocks", None)
         floors = [floor for *_, floor in apply(base, [other], quick=True, **PLACED).patches]
     assert floors == [entry.floor for entry in Ledger.load(tmp_path / "whole").patches]
     assert not problems(base)
