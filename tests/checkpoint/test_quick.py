@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from checkpoint_parts import QUICK, Quick, Tensors, cases, counted, digests, patch_of, weights, write_checkpoint
 from suture import tensorfile
+from suture.checkpoint import survey
 from suture.checkpoint.folder import LEDGER, Checkpoint
 from suture.checkpoint.ledger import Ledger
 from suture.checkpoint.rows import Rows
@@ -59,10 +61,14 @@ def patch(tmp_path):
 
 @settings(max_examples=cases(40), deadline=None)
 @given(st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]), st.integers(1, 3), st.integers(0, 8),
-       st.sampled_from([1.0, 0.5, -1.5]), st.booleans(), st.booleans())  # fmt: skip
-def test_on_and_off_quickly_gives_the_base(tmp_path_factory, dtype, shards, seed, scale, on, off):
-    """Any of the two ways on, any off: the same weights as the whole way, and the base again."""
-    work = tmp_path_factory.mktemp("case")
+       st.sampled_from([1.0, 0.5, -1.5]), st.booleans(), st.booleans(), st.sampled_from([0, 100, survey.SMALL]))  # fmt: skip
+def test_on_and_off_quickly_gives_the_base(tmp_path_factory, dtype, shards, seed, scale, on, off, small):
+    """Any of the two ways on, any off, no matter what is remembered: the weights the whole way gives, and the base again."""
+    with mock.patch.multiple(survey, SMALL=small, REMEMBERED=min(small, survey.REMEMBERED)):
+        there_and_back(tmp_path_factory.mktemp("case"), dtype, shards, seed, scale, on, off)
+
+
+def there_and_back(work, dtype, shards, seed, scale, on, off):
     base = write_checkpoint(work / "base", weights(dtype), shards)
     file = patch_of(weights(dtype), seed).save(work / "p")
     shutil.copytree(base, work / "model")

@@ -168,19 +168,15 @@ def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
         VerificationFailed: when they are not what was written.
     """
 
-    def write(file: Path) -> list[str]:
+    def write(file: Path) -> None:
         walk = each if len(by_file) == 1 else map
         with disk.edit(file) as target:
-            return [*walk(lambda change: _put(change, target), by_file[file])]
+            written = [*walk(lambda change: _put(change, target), by_file[file])]
+        for change, digest in zip(by_file[file], written, strict=True):
+            _read_back(replace(change, rows=change.rows.at(file)), digest)
 
-    # Shards side by side: rows are written to one while the disk is waited for with another.
-    written = each(write, [*by_file])
-    pairs = [
-        (replace(change, rows=change.rows.at(file)), digest)
-        for (file, changes), digests in zip(by_file.items(), written, strict=True)
-        for change, digest in zip(changes, digests, strict=True)
-    ]
-    for _ in each(lambda pair: _read_back(*pair), pairs):
+    # Side by side: rows are written to one shard while the disk is waited for with another.
+    for _ in each(write, [*by_file]):
         pass
 
 

@@ -19,7 +19,7 @@ from .spans import view
 REMEMBERED = 1 << 28  # bytes of rows that are remembered at most
 SMALL = (
     1 << 25
-)  # and no more than this beside twice the largest touched tensor: what a change holds goes with its tensors
+)  # of these beside twice the largest touched tensor: what a change holds goes with the size of its tensors
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Survey:
         after: SHA-256 after each floor.
         changed: entries that differ from what is on disk now.
         moved: root mean square of the whole change, over the rows that patches touch.
-        held: the same of those rows before any patch.
+        held: the same of those rows before any patch; 0 where nothing is left on them.
         broken: numbers that were finite and are not any more.
         rows: SHA-256 that the touched rows will have, where the hashes of the whole are what a patch claims (see `quick`).
         remembered: the touched rows themselves, or None.
@@ -172,6 +172,8 @@ class _Tally:
         """Count some rows: as they are on disk, before any patch, and as they will be."""
         self.entries += final.numel()
         self.changed += differing(present, final)
+        if final is old:  # nothing is left on them
+            return
         before = old.double()
         moved = final.to(torch.float64, copy=True).sub_(before)
         if not (sums := torch.stack([_square(moved), _square(before)])).isfinite().all():
