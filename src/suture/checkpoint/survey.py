@@ -17,9 +17,7 @@ from .rows import Floors, Rows
 from .spans import view
 
 REMEMBERED = 1 << 28  # bytes of rows that are remembered at most
-SMALL = (
-    1 << 25
-)  # of these beside twice the largest touched tensor: what a change holds goes with the size of its tensors
+SMALL = 1 << 25  # of these, beside twice the largest touched tensor: memory goes with the size of the tensors (R27)
 
 
 @dataclass(frozen=True)
