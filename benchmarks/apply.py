@@ -7,7 +7,7 @@
   in_place_time_share   seconds of `suture apply --in-place` / seconds of that `cp`; revert_time_share likewise
   quick_time_share      the same with --quick, where only touched rows are read; quick_revert_time_share likewise
   quick_floor_s         what the disk alone takes for that, in turn with it: the touched rows read, their bytes written to one
-                        file, the rows written back, each file flushed, by os.pread and os.pwrite alone; floor_share: of cp
+                        file, the rows written back, each file flushed, by os.preadv and os.pwrite alone; floor_share: of cp
   quick_floor_ratio     seconds of --quick / that; of the revert, for which rows and kept bits are read and nothing is kept
   start_s               what Python takes to start and import torch, which is in none of the others
   *_survey_s, *_fsync_s what it was spent on: reading and hashing before the first write, waiting for the disk (*_fsyncs times)
@@ -107,26 +107,29 @@ def copied(folder: Path, out: Path) -> float:
 
 def floor(folder: Path, patch: Path, spare: Path) -> dict[str, float]:
     """Seconds of the bare reading, keeping and writing of the rows that a patch touches."""
-    checkpoint, spans = Checkpoint.open(folder), {}
+    checkpoint, places = Checkpoint.open(folder), {}
     for name, (term,) in Patch.load(patch).terms.items():
         slot = checkpoint.slots[name]
-        width = slot.size // slot.shape[0]
-        spans.setdefault(slot.file, []).extend((slot.begin + row * width, width) for row in term.rows.tolist())
+        width = slot.size // slot.shape[0]  # of every row: the gates have one shape
+        places.setdefault(slot.file, []).extend(slot.begin + row * width for row in term.rows.tolist())
     os.sync()
     clock, rows = [time.monotonic()], {}
-    for file, places in spans.items():
-        with file.open("rb") as stream:
-            rows[file] = [os.pread(stream.fileno(), width, place) for place, width in places]
+    for file, begins in places.items():
+        kept = memoryview(bytearray(width * len(begins)))
+        rows[file] = [kept[at : at + width] for at in range(0, len(kept), width)], kept
+        with file.open("rb", buffering=0) as stream:
+            for begin, row in zip(begins, rows[file][0], strict=True):
+                os.preadv(stream.fileno(), [row], begin)
     clock.append(time.monotonic())
     with spare.open("wb", buffering=0) as stream:
-        for kept in rows.values():
-            stream.write(b"".join(kept))
+        for _, kept in rows.values():
+            stream.write(kept)
         os.fsync(stream.fileno())
     clock.append(time.monotonic())
-    for file, places in spans.items():
-        with file.open("r+b") as stream:
-            for (place, _), content in zip(places, rows[file], strict=True):
-                os.pwrite(stream.fileno(), content, place)
+    for file, begins in places.items():
+        with file.open("r+b", buffering=0) as stream:
+            for begin, row in zip(begins, rows[file][0], strict=True):
+                os.pwrite(stream.fileno(), row, begin)
             os.fsync(stream.fileno())
     clock.append(time.monotonic())
     spare.unlink()
