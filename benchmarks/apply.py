@@ -6,6 +6,10 @@
   in_place_bytes_ratio  bytes written in place (rows, undo data, journal, ledger) / bytes of the touched rows
   in_place_time_share   seconds of `suture apply --in-place` / seconds of that `cp`; revert_time_share likewise
   quick_time_share      the same with --quick, where only touched rows are read; quick_revert_time_share likewise
+  quick_floor_s         what the disk alone takes for that, in turn with it: the touched rows read, their bytes written to one
+                        file, the rows written back, each file flushed, by os.preadv and os.pwrite alone; floor_share: of cp
+  quick_floor_ratio     seconds of --quick / that; of the revert, for which rows and kept bits are read and nothing is kept
+  start_s               what Python takes to start and import torch, which is in none of the others
   *_survey_s, *_fsync_s what it was spent on: reading and hashing before the first write, waiting for the disk (*_fsyncs times)
   peak_rss_mb(_double)  largest memory of the process, for half of --gb and for --gb; slice_mb: the largest touched tensor
   sparse_*              the same for 70B shapes in files with holes: nothing that large is read or written
@@ -14,11 +18,11 @@
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -26,19 +30,14 @@ import time
 from pathlib import Path
 
 import torch
+from _checkpoints import LLAMA_8B, LLAMA_70B, make, patch_for, shapes
 from _common import finish, note, table
 
 from suture.checkpoint.folder import Checkpoint
-from suture.checkpoint.rows import Rows
-from suture.delta import LowRank
 from suture.patch import Patch
-from suture.provenance import Provenance, Stamp
 
 ROUNDS = 3  # of cp and apply in turn
-SHARE = 0.0465  # of the rows of a gate
-SHARD = 4_500_000_000  # bytes, as save_pretrained does
-LLAMA_8B = {"hidden": 4096, "inner": 14336, "heads": 1024, "layers": 32, "vocab": 128256}
-LLAMA_70B = {"hidden": 8192, "inner": 28672, "heads": 1024, "layers": 80, "vocab": 128256}
+QUICK_ROUNDS = 5  # of what takes less than a second
 CHILD = """
 import json, os, sys, time
 from pathlib import Path
@@ -78,77 +77,16 @@ print(json.dumps({**seen, "seconds": seconds, **more}))
 """
 
 
-def shapes(size: dict, layers: int, vocab: bool) -> dict[str, tuple[int, ...]]:
-    found, hidden = {}, size["hidden"]
-    for layer in range(layers):
-        prefix = f"model.layers.{layer}."
-        for part, out in {"q": hidden, "k": size["heads"], "v": size["heads"], "o": hidden}.items():
-            found[f"{prefix}self_attn.{part}_proj.weight"] = (out, hidden)
-        found[prefix + "mlp.gate_proj.weight"] = found[prefix + "mlp.up_proj.weight"] = (size["inner"], hidden)
-        found[prefix + "mlp.down_proj.weight"] = (hidden, size["inner"])
-        found[prefix + "input_layernorm.weight"] = found[prefix + "post_attention_layernorm.weight"] = (hidden,)
-    if vocab:
-        found["model.embed_tokens.weight"] = found["lm_head.weight"] = (size["vocab"], hidden)
-    return found
-
-
-def make(folder: Path, tensors: dict[str, tuple[int, ...]], *, sparse: bool) -> Path:
-    """Write a checkpoint of these shapes: random numbers, or holes."""
-    folder.mkdir()
-    groups: list[list[str]] = [[]]
-    filled = 0
-    for name, shape in tensors.items():
-        size = 2 * torch.Size(shape).numel()
-        if filled + size > SHARD and groups[-1]:
-            groups.append([])
-            filled = 0
-        groups[-1].append(name)
-        filled += size
-    block = (torch.randint(0, 2**15, (1 << 25,), dtype=torch.int16) % 0x0800 + 0x3C00).numpy().tobytes()  # +0.008 .. +2
-    where = {}
-    for number, names in enumerate(groups, 1):
-        file = folder / f"model-{number:05}-of-{len(groups):05}.safetensors"
-        header, position = {"__metadata__": {"format": "pt"}}, 0
-        for name in names:
-            end = position + 2 * torch.Size(tensors[name]).numel()
-            header[name] = {"dtype": "BF16", "shape": list(tensors[name]), "data_offsets": [position, end]}
-            where[name], position = file.name, end
-        text = json.dumps(header).encode()
-        with file.open("wb") as stream:
-            stream.write(struct.pack("<Q", len(text)) + text)
-            if sparse:
-                stream.truncate(8 + len(text) + position)
-            else:
-                for begin in range(0, position, len(block)):
-                    stream.write(memoryview(block)[: min(len(block), position - begin)])
-            stream.flush()
-            os.fsync(stream.fileno())
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
-    (folder / "config.json").write_text(json.dumps({"tie_word_embeddings": False}))
-    return folder
-
-
-def patch_for(folder: Path, path: Path, layers: range) -> Path:
-    """A patch of 4.65 % of the rows of the gates of some blocks."""
-    g = torch.Generator().manual_seed(0)
-    checkpoint, terms, before = Checkpoint.open(folder), {}, {}
-    for layer in layers:
-        slot = checkpoint.slots[f"model.layers.{layer}.mlp.gate_proj.weight"]
-        rows = torch.randperm(slot.shape[0], generator=g)[: round(SHARE * slot.shape[0])].sort().values
-        terms[slot.name] = (LowRank(torch.ones(len(rows), 1), 0.05 * torch.randn(1, slot.shape[1], generator=g), rows),)
-        there = Rows(slot, slot.shape)
-        before[slot.name] = Stamp(slot.shape, slot.dtype, there.sha256(), there.sha256_of(rows))
-    return Patch(terms, before, Provenance("bench")).save(path)
-
-
 def measured(verb: str, folder: Path, patch: Path, out: Path | str) -> dict:
     os.sync()  # what was written before is not this run's
+    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", CHILD, verb, str(folder), str(patch), str(out)], capture_output=True, text=True
     )
     if done.returncode:
         sys.exit(done.stderr)
     result = json.loads(done.stdout)
+    result["start"] = time.monotonic() - began - result["seconds"]
     note(f"{verb} {folder.name} -> {out}: {result}")
     return result
 
@@ -165,6 +103,39 @@ def copied(folder: Path, out: Path) -> float:
     note(f"cp took {seconds:.1f} s")
     shutil.rmtree(out)
     return seconds
+
+
+def floor(folder: Path, patch: Path, spare: Path) -> dict[str, float]:
+    """Seconds of the bare reading, keeping and writing of the rows that a patch touches."""
+    checkpoint, places = Checkpoint.open(folder), {}
+    for name, (term,) in Patch.load(patch).terms.items():
+        slot = checkpoint.slots[name]
+        width = slot.size // slot.shape[0]  # of every row: the gates have one shape
+        places.setdefault(slot.file, []).extend(slot.begin + row * width for row in term.rows.tolist())
+    os.sync()
+    clock, rows = [time.monotonic()], {}
+    for file, begins in places.items():
+        kept = memoryview(bytearray(width * len(begins)))
+        rows[file] = [kept[at : at + width] for at in range(0, len(kept), width)], kept
+        with file.open("rb", buffering=0) as stream:
+            for begin, row in zip(begins, rows[file][0], strict=True):
+                os.preadv(stream.fileno(), [row], begin)
+    clock.append(time.monotonic())
+    with spare.open("wb", buffering=0) as stream:
+        for _, kept in rows.values():
+            stream.write(kept)
+        os.fsync(stream.fileno())
+    clock.append(time.monotonic())
+    for file, begins in places.items():
+        with file.open("r+b", buffering=0) as stream:
+            for begin, row in zip(begins, rows[file][0], strict=True):
+                os.pwrite(stream.fileno(), row, begin)
+            os.fsync(stream.fileno())
+    clock.append(time.monotonic())
+    spare.unlink()
+    read, keep, write = (end - begin for begin, end in itertools.pairwise(clock))
+    note(f"bare: rows read in {read:.3f} s, kept in {keep:.3f} s, written in {write:.3f} s")
+    return {"quick": read + keep + write, "quick_revert": 2 * read + write}
 
 
 def dense(work: Path, gb: float) -> dict:
@@ -193,7 +164,7 @@ def dense(work: Path, gb: float) -> dict:
     copies.append(copied(folder, work / "plain"))
     place = measured("apply", folder, patch, "-")
     back = measured("revert", folder, patch, "-")
-    quick = quickly(folder, patch, statistics.median(copies))
+    quick = quickly(folder, patch, statistics.median(copies), work / "spare")
     size = sum(f.stat().st_size for f in folder.iterdir())
     shutil.rmtree(folder)
     plain, new = statistics.median(copies), statistics.median(each["seconds"] for each in news)
@@ -221,19 +192,27 @@ def dense(work: Path, gb: float) -> dict:
     }
 
 
-def quickly(folder: Path, patch: Path, plain: float) -> dict:
-    """What --quick costs, on and off in turn; the runs whose time is the median."""
-    runs = [
-        (measured("apply", folder, patch, "quick"), measured("revert", folder, patch, "quick")) for _ in range(ROUNDS)
-    ]
-    found = {"quick_peak_rss_mb": round(max(each["peak"] for pair in runs for each in pair), 1)}
+def quickly(folder: Path, patch: Path, plain: float, spare: Path) -> dict:
+    """What --quick costs, on and off and the bare disk in turn; the runs whose time is the median."""
+    runs, floors = [], []
+    for _ in range(QUICK_ROUNDS):
+        runs.append((measured("apply", folder, patch, "quick"), measured("revert", folder, patch, "quick")))
+        floors.append(floor(folder, patch, spare))
+    found = {
+        "quick_peak_rss_mb": round(max(each["peak"] for pair in runs for each in pair), 1),
+        "start_s": round(statistics.median(each["start"] for pair in runs for each in pair), 2),
+    }
     for name, way in zip(("quick", "quick_revert"), zip(*runs, strict=True), strict=True):
-        middle = sorted(way, key=lambda each: each["seconds"])[ROUNDS // 2]
+        middle = sorted(way, key=lambda each: each["seconds"])[QUICK_ROUNDS // 2]
+        bare = statistics.median(each[name] for each in floors)
         found[f"{name}_s"] = [round(each["seconds"], 2) for each in way]
         found |= {f"{name}_{part}": round(middle[part], 2) for part in ("survey_s", "fsync_s", "fsyncs")}
         found[f"{name}_cpu_s"] = round(sum(middle["cpu"]), 2)
         found[f"{name}_bytes_ratio"] = round(middle["written"] / middle["touched"], 3)
         found[f"{name}_time_share"] = round(middle["seconds"] / plain, 3)
+        found[f"{name}_floor_s"] = [round(each[name], 2) for each in floors]
+        found[f"{name}_floor_share"] = round(bare / plain, 3)
+        found[f"{name}_floor_ratio"] = round(middle["seconds"] / bare, 2)
     return found
 
 

@@ -3,8 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.delta import Dense, Entries, LowRank, Shift, canonical, change, edited
+from suture.delta import Dense, Entries, LowRank, Shift, canonical, change, edited, rounded
 from suture.errors import CorruptFile
+from suture.tensorfile import raw_bytes
 
 SHAPE = (7, 5)
 
@@ -93,6 +94,22 @@ def test_where_nothing_changes_even_the_sign_of_zero_stays():
     weight = torch.tensor([[-0.0, 1.0]])
     ((_, new),) = edited(weight, (LowRank(torch.ones(1, 1), torch.tensor([[0.0, 1.0]])),), torch.float32)
     assert torch.signbit(new[0, 0])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("zeros", [True, False])
+def test_every_number_becomes_what_the_formula_says(dtype, zeros):
+    """All 65,536 bit patterns, as numbers of each type, with changes of every size: also where no -0.0 is among them."""
+    patterns = torch.arange(2**16, dtype=torch.int32).to(torch.int16)
+    old = patterns.view(dtype if dtype.itemsize == 2 else torch.bfloat16).to(dtype).reshape(256, 256)
+    if not zeros:
+        old[(old == 0) & torch.signbit(old)] = 1.0
+    factors = torch.tensor([0.0, -0.0, 1.0, -1.0, 1e-30, 2.0**-9, 3e38, -3e38]).repeat(32)
+    term = LowRank(torch.tensor([1.0, -1.0]).repeat(128)[:, None], factors[None], scale=0.75)
+    wide, moved = old.double(), torch.outer(term.left[:, 0].double(), factors.double()) * 0.75
+    expected = torch.where(moved == 0, wide, wide + moved).to(dtype)
+    new = rounded(old, (term,), torch.arange(256), (256, 256), dtype)
+    assert raw_bytes(new) == raw_bytes(expected)
 
 
 @pytest.mark.parametrize(

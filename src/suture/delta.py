@@ -11,103 +11,20 @@ fixed order, so the sum does not depend on the number of threads, on chunking or
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .errors import CorruptFile
+from .delta_kind import CHUNK as CHUNK
+from .delta_kind import Delta as Delta
+from .delta_kind import chunks, row_size
 
 HIGHEST_RANK = (
     4  # times the smaller side of the matrix; a change of higher rank is a Dense one, or made to keep us busy
 )
-CHUNK = 1 << 22  # entries of a delta materialised at a time: 32 MB of float64
-
-
-@dataclass(frozen=True, eq=False)
-class Delta:
-    """What every kind of delta can do. Use one of the subclasses.
-
-    Attributes:
-        scale: strength; the change is `scale` times what the tensors say.
-    """
-
-    kind: ClassVar[str]
-    direction: ClassVar[str]  # the tensor that `randomised` replaces
-    scale: float = field(default=1.0, kw_only=True)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the stored tensors by name."""
-        return {f.name: t for f in fields(self) if isinstance(t := getattr(self, f.name), Tensor)}
-
-    def settings(self) -> dict[str, Any]:
-        """Return what else the delta is told, as JSON can hold it."""
-        return {}
-
-    def scaled(self, factor: float) -> Delta:
-        """Return the same change, `factor` times as strong."""
-        return replace(self, scale=self.scale * factor)
-
-    def check(self, shape: tuple[int, ...], where: str) -> None:
-        """Raise CorruptFile unless the delta fits a tensor of `shape` and holds only finite numbers."""
-        for name, tensor in self.tensors().items():
-            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-                raise CorruptFile(f"{where}: {self.kind}.{name} holds NaN or infinity", fix="Make the patch again.")
-        problem = self._misfit(shape)
-        if problem:
-            raise CorruptFile(
-                f"{where}: {problem}", why=f"The weight has shape {shape}.", fix="Use the model it is for."
-            )
-
-    def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
-        """Return the sorted numbers of the rows (first axis) that can change, int64."""
-        return torch.arange(shape[0])
-
-    def digest(self) -> str:
-        """Return a hash of kind, scale and contents; the canonical order of terms is by this."""
-        told = "".join(f" {name}={value!r}" for name, value in sorted(self.settings().items()))
-        state = hashlib.sha256(f"{self.kind} {self.scale!r}{told}".encode())
-        for name, tensor in sorted(self.tensors().items()):
-            state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            state.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return state.hexdigest()
-
-    def norm(self, shape: tuple[int, ...]) -> float:
-        """Return the Frobenius norm of the change, scale included."""
-        total = 0.0
-        for rows in _chunks(self.touched_rows(shape), shape):
-            total += float(self.at(rows, shape).square().sum())
-        return total**0.5
-
-    def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Return the change of some rows in float64, scale included: (len(rows), ...)."""
-        raise NotImplementedError
-
-    def effect(self, inputs: Tensor, shape: tuple[int, ...], *, transposed: bool) -> Tensor:
-        """Return what the change adds to a linear map of `inputs`, at scale 1: (..., in) -> (..., touched outputs).
-
-        Args:
-            inputs: what the module receives, any float dtype.
-            shape: of the stored weight.
-            transposed: the weight is stored (in, out) instead of (out, in).
-        """
-        raise NotImplementedError
-
-    def touched_outputs(self, *, transposed: bool) -> Tensor | None:
-        """Return which outputs `effect` speaks of (its last axis), or None for all."""
-        return None
-
-    def randomised(self, generator: torch.Generator) -> Delta:
-        """Return a change of the same place and size in a random direction, for controls."""
-        name = self.direction
-        changed: dict[str, Any] = {name: _random_like(getattr(self, name), generator)}
-        return replace(self, **changed)
-
-    def _misfit(self, shape: tuple[int, ...]) -> str:
-        return ""
+INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # with the same bits as a number of so many bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,11 +52,11 @@ class LowRank(Delta):
     def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         """See `Delta.at`; added up one rank at a time, in order."""
         here, local = _positions(self.rows, rows)
-        left, right = self.left.double()[local], self.right.double()
-        part = torch.zeros(len(local), right.shape[1], dtype=torch.float64)
-        for rank in range(right.shape[0]):  # products are exact: it is the same sum where they are fused with it
+        left, right = self.left[local].double(), self.right.double()
+        part = left[:, :1] * right[:1] if len(right) else torch.zeros(len(local), right.shape[1], dtype=torch.float64)
+        for rank in range(1, len(right)):  # products are exact: it is the same sum where they are fused with it
             part.addcmul_(left[:, rank, None], right[rank])
-        change = part.mul_(self.scale)
+        change = part if self.scale == 1 else part.mul_(self.scale)
         if len(here) < len(rows):
             change = torch.zeros(len(rows), self.right.shape[1], dtype=torch.float64)
             change[here] = part
@@ -203,11 +120,11 @@ class Entries(Delta):
 
     def touched_rows(self, shape: tuple[int, ...]) -> Tensor:
         """Rows that hold at least one changed entry."""
-        return torch.unique(self.index // _row_size(shape))
+        return torch.unique(self.index // row_size(shape))
 
     def at(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         """See `Delta.at`."""
-        width = _row_size(shape)
+        width = row_size(shape)
         change = torch.zeros(len(rows), width, dtype=torch.float64)
         place = torch.full((shape[0],), -1, dtype=torch.int64)
         place[rows] = torch.arange(len(rows))
@@ -285,6 +202,8 @@ def change(terms: tuple[Delta, ...], rows: Tensor, shape: tuple[int, ...]) -> Te
 
 def canonical(terms: list[Delta] | tuple[Delta, ...]) -> tuple[Delta, ...]:
     """Return the terms in the one order in which they are summed, whatever order they came in."""
+    if len(terms) < 2:  # nothing to hash
+        return tuple(terms)
     return tuple(sorted(terms, key=lambda term: term.digest()))
 
 
@@ -303,7 +222,7 @@ def edited(weight: Tensor, terms: tuple[Delta, ...], dtype: torch.dtype) -> Iter
         dtype: the type the tensor has on disk.
     """
     shape = tuple(weight.shape)
-    for part in _chunks(touched(terms, shape), shape):
+    for part in chunks(touched(terms, shape), shape):
         yield part, rounded(weight[part.to(weight.device)].detach().cpu(), terms, part, shape, dtype)
 
 
@@ -317,26 +236,23 @@ def rounded(old: Tensor, terms: tuple[Delta, ...], rows: Tensor, shape: tuple[in
         shape: of the whole weight.
         dtype: the type the tensor has on disk.
     """
-    old = old.double()
     moved = change(terms, rows, shape)
-    still = moved == 0
-    moved += old
+    if _kept_by_zero(old):
+        return moved.add_(old.double()).to(dtype)
     # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
+    still, old = moved == 0, old.double()
+    moved += old
     return torch.where(still, old, moved, out=moved).to(dtype)
 
 
-def _random_like(values: Tensor, generator: torch.Generator) -> Tensor:
-    """Return random numbers with the same norm in every row."""
-    noise = torch.randn(values.shape, generator=generator)
-    return noise / noise.norm(dim=-1, keepdim=True) * values.norm(dim=-1, keepdim=True)
-
-
-def _chunks(rows: Tensor, shape: tuple[int, ...]) -> Iterator[Tensor]:
-    yield from rows.split(max(1, CHUNK // _row_size(shape)))
-
-
-def _row_size(shape: tuple[int, ...]) -> int:
-    return int(torch.Size(shape[1:]).numel())
+def _kept_by_zero(values: Tensor) -> bool:
+    """Return whether adding zero leaves every bit: no -0.0 is among the values (as an integer, the least there is)."""
+    integers = INTEGERS.get(values.dtype.itemsize)
+    if (
+        integers is None or values.dtype == torch.float64 or not values.numel()
+    ):  # float64: a signalling NaN would change
+        return False
+    return int(values.view(integers).min()) != torch.iinfo(integers).min
 
 
 def _positions(own: Tensor | None, wanted: Tensor) -> tuple[Tensor, Tensor]:

@@ -51,10 +51,10 @@ def written(path: Path) -> Iterator[Path]:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
-    state = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(CHUNK):
-            state.update(block)
+    state, block = hashlib.sha256(), memoryview(bytearray(CHUNK))
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(block):
+            state.update(block[:count])
     return state.hexdigest()
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from checkpoint_parts import QUICK, Quick, Tensors, cases, counted, digests, patch_of, weights, write_checkpoint
 from suture import tensorfile
+from suture.checkpoint import survey
 from suture.checkpoint.folder import LEDGER, Checkpoint
 from suture.checkpoint.ledger import Ledger
 from suture.checkpoint.rows import Rows
@@ -59,10 +61,14 @@ def patch(tmp_path):
 
 @settings(max_examples=cases(40), deadline=None)
 @given(st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]), st.integers(1, 3), st.integers(0, 8),
-       st.sampled_from([1.0, 0.5, -1.5]), st.booleans(), st.booleans())  # fmt: skip
-def test_on_and_off_quickly_gives_the_base(tmp_path_factory, dtype, shards, seed, scale, on, off):
-    """Any of the two ways on, any off: the same weights as the whole way, and the base again."""
-    work = tmp_path_factory.mktemp("case")
+       st.sampled_from([1.0, 0.5, -1.5]), st.booleans(), st.booleans(), st.sampled_from([0, 100, survey.SMALL]))  # fmt: skip
+def test_on_and_off_quickly_gives_the_base(tmp_path_factory, dtype, shards, seed, scale, on, off, small):
+    """Any of the two ways on, any off, no matter what is remembered: the weights the whole way gives, and the base again."""
+    with mock.patch.multiple(survey, SMALL=small, REMEMBERED=min(small, survey.REMEMBERED)):
+        there_and_back(tmp_path_factory.mktemp("case"), dtype, shards, seed, scale, on, off)
+
+
+def there_and_back(work, dtype, shards, seed, scale, on, off):
     base = write_checkpoint(work / "base", weights(dtype), shards)
     file = patch_of(weights(dtype), seed).save(work / "p")
     shutil.copytree(base, work / "model")
@@ -95,7 +101,7 @@ def test_nothing_but_touched_rows_is_read(base, patch, monkeypatch):
 
     monkeypatch.setattr(Rows, "current", seen)
     monkeypatch.setattr(Rows, "sha256", whole)
-    monkeypatch.setattr(Rows, "_blocks", whole)
+    monkeypatch.setattr(Rows, "blocks", whole)
     apply(base, [patch], quick=True, **PLACED)
     revert(base, quick=True, **PLACED)
     loaded = Patch.load(patch)
@@ -204,7 +210,7 @@ def test_quick_beside_and_below_patches_made_on_the_result(base, patch, tmp_path
     other = patch_of(weights(), 4, ("norm",)).save(tmp_path / "other")
     apply(base, [other], tmp_path / "whole", disk=QUICK)
     with monkeypatch.context() as watched:
-        watched.setattr(Rows, "_blocks", None)
+        watched.setattr(Rows, "blocks", None)
         floors = [floor for *_, floor in apply(base, [other], quick=True, **PLACED).patches]
     assert floors == [entry.floor for entry in Ledger.load(tmp_path / "whole").patches]
     assert not problems(base)

@@ -7,7 +7,7 @@ from suture.errors import CorruptFile
 
 
 def piece(name, values, rows):
-    return Piece(name, "BF16", values.shape[1], rows, lambda r: iter(r.split(2)), lambda r: values[r], 2)
+    return Piece(name, "BF16", values.shape[1], rows, lambda: iter(values[rows].split(2)), 2)
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@
     ledger.py    suture.json                                 stack.py    the patches on a checkpoint
     fitting.py   does a patch fit, and where                 plan.py     all hashes, before a byte is written
     output.py    a new folder, whole or not at all           inplace.py  changed where it lies
-    surveys.py   every hash from one reading                 pool.py     several tensors side by side
+    survey.py    what a change of one tensor gives           surveys.py  of all: every hash from one reading
     quick.py     the touched rows alone, the rest believed   spans.py    neighbouring rows together
-    limits.py    changes that nobody means               forecast.py what a verb will read, write and hold
-    verbs.py     apply, revert                               verify.py, fsck.py, difference.py
+    limits.py    changes that nobody means                   forecast.py what a verb will read, write and hold
+    pool.py      several tensors side by side                verbs.py    apply, revert
+    verify.py, fsck.py, difference.py
 
 Knows torch, never transformers, and never loads a model.
 """

@@ -26,6 +26,7 @@ from .quick import check_quick, known, only
 from .refusals import FLOATS
 from .rows import BLOCK, PART, SURVEYED
 from .stack import Stack, read_layer
+from .survey import affordable
 
 DOUBLE = 8  # bytes of a float64
 ROUNDED = 5  # float64 copies of the rows that are being rounded: old, change, its part, sum, comparison
@@ -161,7 +162,7 @@ def _of_stacks(
     flushes = 9 + len(given) + shards if in_place else 8 + len(given) + shards + len(plan.checkpoint.shards)
     folder = plan.checkpoint.path if in_place or out is None else out
     notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
-    held = _kept(2 * files + max(_survey(plan, whole=not quick), _write(plan)))
+    held = _kept(2 * files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered(plan)
     return Forecast(read, room + rows, room, free(folder), held, flushes, len(plan.changes), notes)
 
 
@@ -189,6 +190,13 @@ def _write(plan: Plan) -> int:
         item = change.rows.dtype.itemsize
         sizes.append(min(PART, change.bytes // item) * (3 * item + _copies(change, 0) * DOUBLE))
     return sum(sorted(sizes)[-WORKERS:])
+
+
+def _remembered(plan: Plan) -> int:
+    """Bytes of touched rows that are held from their survey until they are written."""
+    sizes = [change.bytes for change in plan.changes]
+    fits = affordable(sizes, max((change.rows.slot.size for change in plan.changes), default=0))
+    return sum((2 if plan.new.layers else 1) * size for size, fit in zip(sizes, fits, strict=True) if fit)
 
 
 def _copies(change: Change, least: int) -> int:

@@ -95,9 +95,9 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], disk: Disk, *, 
     by_shard: dict[Path, list[Change]] = {}
     for change in changes:
         by_shard.setdefault(change.rows.slot.file, []).append(change)
-    for shard, parts in by_shard.items():
-        write_rows(parts, shard, disk)
-        if not surveyed:
+    write_rows(by_shard, disk)
+    if not surveyed:
+        for shard, parts in by_shard.items():
             check_written(parts, shard)
     if ledger.patches:
         disk.write(folder / LEDGER, ledger.dumps())

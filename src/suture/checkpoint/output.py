@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,13 +11,15 @@ from pathlib import Path
 from threading import Event
 
 from ..errors import UsageError, VerificationFailed
-from .disk import Disk, check_room, reported
+from .disk import Disk, File, check_room, reported
 from .folder import KEPT, LEDGER, taken
 from .header import regular
 from .ledger import Ledger
 from .locks import locked
 from .plan import Change, Plan, Progress
 from .pool import each
+from .spans import view
+from .survey import differing
 from .undo import size, write
 
 SLACK = 1 << 20  # bytes for names and the ledger
@@ -138,7 +141,7 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledge
             progress(f"copy {file.name}", number + 1, len(draft.copies))
             copy.result()
             if file in draft.touched:
-                write_rows(by_shard.get(source / file, []), partial / file, disk)
+                write_rows({partial / file: by_shard.get(source / file, [])}, disk)
         for file, state in draft.sources.items():
             if _state(source / file) != state or regular(partial / file).st_size != state[0]:
                 raise VerificationFailed(
@@ -154,17 +157,47 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledge
     return ledger
 
 
-def write_rows(changes: Sequence[Change], file: Path, disk: Disk) -> None:
-    """Write the touched rows of a shard, and read them back.
+def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
+    """Write the touched rows of shards, flush them, and read them back.
+
+    Args:
+        by_file: what changes in each, by where it lies or its copy does.
+        disk: what writes.
 
     Raises:
         VerificationFailed: when they are not what was written.
     """
-    with disk.edit(file) as target:
-        written = [*each(lambda change: change.rows.write(target, change.write, change.floors), changes)]
-    for change, digest in zip(changes, written, strict=True):
-        there = replace(change.rows, slot=replace(change.rows.slot, file=file))
-        check_same(change.rows.slot.name, there.sha256_of(change.write), digest)
+
+    def write(file: Path) -> None:
+        walk = each if len(by_file) == 1 else map
+        with disk.edit(file) as target:
+            written = [*walk(lambda change: _put(change, target), by_file[file])]
+        for change, digest in zip(by_file[file], written, strict=True):
+            _read_back(replace(change, rows=change.rows.at(file)), digest)
+
+    # Side by side: rows are written to one shard while the disk is waited for with another.
+    for _ in each(write, [*by_file]):
+        pass
+
+
+def _put(change: Change, target: File) -> str:
+    """Write the touched rows of a tensor into a shard. Returns their SHA-256, or "" where they are remembered."""
+    state = hashlib.sha256()
+    for rows, values in change.finals():
+        change.rows.write(target, rows, values)
+        if not change.remembered:
+            state.update(view(values))
+    return "" if change.remembered else state.hexdigest()
+
+
+def _read_back(change: Change, digest: str) -> None:
+    rows, name = change.rows, change.rows.slot.name
+    if not change.remembered:
+        check_same(name, rows.sha256_of(change.write), digest)
+        return
+    for part, expected in zip(*map(rows.parts, (change.write, change.remembered.final)), strict=True):
+        if count := differing(rows.current(part), expected):
+            raise _miswritten(name, f"{count} numbers differ.")
 
 
 def _files(plan: Plan) -> list[Path]:
@@ -205,21 +238,21 @@ def check_written(changes: Sequence[Change], file: Path) -> None:
     """Raise VerificationFailed unless a file holds whole tensors as they were computed, where that is known."""
     known = [change for change in changes if change.digest]
 
-    def found(change: Change) -> str:
-        return replace(change.rows, slot=replace(change.rows.slot, file=file), undo=()).sha256()
-
-    for change, digest in zip(known, each(found, known), strict=True):
+    found = each(lambda change: change.rows.at(file).sha256(), known)
+    for change, digest in zip(known, found, strict=True):
         check_same(change.rows.slot.name, digest, change.digest)
 
 
 def check_same(name: str, found: str, expected: str) -> None:
     """Raise VerificationFailed unless what was read back is what was written."""
     if found != expected:
-        raise VerificationFailed(
-            f"{name} was not written as computed",
-            why=f"sha256 {found[:8]}.. instead of {expected[:8]}..",
-            fix="Check the disk, and that nothing else writes there.",
-        )
+        raise _miswritten(name, f"sha256 {found[:8]}.. instead of {expected[:8]}..")
+
+
+def _miswritten(name: str, why: str) -> VerificationFailed:
+    return VerificationFailed(
+        f"{name} was not written as computed", why=why, fix="Check the disk, and that nothing else writes there."
+    )
 
 
 def _shares(plan: Plan, partial: Path, disk: Disk) -> bool:

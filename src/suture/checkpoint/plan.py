@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,8 +14,9 @@ from ..delta import touched
 from ..errors import CorruptFile, NoEffect, VerificationFailed
 from .folder import Checkpoint
 from .ledger import Entry, Ledger, Mark
-from .rows import Floors, Rows, Survey
+from .rows import Floors, Rows
 from .stack import Stack
+from .survey import Remembered, Survey
 from .surveys import surveyed
 from .undo import Piece
 
@@ -35,6 +37,7 @@ class Change:
         write: rows that may differ from what is on disk.
         digest: SHA-256 that it will have, or "" where only its touched rows are known.
         entries: numbers that change, against what is on disk now.
+        remembered: these rows; where it is None they are computed again when they are asked for.
     """
 
     rows: Rows
@@ -42,11 +45,19 @@ class Change:
     write: Tensor = field(repr=False)
     digest: str
     entries: int
+    remembered: Remembered | None = field(default=None, repr=False)
 
     @property
     def bytes(self) -> int:
         """Bytes that are overwritten."""
         return len(self.write) * self.rows.width
+
+    def finals(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (numbers of rows, what they will be) in groups that fit in memory."""
+        if self.remembered:
+            yield self.write, self.remembered.final
+        else:
+            yield from ((part, self.rows.final(part, self.floors)) for part in self.rows.parts(self.write))
 
 
 @dataclass(frozen=True)
@@ -92,14 +103,13 @@ class Plan:
                     why=f"sha256 {survey.base[:8]}.. instead of {kept.base[:8]}..",
                     fix="Take the base checkpoint again.",
                 )
-            rows = (new if name in new.tensors else old).rows(name)
-            write = touched([*old.touched(name), *new.touched(name)], rows.shape)
+            rows, write = old.reached(new, name)
             if name in new.tensors:
                 after = {} if survey.rows else survey.after or {0: survey.base}
                 marks[name] = Mark(rows.shape, rows.slot.dtype, survey.base, after, survey.rows)
                 _check_promise(new, name, marks[name])
             digest = marks[name].current if name in marks else survey.base
-            changes.append(Change(rows, new.floors(name), write, digest, survey.changed))
+            changes.append(Change(rows, new.floors(name), write, digest, survey.changed, survey.remembered))
         if not any(change.entries for change in changes):
             raise NoEffect(
                 f"no byte of {old.checkpoint.path} would change",
@@ -119,8 +129,7 @@ class Plan:
         """
         changes = []
         for name in old.changing(new) if names is None else names:
-            rows = (new if name in new.tensors else old).rows(name)
-            write = touched([*old.touched(name), *new.touched(name)], rows.shape)
+            rows, write = old.reached(new, name)
             changes.append(Change(rows, new.floors(name), write, "", 0))
         return cls(old, new, changes, {}, {})
 
@@ -131,12 +140,15 @@ class Plan:
 
     def pieces(self) -> list[Piece]:
         """Return the base bits that the new stack needs."""
-        found = []
+        found, changes = [], {change.rows.slot.name: change for change in self.changes}
         for name in self.new.tensors:
             rows = self.new.rows(name)
             width = int(torch.Size(rows.shape[1:]).numel())
             kept = touched(self.new.touched(name), rows.shape)
-            found.append(Piece(name, rows.slot.dtype, width, kept, rows.parts, rows.base, rows.dtype.itemsize))
+            change = changes.get(name)
+            known = change.remembered if change and len(kept) == len(change.write) else None  # of which they are a part
+            content = partial(_base, rows, kept, known)
+            found.append(Piece(name, rows.slot.dtype, width, kept, content, rows.dtype.itemsize))
         return found
 
     def ledger(self, undo: str) -> Ledger:
@@ -149,6 +161,10 @@ class Plan:
         for change in self.changes:
             found.setdefault(change.rows.slot.file, []).append(change)
         return found
+
+
+def _base(rows: Rows, kept: Tensor, known: Remembered | None) -> Iterator[Tensor]:
+    yield from (known.base,) if known else map(rows.base, rows.parts(kept))
 
 
 def _entries(stack: Stack, name: str) -> list[Entry]:

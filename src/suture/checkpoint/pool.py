@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 WORKERS = min(4, os.cpu_count() or 1)  # each holds a few megabytes; beyond four the disk decides
+RETURNED = 1 << 24  # bytes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,6 +21,9 @@ def each(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
     # In a forked process torch builds its own pool of threads at the first call, and fails ("Invalid thread pool") when
     # two threads make that call at once; so it is made here, by one.
     torch.set_num_threads(torch.get_num_threads())
+    # glibc gives a block back to the system, to ask for its pages again one by one, until it has seen a larger one returned.
+    # For blocks that come and go by the hundred that takes longer than what is computed in them; this one is never touched.
+    torch.empty(RETURNED, dtype=torch.uint8)
     with ThreadPoolExecutor(WORKERS) as pool:
         running = [pool.submit(function, item) for item in items]
         try:

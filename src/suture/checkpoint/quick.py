@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..delta import touched
 from ..errors import PatchMismatch, UsageError
 from .pool import each
-from .rows import Survey
 from .stack import Layer, Stack
-from .surveys import completed, foresee
+from .survey import Survey, survey_rows
+from .surveys import completed, foresee, worth_remembering
 
 FULL = "Leave --quick away: whole tensors are read and checked then."
 
@@ -48,7 +47,12 @@ def prepared(old: Stack, new: Stack, *, quick: bool) -> Stack:
         return old
     names = old.changing(new)
     expected = {name: known(old, only(old, new, name), name) for name in names}
-    for name, found in zip(names, each(lambda name: _survey(old, new, name), names), strict=True):
+    remembered = worth_remembering(old, new, names)
+
+    def survey(name: str) -> Survey:
+        return survey_rows(*old.reached(new, name), new.floors(name), remember=name in remembered)
+
+    for name, found in zip(names, each(survey, names), strict=True):
         mark, stamp = old.ledger.tensors.get(name), only(old, new, name).patch.before[name]
         if found.current != expected[name]:
             raise _differing(old, new, name, f"sha256 {found.current[:8]}.. instead of {expected[name][:8]}..")
@@ -92,12 +96,6 @@ def known(stack: Stack, layer: Layer, name: str) -> str:
             fix=FULL,
         )
     return found
-
-
-def _survey(old: Stack, new: Stack, name: str) -> Survey:
-    rows = (new if name in new.tensors else old).rows(name)
-    write = touched([*old.touched(name), *new.touched(name)], rows.shape)
-    return rows.survey(write, new.floors(name), whole=False)
 
 
 def _differing(old: Stack, new: Stack, name: str, why: str) -> PatchMismatch:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from ..delta import CHUNK, Delta, rounded, touched
 from ..tensorfile import DTYPES
 from .disk import File
 from .header import Slot
-from .spans import read_into, runs
+from .spans import read_into, runs, view
 from .undo import Undo
 
 BLOCK = 1 << 23  # bytes hashed at a time
@@ -42,6 +43,10 @@ class Rows:
     shape: tuple[int, ...]
     undo: tuple[Undo, ...] = field(default=(), repr=False)
 
+    def at(self, file: Path) -> Rows:
+        """Return the same tensor in a copy of its shard."""
+        return replace(self, slot=replace(self.slot, file=file))
+
     @property
     def dtype(self) -> torch.dtype:
         """Type of its numbers."""
@@ -55,19 +60,27 @@ class Rows:
     def current(self, rows: Tensor) -> Tensor:
         """Return rows as the file has them: (len(rows), ...)."""
         found = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
-        content, width = _view(found), self.width
+        content, width = view(found), self.width
         with self.slot.file.open("rb", buffering=0) as stream:
             for first, position, count in runs(rows):
-                view = content[position * width : (position + count) * width]
-                read_into(stream.fileno(), view, self.slot.begin + first * width, self.slot)
+                piece = content[position * width : (position + count) * width]
+                read_into(stream.fileno(), piece, self.slot.begin + first * width, self.slot)
         return found
 
     def base(self, rows: Tensor) -> Tensor:
         """Return rows as they were before any patch."""
-        found = self.current(rows)  # ours alone, so it may be overlaid
+        return self.overlaid(rows, self.current(rows))
+
+    def overlaid(self, rows: Tensor, values: Tensor) -> Tensor:
+        """Put the base bits that are kept in the place of those in `values` (len(rows), ...), and return that."""
         for undo in self.undo:
-            undo.overlay(self.slot.name, rows, found)
-        return found
+            undo.overlay(self.slot.name, rows, values)
+        return values
+
+    @property
+    def patched(self) -> bool:
+        """Whether base bits of some rows are kept elsewhere than in the file."""
+        return any(self.slot.name in undo for undo in self.undo)
 
     def states(self, rows: Tensor, floors: Floors, base: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Yield the rows after each floor, the lowest first; `base` is what they were before any patch."""
@@ -93,120 +106,31 @@ class Rows:
         state, block = hashlib.sha256(), memoryview(bytearray(min(BLOCK, self.slot.size)))
         with self.slot.file.open("rb", buffering=0) as stream:
             for position in range(0, self.slot.size, BLOCK):
-                view = block[: self.slot.size - position]
-                read_into(stream.fileno(), view, self.slot.begin + position, self.slot)
-                state.update(view)
+                piece = block[: self.slot.size - position]
+                read_into(stream.fileno(), piece, self.slot.begin + position, self.slot)
+                state.update(piece)
         return state.hexdigest()
 
-    def survey(self, rows: Tensor, floors: Floors, known: str = "", *, whole: bool = True) -> Survey:
-        """Compute what a change of `rows` gives, without writing: every hash from one reading, and the entries changed.
-
-        Args:
-            rows: their numbers, sorted.
-            floors: the changes.
-            known: SHA-256 of what is in the file, where it was computed before.
-            whole: read and hash the whole tensor, not these rows alone.
-        """
-        now, base = hashlib.sha256(), hashlib.sha256()
-        after = {floor: hashlib.sha256() for floor in sorted(floors)}
-        changed = broken = 0
-        squares = torch.zeros(2, dtype=torch.float64)
-        for block in self._blocks() if whole else self.parts(rows):
-            values = self.current(block)
-            begin, end = torch.searchsorted(rows, block[[0, -1]] + torch.tensor([0, 1])).tolist()
-            here = rows[begin:end]
-            place = torch.searchsorted(block, here)
-            if not known:
-                now.update(_view(values))
-            present = values[place]
-            if self.undo:
-                for undo in self.undo:
-                    undo.overlay(self.slot.name, block, values)
-                base.update(_view(values))
-            old = final = values[place]
-            for floor, final in self.states(here, floors, old):
-                values[place] = final
-                after[floor].update(_view(values))
-            changed += _differing(present, final)
-            before = old.double()
-            moved = final.to(torch.float64, copy=True).sub_(before)
-            if not (sums := torch.stack([_square(moved), _square(before)])).isfinite().all():
-                sums[0] = _square(moved.nan_to_num_(0, 0, 0))
-                broken += int((old.isfinite() & ~final.isfinite()).sum())
-            squares += sums
-        found = known or now.hexdigest()
-        digests = {floor: state.hexdigest() for floor, state in after.items()}
-        change, held = (squares / max(1, len(rows) * (self.width // self.dtype.itemsize))).sqrt().tolist()
-        return Survey(found, base.hexdigest() if self.undo else found, digests, changed, change, held, broken)
-
-    def write(self, file: File, rows: Tensor, floors: Floors) -> str:
-        """Put the final state of `rows` into a file that holds the tensor at the same place; returns their SHA-256."""
-        state = hashlib.sha256()
-        for part in self.parts(rows):
-            content = _view(self.final(part, floors))
-            state.update(content)
-            for first, position, count in runs(part):
-                piece = content[position * self.width : (position + count) * self.width]
-                file.write(piece, self.slot.begin + first * self.width)
-        return state.hexdigest()
+    def write(self, file: File, rows: Tensor, values: Tensor) -> None:
+        """Put rows into a file that holds the tensor at the same place."""
+        content = view(values)
+        for first, position, count in runs(rows):
+            piece = content[position * self.width : (position + count) * self.width]
+            file.write(piece, self.slot.begin + first * self.width)
 
     def sha256_of(self, rows: Tensor) -> str:
         """Return the hash of some rows as the file has them."""
         state = hashlib.sha256()
         for part in self.parts(rows):
-            state.update(_view(self.current(part)))
+            state.update(view(self.current(part)))
         return state.hexdigest()
 
     def parts(self, rows: Tensor) -> Iterator[Tensor]:
-        """Yield row numbers in groups that fit in memory."""
+        """Yield rows, or their numbers, in groups that are computed together."""
         yield from rows.split(max(1, PART // max(1, int(torch.Size(self.shape[1:]).numel()))))
 
-    def _blocks(self) -> Iterator[Tensor]:
+    def blocks(self) -> Iterator[Tensor]:
+        """Yield the numbers of all rows in groups that are hashed together."""
         yield from torch.arange(self.shape[0]).split(
             max(1, SURVEYED // max(1, int(torch.Size(self.shape[1:]).numel())))
         )
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What a change would give; hashes are of the whole tensor, or of the rows asked for where no more was read.
-
-    Attributes:
-        current: SHA-256 of the tensor as it is on disk.
-        base: the same before any patch.
-        after: SHA-256 after each floor.
-        changed: entries that differ from what is on disk now.
-        moved: root mean square of the whole change, over the rows that patches touch.
-        held: the same of those rows before any patch.
-        broken: numbers that were finite and are not any more.
-        rows: SHA-256 that the touched rows will have, where the hashes of the whole are what a patch claims (see `quick`).
-    """
-
-    current: str
-    base: str
-    after: dict[int, str]
-    changed: int
-    moved: float
-    held: float
-    broken: int
-    rows: str = ""
-
-    @property
-    def final(self) -> str:
-        """SHA-256 with all floors on."""
-        return self.after[max(self.after)] if self.after else self.base
-
-
-def _view(values: Tensor) -> memoryview:
-    return values.contiguous().view(-1).view(torch.uint8).numpy().data if values.numel() else memoryview(b"")
-
-
-def _square(values: Tensor) -> Tensor:
-    flat = values.view(-1)
-    return flat.dot(flat)
-
-
-def _differing(a: Tensor, b: Tensor) -> int:
-    """Count the entries whose bits differ."""
-    integers = {8: torch.int64, 4: torch.int32, 2: torch.int16}[a.element_size()]
-    return int((a.view(integers) != b.view(integers)).sum())

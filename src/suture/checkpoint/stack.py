@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..delta import Delta, canonical
+from torch import Tensor
+
+from ..delta import Delta, canonical, touched
 from ..errors import CorruptFile, PatchMismatch, UsageError
 from ..files import sha256
 from ..patch import Patch
 from .folder import KEPT, Checkpoint
 from .ledger import Entry, Ledger
 from .refusals import FLOATS
-from .rows import Rows, Survey
+from .rows import Rows
+from .survey import Survey
 from .undo import Undo
 
 Key = tuple[str, tuple[tuple[str, float, int], ...]]  # a tensor and the patches on it: SHA-256, scale, floor
@@ -102,6 +105,11 @@ class Stack:
                 return Rows(self.checkpoint.slot(name), stamp.shape, self.undo)
         slot = self.checkpoint.slot(name)
         return Rows(slot, slot.shape, self.undo)
+
+    def reached(self, other: Stack, name: str) -> tuple[Rows, Tensor]:
+        """Return a tensor as rows, and the numbers of those that differ at most when another stack takes the place of this."""
+        rows = (other if other.on(name) else self).rows(name)
+        return rows, touched([*self.touched(name), *other.touched(name)], rows.shape)
 
     def on(self, name: str) -> list[Layer]:
         """Return the patches that touch a tensor."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 from ..delta import touched
 from ..errors import PatchMismatch
 from .pool import each
-from .rows import Survey
 from .stack import Stack
+from .survey import Survey, affordable, survey_whole
 
 
 def surveyed(old: Stack, new: Stack, names: Sequence[str]) -> Iterator[Survey]:
@@ -24,11 +24,21 @@ def surveyed(old: Stack, new: Stack, names: Sequence[str]) -> Iterator[Survey]:
     def one(name: str) -> Survey:
         if found := old.surveys.get(new.key(name)):
             return found
-        rows = (new if name in new.tensors else old).rows(name)
-        write = touched([*old.touched(name), *new.touched(name)], rows.shape)
-        return rows.survey(write, new.floors(name), old.seen.get(name, ""))
+        return survey_whole(
+            *old.reached(new, name), new.floors(name), old.seen.get(name, ""), remember=name in remembered
+        )
 
+    remembered = worth_remembering(old, new, [name for name in names if new.key(name) not in old.surveys])
     return each(one, names)
+
+
+def worth_remembering(old: Stack, new: Stack, names: Sequence[str]) -> set[str]:
+    """Return the tensors whose touched rows are remembered from their survey until they are written."""
+    reached = [old.reached(new, name) for name in names]
+    sizes = [len(write) * rows.width for rows, write in reached]
+    largest = max((rows.slot.size for rows, _ in reached), default=0)
+    spent = sum(found.remembered.bytes for found in old.surveys.values() if found.remembered)
+    return {name for name, fits in zip(names, affordable(sizes, largest, spent), strict=True) if fits}
 
 
 def foresee(stack: Stack, guess: Stack) -> None:
@@ -53,7 +63,7 @@ def examined(stack: Stack, name: str) -> tuple[Survey, str]:
     """Survey a patched tensor as it is. Returns what was found, and what is wrong with it or ""."""
     rows, mark = stack.rows(name), stack.ledger.tensors[name]
     own = touched(stack.touched(name), rows.shape)
-    found = rows.survey(own, stack.floors(name))
+    found = survey_whole(rows, own, stack.floors(name))
     if found.current != (mark.current or found.final) or (mark.rows and rows.sha256_of(own) != mark.rows):
         return found, "it is not what its patches made of it"
     if found.base != mark.base:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,13 +18,13 @@ import torch
 from torch import Tensor
 
 from ..errors import CorruptFile
-from ..tensorfile import raw_bytes
 from .disk import Disk
 from .header import Slot, read_header
-from .spans import read_into, runs
+from .spans import read_into, runs, view
 
 FORMAT = "suture.undo/1"
 ALIGN = 8
+AHEAD = 16  # groups of rows that are written and not hashed yet
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class Piece:
         dtype: as safetensors calls it.
         width: numbers in a row.
         rows: which rows, sorted.
-        parts: row numbers in groups that fit in memory.
-        read: returns base rows.
+        content: yields their base bits in order, in groups that fit in memory.
         item: bytes of a number.
     """
 
@@ -44,8 +44,7 @@ class Piece:
     dtype: str
     width: int
     rows: Tensor = field(repr=False)
-    parts: Callable[[Tensor], Iterator[Tensor]] = field(repr=False)
-    read: Callable[[Tensor], Tensor] = field(repr=False)
+    content: Callable[[], Iterator[Tensor]] = field(repr=False)
     item: int
 
     @property
@@ -77,20 +76,22 @@ def write(disk: Disk, path: Path, pieces: Sequence[Piece]) -> str:
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % ALIGN)
     state, offset = hashlib.sha256(), 0
-    with disk.create(path) as file:
-        for block in _content(text, pieces):
+    with ThreadPoolExecutor(1) as beside, disk.create(path) as file:
+        hashed: list[Future[None]] = []  # while it is written, and while the disk is waited for
+        for number, block in enumerate(_content(text, pieces)):
+            hashed.append(beside.submit(state.update, block))
             file.write(block, offset)
-            state.update(block)
             offset += len(block)
+            if number >= AHEAD:
+                hashed[number - AHEAD].result()
     return state.hexdigest()
 
 
-def _content(text: bytes, pieces: Sequence[Piece]) -> Iterator[bytes]:
-    yield struct.pack("<Q", len(text)) + text
+def _content(text: bytes, pieces: Sequence[Piece]) -> Iterator[memoryview]:
+    yield memoryview(struct.pack("<Q", len(text)) + text)
     for piece in pieces:
-        yield raw_bytes(piece.rows)
-        for part in piece.parts(piece.rows):
-            yield raw_bytes(piece.read(part))
+        yield view(piece.rows)
+        yield from map(view, piece.content())
 
 
 class Undo:
@@ -116,6 +117,10 @@ class Undo:
         if len(self._slots) != 2 * len(self._rows):
             raise self._bad("its index")
 
+    def __contains__(self, name: str) -> bool:
+        """Whether bits of a tensor are kept."""
+        return name in self._rows
+
     def overlay(self, name: str, rows: Tensor, values: Tensor) -> None:
         """Put the kept bits of a tensor in the place of those in `values` (len(rows), ...), where there are some.
 
@@ -137,13 +142,17 @@ class Undo:
         content = bytearray(len(wanted) * width)
         self._read(slot, wanted, width, content)
         old = torch.frombuffer(content, dtype=values.dtype)
-        values[here] = old.reshape(len(here), *values.shape[1:])
+        old = old.reshape(len(here), *values.shape[1:])
+        if len(here) == len(rows):
+            values.copy_(old)
+        else:
+            values[here] = old
 
     def _read(self, slot: Slot, wanted: Tensor, width: int, content: bytearray) -> None:
         with self.path.open("rb") as stream:
             for first, position, count in runs(wanted):
-                view = memoryview(content)[position * width : (position + count) * width]
-                read_into(stream.fileno(), view, slot.begin + first * width, slot)
+                piece = memoryview(content)[position * width : (position + count) * width]
+                read_into(stream.fileno(), piece, slot.begin + first * width, slot)
 
     def _numbers(self, slot: Slot) -> Tensor:
         if not slot.size:
