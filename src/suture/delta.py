@@ -20,6 +20,7 @@ from torch import Tensor
 from .delta_kind import CHUNK as CHUNK
 from .delta_kind import Delta as Delta
 from .delta_kind import chunks, row_size
+from .rounding import nearest
 
 HIGHEST_RANK = (
     4  # times the smaller side of the matrix; a change of higher rank is a Dense one, or made to keep us busy
@@ -238,11 +239,11 @@ def rounded(old: Tensor, terms: tuple[Delta, ...], rows: Tensor, shape: tuple[in
     """
     moved = change(terms, rows, shape)
     if _kept_by_zero(old):
-        return moved.add_(old.double()).to(dtype)
+        return nearest(moved.add_(old.double()), dtype)
     # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
     still, old = moved == 0, old.double()
     moved += old
-    return torch.where(still, old, moved, out=moved).to(dtype)
+    return nearest(torch.where(still, old, moved, out=moved), dtype)
 
 
 def _kept_by_zero(values: Tensor) -> bool:
