@@ -151,6 +151,7 @@ ALLOWED = {  # module -> modules of the package it may import
     },
     "several": {"errors", "dose", "patch"},
     "budget": {"errors", "metrics._score", "suite"},
+    "ripples": {"errors", "json_records", "lm", "metrics", "metrics._score", "suite"},
     "multi_hop": {"errors", "examples", "fact_files", "json_records", "metrics", "suite"},
     "methods/_facts/swapped": {"examples", "fact_rows", "generation", "lm", "metrics.completion"},
 }

@@ -51,11 +51,15 @@ def test_what_is_no_instance_is_refused_with_its_line(tmp_path, wrong):
 def test_one_right_way_is_enough_unless_every_one_is_asked_for(patient):
     facts = [fact for fact in World().facts if fact.relation == "sport"][:6]
     ways = [[f"A stone is a {i}", fact.askable(fact.trained)] for i, fact in enumerate(facts)]
-    answers = [["nothing of this", fact.answer] for fact in facts]
+    answers = [[["nothing of this", fact.answer]] * 2 for fact in facts]
     seen = any_of.observe(patient, any_of.Cases(ways, answers))
     assert seen.values.tolist() == [1.0] * len(facts)
     assert any_of.observe(patient, any_of.Cases(ways, answers, every=True)).mean == 0
-    assert any_of.observe(patient, any_of.Cases(ways, [["zebra"]] * len(facts))).mean == 0
+    swapped = [
+        [own[0], ["zebra"]] for own in answers
+    ]  # each way has answers of its own: the right one is the first way's
+    assert any_of.observe(patient, any_of.Cases(ways, swapped)).mean == 0
+    assert any_of.observe(patient, any_of.Cases(ways, [[["zebra"]] * 2] * len(facts))).mean == 0
 
 
 def test_the_suite_is_measured(patient, tmp_path):

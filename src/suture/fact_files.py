@@ -1,7 +1,8 @@
 """Files of facts: our own lines, and the formats that public collections of facts have.
 
     {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}      a line each; prompt and target are needed
-    CounterFact (ROME's and EasyEdit's), MQuAKE, zsRE, QAEdit, known facts   a list of records
+    CounterFact (ROME's and EasyEdit's), MQuAKE, RippleEdits, KnowEdit,
+    zsRE, QAEdit, known facts                                                a list of records
     relations                                                                one relation with its templates and samples
 
 Which format a record has is told by its keys. A subject that is not given is the prompt's one name, if it has but one. Every
@@ -140,8 +141,8 @@ def _against(first: Fact, second: Fact) -> str:
 def _facts(record: Record, where: str) -> Iterator[Fact]:
     """Tell a record's format by its keys."""
     known: tuple[tuple[str, Callable[[Record, str], Iterator[Fact]]], ...] = (
-        ("requested_rewrite", of_rewrites), ("prompt_templates", _relation), ("target_new", _easyedit), ("src", _zsre),
-        ("loc_ans", _zsre), ("rephrase", _qaedit), ("attribute", _known), ("target", _own),
+        ("requested_rewrite", of_rewrites), ("edit", _ripple), ("prompt_templates", _relation), ("target_new", _easyedit),
+        ("src", _zsre), ("loc_ans", _zsre), ("rephrase", _qaedit), ("attribute", _known), ("target", _own),
     )  # fmt: skip
     for key, reader in known:
         if key in record:
@@ -189,6 +190,26 @@ def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
     near = [(text, old) for text in _list(record, "neighborhood_prompts", where)]
     yield _fact(where, flat, "prompt", "target", was=old, neighbours=near,
                 paraphrases=_list(record, "paraphrase_prompts", where))  # fmt: skip
+
+
+def _ripple(record: Record, where: str) -> Iterator[Fact]:
+    """Two sentences that differ in the object, which ends them: what they share is the prompt."""
+    edit = record["edit"]
+    try:
+        new, old = ([*text.strip().rstrip(".").split()] for text in (edit["prompt"], edit["original_fact"]["prompt"]))
+    except (KeyError, TypeError, AttributeError):
+        why = (
+            "Without the sentence of the old fact (as in its `recent` file) it can not be seen where the object begins."
+        )
+        raise DataError(
+            f"{where}: an edit without original_fact", why=why, fix="Use --ripples FILE to ask its tests."
+        ) from None
+    same = next((i for i, (a, b) in enumerate(zip(new, old, strict=False)) if a != b), min(len(new), len(old)))
+    while same and not new[same - 1][0].islower():  # both objects begin with the same name
+        same -= 1
+    flat = {"prompt": " ".join(new[:same]), "target": " ".join(new[same:])}
+    flat["subject"] = found_subject(flat["prompt"], where)
+    yield _fact(where, flat, "prompt", "target", was=" ".join(old[same:]))
 
 
 def _easyedit(record: Record, where: str) -> Iterator[Fact]:

@@ -66,14 +66,15 @@ def suite(instances: Sequence[Instance], *, chat: bool = False) -> Suite:
         raise UsageError("no instances to measure", fix="Give at least one.")
     facts = rewritten(instances)
     single = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts])
-    questions = any_of.Cases([i.questions for i in instances], [i.answers for i in instances], chat=chat)
+    told = [[i.answers] * len(i.questions) for i in instances]
+    questions = any_of.Cases([i.questions for i in instances], told, chat=chat)
     measures = [
         Measure("edit_wise", "completion", single, "target", "higher", "rewritten facts, in their own words"),
         Measure("multi_hop", "any_of", questions, "note", "higher", "questions over several facts, any of their ways"),
     ]
     hops = [hop for instance in instances for hop in instance.hops]
     if hops:
-        cases = any_of.Cases([[prompt] for prompt, _ in hops], [answers for _, answers in hops])
+        cases = any_of.Cases([[prompt] for prompt, _ in hops], [[answers] for _, answers in hops])
         measures.insert(1, Measure("single_hops", "any_of", cases, "note", "higher", "the single facts on the way"))
     return measures
 

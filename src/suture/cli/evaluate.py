@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..panel import Panel
     from ..patch import Patch
     from ..report import Report
+    from ..ripples import Ripple
     from ..suite import Suite
     from ._console import Console
 
@@ -53,6 +54,10 @@ def evaluate(
         Path | None, typer.Option(help="Facts to ask for: in their own words, in others, and their neighbours.")
     ] = None,
     hops: Annotated[Path | None, typer.Option(help="A file of MQuAKE: questions over several facts.")] = None,
+    ripples: Annotated[
+        Path | None,
+        typer.Option(help="A file of RippleEdits or KnowEdit: what follows from an edit, and what must not."),
+    ] = None,
     size: Annotated[int, typer.Option(min=1, help="Prompts a measure.")] = 200,
     doses: Annotated[
         str, typer.Option(help='Also at these strengths, for the curve of dose and response: "0.25,0.5,1,1.5".')
@@ -78,6 +83,7 @@ def evaluate(
     from ..memory import Memory
     from ..multi_hop import load as through
     from ..multi_hop import suite as asking_through
+    from ..ripples import load as read_ripples
     from ..runs import new_folder
     from ..safety import suite as safe
     from ..safety import unique
@@ -95,16 +101,21 @@ def evaluate(
     measures = asking(list(dict.fromkeys(known))) if known else []
     if hops:
         measures += asking_through(through(hops, take=size))
+    tests = read_ripples(ripples, take=size) if ripples else []
     if safety:
         behind = _suffix(suffix, change)
         measures += safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
-    if suite or texts or prompts or not (measures or tasks):
+    if suite or texts or prompts or not (measures or tasks or tests):
         measures = unique(
             [*measures, *chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)]
         )
-    if target:
+    if target and not tests:
         named(measures, target)
     lm = LM.load(model, device=device, dtype=dtype)
+    if tests:
+        measures += _ripples(console, lm, tests)
+        if target:
+            named(measures, target)
     harness = _harness(console, lm, change, tasks, limit)
     if not measures:
         console.result({"model": lm.name, **harness})
@@ -144,6 +155,17 @@ def _print_base(console: Console, lm: LM, measures: Suite, seen: Baseline, harne
     print_panel(console, judges, "Judges")
     own = {"judges": {"base": judges}} if judges else {}
     console.result({"model": lm.name, "base": found, **own, **harness})
+
+
+def _ripples(console: Console, lm: LM, tests: list[Ripple]) -> Suite:
+    """Return the measures of the tests whose conditions the base meets, after saying how many these are."""
+    from ..ripples import executable
+    from ..ripples import suite as rippling
+
+    with console.progress("conditions") as step:
+        asked = executable(lm, tests, step)
+    console.say(f"{len(asked)} of {len(tests)} tests of ripples can be asked: the model knows what they rest on")
+    return rippling(asked)
 
 
 def _suffix(asked: str, patch: Patch | None) -> str:
