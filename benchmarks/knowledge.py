@@ -39,34 +39,33 @@ from suture.runs import Run
 from suture.sequence import Surgeon, begun, carried_out
 from suture.suite import Measure
 
+BATCH = 10  # facts of a patch in a sequence
 LATE = {"layers": [5, 6, 7], "token": 0}  # of the bundled model; these and all others below chosen on the tune split
 EARLY = {"layers": [1, 2, 3], "token": -2, "settle": 10, "hold": 2.0}  # where the subject is read
 ALPHAEDIT = {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2, "reword_weight": 0.5, "insist": 2}
+BLOCK5 = {"layer": 5, "rate": 5e-3, "steps": 60}
 ROWS = {  # name of a row -> method, settings
     "rome": ("rome", {"layer": 5, "token": 0}),
-    "rome, subject": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
-    "emmet": ("emmet", {"layer": 6, "token": 0}),
+    "emmet": ("emmet", {"layer": 6, "token": 0, "slack": 0.1}),
     "memit": ("memit", {**LATE, "weight": 0.4}),
+    "pmet": ("pmet", {**LATE, "weight": 0.4}),
     "alphaedit": ("alphaedit", ALPHAEDIT),
-    "alphaedit, sequence": (
-        "alphaedit",
-        {**ALPHAEDIT, "weight": 1.2, "insist": 5},
-    ),  # its weight not: see docs/facts.md
-    "alphaedit, subject": ("alphaedit", EARLY),
-    "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
-    "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
-    "finetune, block 5": ("finetune", {"layer": 5, "rate": 5e-3, "steps": 60}),
+    "alphaedit, sequence": ("alphaedit", {**ALPHAEDIT, "weight": 1.2, "insist": 5, "again": BATCH}),
+    "finetune": ("finetune", BLOCK5),
+    "finetune, last token": ("finetune", {**BLOCK5, "loss": "prompt_last"}),
+    "finetune, locality": ("finetune", {**BLOCK5, "locality": 30.0}),
+    "lora": ("lora", {"sites": ["mlp.down"], "layers": [5], "rank": 32, "rate": 2e-3, "steps": 140}),
     "crispedit": ("crispedit", {"layers": [5], "rate": 5e-3, "steps": 60, "energy": 0.9}),
-    "lora": ("lora", {"sites": ["mlp.down"], "layers": [5], "rate": 4e-3}),
     "ultraedit": ("ultraedit", {"layers": [5], "strength": 1.5, "ridge": 0.3}),
-    "pmet": ("pmet", {"layers": [1, 2], "token": -2, "weight": 1e-3}),
+    "rome, subject": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
+    "alphaedit, subject": ("alphaedit", EARLY),
     "emmet, as published": ("emmet", {"layer": 1, "token": -2}),
     "memit, as published": ("memit", {"layers": [1], "token": -2, "weight": 0.01}),
+    "pmet, as published": ("pmet", {"layers": [1, 2], "token": -2, "weight": 1e-3}),
     "alphaedit, as published": ("alphaedit", {"layers": [1], "token": -2}),
 }
 COLUMNS = ("success", "unseen_phrasings", "locality", "other", "multi_hop", "arithmetic", "stories", "perplexity")
 MODES = {"single": 20, "batch100": 100, "sequential300": 300}  # facts
-BATCH = 10  # facts of a patch in a sequence
 NEVER = Limits(math.inf, math.inf, math.inf)  # a sequence is measured when all is in place, whatever that costs
 TEXTS = 4  # neutral ones for the health of the model after each batch, by which nothing is decided here
 
