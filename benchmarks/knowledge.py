@@ -10,8 +10,8 @@ New objects are valid answers of the same relation. Settings were chosen on the 
 success: the new object in the words given; unseen_phrasings: in all other phrasings; locality: other subjects of the same
 relation; other: other relations of the subject; multi_hop: compositions whose answer the new facts change; perplexity on
 neutral text, arithmetic, stories (base in the last row); seconds of the processor for each fact, peak_mb of the process. Texts to
-keep name no subject that is rewritten or that locality is measured on. Each row is a process of its own and is kept under --out, so
-that an interrupted run goes on where it was.
+keep name no subject that is rewritten or that locality is measured on. Each row is a process of its own and is kept under
+--out, so that an interrupted run goes on where it was.
 """
 
 import argparse
