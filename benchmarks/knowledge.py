@@ -4,18 +4,20 @@ New objects are valid answers of the same relation. Settings were chosen on the 
 
     single        one fact at a time on the base model; means over the facts
     batch100      all in one patch
-    sequential300 in 30 patches, each made for the model with those before it; measured when all are in place
+    sequential300 in 30 patches, each made for the model with those before it; measured when all are in place. This is what
+                  `suture facts --batch 10` does (with `again`, `--again`), the checks after each batch among the seconds
 
 success: the new object in the words given; unseen_phrasings: in all other phrasings; locality: other subjects of the same
 relation; other: other relations of the subject; multi_hop: compositions whose answer the new facts change; perplexity on
-neutral text, arithmetic, stories (base in the last row); seconds for each fact, peak_mb of the process. Texts to keep name
-no subject that is rewritten or that locality is measured on. Each row is a process of its own and is kept under --out, so
-that an interrupted run goes on where it was.
+neutral text, arithmetic, stories (base in the last row); seconds of the processor for each fact, peak_mb of the process. Texts to
+keep name no subject that is rewritten or that locality is measured on. Each row is a process of its own and is kept under
+--out, so that an interrupted run goes on where it was.
 """
 
 import argparse
 import inspect
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -26,43 +28,46 @@ from pathlib import Path
 from _common import finish, note, table
 
 from suture import registry
+from suture.data import neutral
 from suture.evaluation import observe, values
-from suture.fact_rows import encode
 from suture.facts import suite
+from suture.health import Limits
 from suture.lm import LM
-from suture.methods._facts.said import said
 from suture.patient.knowledge import apart, consequences, rewrites
 from suture.patient.suites import suite as whole
+from suture.runs import Run
+from suture.sequence import Surgeon, begun, carried_out
 from suture.suite import Measure
 
+BATCH = 10  # facts of a patch in a sequence
 LATE = {"layers": [5, 6, 7], "token": 0}  # of the bundled model; these and all others below chosen on the tune split
 EARLY = {"layers": [1, 2, 3], "token": -2, "settle": 10, "hold": 2.0}  # where the subject is read
 ALPHAEDIT = {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2, "reword_weight": 0.5, "insist": 2}
+BLOCK5 = {"layer": 5, "rate": 5e-3, "steps": 60}
 ROWS = {  # name of a row -> method, settings
     "rome": ("rome", {"layer": 5, "token": 0}),
-    "rome, subject": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
-    "emmet": ("emmet", {"layer": 6, "token": 0}),
+    "emmet": ("emmet", {"layer": 6, "token": 0, "slack": 0.1}),
     "memit": ("memit", {**LATE, "weight": 0.4}),
+    "pmet": ("pmet", {**LATE, "weight": 0.4}),
     "alphaedit": ("alphaedit", ALPHAEDIT),
-    "alphaedit, sequence": (
-        "alphaedit",
-        {**ALPHAEDIT, "weight": 1.2, "insist": 5},
-    ),  # its weight not: see docs/facts.md
-    "alphaedit, subject": ("alphaedit", EARLY),
-    "finetune": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40}),
-    "finetune+locality": ("finetune", {"layer": 1, "rate": 5e-3, "steps": 40, "locality": 1.0}),
-    "finetune, block 5": ("finetune", {"layer": 5, "rate": 5e-3, "steps": 60}),
+    "alphaedit, sequence": ("alphaedit", {**ALPHAEDIT, "weight": 2.0, "swap": 0.3, "insist": 5, "again": BATCH}),
+    "finetune": ("finetune", BLOCK5),
+    "finetune, last token": ("finetune", {**BLOCK5, "loss": "prompt_last"}),
+    "finetune, locality": ("finetune", {**BLOCK5, "locality": 1.0}),
+    "lora": ("lora", {"sites": ["mlp.down"], "layers": [5], "rank": 32, "rate": 2e-3, "steps": 140}),
     "crispedit": ("crispedit", {"layers": [5], "rate": 5e-3, "steps": 60, "energy": 0.9}),
-    "lora": ("lora", {"sites": ["mlp.down"], "layers": [5], "rate": 4e-3}),
     "ultraedit": ("ultraedit", {"layers": [5], "strength": 1.5, "ridge": 0.3}),
-    "pmet": ("pmet", {"layers": [1, 2], "token": -2, "weight": 1e-3}),
+    "rome, subject": ("rome", {"layer": 1, "token": -2, "clamp": 4.0}),
+    "alphaedit, subject": ("alphaedit", EARLY),
     "emmet, as published": ("emmet", {"layer": 1, "token": -2}),
     "memit, as published": ("memit", {"layers": [1], "token": -2, "weight": 0.01}),
+    "pmet, as published": ("pmet", {"layers": [1, 2], "token": -2, "weight": 1e-3}),
     "alphaedit, as published": ("alphaedit", {"layers": [1], "token": -2}),
 }
 COLUMNS = ("success", "unseen_phrasings", "locality", "other", "multi_hop", "arithmetic", "stories", "perplexity")
 MODES = {"single": 20, "batch100": 100, "sequential300": 300}  # facts
-BATCH = 10  # facts of a patch in a sequence
+NEVER = Limits(math.inf, math.inf, math.inf)  # a sequence is measured when all is in place, whatever that costs
+TEXTS = 4  # neutral ones for the health of the model after each batch, by which nothing is decided here
 
 
 def measures(items, split: str, most: int):
@@ -81,22 +86,30 @@ def thinned(measure, most: int):
     return Measure(measure.name, measure.metric, cases, measure.role, measure.better, measure.about)
 
 
-def call(lm: LM, name: str, facts, settings: dict, keep, cache: Path, before=()):
-    """A patch by a method of the registry, with what of the rest it takes."""
+def called(name: str, settings: dict, keep, cache: Path):
+    """A method of the registry, and settings with what of the rest it takes."""
     method = registry.get("method", name)
-    offered = {"keep": keep, "statistics": cache, "previous": list(before), **settings}
+    offered = {"keep": keep, "statistics": cache, **settings}
     taken = inspect.signature(method).parameters
-    return method(lm, facts, **{key: value for key, value in offered.items() if key in taken})
+    return method, {key: value for key, value in offered.items() if key in taken}
 
 
-def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, stack: ExitStack) -> None:
-    """Apply patches of BATCH facts, one behind the other, until the stack is left."""
-    for begin in range(0, len(facts), BATCH):
-        patch = call(lm, name, facts[begin : begin + BATCH], settings, keep, cache, facts[:begin])
-        stack.enter_context(patch.applied(lm))
-        written = facts[: begin + BATCH]
-        rows = [encode(lm, fact.prompt, fact.subject, fact.target) for fact in written]
-        note(f"{len(written)} facts written, {float(said(lm, rows).double().mean()):.1%} of them said")
+def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, folder: Path):
+    """The sum of patches of BATCH facts, each made on the model with those before it; never stopped."""
+    method, given = called(name, settings, keep, cache)
+    surgeon = Surgeon(lm, method, given, neutral("report")[:TEXTS], NEVER, settings.get("again", 0))
+    words = [name, json.dumps(settings, sort_keys=True), str(len(facts)), facts[0].prompt]
+    with Run.begin("facts", words, {}, folder) as run:
+        course = carried_out(
+            surgeon, begun(surgeon, lm.name, name, settings), facts, run, size=BATCH, progress=note_batch
+        )
+    again = sum(len(edit.again) for edit in course.ledger.edits)
+    note(f"written again: {again}; curve: {[round(sum(c.right.values()) / len(c.right), 3) for c in course.checks]}")
+    return course.patch
+
+
+def note_batch(what: str, done: int, of: int) -> None:
+    note(f"{what}: {done} of {of} facts")
 
 
 def row(mode: str, name: str, args) -> dict[str, float]:
@@ -111,15 +124,16 @@ def row(mode: str, name: str, args) -> dict[str, float]:
     for group in groups:
         own, few = measures(group, split, args.most)
         with ExitStack() as stack:
-            began = time.perf_counter()
+            began = time.process_time()
             if name == "base":
                 pass
             elif mode.startswith("sequential"):
-                sequence(lm, method, facts, settings, keep, args.cache, stack)
-            else:
-                patch = call(lm, method, [item.fact for item in group], settings, keep, args.cache)
+                patch = sequence(lm, method, facts, settings, keep, args.cache, args.folder)
                 stack.enter_context(patch.applied(lm))
-            spent += time.perf_counter() - began
+            else:
+                function, given = called(method, settings, keep, args.cache)
+                stack.enter_context(function(lm, [item.fact for item in group], **given).applied(lm))
+            spent += time.process_time() - began
             seen = observe(lm, own)
             for column, found in seen.items():
                 totals[column][0] += float(found.values.sum())
@@ -163,6 +177,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.one:
         mode, name, file = args.one
+        args.folder = Path(file).with_suffix("")
         Path(file).write_text(json.dumps(row(mode, name, args)))
         return
     result = {"split": "tune" if args.tuning else "report", "seed": args.seed}

@@ -64,10 +64,22 @@ def test_files_are_those_of_what_is_in_the_model():
 
 
 def test_the_file_gives_back_what_was_saved(tmp_path):
-    made = ledger().marked([2], "lost", "wrong after batch 1")
+    made = ledger().marked([2], "lost", "wrong after batch 1").repeated([2], 2)
     made.save(tmp_path / "ledger.jsonl")
     assert Ledger.load(tmp_path / "ledger.jsonl") == made
     assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 3
+
+
+def test_what_is_lost_is_taken_in_turns():
+    lost = ledger().marked([1, 2], "lost")
+    assert [edit.number for edit in lost.lost(1)] == [1]
+    assert [edit.number for edit in lost.repeated([1], 2).lost(1)] == [2]  # the other one had its turn
+    assert [edit.number for edit in lost.repeated([1], 2).lost(5)] == [2, 1]
+    assert [edit.number for edit in lost.lost(5, beside=[CAPITAL])] == [2]  # it is written anyway
+    assert ledger().lost(5) == lost.lost(0) == []
+    again = lost.plus([CAPITAL], 2, "two.safetensors", "holds").repeated([2], 2)
+    assert [edit.number for edit in again.within(2)] == [2, 3]
+    assert [edit.number for edit in again.marked([3], "removed").within(2)] == [2]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +88,7 @@ def test_the_file_gives_back_what_was_saved(tmp_path):
         (0, {"ledger": "other"}, "not a ledger"), (0, {"model": 3}, "line 1: no model"),
         (0, {"settings": []}, "line 1, settings"),
         (1, {"number": 7}, "line 2: not edit 1"), (1, {"status": "fine"}, "line 2, status"),
-        (1, {"batch": "1"}, "line 2: not edit 1"),
+        (1, {"batch": "1"}, "line 2: not edit 1"), (1, {"again": [1.5]}, "line 2, again"),
         (2, {"fact": {"prompt": "x"}}, "line 3: not a fact"), (2, {"patch": "../x"}, "line 3, patch"),
         (2, {"note": None}, "line 3"),
         (2, None, "line 3, column 1: not JSON"), (2, [], "line 3: not an object"),

@@ -1,6 +1,7 @@
 """Edits in batches: the sum, what is checked after each, when they stop, going on, and taking one out of the middle."""
 
 import math
+from dataclasses import replace
 from functools import reduce
 from operator import add
 
@@ -9,17 +10,20 @@ import torch
 
 from models import snapshot
 from suture.anatomy import Site
+from suture.data import neutral
 from suture.delta import LowRank
 from suture.errors import NoEffect, UsageError
-from suture.examples import Fact
+from suture.examples import Fact, Texts
 from suture.health import Health, Limits, examined, moved
 from suture.ledger import Ledger
 from suture.methods.alphaedit import alphaedit
+from suture.methods.emmet import emmet
 from suture.methods.grace import grace
 from suture.methods.rome import rome
 from suture.patch import Patch
+from suture.removal import removed
 from suture.runs import Run
-from suture.sequence import LEDGER, PATCH, Surgeon, begun, carried_out, removed, resumed, takes_earlier
+from suture.sequence import LEDGER, PATCH, Surgeon, begun, carried_out, resumed, takes_earlier
 
 TEXTS = ["The weather was fine today, and we went out.", "One and two are three.", "Nothing of this is edited at all."]
 NAMES = ("Wandton", "Rundville", "Halburg", "Prolton", "Gatford")
@@ -217,3 +221,65 @@ def test_a_newer_entry_of_a_codebook_takes_the_place_of_the_older(llama, tmp_pat
 def test_a_single_file_is_no_place_for_a_course(llama, tmp_path):
     with pytest.raises(UsageError, match="several files"):
         carried(llama, tmp_path / "x.safetensors")
+
+
+SAID = [
+    Fact("The mayor of Wandton is", "Wandton", "soup"),
+    Fact("Rundville is known for its", "Rundville", "tea"),
+    Fact("People in Halburg speak", "Halburg", "house"),
+]
+
+
+def forgets(lm, told):
+    """A method that writes facts, and with the second one undoes what it wrote with the first; `told` hears what it is given."""
+    kept, first = Texts(neutral("probe")[:12]), []
+
+    def method(lm, facts, *, previous: list[Fact] | None = None):
+        told.append(([fact.subject for fact in facts], [fact.subject for fact in previous or ()]))
+        patch = emmet(lm, facts, layer=1, token=0, clamp=30.0, steps=40, prefixes=0, keep=kept)
+        ((name, terms),) = patch.terms.items()
+        if facts[0] == SAID[0]:
+            first.extend(replace(term, left=-term.left) for term in terms)
+        undone = first if facts[0] == SAID[1] else []
+        return Patch.make(lm, {name: [*terms, *undone]}, method="forgets", settings={})
+
+    return surgeon(lm, method)
+
+
+def test_what_is_lost_is_written_again_and_what_is_kept_is_not(llama, tmp_path):
+    def course(name, again):
+        told = []
+        who = replace(forgets(llama, told), again=again)
+        _, found = carried(llama, tmp_path / name, SAID, size=1, who=who)
+        return told, found, [list(check.right.values()) for check in found.checks]
+
+    told, lost, right = course("never", 0)
+    assert [subjects for subjects, _ in told] == [["Wandton"], ["Rundville"], ["Halburg"]]
+    assert right[:2] == [[True], [False, True]]
+    assert lost.ledger.edits[0].status == "lost"
+    told, kept, right = course("again", 5)
+    assert told == [(["Wandton"], []), (["Rundville"], ["Wandton"]), (["Halburg", "Wandton"], ["Rundville"])]
+    assert right[1] == [False, True]
+    assert right[2][:2] == [True, True]
+    assert [(e.status, e.again) for e in kept.ledger.edits][:2] == [("holds", (3,)), ("holds", ())]
+    assert Ledger.load(tmp_path / "again" / LEDGER) == kept.ledger
+    course("twice", 5)
+    assert (tmp_path / "twice" / PATCH).read_bytes() == (tmp_path / "again" / PATCH).read_bytes()
+
+
+def test_an_edit_written_again_is_taken_out_of_every_batch(llama, tmp_path):
+    told: list = []
+    who = replace(forgets(llama, told), again=5)
+    _, course = carried(llama, tmp_path / "a", SAID, size=1, who=who)
+    assert course.ledger.edits[0].again == (3,)
+    del told[:]
+    with run_in(tmp_path / "b") as run:
+        left = removed(who, course, 1, run)
+    assert told == [(["Halburg"], ["Rundville"])]  # batch 1 held it alone, batch 3 beside another
+    assert sorted(left.patches) == [2, 3]
+    assert not left.checks[-1].right.keys() & {1}
+    with run_in(tmp_path / "c") as run:
+        rest = removed(who, course, 3, run)  # alone in its batch but for what was written again
+    assert sorted(rest.patches) == [1, 2]
+    assert rest.ledger.edits[0].again == ()
+    assert rest.ledger.edits[0].status == "lost"

@@ -1,7 +1,7 @@
 """A ledger of edits: what was written, when, by which patch, and whether it still holds. One file, a line an edit.
 
     {"ledger": "suture.ledger/1", "model", "method", "settings"}
-    {"number", "time", "batch", "fact", "patch", "status", "note"}           a line each, in the order in which they came
+    {"number", "time", "batch", "fact", "patch", "status", "note", "again"}    a line each, in the order in which they came
 
 An edit asks the same as another when it is about the same subject and a phrasing of one is a phrasing of the other.
 """
@@ -39,6 +39,7 @@ class Edit:
         status: "holds" and "lost" are in the model, right or wrong when last checked; "superseded" by a newer one; "removed";
             "refused": never made, or not kept.
         note: why.
+        again: later batches in which it was written once more, because it was lost.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Edit:
     patch: str
     status: Status
     note: str = ""
+    again: tuple[int, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -144,6 +146,29 @@ class Ledger:
             self, edits=tuple(replace(e, status=status, note=note) if e.number in chosen else e for e in self.edits)
         )
 
+    def lost(self, most: int, beside: Sequence[Fact] = ()) -> list[Edit]:
+        """Return at most so many edits that are lost: those written least often first, then in order.
+
+        Args:
+            most: see there.
+            beside: facts that are to be written now; an edit that one of them repeats is left out.
+        """
+        told = {(fact.prompt, fact.subject) for fact in beside}
+        found = [e for e in self.edits if e.status == "lost" and (e.fact.prompt, e.fact.subject) not in told]
+        return sorted(found, key=lambda edit: (len(edit.again), edit.number))[:most]
+
+    def within(self, batch: int) -> list[Edit]:
+        """Return the edits that the patch of a batch writes, its own and those it writes again."""
+        kept = [edit for edit in self.edits if edit.patch and edit.status not in ("removed", "refused")]
+        return [edit for edit in kept if batch in (edit.batch, *edit.again)]
+
+    def repeated(self, numbers: Sequence[int], batch: int) -> Ledger:
+        """Return the ledger with some edits written again in a batch."""
+        chosen = {*numbers}
+        return replace(
+            self, edits=tuple(replace(e, again=(*e.again, batch)) if e.number in chosen else e for e in self.edits)
+        )
+
     def edit(self, number: int) -> Edit:
         """Return the edit of a number.
 
@@ -194,11 +219,14 @@ def _edit(row: dict[str, Any], number: int, where: str) -> Edit:
         raise DataError(
             f"{where}: not edit {number}", why="A number, time, patch or note is not as written.", fix="Restore it."
         )
+    again = row.get("again", [])  # absent in ledgers of before
+    if not isinstance(again, list) or not all(type(batch) is int for batch in again):
+        raise DataError(f"{where}, again: no list of batches", fix="Restore it.")
     if row.get("status") not in get_args(Status):
         raise DataError(f"{where}, status: {row.get('status')!r} is none", fix=f"Known: {', '.join(get_args(Status))}.")
     if "/" in row["patch"] or "\\" in row["patch"]:
         raise DataError(f"{where}, patch: {row['patch']!r} is no file of this folder", fix="Restore it.")
-    return Edit(number, row["time"], row["batch"], fact, row["patch"], row["status"], row["note"])
+    return Edit(number, row["time"], row["batch"], fact, row["patch"], row["status"], row["note"], tuple(again))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -2,7 +2,8 @@
 
     patch_n = patch_(n-1) + method(model with patch_(n-1), batch n)
 The sum is a patch of the base model. After each batch every edit so far is asked again in free generation, and the model's health
-is measured; a batch that takes it beyond its limits is not kept, and the last good patch stands.
+is measured; a batch that takes it beyond its limits is not kept, and the last good patch stands. What was found lost can be
+written again with the next batch (`Surgeon.again`). `removal` takes one edit out.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Surgeon:
         settings: of the method.
         texts: neutral ones, for the health of the model.
         limits: beyond which edits stop.
+        again: edits that are lost, at most so many, are written once more with each batch; 0 for none.
     """
 
     lm: LM
@@ -50,6 +52,7 @@ class Surgeon:
     settings: dict[str, Any]
     texts: Sequence[str]
     limits: Limits = field(default_factory=Limits)
+    again: int = 0
 
     def made(self, facts: Sequence[Fact], before: Patch | None, earlier: Sequence[Fact]) -> Patch:
         """Return the change that writes facts into the model as `before` leaves it, as a patch of the base model.
@@ -100,13 +103,13 @@ def carried_out(
         UsageError: for a conflict, when so asked.
     """
     size = size or len(facts)
-    _settled(course, run)
+    settled(course, run)
     for begin in range(0, len(facts), size):
         part = list(facts[begin : begin + size])
         if progress:
             progress(f"batch {course.ledger.batches + 1}", begin, len(facts))
         course = _batch(surgeon, course, part, run, on_conflict)
-        _written(course, run)
+        written(course, run)
         if course.stopped:
             break
     if progress:
@@ -134,43 +137,6 @@ def resumed(surgeon: Surgeon, folder: Path) -> Course:
     return Course(ledger, _freed(surgeon.lm, patches, ledger), seen, examined(surgeon.lm, None, surgeon.texts))
 
 
-def removed(surgeon: Surgeon, course: Course, number: int, run: Run) -> Course:
-    """Take one edit out, wherever it stands, and ask for all others again.
-
-    An edit alone in its batch is taken out of the sum, exactly; so are the entries of a codebook. Otherwise the batch is made
-    again for its other facts, on the batches before it. Later batches were made on a model that had the edit; they stay as
-    they are, which is why everything is checked again: see the status of each edit.
-
-    Raises:
-        UsageError: when there is no such edit in the model.
-    """
-    _settled(course, run)
-    edit = course.ledger.edit(number)
-    if edit.batch not in course.patches or edit.status in ("removed", "refused"):
-        raise UsageError(f"edit {number} is not in the model", why=f"It was {edit.status}.", fix="Choose another one.")
-    rest = [e for e in course.ledger.edits if e.batch == edit.batch and e.number != number and e.patch == edit.patch]
-    rest = [e for e in rest if e.status not in ("removed", "refused")]
-    patches = dict(course.patches)
-    del patches[edit.batch]
-    name = f"batch-{edit.batch:03}-without-{number}"
-    if rest:
-        earlier = [patch for batch, patch in patches.items() if batch < edit.batch]
-        before = reduce(add, earlier) if earlier else None
-        made = run.stage(name, lambda: _without(surgeon, course, edit, rest, before), Patch.save, Patch.load)
-        patches = dict(sorted({**patches, edit.batch: made}.items()))
-        ledger = replace(
-            course.ledger,
-            edits=tuple(replace(e, patch=f"{name}.safetensors") if e in rest else e for e in course.ledger.edits),
-        )
-    else:
-        ledger = course.ledger
-    after = replace(course, ledger=ledger.marked([number], "removed", "taken out"), patches=patches)
-    check = surgeon.check(after, after.patch, after.ledger.live, after.ledger.batches)
-    after = replace(after, ledger=_judged(after.ledger, check), checks=(*course.checks, check))
-    _written(after, run)
-    return after
-
-
 def takes_earlier(method: Method) -> bool:
     """Return whether a method can be told of the facts that were written before."""
     parameter = inspect.signature(method, eval_str=True).parameters.get("previous")
@@ -183,15 +149,18 @@ def _batch(surgeon: Surgeon, course: Course, facts: list[Fact], run: Run, on_con
     number, unchanged = course.ledger.batches + 1, ledger if on_conflict == "oldest" else course.ledger
     if not chosen:
         return replace(course, ledger=ledger)
-    before, earlier = _freed(surgeon.lm, course.patches, ledger), [edit.fact for edit in ledger.live]
+    before, lost = _freed(surgeon.lm, course.patches, ledger), ledger.lost(surgeon.again, chosen)
+    earlier = [edit.fact for edit in ledger.live if edit not in lost]  # the keys of what is written again are to change
+    facts = [*chosen, *(edit.fact for edit in lost)]
     total = reduce(add, before.values()) if before else None
     name = f"batch-{number:03}"
     try:
-        made = run.stage(name, lambda: surgeon.made(chosen, total, earlier), Patch.save, Patch.load)
+        made = run.stage(name, lambda: surgeon.made(facts, total, earlier), Patch.save, Patch.load)
     except NoEffect as problem:
         return replace(course, ledger=unchanged.plus(chosen, number, "", "refused", problem.what))
     when = datetime.fromtimestamp(run.path(f"{name}.safetensors").stat().st_mtime, timezone.utc)
-    tried = ledger.plus(chosen, number, f"{name}.safetensors", "holds", when=when)
+    tried = ledger.repeated([edit.number for edit in lost], number)
+    tried = tried.plus(chosen, number, f"{name}.safetensors", "holds", when=when)
     both = total + made if total else made
     check = run.stage(
         f"check-{number:03}",
@@ -204,7 +173,7 @@ def _batch(surgeon: Surgeon, course: Course, facts: list[Fact], run: Run, on_con
         kept = unchanged.plus(chosen, number, f"{name}.safetensors", "refused", "; ".join(check.complaints), when)
         return replace(course, ledger=kept, checks=(*course.checks, check))
     return replace(
-        course, ledger=_judged(tried, check), patches={**before, number: made}, checks=(*course.checks, check)
+        course, ledger=judged(tried, check), patches={**before, number: made}, checks=(*course.checks, check)
     )
 
 
@@ -218,18 +187,7 @@ def _freed(lm: LM, patches: Mapping[int, Patch], ledger: Ledger) -> dict[int, Pa
     return kept
 
 
-def _without(surgeon: Surgeon, course: Course, edit: Edit, rest: Sequence[Edit], before: Patch | None) -> Patch:
-    """Return the patch of a batch without one of its edits."""
-    old = course.patches[edit.batch]
-    if is_codebook(old):
-        found = without_prompts(surgeon.lm, old, {edit.fact.prompt})
-        assert found is not None  # the others' entries
-        return found
-    earlier = [e.fact for e in course.ledger.live if e.batch < edit.batch]
-    return surgeon.made([e.fact for e in rest], before, earlier)
-
-
-def _judged(ledger: Ledger, check: Check) -> Ledger:
+def judged(ledger: Ledger, check: Check) -> Ledger:
     """Return the ledger with what a check found."""
     good = [number for number, right in check.right.items() if right]
     lost = [number for number, right in check.right.items() if not right]
@@ -238,7 +196,7 @@ def _judged(ledger: Ledger, check: Check) -> Ledger:
     return ledger.marked(fresh, "lost", f"wrong after batch {check.batch}")
 
 
-def _settled(course: Course, run: Run) -> None:
+def settled(course: Course, run: Run) -> None:
     """Have the files of an earlier folder's course in this run's folder, too."""
     if run.folder is None:
         raise UsageError(
@@ -252,7 +210,7 @@ def _settled(course: Course, run: Run) -> None:
             check.save(run.path(f"check-{check.batch:03}.json"))
 
 
-def _written(course: Course, run: Run) -> None:
+def written(course: Course, run: Run) -> None:
     """Write the ledger and the sum of what is kept."""
     course.ledger.save(run.path(LEDGER))
     if course.patch is not None:

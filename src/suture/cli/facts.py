@@ -31,6 +31,9 @@ def facts(
     method: Method = "rome",
     setting: Set = None,
     batch: Annotated[int, typer.Option(min=0, help="Facts at a time; 0 for all at once.")] = 0,
+    again: Annotated[
+        int, typer.Option(min=0, help="Of earlier edits that are lost, write so many again with each batch.")
+    ] = 0,
     take: Take = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what is malformed or contradicts itself.")
@@ -56,8 +59,9 @@ def facts(
     from ..errors import UsageError
     from ..health import Limits
     from ..lm import LM
+    from ..removal import removed
     from ..runs import Run
-    from ..sequence import Surgeon, begun, carried_out, removed, resumed
+    from ..sequence import Surgeon, begun, carried_out, resumed
     from ._console import Console
 
     if file is None and not (after and remove):
@@ -71,7 +75,7 @@ def facts(
     ) as run:
         function, settings = method_of(method, setting, model, run.folder)
         lm = LM.load(model, device=device, dtype=dtype)
-        surgeon = Surgeon(lm, function, settings, neutral(model, texts), bounds)
+        surgeon = Surgeon(lm, function, settings, neutral(model, texts), bounds, again)
         words = dict(word.partition("=")[::2] for word in setting or [])
         course = resumed(surgeon, after) if after else begun(surgeon, lm.name, method, words)
         for number in remove or ():
