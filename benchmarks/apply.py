@@ -3,6 +3,7 @@
     python benchmarks/apply.py --gb 8
 
   copy_ratio            seconds of `suture apply -o OUT` / seconds of `cp` and fsync of the same files, taken in turn; medians
+  revert_copy_ratio     seconds of `suture revert -o OUT` / those of `cp` and fsync of the patched files, taken in turn; medians
   in_place_bytes_ratio  bytes written in place (rows, undo data, journal, ledger) / bytes of the touched rows
   in_place_time_share   seconds of `suture apply --in-place` / seconds of that `cp`; revert_time_share likewise
   quick_time_share      the same with --quick, where only touched rows are read; quick_revert_time_share likewise
@@ -158,8 +159,11 @@ def dense(work: Path, gb: float) -> dict:
         if share == 0.5:
             shutil.rmtree(folder)
             shutil.rmtree(work / "out")
-    off = measured("revert", work / "out", patch, work / "off")
-    shutil.rmtree(work / "off")
+    takes, offs = [], []
+    for _ in range(ROUNDS):
+        takes.append(copied(work / "out", work / "plain"))
+        offs.append(measured("revert", work / "out", patch, work / "off"))
+        shutil.rmtree(work / "off")
     shutil.rmtree(work / "out")
     copies.append(copied(folder, work / "plain"))
     place = measured("apply", folder, patch, "-")
@@ -168,18 +172,20 @@ def dense(work: Path, gb: float) -> dict:
     size = sum(f.stat().st_size for f in folder.iterdir())
     shutil.rmtree(folder)
     plain, new = statistics.median(copies), statistics.median(each["seconds"] for each in news)
+    taken_off = statistics.median(each["seconds"] for each in offs)
     return {
         "gigabytes": round(size / 1e9, 2),
         "copy_s": [round(seconds, 2) for seconds in copies],
         "apply_s": [round(each["seconds"], 2) for each in news],
-        "revert_s": round(off["seconds"], 2),
+        "revert_s": [round(each["seconds"], 2) for each in offs],
+        "revert_copy_s": [round(seconds, 2) for seconds in takes],
         "in_place_s": round(place["seconds"], 2),
         "in_place_survey_s": round(place["survey_s"], 2),
         "in_place_fsync_s": round(place["fsync_s"], 2),
         "in_place_fsyncs": place["fsyncs"],
         "revert_in_place_s": round(back["seconds"], 2),
         "copy_ratio": round(new / plain, 3),
-        "revert_copy_ratio": round(off["seconds"] / plain, 3),
+        "revert_copy_ratio": round(taken_off / statistics.median(takes), 3),
         "in_place_bytes_ratio": round(place["written"] / place["touched"], 3),
         "in_place_bytes_share": round(place["written"] / size, 6),
         "in_place_time_share": round(place["seconds"] / plain, 3),
