@@ -136,7 +136,8 @@ def test_gain_is_the_derivative_in_fused_transposed_and_expert_matrices(family, 
     weights = lm.anatomy.weights(lm.anatomy.first)
     directions = {layer: probe.direction(layer) for layer in range(2)}
     ids = lm.encode("You are a stupid fool, go away now.")
-    found = _totals(lm, weights, directions, [(ids, 3, 1.0)])
+    beside = {layer: direction[:, None] for layer, direction in directions.items()}
+    found = {site: total[0] for site, total in _totals(lm, weights, beside, [(ids, 3, 1.0)]).items()}
 
     def likelihood():
         with torch.no_grad():
