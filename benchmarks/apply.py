@@ -97,7 +97,7 @@ def copied(folder: Path, out: Path) -> float:
     os.sync()
     began = time.monotonic()
     subprocess.run(["cp", "-r", "--reflink=never", str(folder), str(out)], check=True)
-    for file in out.iterdir():
+    for file in filter(Path.is_file, out.rglob("*")):
         with file.open("rb") as stream:
             os.fsync(stream.fileno())
     seconds = time.monotonic() - began
