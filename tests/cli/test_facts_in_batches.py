@@ -84,6 +84,16 @@ def test_from_ten_facts_with_four_bad_ones_to_a_verified_patch(command, tmp_path
     )
 
 
+def test_what_is_lost_is_written_again_with_the_next_batch(command, tmp_path, items):
+    (tmp_path / "two.jsonl").write_text("\n".join(map(record, items[:2])), encoding="utf-8")
+    weak = (*QUICK, "--set", "steps=1", "--set", "rate=1e-6")  # writes next to nothing: every edit is lost at once
+    done = command("facts", "patient", "two.jsonl", *weak, "--batch", "1", "--again", "1", "-o", "out", cwd=tmp_path)
+    assert done.returncode == 4  # the edits do not hold, and that is said
+    first, second = Ledger.load(tmp_path / "out" / "ledger.jsonl").edits
+    assert (first.status, first.again) == ("lost", (2,))
+    assert (second.batch, second.again) == (2, ())
+
+
 def test_conflicts_with_earlier_edits_and_taking_one_out(command, tmp_path, items):
     (tmp_path / "a.jsonl").write_text("\n".join(record(item) for item in items[:3]))
     done = command("facts", "patient", "a.jsonl", *GRACE, "-o", "a", "--json", cwd=tmp_path)
