@@ -1,8 +1,9 @@
 """Round float64 to a narrower type once. torch casts float64 to the 16-bit types by way of float32, which is twice.
 
 The two differ where float32 falls on the middle between two numbers of the narrow type and the value did not: ties go to
-the even number, whichever side of the middle the value was on (about one value in a hundred thousand). Source of the remedy:
-Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd".
+the even number, whichever side of the middle the value was on. In bfloat16 that is about one random value in a hundred
+thousand. Source of the remedy: Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums: proved algorithms
+using rounding to odd".
 """
 
 from __future__ import annotations
