@@ -4,6 +4,7 @@
 
 Counts, for new folders, in place, and in place by the touched rows alone (--quick):
   killed    a child is killed at a random instant; the checkpoint is then the old or the new one, and nothing else
+  stopped   Ctrl-C at a random instant, in half of the rounds again soon after; nothing is left half done, and nothing goes on
   failing   the n-th write, flush, rename, open ... fails, for every n; once, and for good
   full      a tmpfs (else: limits on the size of files) with ever more room until it suffices
   crowd     16 processes at once on one output: exactly one wins
@@ -107,21 +108,87 @@ def killed_in_place(storm: Storm, rounds: int, seed: int, place: str) -> dict:
     return counts
 
 
+def stopped(storm: Storm, rounds: int, seed: int, place: str) -> dict:
+    rng, path, how = random.Random(seed), storm.work / "stopped", PLACES[place]
+    counts = {"rounds": rounds, "stopped": 0, "twice": 0, "left": 0, "bad": 0}
+    if how:
+        shutil.copytree(storm.base, path)
+    for _ in range(rounds):
+        seconds = [rng.uniform(0, 1.1 * storm.seconds)]
+        if rng.random() < 0.5:
+            seconds.append(rng.uniform(0, 0.2 * storm.seconds))
+        if not how:
+            call = lambda: apply(storm.base, [storm.patch], path)  # noqa: E731
+        elif digests(path) == storm.old:
+            call = lambda: apply(path, [storm.patch], **how)  # noqa: E731
+        else:
+            call = lambda: revert(path, **how)  # noqa: E731
+        counts["stopped"] += stop_within(call, seconds)
+        counts["twice"] += len(seconds) == 2
+        left = (path / INTENT).exists() or path.with_name("stopped.partial").exists()
+        counts["left"] += left
+        if len(seconds) == 2 and left:  # a second Ctrl-C may cut the cleaning up short; the next command does it
+            fsck(path) if how else apply(storm.base, [storm.patch], path)
+            left = (path / INTENT).exists() or path.with_name("stopped.partial").exists()
+        if how:
+            counts["bad"] += left or not storm.sound(path, place)
+        else:
+            counts["bad"] += left or digests(storm.base) != storm.old
+            counts["bad"] += path.exists() and digests(path) != storm.new[place]
+            shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
+    return counts
+
+
 def kill_within(call, seconds: float) -> bool:
     """Run in a child, kill -9 it after so many seconds; returns whether it was still alive."""
+    child = begun(call)
+    if alive_after(child, seconds):
+        os.kill(child, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    return False
+
+
+def stop_within(call, seconds: list[float]) -> bool:
+    """Run in a child, press Ctrl-C after so many seconds (again after more); returns whether it was stopped."""
+    child = begun(call)
+    for wait in seconds:
+        if not alive_after(child, wait):
+            return False
+        os.kill(child, signal.SIGINT)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+
+
+def begun(call) -> int:
+    """Start a child that ends with 0 when the call is done, with 130 after Ctrl-C."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the child can answer it
     child = os.fork()
-    if not child:
+    if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        return child
+    code = 99
+    try:
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             call()
-        finally:
-            os._exit(0)
+            code = 0
+        except KeyboardInterrupt:
+            code = 130
+        except BaseException:
+            traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def alive_after(child: int, seconds: float) -> bool:
+    """Wait; a child that ends meanwhile is reaped."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if os.waitpid(child, os.WNOHANG)[0]:
             return False
         time.sleep(min(0.0005, seconds))
-    os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    return True
 
 
 def failing(storm: Storm) -> dict:
@@ -239,10 +306,10 @@ def attempt(storm: Storm, path: Path, place: str, go: float) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=300, help="kills of each kind")
+    parser.add_argument("--rounds", type=int, default=300, help="kills and stops of each kind")
     parser.add_argument("--mb", type=float, default=4, help="size of the checkpoint")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--small", action="store_true", help="kills and one crowd only")
+    parser.add_argument("--small", action="store_true", help="kills, stops and one crowd only")
     parser.add_argument("--folder", default=None, help="where to work (default: the system's temporary folder)")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -254,6 +321,9 @@ def main() -> None:
             "killed, new folder": lambda: killed_new(storm, given.rounds, given.seed),
             "killed, in place": lambda: killed_in_place(storm, given.rounds, given.seed + 1, "in place"),
             "killed, in place, quick": lambda: killed_in_place(storm, given.rounds, given.seed + 2, "in place, quick"),
+            "stopped, new folder": lambda: stopped(storm, given.rounds, given.seed + 3, "new folder"),
+            "stopped, in place": lambda: stopped(storm, given.rounds, given.seed + 4, "in place"),
+            "stopped, in place, quick": lambda: stopped(storm, given.rounds, given.seed + 5, "in place, quick"),
             "failing disk": lambda: failing(storm),
             "full disk": lambda: full(storm),
             "crowd of 16": lambda: crowd(storm, max(2, given.rounds // 30)),

@@ -20,6 +20,7 @@ from .plan import Change, Plan, Progress
 from .pool import each
 from .spans import view
 from .survey import differing
+from .undisturbed import undisturbed
 from .undo import size, write
 
 SLACK = 1 << 20  # bytes for names and the ledger
@@ -105,7 +106,8 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
                 yield _begin(sketch, out, link, disk, copier, stop)
             finally:
                 stop.set()
-                copier.shutdown(cancel_futures=True)
+                with undisturbed():
+                    copier.shutdown(cancel_futures=True)
         except BaseException:
             _discard(partial)
             raise
@@ -123,7 +125,8 @@ def _begin(sketch: Plan, out: Path, link: bool, disk: Disk, copier: ThreadPoolEx
             (partial / file).chmod(regular(source / file).st_mode & 0o777 | 0o200)
 
     sources = {file: _state(source / file) for file in _files(sketch)}
-    return Draft(out, partial, {file: copier.submit(copy, file) for file in sources}, sources, touched)
+    with undisturbed():
+        return Draft(out, partial, {file: copier.submit(copy, file) for file in sources}, sources, touched)
 
 
 def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledger:
@@ -176,8 +179,7 @@ def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
             _read_back(replace(change, rows=change.rows.at(file)), digest)
 
     # Side by side: rows are written to one shard while the disk is waited for with another.
-    for _ in each(write, [*by_file]):
-        pass
+    list(each(write, [*by_file]))
 
 
 def _put(change: Change, target: File) -> str:

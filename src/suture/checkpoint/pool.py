@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+
+from .undisturbed import undisturbed
 
 WORKERS = min(4, os.cpu_count() or 1)  # each holds a few megabytes; beyond four the disk decides
 RETURNED = 1 << 24  # bytes
@@ -24,11 +26,12 @@ def each(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
     # glibc gives a block back to the system, to ask for its pages again one by one, until it has seen a larger one returned.
     # For blocks that come and go by the hundred that takes longer than what is computed in them; this one is never touched.
     torch.empty(RETURNED, dtype=torch.uint8)
-    with ThreadPoolExecutor(WORKERS) as pool:
-        running = [pool.submit(function, item) for item in items]
-        try:
-            for future in running:
-                yield future.result()
-        finally:
-            for future in running:
-                future.cancel()
+    pool, running = ThreadPoolExecutor(WORKERS), list[Future[Result]]()
+    try:
+        with undisturbed():
+            running += [pool.submit(function, item) for item in items]
+        for future in running:
+            yield future.result()
+    finally:
+        with undisturbed():  # whatever ends this, nothing is under way any more
+            pool.shutdown(cancel_futures=True)
