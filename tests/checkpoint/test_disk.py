@@ -1,12 +1,10 @@
 import errno
 import fcntl
 import os
-from threading import Event
 
 import pytest
 
 from checkpoint_parts import QUICK, Failing, digests
-from suture.checkpoint import disk as disk_module
 from suture.checkpoint.disk import DISK, FICLONE, check_room, reported
 from suture.checkpoint.verbs import apply, revert
 from suture.errors import ResourceError, UsageError
@@ -26,32 +24,6 @@ def test_a_copy_keeps_bytes_and_holes(tmp_path):
         assert stream.read(10_001) == b"x" * 10_000 + b"\0"
         stream.seek(1 << 29)
         assert stream.read(10_001) == b"y" * 10_000 + b"\0"
-
-
-def test_a_copy_works_without_help_of_the_kernel(tmp_path, monkeypatch):
-    def refused(*_):
-        raise OSError(errno.EXDEV, "another file system")
-
-    monkeypatch.setattr(os, "copy_file_range", refused)
-    (tmp_path / "a").write_bytes(os.urandom(100_000))
-    DISK.copy(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_a_copy_can_be_stopped_between_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_module, "COPIED", 1000)
-    stop, copied = Event(), os.copy_file_range
-
-    def slow(*given):
-        if os.lseek(given[1], 0, os.SEEK_END) and given[3] >= 5000:
-            stop.set()
-        return copied(*given)
-
-    monkeypatch.setattr(os, "copy_file_range", slow)
-    (tmp_path / "a").write_bytes(os.urandom(100_000))
-    with pytest.raises(InterruptedError):
-        DISK.copy(tmp_path / "a", tmp_path / "b", stop)
-    assert (tmp_path / "b").read_bytes()[6000:] == bytes(94_000)
 
 
 def test_nothing_is_created_over_or_through_something(tmp_path):

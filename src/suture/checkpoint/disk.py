@@ -16,10 +16,9 @@ from pathlib import Path
 from threading import Event
 
 from ..errors import ResourceError, UsageError
+from .copying import data, transfer
 
 FICLONE = 0x40049409  # ioctl of Linux: share the blocks of another file
-BUFFER = 1 << 24  # bytes moved at a time where the kernel can not copy by itself
-COPIED = 1 << 26  # bytes the kernel copies at a time; between them a copy can be stopped
 EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
 
@@ -37,6 +36,11 @@ class File:
         while rest:
             count = os.pwrite(self.handle, rest, offset)
             offset, rest = offset + count, rest[count:]
+
+    def expect(self, offset: int, count: int) -> None:
+        """Let the system read what is about to be overwritten in part: it can change no less than a page."""
+        if hasattr(os, "posix_fadvise"):  # not on macOS
+            os.posix_fadvise(self.handle, offset, count, os.POSIX_FADV_WILLNEED)
 
 
 class Disk:
@@ -80,9 +84,9 @@ class Disk:
                 return True
             size = os.fstat(stream.fileno()).st_size
             os.ftruncate(file.handle, size)
-            for begin, end in _data(stream.fileno(), size):
+            for begin, end in data(stream.fileno(), size):
                 self.step("write", target)
-                _transfer(stream.fileno(), file.handle, begin, end, stop)
+                transfer(stream.fileno(), file.handle, begin, end, stop)
         return False
 
     def clone(self, source: int, file: File) -> bool:
@@ -184,40 +188,3 @@ def check_room(folder: Path, needed: int) -> None:
             why=f"On the disk of {folder}.",
             fix="Free some disk, write elsewhere, or use --in-place (touched rows only) or --link.",
         )
-
-
-def _data(handle: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield (begin, end) of the parts of a file that are not holes."""
-    end = 0
-    while end < size:
-        try:
-            begin = os.lseek(handle, end, os.SEEK_DATA)
-        except OSError as problem:
-            if problem.errno == errno.ENXIO:  # nothing but a hole is left
-                return
-            begin, end = end, size  # a file system that knows no holes
-        else:
-            end = os.lseek(handle, begin, os.SEEK_HOLE)
-        yield begin, end
-
-
-def _transfer(source: int, target: int, begin: int, end: int, stop: Event | None) -> None:
-    """Copy a part of a file to the same place of another."""
-    by_kernel = True
-    while begin < end:
-        if stop is not None and stop.is_set():
-            raise InterruptedError(errno.EINTR, "the copy was stopped")
-        count = min(end - begin, COPIED)
-        try:
-            done = os.copy_file_range(source, target, count, begin, begin) if by_kernel else 0
-        except OSError as problem:
-            if problem.errno not in NO_CLONE:
-                raise
-            done = 0
-        if not done:
-            by_kernel = False
-            block = os.pread(source, min(count, BUFFER), begin)
-            if not block:
-                raise OSError(errno.EIO, "the file became shorter while it was copied")
-            done = os.pwrite(target, block, begin)
-        begin += done

@@ -174,6 +174,8 @@ def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
     def write(file: Path) -> None:
         walk = each if len(by_file) == 1 else map
         with disk.edit(file) as target:
+            for change in by_file[file]:
+                change.rows.expect(target, change.write)
             written = [*walk(lambda change: _put(change, target), by_file[file])]
         for change, digest in zip(by_file[file], written, strict=True):
             _read_back(replace(change, rows=change.rows.at(file)), digest)
