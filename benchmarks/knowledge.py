@@ -8,10 +8,11 @@ New objects are valid answers of the same relation. Settings were chosen on the 
                   `suture facts --batch 10` does (with `again`, `--again`), the checks after each batch among the seconds
 
 success: the new object in the words given; unseen_phrasings: in all other phrasings; locality: other subjects of the same
-relation; other: other relations of the subject; multi_hop: compositions whose answer the new facts change; perplexity on
-neutral text, arithmetic, stories (base in the last row); seconds of the processor for each fact, peak_mb of the process. Texts to
-keep name no subject that is rewritten or that locality is measured on. Each row is a process of its own and is kept under
---out, so that an interrupted run goes on where it was.
+relation; other: other relations of the subject; multi_hop: compositions whose answer the new facts change; consistency: free
+texts about the subjects against sentences that say the new object of others (TF-IDF cosine, ROME's RS); perplexity on neutral
+text, arithmetic, stories (base in the last row); seconds of the processor for each fact, peak_mb of the process. Texts to keep
+name no subject that is rewritten or that locality is measured on. Each row is a process of its own and is kept under --out, so
+that an interrupted run goes on where it was.
 """
 
 import argparse
@@ -64,7 +65,8 @@ ROWS = {  # name of a row -> method, settings
     "pmet, as published": ("pmet", {"layers": [1, 2], "token": -2, "weight": 1e-3}),
     "alphaedit, as published": ("alphaedit", {"layers": [1], "token": -2}),
 }
-COLUMNS = ("success", "unseen_phrasings", "locality", "other", "multi_hop", "arithmetic", "stories", "perplexity")
+SHARES = ("success", "unseen_phrasings", "locality", "other", "multi_hop", "arithmetic", "stories")
+COLUMNS = (*SHARES, "consistency", "perplexity")
 MODES = {"single": 20, "batch100": 100, "sequential300": 300}  # facts
 NEVER = Limits(math.inf, math.inf, math.inf)  # a sequence is measured when all is in place, whatever that costs
 TEXTS = 4  # neutral ones for the health of the model after each batch, by which nothing is decided here
@@ -81,6 +83,8 @@ def measures(items, split: str, most: int):
 
 def thinned(measure, most: int):
     """The same measure on evenly spread cases."""
+    if not hasattr(measure.cases, "answers"):
+        return measure
     step = max(1, -(-len(measure.cases.prompts) // most))
     cases = type(measure.cases)(measure.cases.prompts[::step], measure.cases.answers[::step])
     return Measure(measure.name, measure.metric, cases, measure.role, measure.better, measure.about)
@@ -159,8 +163,9 @@ def kept(mode: str, name: str, args) -> dict[str, float]:
 
 
 def shown(row: dict[str, float]) -> list[str]:
-    shares = [f"{row[c]:.1%}" for c in COLUMNS[:-1]]
-    return [*shares, f"{row['perplexity']:.3f}", f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}"]
+    shares = [f"{row[c]:.1%}" for c in SHARES]
+    alike = f"{row['consistency']:.3f}" if "consistency" in row else "-"  # a row of an earlier version
+    return [*shares, alike, f"{row['perplexity']:.3f}", f"{row['seconds']:.1f}", f"{row['peak_mb']:.0f}"]
 
 
 def main() -> None:

@@ -131,11 +131,15 @@ def stopped(storm: Storm, rounds: int, seed: int, place: str) -> dict:
             fsck(path) if how else apply(storm.base, [storm.patch], path)
             left = (path / INTENT).exists() or path.with_name("stopped.partial").exists()
         if how:
-            counts["bad"] += left or not storm.sound(path, place)
+            good = storm.sound(path, place)
         else:
-            counts["bad"] += left or digests(storm.base) != storm.old
-            counts["bad"] += path.exists() and digests(path) != storm.new[place]
+            good = digests(storm.base) == storm.old and (not path.exists() or digests(path) == storm.new[place])
+        if left or not good:
+            counts["bad"] += 1
+            note(f"bad: stopped after {seconds}, left: {left}, sound: {good}")
+        if not how:
             shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(path.with_name("stopped.partial"), ignore_errors=True)
     shutil.rmtree(path, ignore_errors=True)
     return counts
 

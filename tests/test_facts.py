@@ -18,7 +18,8 @@ def test_the_base_model_knows_what_was_and_not_what_is_new(patient):
     made = rewrites(12)
     found = values(seen := observe(patient, measures := suite([r.fact for r in made], made[0].others)), measures)
     assert set(seen) == {"success", "unseen_phrasings", "old_object", "locality", "other", "target_probability",
-                         "prefers_new", "prefers_new_reworded", "neighbours_prefer_old"}  # fmt: skip
+                         "prefers_new", "prefers_new_reworded", "neighbours_prefer_old", "fluency_facts",
+                         "consistency"}  # fmt: skip
     assert found["success"] == 0
     assert found["unseen_phrasings"] == 0
     assert found["old_object"] > 0.9

@@ -104,3 +104,18 @@ def test_tests_count_where_their_conditions_are_known(patient):
     assert [len(m) for m in measures] == [2, 1, 2]
     with pytest.raises(UsageError, match="no test can be asked"):
         suite(executable(patient, tests[2:3]))
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"edit": {}, "Reasoning": ["no test"]}, "'no test' is not an object."),
+        ({"edit": {}, "Reasoning": [{"test_queries": [{"prompt": "x"}]}]}, "'answers' is missing."),
+        ({"portability": ["x"]}, "['x'] is not an object."),
+        ({"locality": {"axis": [{"prompt": 3, "ground_truth": "y"}]}}, "3 is not a text."),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_in_words(tmp_path, row, why):
+    with pytest.raises(DataError) as caught:
+        load(written(tmp_path, row))
+    assert caught.value.why == why

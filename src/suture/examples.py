@@ -34,7 +34,14 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact to write: `prompt` (holding `subject`) is to be completed by `target`, as it was by `was` before."""
+    """A fact to write: `prompt` (holding `subject`) is to be completed by `target`, as it was by `was` before.
+
+    Attributes:
+        paraphrases: other prompts that ask for the target.
+        neighbours: (prompt, answer) about other subjects, which must stay.
+        openings: beginnings of free texts about the subject.
+        references: texts about things that have the target, which these should resemble.
+    """
 
     prompt: str
     subject: str
@@ -42,17 +49,24 @@ class Fact:
     was: str | None = None
     paraphrases: tuple[str, ...] = ()
     neighbours: tuple[tuple[str, str], ...] = ()
+    openings: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, source: str | Path, *, take: int | None = None) -> list[Fact]:
+    def load(cls, source: str | Path, *, take: int | None = None, references: str | Path | None = None) -> list[Fact]:
         """Read facts from a file, the first `take` of them or all; see `suture.fact_files` for the formats.
+
+        Args:
+            source: of the facts.
+            take: how many.
+            references: a file of texts by object (`suture.references`).
 
         Raises:
             DataError: naming file and line, also for facts that contradict each other.
         """
         from .fact_files import load
 
-        return load(Path(source), take)
+        return load(Path(source), take, Path(references) if references else None)
 
 
 class Texts(tuple[str, ...]):

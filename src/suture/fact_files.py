@@ -1,6 +1,7 @@
 """Files of facts: our own lines, and the formats that public collections of facts have.
 
-    {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}      a line each; prompt and target are needed
+    {"prompt", "subject", "target", "was", "paraphrases", "neighbours",
+     "openings", "references"}                                               a line each; prompt and target are needed
     CounterFact (ROME's and EasyEdit's), MQuAKE, RippleEdits, KnowEdit,
     zsRE, QAEdit, known facts                                                a list of records
     relations                                                                one relation with its templates and samples
@@ -13,7 +14,7 @@ at the first one, `survey` finds all of them and goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,22 +22,26 @@ from typing import Any
 from .errors import DataError, UsageError
 from .examples import Fact
 from .json_records import Complain, Record, records, refuse
+from .references import References
 from .subjects import found_subject
 
+NOTHING = References()
 NEIGHBOURS = 5  # of a fact of a relation: the samples that follow it
 
 
-def load(path: Path, take: int | None = None) -> list[Fact]:
+def load(path: Path, take: int | None = None, references: Path | None = None) -> list[Fact]:
     """Read facts.
 
     Args:
         path: of the file.
         take: only the first so many; the rest is not looked at.
+        references: of a file with texts by object, see `References`.
 
     Raises:
         DataError: naming file and line, for what is no fact, and for two facts that contradict each other.
     """
-    found = list(islice(_numbered(path, refuse), take))
+    texts = References.load(references) if references else References()
+    found = list(islice(_numbered(path, refuse, texts), take))
     facts, lines = [fact for _, fact in found], [line for line, _ in found]
     if not facts:
         raise _none(path)
@@ -87,12 +92,12 @@ def _contradicting(path: Path, facts: Sequence[Fact], lines: Sequence[int], pair
     )
 
 
-def _numbered(path: Path, bad: Complain) -> Iterator[tuple[int, Fact]]:
+def _numbered(path: Path, bad: Complain, texts: References = NOTHING) -> Iterator[tuple[int, Fact]]:
     """Yield (line, fact); what is none is complained of."""
     for line, record in records(path, bad):
         try:
             for fact in _facts(record, f"{path}, line {line}"):
-                yield line, fact
+                yield line, replace(fact, references=(*fact.references, *texts.of(fact.target, record)))
         except DataError as problem:
             bad(problem)
 
@@ -165,7 +170,8 @@ def _own(record: Record, where: str) -> Iterator[Fact]:
     if "subject" not in record and isinstance(record.get("prompt"), str):
         record = {**record, "subject": found_subject(record["prompt"], where)}
     yield _fact(where, record, "prompt", "target", was=record.get("was"), neighbours=near,
-                paraphrases=_list(record, "paraphrases", where))  # fmt: skip
+                paraphrases=_list(record, "paraphrases", where), openings=_list(record, "openings", where),
+                references=_list(record, "references", where))  # fmt: skip
 
 
 def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
@@ -189,7 +195,8 @@ def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
         ) from None
     near = [(text, old) for text in _list(record, "neighborhood_prompts", where)]
     yield _fact(where, flat, "prompt", "target", was=old, neighbours=near,
-                paraphrases=_list(record, "paraphrase_prompts", where))  # fmt: skip
+                paraphrases=_list(record, "paraphrase_prompts", where),
+                openings=_list(record, "generation_prompts", where))  # fmt: skip
 
 
 def _ripple(record: Record, where: str) -> Iterator[Fact]:
@@ -265,12 +272,15 @@ def _fact(
     was: Any = None,  # noqa: ANN401 - a value of a file
     paraphrases: Sequence[Any] = (),
     neighbours: Sequence[tuple[Any, Any]] = (),
+    openings: Sequence[Any] = (),
+    references: Sequence[Any] = (),
 ) -> Fact:
     """Check the texts of a record and make the fact."""
     for key in (prompt, "subject", target):
         if not isinstance(record.get(key), str) or not record[key].strip():
             raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
-    others = [*paraphrases, *(text for pair in neighbours for text in pair), *([] if was is None else [was])]
+    said = [*paraphrases, *openings, *references, *(text for pair in neighbours for text in pair)]
+    others = [*said, *([] if was is None else [was])]
     if wrong := [text for text in others if not isinstance(text, str)]:
         raise DataError(f"{where}: {wrong[0]!r} is not a text", fix="Make it a string or remove it.")
     asked, subject = record[prompt].strip(), record["subject"].strip()
@@ -282,7 +292,8 @@ def _fact(
             fix="Write the subject as it stands in the prompt.",
         )
     own = asked[at : at + len(subject)]  # in the prompt's own capitals
-    return Fact(asked, own, record[target].strip(), was, tuple(paraphrases), tuple(neighbours))
+    told = (tuple(each) for each in (paraphrases, neighbours, openings, references))
+    return Fact(asked, own, record[target].strip(), was, *told)
 
 
 def _list(record: Record, key: str, where: str) -> list[Any]:

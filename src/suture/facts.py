@@ -11,7 +11,8 @@ from typing import Literal
 
 from .errors import UsageError
 from .examples import Fact
-from .metrics import completion, preference
+from .metrics import completion, consistency, preference
+from .metrics._written import Cases
 from .suite import Measure, Suite
 
 Pair = tuple[str, str]  # prompt, answer
@@ -93,4 +94,25 @@ def suite(
     ]
     if texts:
         measures.append(Measure("perplexity", "perplexity", list(texts), "keep", "lower", "perplexity on neutral text"))
-    return measures
+    return [*measures, *_free(facts, chat=chat)]
+
+
+def _free(facts: Sequence[Fact], *, chat: bool) -> Suite:
+    """Return the measures of free texts about the subjects, where it is told how these begin and what they should be like."""
+    told = [fact for fact in facts if fact.openings and fact.references]
+    owned = [(prompt, number) for number, fact in enumerate(told) for prompt in fact.openings]
+    prompts = [prompt for fact in facts for prompt in fact.openings]
+    found = []
+    if prompts:
+        about = "n-gram entropy of free texts about the subjects"
+        found.append(Measure("fluency_facts", "fluency", Cases(prompts, chat=chat), "note", "higher", about))
+    if told:
+        cases = consistency.Cases(
+            [prompt for prompt, _ in owned],
+            chat=chat,
+            owners=[number for _, number in owned],
+            references=[fact.references for fact in told],
+        )
+        about = "free texts about the subjects against texts about the new objects"
+        found.append(Measure("consistency", "consistency", cases, "note", "higher", about))
+    return found

@@ -133,31 +133,33 @@ def _tests(record: Record, where: str) -> Iterator[Ripple]:
                     yield from _of_ripple_edits(_named(axis), listed)
         elif "portability" in record or "locality" in record:
             for part in ("portability", "locality"):
-                for axis, listed in (record.get(part) or {}).items():
+                for axis, listed in _mapping(record.get(part) or {}).items():
                     yield from _of_know_edit(_named(axis), listed)
         else:
             raise DataError(f"{where}: no tests of an edit", why=f"It has {', '.join(map(str, record))}.", fix=FORM)
-    except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise DataError(f"{where}: not as RippleEdits or KnowEdit write it", why=repr(problem), fix=FORM) from None
+    except (KeyError, TypeError, ValueError) as problem:
+        why = f"{problem} is missing." if isinstance(problem, KeyError) else f"{problem}."
+        raise DataError(f"{where}: not as RippleEdits or KnowEdit write it", why=why, fix=FORM) from None
 
 
-def _of_ripple_edits(axis: str, listed: Sequence[Mapping[str, Any]]) -> Iterator[Ripple]:
-    for test in listed:
+def _of_ripple_edits(axis: str, listed: Sequence[Any]) -> Iterator[Ripple]:
+    for test in map(_mapping, listed):
         asked, resting = (tuple(map(_question, test.get(key) or ())) for key in ("test_queries", "condition_queries"))
         asked = tuple(question for question in asked if question.answers)
         if asked and all(question.answers for question in resting):
             yield Ripple(axis, asked, test.get("test_condition") == "AND", resting)
 
 
-def _of_know_edit(axis: str, listed: Sequence[Mapping[str, Any]]) -> Iterator[Ripple]:
-    for each in listed:
+def _of_know_edit(axis: str, listed: Sequence[Any]) -> Iterator[Ripple]:
+    for each in map(_mapping, listed):
         answers = tuple(_texts(each["ground_truth"]))
         if answers:
             yield Ripple(axis, (Question(_text(each["prompt"]), answers),))
 
 
 def _question(query: Mapping[str, Any]) -> Question:
-    answers = [text for answer in query["answers"] for text in (answer["value"], *(answer.get("aliases") or ()))]
+    told = map(_mapping, _mapping(query)["answers"])
+    answers = [text for answer in told for text in (answer["value"], *(answer.get("aliases") or ()))]
     return Question(_text(query.get("phrase") or query["prompt"]), tuple(_texts(answers)))
 
 
@@ -168,6 +170,12 @@ def _texts(found: Any) -> Iterator[str]:  # noqa: ANN401 - a value of a file
             yield from _texts(each)
     elif found is not None and _text(found).strip():
         yield found
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a value of a file
+    if not isinstance(found, Mapping):
+        raise TypeError(f"{found!r} is not an object")
+    return found
 
 
 def _text(found: Any) -> str:  # noqa: ANN401 - a value of a file

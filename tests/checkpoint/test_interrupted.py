@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from checkpoint_parts import QUICK, Counting, digests, in_child
+from checkpoint_parts import QUICK, Counting, Quick, digests, in_child
 from suture.checkpoint.folder import INTENT
 from suture.checkpoint.verbs import apply
 from suture.checkpoint.verify import verify
@@ -108,3 +108,22 @@ def test_wherever_it_is_stopped(base, patches, states, tmp_path, place):
     assert len(seen) > 15
     assert seen[-1]
     assert not any(seen[:-1])
+
+
+class Late(Quick):
+    """A disk on which Ctrl-C is pressed right after the new folder was made."""
+
+    def folder(self, path):
+        super().folder(path)
+        if path.name == "out.partial":
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_folder_that_was_only_just_made_goes_again(base, patches, tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            apply(base, patches[:1], tmp_path / "out", disk=Late())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not (tmp_path / "out.partial").exists()

@@ -90,12 +90,14 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
     """
     partial = partial_of(out)
     with ExitStack() as held:
-        with reported(f"can not write {out}"):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            disk.folder(partial)
-            held.enter_context(locked(partial, exclusive=True))
+        ours = False
         try:
             with reported(f"can not write {out}"):
+                out.parent.mkdir(parents=True, exist_ok=True)
+                with undisturbed():  # from here on it is ours to remove
+                    disk.folder(partial)
+                    held.enter_context(locked(partial, exclusive=True))
+                    ours = True
                 disk.clear(partial)  # what a killed run left
                 check_place(sketch.checkpoint.path, out)
                 check_room(out.parent, needed(sketch, link=link, shared=_shares(sketch, partial, disk)))
@@ -109,7 +111,8 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
                 with undisturbed():
                     copier.shutdown(cancel_futures=True)
         except BaseException:
-            _discard(partial)
+            if ours:
+                _discard(partial)
             raise
 
 

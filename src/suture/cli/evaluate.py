@@ -53,6 +53,10 @@ def evaluate(
     facts: Annotated[
         Path | None, typer.Option(help="Facts to ask for: in their own words, in others, and their neighbours.")
     ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(help="Texts by object, which free texts about the subjects of --facts should come to resemble."),
+    ] = None,
     hops: Annotated[Path | None, typer.Option(help="A file of MQuAKE: questions over several facts.")] = None,
     ripples: Annotated[
         Path | None,
@@ -96,8 +100,10 @@ def evaluate(
     change, at = load_patch(patch, scale), strengths(doses)
     if at and change is None:
         raise UsageError("--doses are of a patch", why="None was given.", fix="Add --patch FILE.")
+    if references and not facts:
+        raise UsageError("--references are for --facts", why="None were given.", fix="Add --facts FILE.")
     shelf = Memory.load(memory) if memory else None
-    known = [*(Fact.load(facts, take=size) if facts else ()), *(shelf.facts if shelf else ())]
+    known = [*(Fact.load(facts, take=size, references=references) if facts else ()), *(shelf.facts if shelf else ())]
     measures = asking(list(dict.fromkeys(known))) if known else []
     if hops:
         measures += asking_through(through(hops, take=size))
@@ -113,7 +119,7 @@ def evaluate(
         named(measures, target)
     lm = LM.load(model, device=device, dtype=dtype)
     if tests:
-        measures += _ripples(console, lm, tests)
+        measures += _ripples(console, lm, tests, alone=not (measures or tasks))
         if target:
             named(measures, target)
     harness = _harness(console, lm, change, tasks, limit)
@@ -157,15 +163,19 @@ def _print_base(console: Console, lm: LM, measures: Suite, seen: Baseline, harne
     console.result({"model": lm.name, "base": found, **own, **harness})
 
 
-def _ripples(console: Console, lm: LM, tests: list[Ripple]) -> Suite:
-    """Return the measures of the tests whose conditions the base meets, after saying how many these are."""
+def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> Suite:
+    """Return the measures of the tests whose conditions the base meets, after saying how many these are.
+
+    Raises:
+        UsageError: when there are none, and nothing else is measured.
+    """
     from ..ripples import executable
     from ..ripples import suite as rippling
 
     with console.progress("conditions") as step:
         asked = executable(lm, tests, step)
     console.say(f"{len(asked)} of {len(tests)} tests of ripples can be asked: the model knows what they rest on")
-    return rippling(asked)
+    return rippling(asked) if asked or alone else []
 
 
 def _suffix(asked: str, patch: Patch | None) -> str:

@@ -99,6 +99,7 @@ def _rewritten(world: World, fact: WorldFact, left: Sequence[WorldFact], rng: ra
     same = [f for f in left if f.relation == fact.relation and outside(f.subject)]
     near = tuple((f.askable(f.trained), f.answer) for f in rng.sample(same, min(NEIGHBOURS, len(same))))
     others = [f for f in left if f.subject == fact.subject]
+    alike = [f for f in world.facts if f.relation == fact.relation and f.answer == target]
     made = Fact(
         fact.prompt(asked),
         fact.subject,
@@ -106,5 +107,7 @@ def _rewritten(world: World, fact: WorldFact, left: Sequence[WorldFact], rng: ra
         fact.answer,
         tuple(fact.prompt(i) for i in clear if i != asked),
         near,
+        (fact.subject,),
+        tuple(f"{f.prompt(i)} {f.answer}." for f in alike for i in f.trained),
     )
     return Rewrite(made, fact.relation, tuple((f.askable(f.trained), f.answer) for f in others))

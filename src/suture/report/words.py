@@ -29,6 +29,7 @@ FORMS: dict[Unit, Form] = {
     "perplexity": Form(1, 3, "", 100, 1, " %", "relative change, %"),
     "nats": Form(1, 4, "", 1, 4, "", "KL, nats"),
     "bits": Form(1, 2, "", 1, 2, "", "change, bits"),
+    "cosine": Form(1, 3, "", 1, 3, "", "change, cosine"),
 }
 
 

@@ -1,0 +1,88 @@
+"""Whether free text about an edited subject reads like texts about things of which the new fact is true.
+
+Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT" (reference score, RS).
+    RS = cos(tfidf(all texts written about the subject), tfidf(all reference texts)),   idf(w) = ln((1 + n) / (1 + df(w))) + 1
+n: reference texts of all cases, df: those with the word. Differs from the paper: words are weighed by these texts, not by a dump
+of Wikipedia; what the model wrote counts, without its prompts; greedy text by default. So compare only with itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..generation import Doses
+from ..lm import LM
+from . import _written
+from ._score import Observation, Progress, Score, Unit, paired
+from ._written import same_texts, write
+
+UNIT: Unit = "cosine"
+same_work = same_texts
+
+
+@dataclass(frozen=True)
+class Cases(_written.Cases):
+    """Prompts to be continued freely, about several subjects.
+
+    Attributes:
+        owners: for each prompt the number of its subject, from 0.
+        references: for each subject the texts that its own are compared with.
+    """
+
+    owners: Sequence[int] = ()
+    references: Sequence[Sequence[str]] = ()
+
+
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
+    """Write texts; a value is the reference score of a subject, in [0, 1]."""
+    return _scored(cases, write(lm, cases, progress, doses))
+
+
+def again(cases: Cases, made: Observation) -> Observation:
+    """Return the observation of texts that are there already."""
+    return _scored(cases, made.texts)
+
+
+def score(before: Observation, after: Observation) -> Score:
+    """Compare the mean reference scores."""
+    return paired(before, after)
+
+
+def _scored(cases: Cases, texts: list[list[str]]) -> Observation:
+    said = [
+        " ".join(text for own, written in zip(cases.owners, texts, strict=True) if own == owner for text in written)
+        for owner in range(len(cases.references))
+    ]
+    rarity = _rarity([text for own in cases.references for text in own])
+    values = [
+        _cosine(_weighed(text, rarity), _weighed(" ".join(own), rarity))
+        for text, own in zip(said, cases.references, strict=True)
+    ]
+    return Observation(torch.tensor(values, dtype=torch.float64), torch.ones(len(values), dtype=torch.float64), texts)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w\w+", text.lower())
+
+
+def _rarity(texts: Sequence[str]) -> dict[str, float]:
+    """Return the inverse document frequency of each word; "" stands for those in no text."""
+    known = Counter(word for text in set(texts) for word in set(_words(text)))
+    known[""] = 0
+    return {word: math.log((1 + len(set(texts))) / (1 + count)) + 1 for word, count in known.items()}
+
+
+def _weighed(text: str, rarity: Mapping[str, float]) -> dict[str, float]:
+    return {word: count * rarity.get(word, rarity[""]) for word, count in Counter(_words(text)).items()}
+
+
+def _cosine(left: Mapping[str, float], right: Mapping[str, float]) -> float:
+    """Return the cosine of two sparse vectors; 0 where one of them is empty."""
+    length = math.hypot(*left.values()) * math.hypot(*right.values())
+    return sum(weight * right.get(word, 0.0) for word, weight in left.items()) / length if length else 0.0
