@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from .errors import DataError, UsageError
 from .examples import Fact
-from .fact_files import of_record
+from .fact_formats import of_record
 from .files import write_bytes
 
 FORM = "suture.ledger/1"

@@ -16,7 +16,7 @@ from typing import Any
 
 from .errors import DataError, UsageError
 from .examples import Fact
-from .fact_files import of_rewrites
+from .fact_formats import of_rewrites
 from .json_records import records, refuse
 from .metrics import any_of, completion
 from .suite import Measure, Suite

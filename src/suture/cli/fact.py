@@ -30,7 +30,7 @@ def fact(
     json: Json = False,
 ) -> None:
     """Write one fact as a patch and check it in free generation; exit code 4 when the model does not say it."""
-    from ..fact_files import of_record
+    from ..fact_formats import of_record
     from ..lm import LM
     from ..subjects import found_subject
     from ._console import Console

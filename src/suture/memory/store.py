@@ -22,7 +22,8 @@ from .. import tensorfile
 from ..anatomy import Site
 from ..errors import CorruptFile, DataError, PatchMismatch, UsageError
 from ..examples import Fact
-from ..fact_files import agreeing, of_record
+from ..fact_files import agreeing
+from ..fact_formats import of_record
 from ..lm import LM
 from ..provenance import Stamp, read_stamp
 from .scope import Reach, Scope, asked, default_layer, last_states
