@@ -29,6 +29,7 @@ from _common import finish, note, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from checkpoint_parts import Failing, digests, in_child, patch_of, write_checkpoint
+from suture.checkpoint.disk import Disk
 from suture.checkpoint.folder import INTENT
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply, revert
@@ -67,13 +68,32 @@ class Storm:
         return digests(folder) in (self.old, self.new[place]) and not [f for f in verify(folder) if f.problem]
 
 
+class Instants:
+    """Random instants over the whole of a run, or from its first change of the disk on, however busy the machine is.
+
+    What is left of a run that changes a checkpoint in place is short beside what goes before, so half of them are of that
+    kind. Of each kind two of five runs end before their instant.
+    """
+
+    def __init__(self, rng: random.Random, seconds: float) -> None:
+        self.rng, self.writing, self.longest = rng, False, {False: 1.1 * seconds, True: 0.2 * seconds}
+
+    def draw(self) -> tuple[float, bool]:
+        """Seconds, and whether they are counted from the first change of the disk."""
+        self.writing = self.rng.random() < 0.5
+        return self.rng.uniform(0, self.longest[self.writing]), self.writing
+
+    def learn(self, *, cut: bool) -> bool:
+        self.longest[self.writing] *= 1.02 if cut else 0.97
+        return cut
+
+
 def killed_new(storm: Storm, rounds: int, seed: int) -> dict:
-    rng, out = random.Random(seed), storm.work / "out"
+    instants, out = Instants(random.Random(seed), storm.seconds), storm.work / "out"
     counts = {"rounds": rounds, "killed": 0, "left": 0, "bad": 0}
     for _ in range(rounds):
-        counts["killed"] += kill_within(
-            lambda: apply(storm.base, [storm.patch], out), rng.uniform(0, 1.1 * storm.seconds)
-        )
+        cut = kill_within(lambda: apply(storm.base, [storm.patch], out), *instants.draw())
+        counts["killed"] += instants.learn(cut=cut)
         good = not out.exists() or digests(out) == storm.new["new folder"]
         counts["left"] += (storm.work / "out.partial").exists()
         counts["bad"] += not good or digests(storm.base) != storm.old
@@ -88,6 +108,7 @@ def killed_new(storm: Storm, rounds: int, seed: int) -> dict:
 
 def killed_in_place(storm: Storm, rounds: int, seed: int, place: str) -> dict:
     rng, path, how = random.Random(seed), storm.work / "place", PLACES[place]
+    instants = Instants(rng, storm.seconds)
     shutil.copytree(storm.base, path)
     counts = {"rounds": rounds, "killed": 0, "left": 0, "bad": 0, "finished": 0, "rolled back": 0}
     for _ in range(rounds):
@@ -95,11 +116,11 @@ def killed_in_place(storm: Storm, rounds: int, seed: int, place: str) -> dict:
             call = lambda: apply(path, [storm.patch], **how)  # noqa: E731
         else:
             call = lambda: revert(path, **how)  # noqa: E731
-        counts["killed"] += kill_within(call, rng.uniform(0, 1.1 * storm.seconds))
+        counts["killed"] += instants.learn(cut=kill_within(call, *instants.draw()))
         begun, rollback = (path / INTENT).exists(), rng.random() < 0.5
         counts["left"] += begun
         if begun and rng.random() < 0.5:  # the repair is killed, too
-            kill_within(lambda: fsck(path, rollback=rollback), rng.uniform(0, storm.seconds))  # noqa: B023
+            kill_within(lambda: fsck(path, rollback=rollback), *instants.draw())  # noqa: B023
         repaired, findings = fsck(path, rollback=rollback)
         counts["finished"] += "finished an interrupted run" in repaired
         counts["rolled back"] += "rolled back an interrupted run" in repaired
@@ -110,24 +131,24 @@ def killed_in_place(storm: Storm, rounds: int, seed: int, place: str) -> dict:
 
 def stopped(storm: Storm, rounds: int, seed: int, place: str) -> dict:
     rng, path, how = random.Random(seed), storm.work / "stopped", PLACES[place]
+    instants = Instants(rng, storm.seconds)
     counts = {"rounds": rounds, "stopped": 0, "twice": 0, "left": 0, "bad": 0}
     if how:
         shutil.copytree(storm.base, path)
     for _ in range(rounds):
-        seconds = [rng.uniform(0, 1.1 * storm.seconds)]
-        if rng.random() < 0.5:
-            seconds.append(rng.uniform(0, 0.2 * storm.seconds))
+        first, writing = instants.draw()
+        seconds = [first, rng.uniform(0, instants.longest[True])] if rng.random() < 0.5 else [first]
         if not how:
             call = lambda: apply(storm.base, [storm.patch], path)  # noqa: E731
         elif digests(path) == storm.old:
             call = lambda: apply(path, [storm.patch], **how)  # noqa: E731
         else:
             call = lambda: revert(path, **how)  # noqa: E731
-        counts["stopped"] += stop_within(call, seconds)
+        counts["stopped"] += instants.learn(cut=stop_within(call, seconds, writing))
         counts["twice"] += len(seconds) == 2
         left = (path / INTENT).exists() or path.with_name("stopped.partial").exists()
         counts["left"] += left
-        if len(seconds) == 2 and left:  # a second Ctrl-C may cut the cleaning up short; the next command does it
+        if len(seconds) == 2 and (how or left):  # a second one may cut the cleaning up short; the next command does it
             fsck(path) if how else apply(storm.base, [storm.patch], path)
             left = (path / INTENT).exists() or path.with_name("stopped.partial").exists()
         if how:
@@ -144,18 +165,18 @@ def stopped(storm: Storm, rounds: int, seed: int, place: str) -> dict:
     return counts
 
 
-def kill_within(call, seconds: float) -> bool:
-    """Run in a child, kill -9 it after so many seconds; returns whether it was still alive."""
-    child = begun(call)
+def kill_within(call, seconds: float, writing: bool) -> bool:
+    """Run in a child, kill -9 it after so many seconds (of writing); returns whether it was still alive."""
+    child = begun(call, writing)
     if alive_after(child, seconds):
         os.kill(child, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     return False
 
 
-def stop_within(call, seconds: list[float]) -> bool:
-    """Run in a child, press Ctrl-C after so many seconds (again after more); returns whether it was stopped."""
-    child = begun(call)
+def stop_within(call, seconds: list[float], writing: bool) -> bool:
+    """Run in a child, press Ctrl-C after so many seconds of writing (again after more); returns whether it was stopped."""
+    child = begun(call, writing)
     for wait in seconds:
         if not alive_after(child, wait):
             return False
@@ -163,14 +184,20 @@ def stop_within(call, seconds: list[float]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
 
 
-def begun(call) -> int:
-    """Start a child that ends with 0 when the call is done, with 130 after Ctrl-C."""
+def begun(call, writing: bool) -> int:
+    """Start a child that ends with 0 when the call is done, with 130 after Ctrl-C; wait until it writes, if asked."""
+    told, tell = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the child can answer it
     child = os.fork()
     if child:
+        os.close(tell)
+        if writing:
+            os.read(told, 1)  # also ends when the child does
+        os.close(told)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return child
     code = 99
+    Disk.step = lambda *_: os.write(tell, b".")
     try:
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
