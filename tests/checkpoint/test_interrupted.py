@@ -9,6 +9,7 @@ import pytest
 
 from checkpoint_parts import QUICK, Counting, Quick, digests, in_child
 from suture.checkpoint.folder import INTENT
+from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply
 from suture.checkpoint.verify import verify
 
@@ -127,3 +128,36 @@ def test_a_folder_that_was_only_just_made_goes_again(base, patches, tmp_path):
     finally:
         signal.signal(signal.SIGINT, before)
     assert not (tmp_path / "out.partial").exists()
+
+
+class Twice(Counting):
+    """A disk on which Ctrl-C is pressed when the weights are to be written, and again when that is rolled back."""
+
+    def __init__(self):
+        super().__init__()
+        self.presses = 0
+
+    def step(self, what, path):
+        super().step(what, path)
+        if what == "remove" and path.name in (INTENT, "suture.json"):
+            self.presses += 1
+            signal.raise_signal(signal.SIGINT)
+
+    def reached(self, number, what, path):
+        pass
+
+
+def test_pressed_again_it_says_what_to_do_and_the_next_run_repairs(base, patches, states, caplog):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    disk = Twice()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            apply(base, patches[:1], in_place=True, disk=disk)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert disk.presses == 2
+    assert (base / INTENT).exists()
+    (line,) = caplog.messages
+    assert line == f"{base} is between two states (interrupted again); run: suture fsck {base}"
+    fsck(base)
+    check(base, "in place", states)

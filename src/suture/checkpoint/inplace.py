@@ -131,9 +131,12 @@ def _roll_back(folder: Path, disk: Disk) -> None:
     """Restore the old state after an error; if that fails, too, the intent stays for the next run."""
     try:
         recover(folder, disk, rollback=True)
-    except (OSError, SutureError) as problem:
-        why = str(problem).splitlines()[0]
-        log.warning("%s is between two states (%s); run: suture fsck %s", folder, why, folder)
+    except (OSError, SutureError, KeyboardInterrupt) as problem:
+        if (folder / INTENT).exists():
+            why = (str(problem) or "interrupted again").splitlines()[0]
+            log.warning("%s is between two states (%s); run: suture fsck %s", folder, why, folder)
+        if isinstance(problem, KeyboardInterrupt):
+            raise
 
 
 def _sweep(folder: Path, ledger: Ledger, disk: Disk) -> int:
