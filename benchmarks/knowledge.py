@@ -48,11 +48,13 @@ BLOCK5 = {"layer": 5, "rate": 5e-3, "steps": 60}
 ROWS = {  # name of a row -> method, settings
     "rome": ("rome", {"layer": 5, "token": 0}),
     "emmet": ("emmet", {"layer": 6, "token": 0, "slack": 0.1}),
+    "emmet, again": ("emmet", {"layer": 6, "token": 0, "slack": 0.1, "again": BATCH}),  # of a sequence
     "memit": ("memit", {**LATE, "weight": 0.4}),
     "pmet": ("pmet", {**LATE, "weight": 0.4}),
     "alphaedit": ("alphaedit", ALPHAEDIT),
     "alphaedit, sequence": ("alphaedit", {**ALPHAEDIT, "weight": 2.0, "swap": 0.3, "insist": 5, "again": BATCH}),
     "finetune": ("finetune", BLOCK5),
+    "finetune, again": ("finetune", {**BLOCK5, "again": BATCH}),  # of a sequence
     "finetune, last token": ("finetune", {**BLOCK5, "loss": "prompt_last"}),
     "finetune, locality": ("finetune", {**BLOCK5, "locality": 1.0}),
     "lora": ("lora", {"sites": ["mlp.down"], "layers": [5], "rank": 32, "rate": 2e-3, "steps": 140}),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from checkpoint_parts import CONFIG, QUICK, Tensors, patch_of, weights, write_checkpoint
-from suture.checkpoint import forecast
+from suture.checkpoint import copying, forecast
 from suture.checkpoint.verbs import apply
 from suture.delta import Dense, LowRank
 from suture.errors import PatchMismatch, ResourceError, UnsupportedModel, UsageError
@@ -70,6 +70,21 @@ def test_memory_is_forecast_within_a_fifth(work, verb):
     assert began + found.held == pytest.approx(real, rel=0.2)
     if verb in ("apply", "revert"):
         assert sum(f.stat().st_size for f in (work / verb).rglob("*") if f.is_file()) <= found.room
+
+
+def test_a_large_file_is_copied_by_blocks_that_are_counted(tmp_path, monkeypatch):
+    tensors = {"a": torch.ones(64, 64).bfloat16(), "still": torch.zeros(10_000, 2000).bfloat16()}
+    base = write_checkpoint(tmp_path / "base", tensors, 1)
+    Patch.make(Tensors(tensors), {"a": Dense(torch.ones(64, 64))}, method="t", settings={}).save(tmp_path / "p")
+    found = forecast.apply(base, [tmp_path / "p"], tmp_path / "apply")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "apply", str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    began, real = json.loads(done.stdout)
+    assert began + found.held == pytest.approx(real, rel=0.2)
+    monkeypatch.setattr(copying, "DIRECT", 0)
+    without = forecast.apply(base, [tmp_path / "p"], tmp_path / "other")
+    assert found.held - without.held == (copying.WRITERS + 1) * copying.BLOCK - copying.SMALL
 
 
 def test_what_the_headers_tell_is_refused_at_once(base, tmp_path):

@@ -40,6 +40,11 @@ def data(handle: int, size: int) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
+def held(size: int) -> int:
+    """Return the bytes of memory that copying a part of so many bytes takes."""
+    return (WRITERS + 1) * BLOCK if size >= WRITERS * BLOCK and DIRECT else SMALL
+
+
 def transfer(source: int, target: int, begin: int, end: int, stop: Event | None) -> None:
     """Copy a part of an open file to the same place of another.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..delta import CHUNK
 from ..errors import ResourceError
+from . import copying
 from .fitting import check_place
 from .folder import Checkpoint
 from .header import regular
@@ -163,6 +164,9 @@ def _of_stacks(
     folder = plan.checkpoint.path if in_place or out is None else out
     notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
     held = _kept(2 * files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered(plan)
+    if not in_place:
+        copies = plan.by_shard() if link else plan.checkpoint.shards
+        held += copying.held(max((regular(file).st_size for file in copies), default=0))
     return Forecast(read, room + rows, room, free(folder), held, flushes, len(plan.changes), notes)
 
 
