@@ -18,7 +18,7 @@ from suture.checkpoint.disk import Disk
 from suture.delta import Dense, Entries, LowRank
 from suture.errors import SutureError
 from suture.patch import Patch
-from suture.tensorfile import NAMES, raw_bytes
+from suture.tensorfile import NAMES, view
 
 CONFIG = {"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": False}
 
@@ -38,7 +38,7 @@ def counted(promise: str) -> None:
 def shard(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     header, blobs, position = {"__metadata__": {"format": "pt"}}, [], 0
     for name, tensor in tensors.items():
-        blob = raw_bytes(tensor)
+        blob = view(tensor)
         header[name] = {
             "dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [position, position + len(blob)],
         }  # fmt: skip

@@ -103,7 +103,7 @@ def read_provenance(content: dict[str, Any]) -> Provenance:
 
 
 def _sha256(tensor: Tensor) -> str:
-    return hashlib.sha256(tensorfile.raw_bytes(tensor)).hexdigest()
+    return hashlib.sha256(tensorfile.view(tensor)).hexdigest()
 
 
 def _is_sha256(digest: object) -> bool:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from .errors import CorruptFile, ResourceError, UsageError
 from .files import write_bytes as write_bytes
+from .files import written
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -32,20 +33,21 @@ ALIGN = 8
 
 def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write a file: first beside its place, flushed to disk, then renamed, so it is there whole or not at all."""
-    blobs = {name: raw_bytes(tensor) for name, tensor in sorted(tensors.items())}
     header: dict[str, Any] = {"__metadata__": {**metadata, "digest": _digest(tensors, metadata)}}
     position = 0
-    for name, blob in blobs.items():
-        tensor = tensors[name]
+    for name, tensor in sorted(tensors.items()):
         header[name] = {
             "dtype": NAMES[tensor.dtype],
             "shape": list(tensor.shape),
-            "data_offsets": [position, position + len(blob)],
+            "data_offsets": [position, position + tensor.nbytes],
         }
-        position += len(blob)
+        position += tensor.nbytes
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % ALIGN)
-    write_bytes(path, struct.pack("<Q", len(text)) + text + b"".join(blobs.values()))
+    with written(path) as partial, partial.open("wb") as stream:
+        stream.write(struct.pack("<Q", len(text)) + text)
+        for _, tensor in sorted(tensors.items()):  # one after the other: no second copy of them all
+            stream.write(view(tensor))
 
 
 def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -168,13 +170,14 @@ def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     state = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         state.update(json.dumps([name, NAMES[tensor.dtype], list(tensor.shape)]).encode())
-        state.update(raw_bytes(tensor))
+        state.update(view(tensor))
     return state.hexdigest()
 
 
-def raw_bytes(tensor: Tensor) -> bytes:
-    """Return the little-endian bytes of a tensor of any dtype."""
-    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+def view(tensor: Tensor) -> memoryview:
+    """Return the little-endian bytes of a tensor of any dtype: its own where it lies whole in memory."""
+    plain = tensor.detach().cpu().contiguous()
+    return plain.view(-1).view(torch.uint8).numpy().data if tensor.numel() else memoryview(b"")
 
 
 def form_of(path: Path) -> str:

@@ -15,7 +15,7 @@ from suture.checkpoint.survey import affordable
 from suture.checkpoint.surveys import foresee, worth_remembering
 from suture.checkpoint.verbs import apply, revert
 from suture.errors import VerificationFailed
-from suture.tensorfile import raw_bytes
+from suture.tensorfile import view
 
 WAYS = {"quick": {"in_place": True, "quick": True}, "in place": {"in_place": True}, "new folder": {}}
 
@@ -58,8 +58,8 @@ def test_what_is_remembered_is_what_would_be_computed_again(base, patch, whole):
     for name in new.tensors:
         rows, touched = old.reached(new, name)
         found = look(rows, touched, new.floors(name), remember=True)
-        assert raw_bytes(found.remembered.base) == raw_bytes(rows.base(touched))
-        assert raw_bytes(found.remembered.final) == raw_bytes(rows.final(touched, new.floors(name)))
+        assert view(found.remembered.base) == view(rows.base(touched))
+        assert view(found.remembered.final) == view(rows.final(touched, new.floors(name)))
         assert found.remembered.bytes == 2 * len(touched) * rows.width
         again = look(rows, touched, new.floors(name))
         assert again.remembered is None

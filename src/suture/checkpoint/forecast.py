@@ -33,7 +33,7 @@ DOUBLE = 8  # bytes of a float64
 ROUNDED = 5  # float64 copies of the rows that are being rounded: old, change, its part, sum, comparison
 KEPT = 1 << 25  # bytes: the largest blocks that the allocator of a thread keeps when they are given back
 FIRST = 13_000_000  # bytes that libraries take at their first use
-DIFFED = 9  # float64 copies of a tensor that `diff` keeps while it looks for the cheapest form
+DIFFED = 13  # float64 copies of a tensor that `diff` keeps while it looks for the cheapest form of a dense change
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
     if base is not None:
         read += stack.checkpoint.bytes() + Checkpoint.open(base).bytes()
     whole = replace(stack, ledger=replace(stack.ledger, tensors={}))
-    held = 2 * kept + _survey(Plan.sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
+    held = kept + _survey(Plan.sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
     return Forecast(read, 0, 0, free(checkpoint), _kept(held), 0, 0)
 
 
@@ -140,7 +140,7 @@ def diff(a: Path, b: Path, out: Path) -> Forecast:
 def combine(patches: Sequence[Path], out: Path) -> Forecast:
     """Forecast `suture combine`."""
     sizes = sum(regular(path).st_size for path in patches)
-    return Forecast(sizes, sizes, sizes, free(out), _kept(3 * sizes + ROUNDED * DOUBLE * CHUNK), 2, 0)
+    return Forecast(sizes, sizes, sizes, free(out), _kept(2 * sizes + ROUNDED * DOUBLE * CHUNK), 2, 0)
 
 
 def _of_stacks(
@@ -163,7 +163,7 @@ def _of_stacks(
     flushes = 9 + len(given) + shards if in_place else 8 + len(given) + shards + len(plan.checkpoint.shards)
     folder = plan.checkpoint.path if in_place or out is None else out
     notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
-    held = _kept(2 * files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered(plan)
+    held = _kept(files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered(plan)
     if not in_place:
         copies = plan.by_shard() if link else plan.checkpoint.shards
         held += copying.held(max((regular(file).st_size for file in copies), default=0))
@@ -172,7 +172,7 @@ def _of_stacks(
 
 def _kept(held: int) -> int:
     """Return the memory that a command takes whose steps hold so much at once."""
-    return FIRST + held + min(held // 2, WORKERS * KEPT)
+    return FIRST + held + min(held // 8, WORKERS * KEPT)
 
 
 def _survey(plan: Plan, *, whole: bool = True) -> int:
@@ -183,7 +183,7 @@ def _survey(plan: Plan, *, whole: bool = True) -> int:
         block, share = min(SURVEYED, entries), change.bytes / max(1, change.rows.slot.size)
         if not whole:
             block, share = min(PART, change.bytes // item), 1.0
-        sizes.append(int(block * (3 * item + _copies(change, 4) * DOUBLE * share)))
+        sizes.append(int(block * (3 * item + _copies(change, 2) * DOUBLE * share)))
     return sum(sorted(sizes)[-WORKERS:])
 
 

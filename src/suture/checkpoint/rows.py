@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from ..delta import CHUNK, Delta, rounded, touched
-from ..tensorfile import DTYPES
+from ..tensorfile import DTYPES, view
 from .disk import File
 from .header import Slot
-from .spans import read_into, runs, view
+from .spans import read_into, runs
 from .undo import Undo
 
 BLOCK = 1 << 23  # bytes hashed at a time

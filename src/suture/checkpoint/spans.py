@@ -22,11 +22,6 @@ def runs(rows: Tensor) -> Iterator[tuple[int, int, int]]:
         yield first, begin, end - begin
 
 
-def view(values: Tensor) -> memoryview:
-    """Return the bytes of a tensor: its own if it is contiguous."""
-    return values.contiguous().view(-1).view(torch.uint8).numpy().data if values.numel() else memoryview(b"")
-
-
 def read_into(handle: int, view: memoryview, offset: int, slot: Slot) -> None:
     """Fill a view with the bytes of an open file from an offset on.
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..tensorfile import view
 from .rows import Floors, Rows
-from .spans import view
 
 REMEMBERED = 1 << 28  # bytes of rows that are remembered at most
 SMALL = 1 << 25  # of these, beside twice the largest touched tensor: memory goes with the size of the tensors (R27)

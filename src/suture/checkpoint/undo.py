@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from ..errors import CorruptFile
+from ..tensorfile import view
 from .disk import Disk
 from .header import Slot, read_header
-from .spans import read_into, runs, view
+from .spans import read_into, runs
 
 FORMAT = "suture.undo/1"
 ALIGN = 8

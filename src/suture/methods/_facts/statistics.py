@@ -78,7 +78,7 @@ def fingerprint(lm: LM) -> str:
     state = hashlib.sha256(type(lm.model).__name__.encode())
     for name, tensor in sorted(lm.anatomy.stored().items()):
         state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        state.update(tensorfile.raw_bytes(tensor))
+        state.update(tensorfile.view(tensor))
     return state.hexdigest()
 
 
