@@ -120,3 +120,14 @@ def test_sharing_for_real(tmp_path):
         if not DISK.clone(stream.fileno(), file):
             pytest.skip("this file system shares no blocks")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="not this system")
+def test_only_pages_that_are_overwritten_in_part_are_fetched(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda handle, begin, length, how: asked.append((begin, length)))
+    (tmp_path / "a").write_bytes(bytes(1 << 20))
+    with DISK.edit(tmp_path / "a") as file:
+        file.expect(100, 8192)
+        file.expect(5000, 900_000)
+    assert asked == [(100, 8192), (5000, 1), (904_999, 1)]

@@ -20,6 +20,7 @@ from .copying import data, transfer
 
 FICLONE = 0x40049409  # ioctl of Linux: share the blocks of another file
 EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+NEAR = 1 << 14  # bytes: what lies between two pages that is read with them
 NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
 
 
@@ -38,9 +39,10 @@ class File:
             offset, rest = offset + count, rest[count:]
 
     def expect(self, offset: int, count: int) -> None:
-        """Let the system read what is about to be overwritten in part: it can change no less than a page."""
-        if hasattr(os, "posix_fadvise"):  # not on macOS
-            os.posix_fadvise(self.handle, offset, count, os.POSIX_FADV_WILLNEED)
+        """Let the system read the pages that are about to be overwritten in part: it can write no less than a page."""
+        ends = [(offset, count)] if count <= NEAR else [(offset, 1), (offset + count - 1, 1)]
+        for begin, length in ends if hasattr(os, "posix_fadvise") else ():  # not on macOS
+            os.posix_fadvise(self.handle, begin, length, os.POSIX_FADV_WILLNEED)
 
 
 class Disk:
