@@ -37,6 +37,7 @@ from suture.checkpoint.verify import verify
 from suture.errors import ResourceError, SutureError
 
 CROWD = 16
+STOPPED = 130  # exit code after Ctrl-C
 PLACES = {"new folder": {}, "in place": {"in_place": True}, "in place, quick": {"in_place": True, "quick": True}}
 
 
@@ -168,20 +169,22 @@ def stopped(storm: Storm, rounds: int, seed: int, place: str) -> dict:
 def kill_within(call, seconds: float, writing: bool) -> bool:
     """Run in a child, kill -9 it after so many seconds (of writing); returns whether it was still alive."""
     child = begun(call, writing)
-    if alive_after(child, seconds):
+    code = ended_within(child, seconds)
+    if code is None:
         os.kill(child, signal.SIGKILL)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    return False
+        code = ended(child)
+    return code == -signal.SIGKILL
 
 
 def stop_within(call, seconds: list[float], writing: bool) -> bool:
     """Run in a child, press Ctrl-C after so many seconds of writing (again after more); returns whether it was stopped."""
     child = begun(call, writing)
     for wait in seconds:
-        if not alive_after(child, wait):
-            return False
+        code = ended_within(child, wait)
+        if code is not None:
+            return code == STOPPED
         os.kill(child, signal.SIGINT)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+    return ended(child) == STOPPED
 
 
 def begun(call, writing: bool) -> int:
@@ -205,21 +208,35 @@ def begun(call, writing: bool) -> int:
             call()
             code = 0
         except KeyboardInterrupt:
-            code = 130
+            code = STOPPED
         except BaseException:
             traceback.print_exc()
     finally:
         os._exit(code)
 
 
-def alive_after(child: int, seconds: float) -> bool:
-    """Wait; a child that ends meanwhile is reaped."""
+def ended_within(child: int, seconds: float) -> int | None:
+    """Wait so long; returns the exit code of a child that ended meanwhile, None for one that is still alive."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return False
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return sound_code(status)
         time.sleep(min(0.0005, seconds))
-    return True
+    return None
+
+
+def ended(child: int) -> int:
+    """Wait for the end of a child; returns its exit code."""
+    return sound_code(os.waitpid(child, 0)[1])
+
+
+def sound_code(status: int) -> int:
+    """Return an exit code; one that neither success nor a stop gives ends the campaign."""
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, STOPPED, -signal.SIGKILL):
+        sys.exit(f"a run that was disturbed ended with {code}; its error is above")
+    return code
 
 
 def failing(storm: Storm) -> dict:

@@ -31,7 +31,7 @@ def load(path: Path, take: int | None = None, references: Path | None = None) ->
     Raises:
         DataError: naming file and line, for what is no fact, and for two facts that contradict each other.
     """
-    texts = References.load(references) if references else References()
+    texts = References.load(references) if references else NOTHING
     found = list(islice(_numbered(path, refuse, texts), take))
     facts, lines = [fact for _, fact in found], [line for line, _ in found]
     if not facts:

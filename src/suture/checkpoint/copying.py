@@ -59,13 +59,12 @@ def transfer(source: int, target: int, begin: int, end: int, stop: Event | None)
         OSError: when the disk fails or is full, or the file became shorter.
     """
     aligned = end - end % PAGE
-    if aligned - begin >= WRITERS * BLOCK and begin % PAGE == 0:
-        if _past_cache(target, True):
-            try:
-                _by_blocks(source, target, begin, aligned, stop)
-            finally:
-                _past_cache(target, False)
-            begin = aligned
+    if aligned - begin >= WRITERS * BLOCK and begin % PAGE == 0 and _past_cache(target, True):
+        try:
+            _by_blocks(source, target, begin, aligned, stop)
+        finally:
+            _past_cache(target, False)
+        begin = aligned
     buffer = memoryview(bytearray(min(SMALL, end - begin)))
     while begin < end:
         begin += _moved(source, target, buffer[: end - begin], begin, stop)

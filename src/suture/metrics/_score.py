@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 RESAMPLES = 2_000  # of the cases, for a 95 % interval
-Unit = Literal[
-    "share", "perplexity", "nats", "bits", "cosine"
-]  # of a metric's figures: its UNIT, a share if it has none
+# Of a metric's figures: its UNIT, a share if it has none.
+Unit = Literal["share", "perplexity", "nats", "bits", "cosine"]
 Progress = Callable[[str, int, int], None]  # what, done, of
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import torch
@@ -55,14 +55,13 @@ def score(before: Observation, after: Observation) -> Score:
 
 
 def _scored(cases: Cases, texts: list[list[str]]) -> Observation:
-    said = [
-        " ".join(text for own, written in zip(cases.owners, texts, strict=True) if own == owner for text in written)
-        for owner in range(len(cases.references))
-    ]
-    rarity = _rarity([text for own in cases.references for text in own])
+    said: list[list[str]] = [[] for _ in cases.references]
+    for owner, written in zip(cases.owners, texts, strict=True):
+        said[owner] += written
+    rarity = _rarity({text for own in cases.references for text in own})
     values = [
-        _cosine(_weighed(text, rarity), _weighed(" ".join(own), rarity))
-        for text, own in zip(said, cases.references, strict=True)
+        _cosine(*(_weighed(" ".join(each), rarity) for each in pair))
+        for pair in zip(said, cases.references, strict=True)
     ]
     return Observation(torch.tensor(values, dtype=torch.float64), torch.ones(len(values), dtype=torch.float64), texts)
 
@@ -71,11 +70,11 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w\w+", text.lower())
 
 
-def _rarity(texts: Sequence[str]) -> dict[str, float]:
+def _rarity(texts: Set[str]) -> dict[str, float]:
     """Return the inverse document frequency of each word; "" stands for those in no text."""
-    known = Counter(word for text in set(texts) for word in set(_words(text)))
+    known = Counter(word for text in texts for word in set(_words(text)))
     known[""] = 0
-    return {word: math.log((1 + len(set(texts))) / (1 + count)) + 1 for word, count in known.items()}
+    return {word: math.log((1 + len(texts)) / (1 + count)) + 1 for word, count in known.items()}
 
 
 def _weighed(text: str, rarity: Mapping[str, float]) -> dict[str, float]:
