@@ -49,15 +49,6 @@ def suite(
 
     behind = [(f"{lead.rstrip()} {prompt}", target) for prompt, target in asked] if lead else []
 
-    def preferred(
-        name: str, rows: Sequence[tuple[str, str, str | None]], about: str, other: str = "the old object"
-    ) -> Suite:
-        known = [(prompt, new, old) for prompt, new, old in rows if old and old != new]
-        prompts, new, old = ([row[i] for row in known] for i in range(3))
-        cases = preference.Cases(prompts, new, old, chat=chat)
-        note = f"{about}: forced, likelier than {other} (a diagnostic, not a success)"
-        return [Measure(name, "preference", cases, "note", "higher", note)] if known else []
-
     def completed(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
         better: Literal["higher", "lower"] = "lower" if name == "old_object" else "higher"
         cases = completion.Cases([prompt for prompt, _ in pairs], [answer for _, answer in pairs], chat=chat)
@@ -71,6 +62,27 @@ def suite(
         *completed("other", list(others), "keep", "other facts about the subjects"),
         *completed("multi_hop", list(consequences), "note", "what follows from the new facts"),
         *completed("long_context", behind, "note", "new facts, behind a long text"),
+        *_forced(facts, chat=chat),
+    ]
+    if texts:
+        measures.append(Measure("perplexity", "perplexity", list(texts), "keep", "lower", "perplexity on neutral text"))
+    return [*measures, *_free(facts, chat=chat)]
+
+
+def _forced(facts: Sequence[Fact], *, chat: bool) -> Suite:
+    """Return the diagnostics: what is forced token by token, beside what the model says by itself."""
+
+    def preferred(
+        name: str, rows: Sequence[tuple[str, str, str | None]], about: str, other: str = "the old object"
+    ) -> Suite:
+        known = [(prompt, new, old) for prompt, new, old in rows if old and old != new]
+        prompts, new, old = ([row[i] for row in known] for i in range(3))
+        cases = preference.Cases(prompts, new, old, chat=chat)
+        note = f"{about}: forced, likelier than {other} (a diagnostic, not a success)"
+        return [Measure(name, "preference", cases, "note", "higher", note)] if known else []
+
+    cases = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts], chat=chat)
+    return [
         *preferred("prefers_new", [(f.prompt, f.target, f.was) for f in facts], "new facts"),
         *preferred(
             "prefers_new_reworded",
@@ -86,15 +98,12 @@ def suite(
         Measure(
             "target_probability",
             "target_probability",
-            completion.Cases([prompt for prompt, _ in asked], [target for _, target in asked], chat=chat),
+            cases,
             "note",
             "higher",
             "probability of a target's token, teacher-forced (a diagnostic, not a success)",
         ),
     ]
-    if texts:
-        measures.append(Measure("perplexity", "perplexity", list(texts), "keep", "lower", "perplexity on neutral text"))
-    return [*measures, *_free(facts, chat=chat)]
 
 
 def _free(facts: Sequence[Fact], *, chat: bool) -> Suite:
