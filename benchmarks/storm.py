@@ -209,7 +209,9 @@ def begun(call, writing: bool) -> int:
             code = 0
         except KeyboardInterrupt:
             code = STOPPED
-        except BaseException:
+        except BaseException as problem:
+            # Ctrl-C inside a lock of the standard library comes out as "cannot release un-acquired lock".
+            code = STOPPED if isinstance(problem.__context__, KeyboardInterrupt) else code
             traceback.print_exc()
     finally:
         os._exit(code)
