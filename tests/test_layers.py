@@ -28,7 +28,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "overlap": {"delta", "patch"},
     "checkpoint/undisturbed": set(),
     "checkpoint/copying": {"checkpoint.undisturbed"},
-    "checkpoint/disk": {"errors", "checkpoint.copying"},
+    "checkpoint/disk": {"errors", "files", "checkpoint.copying"},
     "checkpoint/header": {"errors"},
     "checkpoint/folder": {"errors", "checkpoint.header", "checkpoint.refusals"},
     "checkpoint/refusals": {"checkpoint.folder"},

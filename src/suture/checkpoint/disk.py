@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-from ..errors import ResourceError, UsageError
+from ..errors import ResourceError
+from ..files import reported as reported
 from .copying import data, transfer
 
 FICLONE = 0x40049409  # ioctl of Linux: share the blocks of another file
-EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 NEAR = 1 << 14  # bytes: what lies between two pages that is read with them
 NO_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
 
@@ -63,10 +63,15 @@ class Disk:
         with self._open(path, os.O_RDWR) as file:
             yield file
 
-    def write(self, path: Path, content: bytes) -> None:
-        """Put a small file in its place, whole or not at all, and on the disk."""
-        partial = path.with_name(f"{path.name}.partial")
-        self.remove(partial)
+    def write(self, path: Path, content: bytes, partial: Path | None = None) -> None:
+        """Put a small file in its place, whole or not at all, and on the disk.
+
+        Args:
+            path: its place.
+            content: all of it.
+            partial: what it is called until it is whole; must not be there yet.
+        """
+        partial = partial or path.with_name(f"{path.name}.partial")
         with self.create(partial) as file:
             file.write(content, 0)
         self.rename(partial, path)
@@ -125,13 +130,6 @@ class Disk:
         self.step("remove", path)
         path.rmdir() if stat.S_ISDIR(mode) else path.unlink()
 
-    def clear(self, folder: Path) -> None:
-        """Remove everything below a folder; links are removed, not followed."""
-        for path in sorted(folder.iterdir()):
-            if path.is_dir() and not path.is_symlink():
-                self.clear(path)
-            self.remove(path)
-
     def flush(self, folder: Path) -> None:
         """Bring the names of a folder to the disk."""
         self.step("flush", folder)
@@ -159,23 +157,6 @@ class Disk:
 
 
 DISK = Disk()
-
-
-@contextmanager
-def reported(what: str) -> Iterator[None]:
-    """Turn what the system refuses into an error for users.
-
-    Raises:
-        ResourceError: when the disk is full or fails.
-        UsageError: when the place can not be used.
-    """
-    try:
-        yield
-    except OSError as problem:
-        why = f"{problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}"
-        if problem.errno in EXHAUSTED:
-            raise ResourceError(what, why=why, fix="Free some disk, or write elsewhere.") from problem
-        raise UsageError(what, why=why, fix="Choose a place that can be read and written.") from problem
 
 
 def check_room(folder: Path, needed: int) -> None:

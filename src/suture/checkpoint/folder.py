@@ -16,7 +16,8 @@ from .header import Slot, read_header, read_json, regular
 
 SINGLE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
 LEDGER, INTENT, KEPT = "suture.json", "suture.intent", "suture"  # what suture itself keeps in a checkpoint
-OURS = (LEDGER, INTENT, KEPT, f"{LEDGER}.partial", f"{INTENT}.partial")
+BEGUN = "suture.begun"  # while something is written: what is, see `begun`
+OURS = (LEDGER, INTENT, KEPT, BEGUN, f"{LEDGER}.partial", f"{INTENT}.partial")
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,250}\.safetensors")
 LARGEST_INDEX = 100_000_000  # bytes
 CONVERT = (

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+from ..errors import UsageError
+from .begun import stage_leftovers
 from .disk import DISK, Disk, reported
+from .folder import INTENT, KEPT, LEDGER
 from .inplace import recover
+from .ledger import Ledger
 from .locks import locked
 from .output import partial_of
 from .plan import Progress, silent
 from .verify import Finding, verify
+
+OLD = (f"{LEDGER}.partial", f"{INTENT}.partial")  # files under way of version 0.1.0
+log = logging.getLogger(__name__)
 
 
 def fsck(
@@ -31,15 +39,34 @@ def fsck(
     """
     repaired = []
     partial = partial_of(checkpoint)
-    if partial.is_dir():
-        with reported(f"can not remove {partial}"), locked(partial, exclusive=True):
-            disk.clear(partial)
-            disk.remove(partial)
-        repaired.append(f"removed {partial}, left by an interrupted run")
+    if partial.is_dir() and not partial.is_symlink():
+        try:
+            _remove(partial, disk)
+            repaired.append(f"removed {partial}, left by an interrupted run")
+        except UsageError as problem:
+            if not checkpoint.exists():
+                raise
+            log.warning("%s: left alone. %s", problem.what, problem.why)
     if repaired and not checkpoint.exists():
         return repaired, []
     if checkpoint.is_dir():
         with locked(checkpoint, exclusive=True):
-            if done := recover(checkpoint, disk, rollback=rollback):
-                repaired.append(done)
+            repaired += recover(checkpoint, disk, rollback=rollback).notes
+            _tell_of_others(checkpoint)
     return repaired, verify(checkpoint, progress=progress)
+
+
+def _remove(stage: Path, disk: Disk) -> None:
+    """Remove the folder in which a new checkpoint was built, if a run of suture left it."""
+    with reported(f"can not remove {stage}"), locked(stage, exclusive=True):
+        for path in (*stage_leftovers(stage), stage):
+            disk.remove(path)
+
+
+def _tell_of_others(checkpoint: Path) -> None:
+    """Say what lies where suture keeps its own and is not its own, as far as it can prove."""
+    kept, needed = checkpoint / KEPT, Ledger.load(checkpoint).files
+    others = [path for path in sorted(kept.iterdir()) if path.name not in needed] if kept.is_dir() else []
+    others += [path for name in OLD if (path := checkpoint / name).exists()]
+    for path in others:
+        log.warning("%s: left alone, no run that is known of wrote it. If you do not need it, remove it by hand", path)

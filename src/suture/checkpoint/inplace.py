@@ -1,53 +1,84 @@
 """Changing a checkpoint where it lies, so that a run killed at any instant is finished or rolled back by the next.
 
-    1. suture/patch-*, suture/undo-*   patches and base bits of every touched row, flushed
-    2. suture.intent                   the old and the new ledger, flushed; from here on the work can be finished
-    3. the touched rows                overwritten, flushed, read back
-    4. suture.json                     the new ledger takes the place of the old
-    5. suture.intent is removed, then what no ledger names
+    1. suture.begun                    what is in suture/ already, and the patches before and after; see `begun`
+    2. suture/patch-*, suture/undo-*   patches and base bits of every touched row, flushed
+    3. suture.intent                   the old and the new ledger, flushed; from here on the work can be finished
+    4. the touched rows                overwritten, flushed, read back
+    5. suture.json                     the new ledger takes the place of the old: the change is complete
+    6. suture.intent is removed, then what only the old ledger needs, last suture.begun
 
 Base bits and patches are all that is needed to compute both the old and the new state of every touched row, so the
 undo data is the journal: no original byte is written twice.
+
+As suture.begun goes last, a run that was killed when its change was complete is known as one, and the same command, given
+again, does nothing more (see `repeated`).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..delta import touched
 from ..errors import SutureError, UsageError
+from .begun import Begun, afterwards, begin, check_kept, read_begun
 from .disk import Disk, check_room, reported
-from .folder import INTENT, KEPT, LEDGER, Checkpoint
+from .folder import BEGUN, INTENT, KEPT, LEDGER, Checkpoint
 from .header import regular
-from .ledger import Ledger, intent, read_intent
-from .output import SLACK, check_written, keep, write_rows
+from .ledger import Entry, Ledger, intent, read_intent
+from .output import SLACK, keep
 from .plan import Change, Plan
 from .stack import Stack
 from .undo import size
+from .writing import check_written, write_rows
 
+FINISHED, ROLLED_BACK = "finished an interrupted run", "rolled back an interrupted run"
 log = logging.getLogger(__name__)
 
 
-def write_in_place(plan: Plan, *, disk: Disk) -> Ledger:
-    """Change the touched rows of the checkpoint. Returns the new ledger.
+@dataclass(frozen=True)
+class Recovered:
+    """What an interrupted run had left.
+
+    Attributes:
+        notes: what was done about it, for people; empty if there was nothing to do.
+        old: the patches before that run.
+        new: the patches after it; the same where its change was not made.
+    """
+
+    notes: tuple[str, ...] = ()
+    old: tuple[Entry, ...] = ()
+    new: tuple[Entry, ...] = ()
+
+
+def write_in_place(plan: Plan, *, disk: Disk) -> list[str]:
+    """Change the touched rows of the checkpoint. Returns what could not be cleared away when that was done.
 
     Raises:
         ResourceError: when the disk is full or fails; the old state is restored, or the error says how.
         UsageError: when a shard has other names (hard links), so that another folder would change, too.
     """
-    folder = plan.checkpoint.path
+    folder, ledger = plan.checkpoint.path, None
     check_own(plan)
+    check_kept(folder)
     check_room(folder, needed_in_place(plan))
     with reported(f"can not change {folder}"):
+        old = Ledger.load(folder)
         try:
-            ledger = keep(plan, folder / KEPT, disk) if plan.new.layers else Ledger()
-            disk.write(folder / INTENT, intent(Ledger.load(folder), ledger))
-            _settle(folder, ledger, plan.changes, disk, surveyed=True)
+            begun = _begin(folder, old, [layer.entry for layer in plan.new.layers], disk)
+            new = keep(plan, folder / KEPT, begun, disk) if plan.new.layers else Ledger()
+            disk.write(folder / INTENT, intent(old, new), folder / KEPT / begun.under_way("intent"))
+            _settle(folder, new, plan.changes, begun, disk, surveyed=True)
+            ledger = new
+            notes = _forgotten(folder, disk)
         except BaseException:
-            _roll_back(folder, disk)
-            raise
-    return ledger
+            if ledger is None or (folder / INTENT).exists():
+                _roll_back(folder, disk)
+                raise
+            notes = []  # it was interrupted when it was done already
+    return notes or afterwards(lambda: _clear(folder, new, begun, disk, old.files), folder)
 
 
 def needed_in_place(plan: Plan) -> int:
@@ -66,27 +97,92 @@ def check_own(plan: Plan) -> None:
             )
 
 
-def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> str:
-    """Finish (or roll back) what an interrupted run began in a checkpoint, and sweep what it left.
+def left(folder: Path) -> Recovered:
+    """Return what an interrupted run left in a checkpoint, changing nothing.
+
+    Raises:
+        UsageError: when the checkpoint is between two states.
+    """
+    if (folder / INTENT).exists():
+        raise UsageError(
+            f"{folder} is between two states",
+            why="A change in place was interrupted, and a dry run changes nothing: it does not finish it either.",
+            fix=f"Finish it, or roll it back by --rollback: suture fsck {folder}",
+        )
+    begun = read_begun(folder)
+    if begun is None:
+        return Recovered()
+    done = _was_done(begun, Ledger.load(folder))
+    note = "an interrupted run left files; the next change in place, or suture fsck, removes them"
+    return Recovered(
+        (note, *(_told(begun.old, begun.new) if done else ())), begun.old if done else begun.new, begun.new
+    )
+
+
+def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
+    """Finish (or roll back) what an interrupted run began in a checkpoint, and remove what it left.
 
     The caller holds the exclusive lock.
 
-    Returns:
-        What was done, for people; empty if there was nothing to do.
+    Raises:
+        UsageError: when something is in the way that suture did not write.
+        ResourceError: when the disk is full or fails; the next run goes on.
     """
     with reported(f"can not repair {folder}"):
+        begun = read_begun(folder)
         if not (folder / INTENT).exists():
-            swept = _sweep(folder, Ledger.load(folder), disk)
-            return f"removed {swept} left-over files" if swept else ""
+            return Recovered() if begun is None else _cleared(folder, begun, disk)
         old, new = read_intent(folder)
+        check_kept(folder)
+        if begun is None or not begun.token:  # suture 0.1.0 wrote no such note
+            disk.remove(folder / BEGUN)
+            begun = _begin(folder, old, new.patches, disk, new.files)
         target, other = (old, new) if rollback else (new, old)
         changes = _differences(Checkpoint.open(folder), target, other)
-        _settle(folder, target, changes, disk, surveyed=False)
-    return "rolled back an interrupted run" if rollback else "finished an interrupted run"
+        _remove(folder, [name for name in _wrote(folder, begun) if name.endswith(".partial")], disk)
+        _settle(folder, target, changes, begun, disk, surveyed=False)
+        disk.remove(folder / INTENT)
+        _clear(folder, target, begun, disk, {**old.files, **new.files})
+    if rollback:
+        return Recovered((ROLLED_BACK,), tuple(old.patches), tuple(old.patches))
+    return Recovered((FINISHED, *_told(old.patches, new.patches)), tuple(old.patches), tuple(new.patches))
 
 
-def _settle(folder: Path, ledger: Ledger, changes: list[Change], disk: Disk, *, surveyed: bool) -> None:
-    """Write rows, check them, let the ledger say so, and forget the intent.
+def _begin(folder: Path, old: Ledger, new: Collection[Entry], disk: Disk, more: Collection[str] = ()) -> Begun:
+    kept = folder / KEPT
+    there = {file.name for file in kept.iterdir()} if kept.is_dir() else set()
+    return begin(folder, disk, there=sorted(there - {*old.files, *more}), old=old.patches, new=new)
+
+
+def _was_done(begun: Begun, now: Ledger) -> bool:
+    return marks(now.patches) == marks(begun.new) != marks(begun.old)
+
+
+def marks(entries: Collection[Entry]) -> list[tuple[str, float]]:
+    """Return which patches are on a checkpoint, and how strongly."""
+    return [(entry.sha256, entry.scale) for entry in entries]
+
+
+def _told(old: Collection[Entry], new: Collection[Entry]) -> list[str]:
+    """Say what a run did that was interrupted and has been brought to its end."""
+    before, after = marks(old), marks(new)
+    on = [f"{e.name} ({e.sha256[:8]}) put on" for e in new if (e.sha256, e.scale) not in before]
+    off = [f"{e.name} ({e.sha256[:8]}) taken off" for e in old if (e.sha256, e.scale) not in after]
+    now = "; ".join(f"{number} {e.name} ({e.sha256[:8]})" for number, e in enumerate(new, 1))
+    return [f"what it did: {', '.join([*on, *off])}; on it now: {now or 'none'}"]
+
+
+def _cleared(folder: Path, begun: Begun, disk: Disk) -> Recovered:
+    """Remove what a run left that was not in the middle of the weights; see whether its change is complete."""
+    ledger = Ledger.load(folder)
+    done = _was_done(begun, ledger)
+    count = _clear(folder, ledger, begun, disk)
+    notes = (f"removed {count} left-over files", *(_told(begun.old, begun.new) if done else ()))
+    return Recovered(notes, begun.old if done else begun.new, begun.new)
+
+
+def _settle(folder: Path, ledger: Ledger, changes: list[Change], begun: Begun, disk: Disk, *, surveyed: bool) -> None:
+    """Write rows, check them, and let the ledger say so.
 
     Where every tensor was hashed a moment ago (`surveyed`), the written rows are read back, which is all that can have
     changed. After an interruption nothing is known of the rest, so that tensors are hashed whole; but not those of which
@@ -100,13 +196,10 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], disk: Disk, *, 
         for shard, parts in by_shard.items():
             check_written(parts, shard)
     if ledger.patches:
-        disk.write(folder / LEDGER, ledger.dumps())
+        disk.write(folder / LEDGER, ledger.dumps(), folder / KEPT / begun.under_way("ledger"))
     else:
         disk.remove(folder / LEDGER)
         disk.flush(folder)
-    disk.remove(folder / INTENT)
-    disk.flush(folder)
-    _sweep(folder, ledger, disk)
 
 
 def _differences(checkpoint: Checkpoint, target: Ledger, other: Ledger) -> list[Change]:
@@ -139,14 +232,45 @@ def _roll_back(folder: Path, disk: Disk) -> None:
             raise
 
 
-def _sweep(folder: Path, ledger: Ledger, disk: Disk) -> int:
-    """Remove what no ledger names; returns how many files."""
+def _forgotten(folder: Path, disk: Disk) -> list[str]:
+    """Remove the intent of a change that is complete. Returns why that can not be done."""
+    try:
+        disk.remove(folder / INTENT)
+    except OSError as problem:
+        why = f"{problem.filename}: {problem.strerror}"
+        return [
+            f"it is done; but suture.intent, which says otherwise, could not be removed ({why}): suture fsck {folder}"
+        ]
+    return []
+
+
+def _wrote(folder: Path, begun: Begun, needed: Collection[str] = (), known: Collection[str] = ()) -> list[str]:
+    """Return the names in suture/ that a run wrote and nobody needs."""
     kept = folder / KEPT
-    stray = [folder / f"{name}.partial" for name in (LEDGER, INTENT) if (folder / f"{name}.partial").exists()]
-    if kept.is_dir():
-        stray += [file for file in sorted(kept.iterdir()) if file.name not in ledger.files]
-    for file in stray:
-        disk.remove(file)
-    if kept.is_dir() and not any(kept.iterdir()):
+    if kept.is_symlink() or not kept.is_dir():
+        return []
+    return [f.name for f in sorted(kept.iterdir()) if f.name not in needed and begun.wrote(f, known)]
+
+
+def _remove(folder: Path, names: Collection[str], disk: Disk) -> None:
+    for name in names:
+        disk.remove(folder / KEPT / name)
+
+
+def _clear(folder: Path, ledger: Ledger, begun: Begun, disk: Disk, known: Collection[str] = ()) -> int:
+    """Remove what a run wrote and its ledger does not name, and at last the note of it. Returns how many files.
+
+    Args:
+        folder: the checkpoint, on which no change is under way any more.
+        ledger: that of the checkpoint.
+        begun: what the run wrote.
+        disk: what writes.
+        known: names in suture/ whose content was checked while the lock was held.
+    """
+    disk.flush(folder)  # no intent comes back when the patches and base bits that it names are gone
+    names, kept = _wrote(folder, begun, ledger.files, known), folder / KEPT
+    _remove(folder, names, disk)
+    if kept.is_dir() and not kept.is_symlink() and not any(kept.iterdir()):
         disk.remove(kept)
-    return len(stray)
+    disk.remove(folder / BEGUN)
+    return len(names) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -125,13 +126,9 @@ class Ledger:
         try:
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']!r}")
-            patches = [Entry(**entry) for entry in content["patches"]]
+            patches = [read_entry(entry) for entry in content["patches"]]
             tensors = {name: _mark(mark) for name, mark in content["tensors"].items()}
             found = cls(patches, content["undo"], tensors)
-            for entry in patches:
-                _check(type(entry.scale) is float and type(entry.floor) is int and 0 <= entry.floor < 10**6)
-                _check(isinstance(entry.name, str) and isinstance(entry.method, str))
-                _check(isinstance(entry.forced, list) and all(isinstance(why, str) for why in entry.forced))
             _check(all(DIGEST.fullmatch(digest) for digest in found.files.values()))
             _check(all(NAMED.fullmatch(name) for name in found.files))
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -139,6 +136,21 @@ class Ledger:
                 f"{folder / LEDGER} is damaged", why=repr(problem), fix="Take the base checkpoint again."
             ) from problem
         return found
+
+
+def read_entry(content: dict[str, Any]) -> Entry:
+    """Read a line of a ledger from JSON, believing nothing.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: when it is none.
+    """
+    entry = Entry(**content)
+    _check(type(entry.scale) is float and math.isfinite(entry.scale))
+    _check(type(entry.floor) is int and 0 <= entry.floor < 10**6)
+    _check(isinstance(entry.name, str) and isinstance(entry.method, str))
+    _check(isinstance(entry.forced, list) and all(isinstance(why, str) for why in entry.forced))
+    _check(DIGEST.fullmatch(entry.sha256))
+    return entry
 
 
 def read_intent(folder: Path) -> tuple[Ledger, Ledger]:

@@ -1,9 +1,10 @@
-"""A patched checkpoint as a new folder: built in OUT.partial, flushed, then renamed. It is there whole, or not at all."""
+"""A patched checkpoint as a new folder: built in OUT.partial/new, flushed, then renamed. It is there whole, or not at all."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+import os
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,19 +12,20 @@ from pathlib import Path
 from threading import Event
 
 from ..errors import UsageError, VerificationFailed
-from ..tensorfile import view
-from .disk import Disk, File, check_room, reported
-from .folder import KEPT, LEDGER, taken
+from .begun import NEW, Begun, afterwards, begin, check_free, not_ours, stage_leftovers
+from .disk import Disk, check_room, reported
+from .folder import BEGUN, KEPT, LEDGER, taken
 from .header import regular
 from .ledger import Ledger
 from .locks import locked
-from .plan import Change, Plan, Progress
-from .pool import each
-from .survey import differing
+from .plan import Plan, Progress
 from .undisturbed import undisturbed
 from .undo import size, write
+from .writing import write_rows
 
 SLACK = 1 << 20  # bytes for names and the ledger
+TRIAL = "trial"  # a file that shows whether blocks can be shared
+log = logging.getLogger(__name__)
 
 
 def check_place(source: Path, out: Path) -> None:
@@ -61,17 +63,24 @@ class Draft:
 
     Attributes:
         out: what it will be called.
-        partial: where it is built.
+        stage: the folder in which it is built, beside the note that says so (see `begun`).
+        begun: that note.
         copies: the copy of each file, under way, by its path in the folder.
         sources: size and time of the last change of each file when the copies began.
         touched: files that are not flushed yet, for rows will be written to them.
     """
 
     out: Path
-    partial: Path
+    stage: Path
+    begun: Begun
     copies: dict[Path, Future[None]] = field(repr=False)
     sources: dict[Path, tuple[int, int]] = field(repr=False)
     touched: set[Path] = field(repr=False)
+
+    @property
+    def partial(self) -> Path:
+        """Where it is built."""
+        return self.stage / NEW
 
 
 @contextmanager
@@ -88,36 +97,56 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
         ResourceError: when the disk is too small or fails, or another run is writing there.
         UsageError: when there is something already, or nothing can be written.
     """
-    partial = partial_of(out)
+    stage = partial_of(out)
     with ExitStack() as held:
         ours = False
         try:
             with reported(f"can not write {out}"):
                 out.parent.mkdir(parents=True, exist_ok=True)
                 with undisturbed():  # from here on it is ours to remove
-                    disk.folder(partial)
-                    held.enter_context(locked(partial, exclusive=True))
+                    left = _claimed(stage, held, disk)
                     ours = True
-                disk.clear(partial)  # what a killed run left
+                for path in left:
+                    disk.remove(path)
                 check_place(sketch.checkpoint.path, out)
-                check_room(out.parent, needed(sketch, link=link, shared=_shares(sketch, partial, disk)))
+                begun = begin(stage, disk, files=_listed(sketch))
+                disk.folder(stage / NEW)
+                check_room(out.parent, needed(sketch, link=link, shared=_shares(sketch, stage / NEW, disk)))
                 for folder in _folders(sketch):
-                    disk.folder(partial / folder)
+                    disk.folder(stage / NEW / folder)
             stop, copier = Event(), ThreadPoolExecutor(1)
             try:
-                yield _begin(sketch, out, link, disk, copier, stop)
+                yield _begin(sketch, Draft(out, stage, begun, {}, {}, set()), link, disk, copier, stop)
             finally:
                 stop.set()
                 with undisturbed():
                     copier.shutdown(cancel_futures=True)
         except BaseException:
             if ours:
-                _discard(partial)
+                _discard(stage)
             raise
 
 
-def _begin(sketch: Plan, out: Path, link: bool, disk: Disk, copier: ThreadPoolExecutor, stop: Event) -> Draft:
-    source, partial = sketch.checkpoint.path, partial_of(out)
+def _claimed(stage: Path, held: ExitStack, disk: Disk) -> list[Path]:
+    """Make the folder to build in, and lock it. Returns what a killed run left there.
+
+    Raises:
+        UsageError: when there is a folder or link of that name that suture did not begin.
+    """
+    if stage.is_symlink():
+        raise not_ours(stage, "It is a link.")
+    disk.folder(stage)
+    held.enter_context(locked(stage, exclusive=True))
+    return stage_leftovers(stage)
+
+
+def _listed(sketch: Plan) -> tuple[str, ...]:
+    """Return every file that is written below OUT.partial, but those in suture/, whose names are not known yet."""
+    return tuple(str(Path(NEW, file)) for file in (*_files(sketch), LEDGER, TRIAL))
+
+
+def _begin(sketch: Plan, draft: Draft, link: bool, disk: Disk, copier: ThreadPoolExecutor, stop: Event) -> Draft:
+    source, partial = sketch.checkpoint.path, draft.partial
     touched = {shard.relative_to(source) for shard in sketch.by_shard()}
 
     def copy(file: Path) -> None:
@@ -129,19 +158,20 @@ def _begin(sketch: Plan, out: Path, link: bool, disk: Disk, copier: ThreadPoolEx
 
     sources = {file: _state(source / file) for file in _files(sketch)}
     with undisturbed():
-        return Draft(out, partial, {file: copier.submit(copy, file) for file in sources}, sources, touched)
+        copies = {file: copier.submit(copy, file) for file in sources}
+        return replace(draft, copies=copies, sources=sources, touched=touched)
 
 
-def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledger:
-    """Write what changes, and give the folder its name. Returns its ledger.
+def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[str]:
+    """Write what changes, and give the folder its name. Returns what could not be cleared away then.
 
     Raises:
-        ResourceError: when the disk is full or fails.
+        ResourceError: when the disk is full or fails; it says so where the folder is whole all the same.
         VerificationFailed: when what was written is not what was computed, or the source changed meanwhile.
     """
     partial, source = draft.partial, plan.checkpoint.path
     with reported(f"can not write {draft.out}"):
-        ledger = keep(plan, partial / KEPT, disk) if plan.new.layers else Ledger()
+        ledger = keep(plan, partial / KEPT, draft.begun, disk) if plan.new.layers else Ledger()
         by_shard = plan.by_shard()
         for number, (file, copy) in enumerate(draft.copies.items()):
             progress(f"copy {file.name}", number + 1, len(draft.copies))
@@ -155,56 +185,18 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> Ledge
                     fix="Check the disk, and that nothing else writes there.",
                 )
         if plan.new.layers:
-            disk.write(partial / LEDGER, ledger.dumps())
+            disk.write(partial / LEDGER, ledger.dumps(), partial / KEPT / draft.begun.under_way("ledger"))
         for folder in (*_folders(plan), Path()):
             disk.flush(partial / folder)
         disk.rename(partial, draft.out)
+    with reported(f"{draft.out} is written whole, but the disk did not confirm its name"):
         disk.flush(draft.out.parent)
-    return ledger
 
+    def clear() -> None:
+        disk.remove(draft.stage / BEGUN)
+        disk.remove(draft.stage)
 
-def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
-    """Write the touched rows of shards, flush them, and read them back.
-
-    Args:
-        by_file: what changes in each, by where it lies or its copy does.
-        disk: what writes.
-
-    Raises:
-        VerificationFailed: when they are not what was written.
-    """
-
-    def write(file: Path) -> None:
-        walk = each if len(by_file) == 1 else map
-        with disk.edit(file) as target:
-            for change in by_file[file]:
-                change.rows.expect(target, change.write)
-            written = [*walk(lambda change: _put(change, target), by_file[file])]
-        for change, digest in zip(by_file[file], written, strict=True):
-            _read_back(replace(change, rows=change.rows.at(file)), digest)
-
-    # Side by side: rows are written to one shard while the disk is waited for with another.
-    list(each(write, [*by_file]))
-
-
-def _put(change: Change, target: File) -> str:
-    """Write the touched rows of a tensor into a shard. Returns their SHA-256, or "" where they are remembered."""
-    state = hashlib.sha256()
-    for rows, values in change.finals():
-        change.rows.write(target, rows, values)
-        if not change.remembered:
-            state.update(view(values))
-    return "" if change.remembered else state.hexdigest()
-
-
-def _read_back(change: Change, digest: str) -> None:
-    rows, name = change.rows, change.rows.slot.name
-    if not change.remembered:
-        check_same(name, rows.sha256_of(change.write), digest)
-        return
-    for part, expected in zip(*map(rows.parts, (change.write, change.remembered.final)), strict=True):
-        if count := differing(rows.current(part), expected):
-            raise _miswritten(name, f"{count} numbers differ.")
+    return afterwards(clear, draft.out)
 
 
 def _files(plan: Plan) -> list[Path]:
@@ -222,18 +214,23 @@ def _state(file: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def keep(plan: Plan, kept: Path, disk: Disk) -> Ledger:
-    """Write the patches and the base bits that a stack needs into a folder. Returns the ledger that names them."""
+def keep(plan: Plan, kept: Path, begun: Begun, disk: Disk) -> Ledger:
+    """Write the patches and the base bits that a stack needs into a folder. Returns the ledger that names them.
+
+    Raises:
+        UsageError: when a file of such a name is there and holds something else.
+    """
     disk.folder(kept)
-    temporary = kept / "undo.partial"
-    disk.remove(temporary)
+    temporary = kept / begun.under_way("undo")
     ledger = plan.ledger(write(disk, temporary, plan.pieces()))
-    disk.rename(temporary, kept / ledger.undo_file)
+    if check_free(kept / ledger.undo_file, ledger.undo):
+        disk.remove(temporary)
+    else:
+        disk.rename(temporary, kept / ledger.undo_file)
     for layer in plan.new.layers:
         target = kept / layer.entry.file
-        if layer.file != target:
-            temporary = kept / "patch.partial"
-            disk.remove(temporary)
+        if layer.file != target and not check_free(target, layer.entry.sha256):
+            temporary = kept / begun.under_way("patch")
             disk.copy(layer.file, temporary)
             disk.rename(temporary, target)
     disk.flush(kept)
@@ -241,42 +238,21 @@ def keep(plan: Plan, kept: Path, disk: Disk) -> Ledger:
     return ledger
 
 
-def check_written(changes: Sequence[Change], file: Path) -> None:
-    """Raise VerificationFailed unless a file holds whole tensors as they were computed, where that is known."""
-    known = [change for change in changes if change.digest]
-
-    found = each(lambda change: change.rows.at(file).sha256(), known)
-    for change, digest in zip(known, found, strict=True):
-        check_same(change.rows.slot.name, digest, change.digest)
-
-
-def check_same(name: str, found: str, expected: str) -> None:
-    """Raise VerificationFailed unless what was read back is what was written."""
-    if found != expected:
-        raise _miswritten(name, f"sha256 {found[:8]}.. instead of {expected[:8]}..")
-
-
-def _miswritten(name: str, why: str) -> VerificationFailed:
-    return VerificationFailed(
-        f"{name} was not written as computed", why=why, fix="Check the disk, and that nothing else writes there."
-    )
-
-
 def _shares(plan: Plan, partial: Path, disk: Disk) -> bool:
     """Return whether copies share their blocks on this file system."""
-    trial = partial / "trial"
+    trial = partial / TRIAL
     with plan.checkpoint.shards[0].open("rb") as stream, disk.create(trial) as file:
         shared = disk.clone(stream.fileno(), file)
     disk.remove(trial)
     return shared
 
 
-def _discard(partial: Path) -> None:
-    """Remove what was built; best effort, the next run sweeps what is left."""
+def _discard(stage: Path) -> None:
+    """Remove what was built, as far as that works; the next run sweeps what is left."""
     plain = Disk()
     try:
-        if partial.is_dir():
-            plain.clear(partial)
-            plain.remove(partial)
-    except OSError:
-        return
+        if os.path.lexists(stage):
+            for path in (*stage_leftovers(stage), stage):
+                plain.remove(path)
+    except (OSError, UsageError) as problem:
+        log.warning("%s is left (%s)", stage, str(problem).splitlines()[0])

@@ -173,25 +173,36 @@ class Stack:
         Raises:
             UsageError: when a word means no patch, or several.
         """
-        if not self.layers:
-            raise UsageError(
-                f"no patch is on {self.checkpoint.path}", why="It has no suture.json.", fix="Check the path."
-            )
-        found = []
-        for word in words:
-            digest = sha256(Path(word)) if Path(word).is_file() else word
-            near = [n for n, layer in enumerate(self.layers) if _means(word, digest, n, layer.entry)]
-            if len(near) != 1:
-                known = ", ".join(
-                    f"{place} {layer.entry.sha256[:8]} ({layer.entry.name})"
-                    for place, layer in enumerate(self.layers, 1)
-                )
-                what = f"{word!r} means no patch" if not near else f"{word!r} means several patches"
-                raise UsageError(
-                    f"{what} of {self.checkpoint.path}", why=f"On it are: {known}.", fix="Name one by its number."
-                )
-            found += near
-        return sorted(set(found)) if words else list(range(len(self.layers)))
+        return meant([layer.entry for layer in self.layers], words, self.checkpoint.path)
+
+
+def meant(entries: Sequence[Entry], words: Sequence[str], path: Path) -> list[int]:
+    """Return the positions of the patches that words mean; see `Stack.find`.
+
+    Args:
+        entries: the patches on a checkpoint.
+        words: numbers from 1, SHA-256, names or files; all patches if there are none.
+        path: of the checkpoint, for errors.
+
+    Raises:
+        UsageError: when there is no patch, or a word means none or several.
+    """
+    if not entries:
+        raise UsageError(f"no patch is on {path}", why="It has no suture.json.", fix="Check the path.")
+    found = []
+    for word in words:
+        digest = sha256(Path(word)) if Path(word).is_file() else word
+        near = [number for number, entry in enumerate(entries) if _means(word, digest, number, entry)]
+        if len(near) != 1:
+            what = f"{word!r} means no patch" if not near else f"{word!r} means several patches"
+            raise UsageError(f"{what} of {path}", why=f"On it are: {listed(entries)}.", fix="Name one by its number.")
+        found += near
+    return sorted(set(found)) if words else list(range(len(entries)))
+
+
+def listed(entries: Sequence[Entry]) -> str:
+    """Return the patches on a checkpoint for people: number, first digits of the SHA-256, name."""
+    return ", ".join(f"{number} {entry.sha256[:8]} ({entry.name})" for number, entry in enumerate(entries, 1))
 
 
 def read_layer(path: Path, scale: float, floor: int = 0) -> Layer:

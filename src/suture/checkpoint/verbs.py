@@ -6,22 +6,24 @@ apply(base, [patch], in_place=True) the same where it lies
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import ResourceError, UsageError
 from .disk import DISK, Disk
 from .fitting import check_place as check_fits
 from .fitting import placed
 from .folder import INTENT, Checkpoint
-from .inplace import check_own, needed_in_place, recover, write_in_place
+from .inplace import Recovered, check_own, left, needed_in_place, recover, write_in_place
 from .limits import check_size, check_weights
 from .locks import locked
 from .output import Draft, check_place, drafted, finish, needed
 from .plan import Plan, Progress, silent
 from .quick import check_quick, prepared
+from .repeated import adding, check_numbers, taking, was_done
 from .stack import Stack, read_layer
 
 
@@ -37,6 +39,7 @@ class Outcome:
         patches: (name, first digits of the SHA-256, scale, floor) of the whole stack.
         notes: what a careful user should know.
         checked: what was read and hashed before the change: "whole tensors", or "touched rows".
+        repeated: this very command had been interrupted, and was brought to its end; nothing else was done.
     """
 
     path: Path
@@ -46,6 +49,7 @@ class Outcome:
     patches: list[tuple[str, str, float, int]]
     notes: list[str] = field(default_factory=list)
     checked: str = "whole tensors"
+    repeated: bool = False
 
     @property
     def entries(self) -> int:
@@ -91,7 +95,12 @@ def apply(
         UsageError, UnsupportedModel, CorruptFile: when something can not be used.
     """
     check_quick(quick, in_place=in_place, force=force)
-    with _opened(checkpoint, out, in_place, disk) as (old, notes):
+    if not math.isfinite(scale):
+        raise UsageError(f"can not scale a patch by {scale}", fix="Give a finite --scale: 1 is the patch as made.")
+    with _opened(checkpoint, out, in_place, dry_run, disk) as opened:
+        old, notes = opened.stack, opened.notes
+        if in_place and was_done(opened.recovered, adding(patches, scale)):
+            return _done_before(opened, quick)
         layers = [read_layer(path, scale, old.top) for path in patches]
         for layer in layers:
             check_weights(layer)
@@ -106,7 +115,7 @@ def apply(
             plan = Plan.make(old, new, progress)
             notes += check_size(plan, allow_large=allow_large)
             if not dry_run:
-                _carry_out(plan, draft, disk, progress)
+                notes += _carry_out(plan, draft, disk, progress)
     return _outcome(plan, out, link, notes, quick)
 
 
@@ -142,37 +151,58 @@ def revert(
         PatchMismatch: when the weights were changed since, or a patch that stays was made on one that goes.
     """
     check_quick(quick, in_place=in_place, force=force)
-    with _opened(checkpoint, out, in_place, disk) as (old, notes):
+    with _opened(checkpoint, out, in_place, dry_run, disk) as opened:
+        old, notes = opened.stack, opened.notes
+        if in_place and was_done(opened.recovered, taking(patches, checkpoint)):
+            return _done_before(opened, quick)
+        check_numbers(opened.recovered, patches, checkpoint)
         new = old.without(old.find(patches), force=force)
         with _begun(Plan.sketch(old, new), out, link, dry_run, disk) as draft:
             plan = Plan.make(prepared(old, new, quick=quick), new, progress)
             if not dry_run:
-                _carry_out(plan, draft, disk, progress)
+                notes += _carry_out(plan, draft, disk, progress)
     return _outcome(plan, out, link, notes, quick)
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A checkpoint that is locked and read.
+
+    Attributes:
+        stack: the patches on it.
+        notes: what a careful user should know.
+        recovered: what an interrupted run had left in it.
+    """
+
+    stack: Stack
+    notes: list[str]
+    recovered: Recovered
+
+
 @contextmanager
-def _opened(path: Path, out: Path | None, in_place: bool, disk: Disk) -> Iterator[tuple[Stack, list[str]]]:
-    """Lock and read a checkpoint; what an interrupted run left in it is finished first."""
+def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: Disk) -> Iterator[_Opened]:
+    """Lock and read a checkpoint; what an interrupted run left in it is finished first, but not by a dry run."""
     if in_place == (out is not None):
         raise UsageError("where to write?", fix="Give either -o OUT or --in-place.")
     if out is not None and path.is_dir():
         check_place(path, out)
     if not path.is_dir():
         Checkpoint.open(path)  # says what is wrong
-    notes: list[str] = []
-    if not in_place and (path / INTENT).exists():
-        with locked(path, exclusive=True):
-            notes += _recovered(path, disk)
-    with locked(path, exclusive=in_place):
-        if in_place:  # under the lock of the change itself: of many that begin at once, the first to hold it goes on
-            notes += _recovered(path, disk)
+    # Under the lock of the change itself: of many that begin at once, the first to hold it goes on.
+    alone = not dry_run and (in_place or (path / INTENT).exists())
+    with locked(path, exclusive=alone):
+        if not alone and not dry_run and (path / INTENT).exists():
+            raise ResourceError(f"{path} was changed by another run of suture meanwhile", fix="Give the command again.")
+        recovered = recover(path, disk) if alone else left(path) if dry_run else Recovered()
         checkpoint = Checkpoint.open(path)
-        yield Stack.load(checkpoint), [*notes, *checkpoint.notes]
+        yield _Opened(Stack.load(checkpoint), [*recovered.notes, *checkpoint.notes], recovered)
 
 
-def _recovered(path: Path, disk: Disk) -> list[str]:
-    return [done] if (done := recover(path, disk)) else []
+def _done_before(opened: _Opened, quick: bool) -> Outcome:
+    """Return the outcome of a command that had been interrupted when, or before, its change was complete."""
+    stack, note = opened.stack, "this very command had been interrupted: it is done now, and nothing more was changed"
+    nothing = Plan(stack, stack, [], {}, {})
+    return replace(_outcome(nothing, None, False, [*opened.notes, note], quick), room=0, repeated=True)
 
 
 @contextmanager
@@ -187,11 +217,11 @@ def _begun(sketch: Plan, out: Path | None, link: bool, dry_run: bool, disk: Disk
             yield draft
 
 
-def _carry_out(plan: Plan, draft: Draft | None, disk: Disk, progress: Progress) -> None:
+def _carry_out(plan: Plan, draft: Draft | None, disk: Disk, progress: Progress) -> list[str]:
+    """Write; returns what could not be cleared away when all was done."""
     if draft is None:
-        write_in_place(plan, disk=disk)
-    else:
-        finish(draft, plan, disk=disk, progress=progress)
+        return write_in_place(plan, disk=disk)
+    return finish(draft, plan, disk=disk, progress=progress)
 
 
 def _outcome(plan: Plan, out: Path | None, link: bool, notes: list[str], quick: bool) -> Outcome:

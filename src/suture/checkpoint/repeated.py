@@ -1,0 +1,61 @@
+"""Whether a command is the one that was interrupted: given again, it does nothing more than the first would have done.
+
+An interrupted change in place is finished by the next command. Where that is the very command that was interrupted, it is done
+then. Where it is another, a number in it may have changed its meaning meanwhile, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..errors import UsageError
+from ..files import sha256
+from .inplace import Recovered, marks
+from .ledger import Entry
+from .stack import listed, meant
+
+Wanted = Callable[[Sequence[Entry]], list[tuple[str, float]]]  # of the patches before, those after: SHA-256 and scale
+
+
+def adding(patches: Sequence[Path], scale: float) -> Wanted:
+    """Return what `apply` makes of a stack."""
+    return lambda old: [*marks(old), *((sha256(path), float(scale)) for path in patches if path.is_file())]
+
+
+def taking(words: Sequence[str], path: Path) -> Wanted:
+    """Return what `revert` makes of a stack."""
+
+    def wanted(old: Sequence[Entry]) -> list[tuple[str, float]]:
+        chosen = meant(old, words, path)
+        return marks([entry for number, entry in enumerate(old) if number not in chosen])
+
+    return wanted
+
+
+def was_done(recovered: Recovered, wanted: Wanted) -> bool:
+    """Return whether the run that was just brought to its end did what this command wants."""
+    if recovered.old == recovered.new:
+        return False
+    try:
+        return wanted(recovered.old) == marks(recovered.new)
+    except UsageError:  # it names what was not there before that run
+        return False
+
+
+def check_numbers(recovered: Recovered, words: Sequence[str], path: Path) -> None:
+    """Raise UsageError where a number means another patch than before the interrupted run was finished."""
+    for word in words:
+        if not word.isdigit() or recovered.old == recovered.new:
+            continue
+        place = int(word) - 1
+        old, new = (marks(entries[place : place + 1]) for entries in (recovered.old, recovered.new))
+        if place < 0 or old == new:
+            continue
+        before = listed(recovered.old[place : place + 1]).partition(" ")[2]
+        raise UsageError(
+            f"number {word} no longer means what it meant",
+            why=f"It was {before or 'no patch'} before the interrupted run was finished. On {path} are now: "
+            f"{listed(recovered.new) or 'none'}.",
+            fix="Name a patch by its SHA-256 (the digits above), or give the number that it has now.",
+        )
