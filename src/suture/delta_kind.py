@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .errors import CorruptFile
+from .errors import CorruptFile, UsageError
 
 CHUNK = 1 << 22  # entries of a delta materialised at a time: 32 MB of float64
 
@@ -36,11 +37,24 @@ class Delta:
         return {}
 
     def scaled(self, factor: float) -> Delta:
-        """Return the same change, `factor` times as strong."""
-        return replace(self, scale=self.scale * factor)
+        """Return the same change, `factor` times as strong.
+
+        Raises:
+            UsageError: when that is no finite strength.
+        """
+        scale = self.scale * factor
+        if not math.isfinite(scale):
+            raise UsageError(
+                f"can not scale a change of strength {self.scale:g} by {factor:g}",
+                why="The product is no finite number.",
+                fix="Give a smaller strength: 1 is the patch as made.",
+            )
+        return replace(self, scale=scale)
 
     def check(self, shape: tuple[int, ...], where: str) -> None:
         """Raise CorruptFile unless the delta fits a tensor of `shape` and holds only finite numbers."""
+        if not math.isfinite(self.scale):
+            raise CorruptFile(f"{where}: its strength is {self.scale}", fix="Make the patch again.")
         for name, tensor in self.tensors().items():
             parts = tensor.reshape(-1).split(CHUNK) if tensor.is_floating_point() else ()  # not another tensor as large
             if not all(bool(torch.isfinite(part).all()) for part in parts):

@@ -171,6 +171,8 @@ class Patch:
         """
         if not force:
             self.check_base(lm)
+        if not isinstance(strength, Tensor):
+            _check_strength(strength)
         dose = Dose(strength)
         with ExitStack() as hooks:
             for name, terms in self._active():
@@ -241,10 +243,7 @@ class Patch:
 
     def __mul__(self, factor: float) -> Patch:
         """Return the same patch, `factor` times as strong; 0 is the identity, 1 the patch itself."""
-        if not math.isfinite(factor):
-            raise UsageError(
-                f"can not scale a patch by {factor}", fix="Give a finite strength: 1 is the patch as made."
-            )
+        _check_strength(factor)
         terms = {name: canonical([t.scaled(factor) for t in terms]) for name, terms in self.terms.items()}
         return replace(self, terms=terms, after=self.after if factor == 1 else {})
 
@@ -349,6 +348,11 @@ class Patch:
         for name, terms in self.terms.items():
             if active := tuple(term for term in terms if term.scale):
                 yield name, active
+
+
+def _check_strength(factor: float) -> None:
+    if not math.isfinite(factor):
+        raise UsageError(f"can not scale a patch by {factor}", fix="Give a finite strength: 1 is the patch as made.")
 
 
 def in_weights(terms: Sequence[Delta]) -> tuple[Delta, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from . import data as bundled
+from . import tensorfile
 from .errors import DataError, UsageError
 from .evaluation import evaluate, observe, values
 from .examples import Behaviour
@@ -18,6 +19,7 @@ from .lessons import Lesson
 from .lm import BUNDLED, LM
 from .locate.safety_impact import SHARE, safety_impact
 from .mask import Mask
+from .methods._trained.masked import FORMAT as TRAINING
 from .methods.preserve_safety import Plan, preserved
 from .metrics import completion
 from .metrics._score import Progress
@@ -159,5 +161,5 @@ def _trained(
         lambda p, path: p.save(path),
         Patch.load,
     )
-    state.unlink(missing_ok=True)
+    tensorfile.discard(state, TRAINING)
     return patch

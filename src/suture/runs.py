@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .errors import DataError, Interrupted, SutureError, UsageError
-from .files import sha256, write_bytes, written
+from .files import reported, sha256, write_bytes, written
 from .redact import HIDDEN, hidden
 
 ROOT = Path("runs")
@@ -94,7 +94,8 @@ class Run:
         if self.folder is None:
             return
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        with (self.folder / "events.jsonl").open("a", encoding="utf-8") as stream:
+        log = self.folder / "events.jsonl"
+        with reported(f"can not write {log}"), log.open("a", encoding="utf-8") as stream:
             stream.write(hidden(json.dumps({"time": now, "stage": stage, **figures}, default=str)) + "\n")
 
     def stage(

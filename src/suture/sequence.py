@@ -18,6 +18,7 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
+from . import patch_file, tensorfile
 from .course import Check, Course
 from .errors import NoEffect, UsageError
 from .examples import Fact
@@ -216,4 +217,4 @@ def written(course: Course, run: Run) -> None:
     if course.patch is not None:
         course.patch.save(run.path(PATCH))
     else:
-        run.path(PATCH).unlink(missing_ok=True)
+        tensorfile.discard(run.path(PATCH), patch_file.FORMAT)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +54,12 @@ class Manner:
     system: str = ""
     raw: bool = False
     thinking: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise UsageError when a number is none that can be computed with."""
+        for name in ("strength", "temperature"):
+            if not isfinite(value := getattr(self, name)):
+                raise UsageError(f"{name} is {value}", fix="Give a finite number, for example 1.")
 
 
 @dataclass(eq=False)

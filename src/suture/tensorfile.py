@@ -180,6 +180,12 @@ def view(tensor: Tensor) -> memoryview:
     return plain.view(-1).view(torch.uint8).numpy().data if tensor.numel() else memoryview(b"")
 
 
+def discard(path: Path, form: str) -> None:
+    """Remove a file of a format, if it is there; anything else of that name is left alone."""
+    if path.is_file() and not path.is_symlink() and form_of(path) == form:
+        path.unlink()
+
+
 def form_of(path: Path) -> str:
     """Return the format a file claims to have, from the start of it alone; an empty string if it is none of ours.
 

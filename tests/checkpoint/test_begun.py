@@ -4,10 +4,11 @@ import errno
 import json
 import os
 import shutil
+import signal
 
 import pytest
 
-from checkpoint_parts import QUICK, Failing, Killing, digests, in_child
+from checkpoint_parts import QUICK, Counting, Failing, Killing, digests, in_child
 from suture.checkpoint.begun import BEGUN, HEAD, afterwards, begin, read_begun, stage_leftovers
 from suture.checkpoint.folder import INTENT
 from suture.checkpoint.fsck import fsck
@@ -39,13 +40,26 @@ def snapshot(folder):
     return found
 
 
-def half_done(folder, patches):
+class Between(Counting):
+    """A disk on which the process is killed as soon as a checkpoint is between two states."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.place = folder
+
+    def reached(self, number, what, path):
+        if what == "write" and (self.place / INTENT).exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def half_done(folder, call):
     """Kill a change in place in the middle."""
-    at = 0
-    while not (folder / INTENT).exists():
-        at += 1
-        in_child(lambda at=at: apply(folder, patches, in_place=True, disk=Killing(at)))
-    return folder
+    assert in_child(lambda: call(folder, in_place=True, disk=Between(folder))) == -signal.SIGKILL
+    assert (folder / INTENT).exists()
+
+
+def putting(*patches):
+    return lambda folder, **how: apply(folder, patches, **how)
 
 
 @pytest.mark.parametrize("verb", ["dry run", "apply and revert", "fsck"])
@@ -81,7 +95,7 @@ def test_a_link_in_the_place_of_suture_is_not_followed(base, patches, tmp_path, 
 @pytest.mark.parametrize("left", ["half done", "complete", "before"])
 def test_a_dry_run_changes_nothing_of_what_a_killed_run_left(base, patches, tmp_path, left):
     if left == "half done":
-        half_done(base, patches[:1])
+        half_done(base, putting(patches[0]))
     else:
         steps = 3 if left == "before" else last_step(base, patches, tmp_path)
         in_child(lambda: apply(base, patches[:1], in_place=True, disk=Killing(steps)))
@@ -98,11 +112,7 @@ def test_a_dry_run_changes_nothing_of_what_a_killed_run_left(base, patches, tmp_
 
 
 def last_step(base, patches, tmp_path):
-    class Counted(Failing):
-        def reached(self, number, what, path):
-            pass
-
-    disk = Counted(0)
+    disk = Failing(0)  # nothing fails: it counts
     apply(shutil.copytree(base, tmp_path / "counted"), patches[:1], in_place=True, disk=disk)
     return disk.count
 
@@ -201,7 +211,7 @@ def test_a_note_of_another_is_refused(base, patches, tmp_path, content):
 def test_an_intent_of_version_0_1_0_is_finished(base, patches, tmp_path):
     """It wrote no note beside it: what the two ledgers name is known to be ours, and nothing else."""
     apply(base, patches[:1], tmp_path / "done", disk=QUICK)
-    half_done(base, patches[:1])
+    half_done(base, putting(patches[0]))
     content = json.loads((base / INTENT).read_text())
     assert set(content) == {"old", "new"}
     (base / BEGUN).unlink()
@@ -235,10 +245,7 @@ def test_what_fails_when_all_is_done_is_told(tmp_path):
 
 def test_a_number_that_means_another_patch_now_is_refused(base, patches, tmp_path):
     apply(base, patches[:3], in_place=True, disk=QUICK)
-    at = 0
-    while not (base / INTENT).exists():
-        at += 1
-        in_child(lambda at=at: revert(base, ["1"], in_place=True, disk=Killing(at)))
+    half_done(base, lambda path, **how: revert(path, ["1"], **how))
     with pytest.raises(UsageError, match="number 2 no longer means") as caught:
         revert(base, ["2"], tmp_path / "out", disk=QUICK)
     assert sha256(patches[2])[:8] in caught.value.why
@@ -248,7 +255,7 @@ def test_a_number_that_means_another_patch_now_is_refused(base, patches, tmp_pat
 
 
 def test_another_command_than_the_interrupted_one_is_carried_out(base, patches):
-    half_done(base, patches[:1])
+    half_done(base, putting(patches[0]))
     outcome = apply(base, patches[1:2], in_place=True, disk=QUICK)
     assert not outcome.repeated
     assert len(outcome.patches) == 2

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from checkpoint_parts import digests, patch_of, weights, write_checkpoint
+from suture import patch_file
+from suture.patch import Patch
 
 VERBS = """
 import json, sys
@@ -139,3 +141,67 @@ def test_a_patch_in_a_folder_with_an_odd_name(command, work):
     assert done.returncode == 0, done.stderr
     ledger = json.loads((work / "Größe 1 (neu)" / "mein Modell" / "suture.json").read_text())
     assert ledger["patches"][0]["name"] == "p0.safetensors"
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), float("-inf")])
+def test_a_patch_of_no_finite_strength_is_refused_everywhere(command, work, scale):
+    patch = patch_of(weights(), 0, ("a.weight",))
+    terms = {name: tuple(replace(term, scale=scale) for term in own) for name, own in patch.terms.items()}
+    patch_file.write(work / "odd.safetensors", terms, patch.before, patch.after, patch.provenance)
+    before = digests(work)
+    for words in (
+        ("combine", "odd.safetensors", "p0.safetensors", "-o", "x"),
+        ("apply", "base", "odd.safetensors", "-o", "x"),
+        ("apply", "base", "odd.safetensors", "--in-place", "--force"),
+    ):
+        done = command(*words, cwd=work)
+        assert done.returncode == 5, done.stderr
+        assert "strength is" in done.stderr
+    done = command("apply", "base", "p0.safetensors", "--in-place", "--scale", str(scale), cwd=work)
+    assert done.returncode == 2, done.stderr
+    assert digests(work) == before
+
+
+def test_strengths_that_multiply_to_infinity_are_refused(command, work):
+    (1e200 * Patch.load(work / "p0.safetensors")).save(work / "strong.safetensors")
+    words = ("combine", "strong.safetensors", "p1.safetensors", "--scale", "1e200", "--scale", "1", "-o", "x")
+    done = command(*words, cwd=work)
+    assert done.returncode == 2, done.stderr
+    assert "no finite number" in done.stderr
+    assert not (work / "x").exists()
+
+
+def test_a_ledger_with_no_finite_strength_is_damaged(command, work):
+    command("apply", "base", "p0.safetensors", "-o", "out", cwd=work)
+    ledger = work / "out" / "suture.json"
+    ledger.write_text(ledger.read_text().replace('"scale": 1.0', '"scale": NaN'))
+    assert command("revert", "out", "-o", "x", cwd=work).returncode == 5
+
+
+def test_what_an_interrupted_command_did_is_said_when_it_is_given_again(command, work):
+    command("apply", "base", "p0.safetensors", "p1.safetensors", "-o", "out", cwd=work)
+    code = f"{KILLED}\nverbs.revert(Path('out'), ['1'], in_place=True, disk=Killed())"
+    assert subprocess.run([sys.executable, "-c", code], cwd=work).returncode == -9
+    dry = command("revert", "out", "1", "--in-place", "--dry-run", cwd=work)
+    assert dry.returncode == 2
+    assert "suture fsck out" in dry.stderr
+    done = command("revert", "out", "1", "--in-place", "--json", cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert done.json["repeated"] is True
+    assert "reverted already" in done.stderr
+    assert [name for name, *_ in done.json["patches"]] == ["p1.safetensors"]
+    done = command("apply", "out", "p1.safetensors", "--in-place", cwd=work)
+    assert done.returncode == 5
+    assert "number 1" in done.stderr
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from suture.checkpoint import verbs
+from suture.checkpoint.disk import Disk
+class Killed(Disk):
+    def step(self, what, path):
+        if what == "write" and Path("out/suture.intent").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+"""

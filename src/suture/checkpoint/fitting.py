@@ -25,11 +25,13 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
     current = {name: stack.seen[name] for name in patch.before}
     for name, found in current.items():
         stack.check_unchanged(name, found)
-    if any(layer.entry.sha256 == other.entry.sha256 for other in stack.layers):
+    on = [number for number, other in enumerate(stack.layers, 1) if layer.entry.sha256 == other.entry.sha256]
+    if on:
         if not force:
             raise PatchMismatch(
                 f"{layer.entry.name} is already on {checkpoint.path}",
-                fix=f"Take it off: suture revert {checkpoint.path}",
+                why=f"It is number {on[0]} there, at scale {stack.layers[on[0] - 1].entry.scale:g}: if that is meant, it is done.",
+                fix=f"See what is on it: suture show {checkpoint.path}",
             )
         differs.append("applied before")
     top = stack.top

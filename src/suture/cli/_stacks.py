@@ -34,12 +34,15 @@ def folder(path: Path) -> Path:
 def tell(console: Console, outcome: Outcome, verb: str, *, dry_run: bool) -> None:
     """Show an outcome."""
     rows = [[name, shard, f"{count:,}", f"{entries:,}"] for name, shard, count, entries in outcome.tensors]
-    console.table(["tensor", "file", "rows", "entries changed"], rows)
+    if rows:
+        console.table(["tensor", "file", "rows", "entries changed"], rows)
     for note in outcome.notes:
         console.say(f"note: {note}")
-    done = f"would be {verb}" if dry_run else verb
-    console.say(f"{done}: {outcome.path}, {outcome.entries:,} entries, {outcome.bytes:,} bytes of the weights")
-    console.say(f"checked before: {outcome.checked}")
+    done = f"{verb} already" if outcome.repeated else f"would be {verb}" if dry_run else verb
+    size = "" if outcome.repeated else f", {outcome.entries:,} entries, {outcome.bytes:,} bytes of the weights"
+    console.say(f"{done}: {outcome.path}{size}")
+    if not outcome.repeated:
+        console.say(f"checked before: {outcome.checked}")
     for number, (name, digest, scale, floor) in enumerate(outcome.patches, 1):
         console.say(f"  on it {number}: {name} ({digest}) x {scale:g}" + (f", floor {floor}" if floor else ""))
     if dry_run:

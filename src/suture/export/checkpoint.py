@@ -8,8 +8,6 @@ The type on disk is kept, also where the model was computed in a wider one.
 from __future__ import annotations
 
 import copy
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 
 from ..errors import ResourceError, UsageError, VerificationFailed
+from ..files import built
 from ..lm import LM
 from ..patch import Patch
 from ..provenance import Stamp
@@ -46,18 +45,15 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
             why=f"It is {names} on disk, and was loaded in a type that does not hold all of it, or mixes types.",
             fix="Load it as stored or wider: --dtype auto, --dtype float32",
         )
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
-        with patch.applied(lm):
-            model = lm.model if types == known else copy.deepcopy(lm.model).to(next(iter(types)))
-            model.save_pretrained(partial)
-        lm.tokenizer.save_pretrained(partial)
-        partial.replace(folder)
-    except (OSError, SafetensorError) as problem:
+        with built(folder) as partial:
+            with patch.applied(lm):
+                model = lm.model if types == known else copy.deepcopy(lm.model).to(next(iter(types)))
+                model.save_pretrained(partial)
+            lm.tokenizer.save_pretrained(partial)
+    except SafetensorError as problem:  # of what the system said, only the words are left
         kind = ResourceError if "No space left" in str(problem) else UsageError
         raise kind(f"can not write {folder}", why=str(problem), fix="Choose a place with room.") from problem
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return Exported(folder, files, check=lambda prompts: check(lm, patch, folder, prompts))
 

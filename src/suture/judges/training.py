@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, SutureError
 from ..examples import Behaviour, Labelled
+from ..files import write_bytes, written
 from ..instances import load
 from .agreement import measure, read
 from .linear import Linear
@@ -54,17 +55,17 @@ def train(behaviour: Behaviour, folder: str | Path, *, labels: tuple[str, str] =
     x = _features(texts, columns, idf)  # (texts, words)
     fitted = [_fold(x, y, fold) for fold in range(FOLDS)]
     place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
     weights, biases, slopes, offsets = zip(*fitted, strict=True)
-    np.savez(
-        place / "judge.npz",
-        idf=idf.numpy(),
-        coef=np.stack([each.numpy() for each in weights]),
-        intercept=np.array(biases),
-        calib_ab=np.stack([slopes, offsets], axis=1),
-    )
+    with written(place / "judge.npz") as partial:
+        np.savez(
+            partial,
+            idf=idf.numpy(),
+            coef=np.stack([each.numpy() for each in weights]),
+            intercept=np.array(biases),
+            calib_ab=np.stack([slopes, offsets], axis=1),
+        )
     content = {"vocabulary": columns, "token_pattern": TOKEN, "labels": list(labels), "examples": behaviour.summary()}
-    (place / "vocab.json").write_text(json.dumps(content), encoding="utf-8")
+    write_bytes(place / "vocab.json", json.dumps(content).encode())
     return Linear(place)
 
 
