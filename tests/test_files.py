@@ -91,9 +91,13 @@ def test_what_has_the_name_of_a_file_under_way_is_neither_followed_nor_removed(t
 
 
 def test_a_folder_is_there_whole_or_not_at_all(tmp_path):
-    with pytest.raises(KeyError), built(tmp_path / "a" / "b") as partial:
-        (partial / "file").write_bytes(b"half")
-        raise KeyError("midway")
+    def fail():
+        with built(tmp_path / "a" / "b") as partial:
+            (partial / "file").write_bytes(b"half")
+            raise KeyError("midway")
+
+    with pytest.raises(KeyError):
+        fail()
     assert not list((tmp_path / "a").iterdir())
     with built(tmp_path / "a" / "b") as partial:
         (partial / "file").write_bytes(b"whole")

@@ -30,7 +30,7 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
         if not force:
             raise PatchMismatch(
                 f"{layer.entry.name} is already on {checkpoint.path}",
-                why=f"It is number {on[0]} there, at scale {stack.layers[on[0] - 1].entry.scale:g}: if that is meant, it is done.",
+                why=f"It is number {on[0]}, at scale {stack.layers[on[0] - 1].entry.scale:g}: if that is meant, it is done.",
                 fix=f"See what is on it: suture show {checkpoint.path}",
             )
         differs.append("applied before")

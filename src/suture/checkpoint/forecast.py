@@ -160,7 +160,7 @@ def _of_stacks(
     if old.layers and given and not quick:
         read += own  # what is there is hashed before it is known on which floor a patch stands
     shards = len(plan.by_shard())
-    flushes = 9 + len(given) + shards if in_place else 8 + len(given) + shards + len(plan.checkpoint.shards)
+    flushes = 11 + len(given) + shards if in_place else 10 + len(given) + shards + len(plan.checkpoint.shards)
     folder = plan.checkpoint.path if in_place or out is None else out
     notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
     held = _kept(files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered(plan)

@@ -142,7 +142,7 @@ def _claimed(stage: Path, held: ExitStack, disk: Disk) -> list[Path]:
 
 def _listed(sketch: Plan) -> tuple[str, ...]:
     """Return every file that is written below OUT.partial, but those in suture/, whose names are not known yet."""
-    return tuple(str(Path(NEW, file)) for file in (*_files(sketch), LEDGER, TRIAL))
+    return tuple(str(Path(NEW, file)) for file in (*map(str, _files(sketch)), LEDGER, TRIAL))
 
 
 def _begin(sketch: Plan, draft: Draft, link: bool, disk: Disk, copier: ThreadPoolExecutor, stop: Event) -> Draft:
