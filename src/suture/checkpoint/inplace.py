@@ -80,7 +80,7 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> str:
             return f"removed {swept} left-over files" if swept else ""
         old, new = read_intent(folder)
         target, other = (old, new) if rollback else (new, old)
-        changes = _differences(Checkpoint.open(folder), target, other)
+        changes = _differences(Checkpoint.open(folder, unfinished=True), target, other)
         _settle(folder, target, changes, disk, surveyed=False)
     return "rolled back an interrupted run" if rollback else "finished an interrupted run"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from ..errors import UsageError, VerificationFailed
-from ..tensorfile import view
+from ..tensorfile import differing, view
 from .disk import Disk, File, check_room, reported
 from .folder import KEPT, LEDGER, taken
 from .header import regular
@@ -19,7 +19,6 @@ from .ledger import Ledger
 from .locks import locked
 from .plan import Change, Plan, Progress
 from .pool import each
-from .survey import differing
 from .undisturbed import undisturbed
 from .undo import size, write
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from .folder import INTENT, Checkpoint
 from .header import Slot, regular
 from .plan import Progress, silent
 from .pool import each
+from .reading import reading
 from .rows import BLOCK, Rows
 from .spans import read_into
 from .stack import Stack, read_layer
@@ -42,8 +44,16 @@ def verify(
 
     Raises:
         UsageError, UnsupportedModel, CorruptFile: when it can not be read at all.
+        ResourceError: when it, or the base, is being changed.
     """
-    opened = Checkpoint.open(checkpoint)
+    with ExitStack() as held:
+        opened = held.enter_context(reading(checkpoint, unfinished=True))
+        other = None if base is None else held.enter_context(reading(base))
+        return _verify(opened, patches, other, progress)
+
+
+def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None, progress: Progress) -> list[Finding]:
+    checkpoint = opened.path
     found = [Finding("headers and index")]
     if (checkpoint / INTENT).exists():
         found.append(Finding(INTENT, f"an interrupted run; finish it: suture fsck {checkpoint}"))
@@ -61,7 +71,7 @@ def verify(
         except SutureError as problem:
             found.append(Finding(f"{path.name} fits", problem.what))
     if base is not None:
-        found += _against(stack, Checkpoint.open(base), progress)
+        found += _against(stack, base, progress)
     return found
 
 
