@@ -19,6 +19,7 @@ LEDGER, INTENT, KEPT = "suture.json", "suture.intent", "suture"  # what suture i
 PARTIAL = ".partial"  # how the name of a folder ends that is not written to its end
 OURS = (LEDGER, INTENT, KEPT, f"{LEDGER}.partial", f"{INTENT}.partial")
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,250}\.safetensors")
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LARGEST_INDEX = 100_000_000  # bytes
 CONVERT = (
     "Convert it where you trust it: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW) in transformers."
@@ -87,12 +88,12 @@ class Checkpoint:
             UnsupportedModel: when the checkpoint holds it quantised only.
             PatchMismatch: when there is none.
         """
-        from .refusals import scheme
+        from .refusals import GRID, scheme
 
         if quantised := scheme(self, name):
             raise UnsupportedModel(
                 f"{name} is quantised: {quantised}",
-                why="A change smaller than the grid of a quantised weight would be lost or distorted.",
+                why=GRID,
                 fix="Apply the patch to the unquantised checkpoint, then quantise that again.",
             )
         if name not in self.slots:
@@ -175,7 +176,7 @@ def weight_files(path: Path) -> tuple[list[str], dict[str, str] | None]:
     if single:
         return [SINGLE], None
     if not index:
-        pickled = sorted(f.name for f in path.iterdir() if f.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl"))
+        pickled = sorted(f.name for f in path.iterdir() if f.suffix in PICKLED)
         if pickled:
             raise UnsupportedModel(
                 f"{path} holds its weights as pickles", why=f"{pickled[0]}: loading one can run any code.", fix=CONVERT
