@@ -29,8 +29,8 @@ from .plan import Progress, silent
 from .reading import reading
 from .refusals import FLOATS
 from .rows import Rows
+from .spans import equal
 from .unsaid import Unsaid, check_alike, refused
-from .verify import equal
 
 RANKS = 64  # the highest rank looked for; a change of higher rank is stored entry by entry
 OVERSAMPLED = 8  # more directions than ranks, so that the last rank is found well

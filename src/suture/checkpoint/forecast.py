@@ -15,7 +15,7 @@ from pathlib import Path
 from ..delta import CHUNK
 from ..errors import ResourceError
 from . import copying
-from .fitting import check_place
+from .fitting import check_place, doubled
 from .header import regular
 from .inplace import check_own, needed_in_place
 from .limits import check_weights
@@ -25,7 +25,8 @@ from .pool import WORKERS
 from .quick import check_quick, known, only
 from .reading import reading
 from .refusals import FLOATS
-from .rows import BLOCK, PART, SURVEYED
+from .rows import PART, SURVEYED
+from .spans import BLOCK
 from .stack import Stack, read_layer
 from .survey import affordable
 from .unsaid import check_alike
@@ -92,7 +93,7 @@ def apply(
             layer = read_layer(path, 1.0)
             check_weights(layer)
             check_place(opened, layer.patch, force=False)
-            new = new.adding(layer)
+            new = new.adding(doubled(opened, layer, force=False))
         return _of_stacks(old, new, out, in_place, link, quick, [*patches])
 
 

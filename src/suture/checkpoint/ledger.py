@@ -28,6 +28,8 @@ class Entry:
         scale: strength.
         floor: 0 for patches made for the base; 1 for those made on the result of floor 0, and so on.
         forced: what differed from what the patch was made for, when it was applied by force.
+        copies: tensors that the checkpoint holds as copies of one that the patch names, and that changed with it: the copy
+            and that one.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Entry:
     scale: float
     floor: int
     forced: list[str] = field(default_factory=list)
+    copies: dict[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -104,6 +107,9 @@ class Ledger:
         for mark in found["tensors"].values():
             if not mark["rows"]:
                 del mark["rows"]
+        for entry in found["patches"]:
+            if not entry["copies"]:
+                del entry["copies"]
         return {"format": FORMAT, **found}
 
     def dumps(self) -> bytes:
@@ -131,6 +137,7 @@ class Ledger:
             for entry in patches:
                 _check(type(entry.scale) is float and type(entry.floor) is int and 0 <= entry.floor < 10**6)
                 _check(isinstance(entry.name, str) and isinstance(entry.method, str))
+                _check(isinstance(entry.copies, dict) and all(isinstance(name, str) for name in entry.copies.values()))
                 _check(isinstance(entry.forced, list) and all(isinstance(why, str) for why in entry.forced))
             _check(all(DIGEST.fullmatch(digest) for digest in found.files.values()))
             _check(all(NAMED.fullmatch(name) for name in found.files))

@@ -61,6 +61,24 @@ def tied(checkpoint: Checkpoint, name: str) -> str:
     return ""
 
 
+def twins(checkpoint: Checkpoint, name: str) -> list[str]:
+    """Return the other embeddings or heads that may be stored copies of one: of its shape and type, and not said to be apart."""
+    slot = checkpoint.slots.get(name)
+    if (
+        slot is None
+        or not name.endswith((*EMBEDDINGS, *HEADS))
+        or checkpoint.config.get("tie_word_embeddings") is False
+    ):
+        return []
+    return [
+        other
+        for other, found in sorted(checkpoint.slots.items())
+        if other != name
+        and other.endswith((*EMBEDDINGS, *HEADS))
+        and (found.raw, found.dtype) == (slot.raw, slot.dtype)
+    ]
+
+
 def _packed(checkpoint: Checkpoint, name: str) -> str:
     stem = name.removesuffix(".weight")
     found = (kind for ending, kind in BESIDE.items() if stem + ending in checkpoint.slots and stem + ending != name)

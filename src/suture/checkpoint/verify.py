@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SutureError
-from .fitting import placed
+from .fitting import doubled, placed
 from .folder import INTENT, Checkpoint
 from .header import Slot, regular
 from .plan import Progress, silent
 from .pool import each
 from .reading import reading
-from .rows import BLOCK, Rows
-from .spans import read_into
+from .rows import Rows
+from .spans import equal
 from .stack import Stack, read_layer
 from .surveys import completed, examined
 
@@ -66,6 +66,7 @@ def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None
     for path in patches:
         layer = read_layer(path, 1.0)
         try:
+            layer = doubled(opened, layer, force=False)
             placed(completed(stack, [*layer.patch.before]), layer, force=False)
             found.append(Finding(f"{path.name} fits"))
         except SutureError as problem:
@@ -102,18 +103,3 @@ def _file(one: Path, other: Path) -> str:
         return "is in one of them only"
     first, second = (Slot("", path, "U8", (regular(path).st_size,), 0, regular(path).st_size) for path in (one, other))
     return "" if equal(first, second) else "differs from the base"
-
-
-def equal(one: Slot, other: Slot) -> bool:
-    """Return whether two tensors (or files) hold the same bytes."""
-    if one.size != other.size:
-        return False
-    with one.file.open("rb") as first, other.file.open("rb") as second:
-        for position in range(0, one.size, BLOCK):
-            count = min(BLOCK, one.size - position)
-            left, right = bytearray(count), bytearray(count)
-            read_into(first.fileno(), memoryview(left), one.begin + position, one)
-            read_into(second.fileno(), memoryview(right), other.begin + position, other)
-            if left != right:
-                return False
-    return True
