@@ -240,20 +240,17 @@ def rounded(old: Tensor, terms: tuple[Delta, ...], rows: Tensor, shape: tuple[in
     moved = change(terms, rows, shape)
     if _kept_by_zero(old):
         return nearest(moved.add_(old.double()), dtype)
-    # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0.
-    still, old = moved == 0, old.double()
-    moved += old
-    return nearest(torch.where(still, old, moved, out=moved), dtype)
+    # Where nothing changes the old bits stay: -0.0 + 0.0 would be +0.0, and a cast gives every NaN the same bits.
+    still = moved == 0
+    return torch.where(still, old.to(dtype), nearest(moved.add_(old.double()), dtype))
 
 
 def _kept_by_zero(values: Tensor) -> bool:
-    """Return whether adding zero leaves every bit: no -0.0 is among the values (as an integer, the least there is)."""
+    """Return whether adding zero leaves every bit: no NaN is among the values, no -0.0 (as an integer, the least there is)."""
     integers = INTEGERS.get(values.dtype.itemsize)
-    if (
-        integers is None or values.dtype == torch.float64 or not values.numel()
-    ):  # float64: a signalling NaN would change
+    if integers is None or not values.numel():
         return False
-    return int(values.view(integers).min()) != torch.iinfo(integers).min
+    return int(values.view(integers).min()) != torch.iinfo(integers).min and not bool(values.amax().isnan())
 
 
 def _positions(own: Tensor | None, wanted: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from jinja2 import TemplateError
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .anatomy import Anatomy, Site, Weight, is_transposed
 from .batches import BATCH_TOKENS, Batch, bucketed, halving
-from .checkpoint_forms import SAFETENSORS_DTYPES, checkpoint_forms, disk_tensors
+from .checkpoint_forms import SAFETENSORS_DTYPES, checkpoint_forms
 from .errors import UsageError
 from .hooks import keep_masks_finite
+from .loading import load
 
 PATIENT = Path(__file__).parent / "patient" / "model"
 BUNDLED = {"patient": PATIENT, "patient-moe": PATIENT.with_name("model-moe")}  # models that are part of the package
@@ -79,51 +78,27 @@ class LM:
             revision: branch, tag or commit of a Hub repository.
 
         Raises:
-            UsageError: when there is no such model, or it can not be used.
+            UsageError, UnsupportedModel, CorruptFile, ResourceError: when there is none that can be used; see `loading`.
         """
         folder = BUNDLED.get(str(name), Path(name))
-        local = folder.is_dir()
-        if str(name) in BUNDLED and not local:
+        if str(name) in BUNDLED and not folder.is_dir():
             raise UsageError(
                 f"{name} is not there",
                 why="Its weights are not part of this installation.",
                 fix=f"Make them: python -m suture.patient.train --moe --out {folder}",
             )
-        if local and not (folder / "config.json").is_file():
-            raise UsageError(
-                f"{folder} is not a model",
-                why="It has no config.json.",
-                fix="Give the folder that save_pretrained wrote.",
-            )
-        if not local and (str(name).startswith((".", "/", "~")) or str(name).count("/") > 1):
-            raise UsageError(
-                f"no folder {name}", fix='Give a folder, a Hub name such as "Qwen/Qwen2.5-0.5B", or "patient".'
-            )
         target, kept = _device(device), _floating(dtype)
-        place = str(folder) if local else str(name)
-        try:
-            config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
-            tokenizer = transformers.AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=False)
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                place, config=config, revision=revision, dtype="auto", trust_remote_code=False
-            )
-        except (OSError, ValueError, SafetensorError) as problem:
-            raise UsageError(
-                f"can not load {name}",
-                why=(str(problem).strip() or repr(problem)).splitlines()[0],
-                fix='Check the name and the network, or use a local folder or "patient".',
-            ) from problem
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        files = folder if local else _snapshot(str(name), revision)
-        size = sum(p.numel() * p.element_size() for p in model.parameters())
-        if kept is not None:
-            model.to(kept)
-        elif target.type == "cpu" and size < SMALL:
-            model.float()
-        model.to(target)
-        commit = getattr(config, "_commit_hash", None) or revision or ""
-        return cls(model, tokenizer, name=str(name), path=files, dtypes=disk_tensors(files), fingerprint=commit)
+        loaded = load(name, folder, revision, lambda model: _put(model, kept, target))
+        if loaded.tokenizer.pad_token_id is None:
+            loaded.tokenizer.pad_token = loaded.tokenizer.eos_token
+        return cls(
+            loaded.model,
+            loaded.tokenizer,
+            name=str(name),
+            path=loaded.files,
+            dtypes=loaded.dtypes,
+            fingerprint=loaded.commit,
+        )
 
     def tensor(self, name: str) -> Tensor:
         """Return a live tensor by its name in the checkpoint, in the checkpoint's layout; it shares the model's memory."""
@@ -278,6 +253,20 @@ def _device(name: str) -> torch.device:
     return device
 
 
+def _put(model: Any, dtype: torch.dtype | None, device: torch.device) -> None:  # noqa: ANN401 - a transformers model
+    """Bring a model into a type (None: as `LM.load` chooses) and to a device, in memory of its own."""
+    mapped = {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+    size = sum(p.numel() * p.element_size() for p in model.parameters())
+    if dtype is not None:
+        model.to(dtype)
+    elif device.type == "cpu" and size < SMALL:
+        model.float()
+    model.to(device)
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.data_ptr() in mapped:  # a view of the file: who changes that in place would change the model
+            tensor.data = tensor.data.clone()
+
+
 def _floating(name: str) -> torch.dtype | None:
     """Return the type of that name, None for "auto"."""
     if name == "auto":
@@ -286,9 +275,3 @@ def _floating(name: str) -> torch.dtype | None:
     if name not in known:
         raise UsageError(f"no dtype {name!r}", why=f"Known: auto, {', '.join(known)}.", fix="Use auto or one of these.")
     return known[name]
-
-
-def _snapshot(name: str, revision: str | None) -> Path | None:
-    """Return the folder of the Hub's cache that holds a repository's files."""
-    config = transformers.utils.cached_file(name, "config.json", revision=revision)
-    return Path(config).parent if config else None

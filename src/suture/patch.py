@@ -29,6 +29,7 @@ from .errors import NoEffect, PatchMismatch, UsageError
 from .moving import Moving
 from .passes import steered
 from .provenance import Provenance, Stamp, versions
+from .tensorfile import differing
 
 SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
 log = logging.getLogger(__name__)
@@ -109,10 +110,10 @@ class Patch:
                 continue
             new = live.detach().to(dtype, copy=True)
             for rows, values in edited(live, in_weights(deltas), dtype):
-                old = new[rows.to(new.device)].double().cpu()
-                moved = values.double() - old
-                effective += float(moved.square().sum())
-                entries += int((moved != 0).sum())
+                old = new[rows.to(new.device)].cpu()
+                moved = values.double() - old.double()
+                effective += float(moved.nan_to_num_(0, 0, 0).square().sum())
+                entries += differing(old, values)
                 new[rows.to(new.device)] = values.to(new.device)
             after[name] = Stamp.of(new, dtype, reached)
         if before == after and not steering:

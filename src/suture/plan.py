@@ -13,8 +13,9 @@ import torch
 import transformers
 
 from .anatomy import Anatomy
-from .errors import UsageError
+from .checkpoint.folder import PICKLED
 from .lm import BATCH_TOKENS, BUNDLED, SMALL, checkpoint_forms
+from .loading import check_weights, read_config
 from .process import resident as resident
 
 RUNTIME = 1.4  # of a block's activations: what the allocator keeps beside them; measured on two models, see tests/test_plan.py
@@ -85,15 +86,9 @@ def plan(
         UnsupportedModel: when its parts are not known.
     """
     folder = BUNDLED.get(str(name), Path(name))
-    try:
-        config = transformers.AutoConfig.from_pretrained(
-            str(folder if folder.is_dir() else name), trust_remote_code=False
-        )
-    except (OSError, ValueError) as problem:
-        why = str(problem).strip().splitlines()[0]
-        raise UsageError(
-            f"can not read the config of {name}", why=why, fix="Check the name and the network."
-        ) from problem
+    config = read_config(name, folder)
+    if folder.is_dir() and any(file.suffix in (".safetensors", *PICKLED) for file in folder.iterdir()):
+        check_weights(name, folder)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config)
     anatomy = Anatomy(model, checkpoint_forms(model))

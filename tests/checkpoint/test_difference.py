@@ -5,7 +5,7 @@ from checkpoint_parts import QUICK, Tensors, digests, write_checkpoint
 from suture.checkpoint.difference import diff
 from suture.checkpoint.verbs import apply
 from suture.delta import Dense, Entries, LowRank
-from suture.errors import NoEffect, PatchMismatch
+from suture.errors import NoEffect, PatchMismatch, VerificationFailed
 from suture.patch import Patch
 
 TYPES = [torch.float32, torch.float16, torch.bfloat16]
@@ -72,12 +72,80 @@ def test_an_asked_rank_is_kept_and_says_how_far_it_is_off(tmp_path):
     apply(a, [patch.save(tmp_path / "d")], tmp_path / "again", disk=QUICK)
 
 
-def test_what_a_change_can_not_say_is_counted(tmp_path):
-    a = write_checkpoint(tmp_path / "a", {"x": torch.tensor([0.0, 1.0, 1.0, 1.0])}, 1)
-    b = write_checkpoint(tmp_path / "b", {"x": torch.tensor([-0.0, 2.0, float("nan"), float("inf")])}, 1)
-    _, (part,) = diff(a, b)
-    assert part.wrong == 3
-    assert part.changed == 4
+def two(tmp_path, old, new, **others):
+    """Two checkpoints of one file that differ in `x`, and as `others` say in their second values."""
+    more = [{name: values[i] for name, values in others.items()} for i in (0, 1)]
+    return [write_checkpoint(tmp_path / n, {"x": x, **m}, 1) for n, x, m in zip("ab", (old, new), more, strict=True)]
+
+
+NAN, INF = float("nan"), float("inf")
+BEYOND = {
+    "2 NaN, in 1 row (1)": ([[1.0, 1], [1, 1]], [[1.0, 1], [NAN, NAN]]),
+    "1 infinite, in 1 row (0)": ([[1.0, 1], [1, 1]], [[-INF, 1], [1, 1]]),
+    "1 finite where the base is not, in 1 row (0)": ([[NAN, 1], [1, 1]], [[1.0, 1], [1, 1]]),
+    "1 zeros of the other sign, in 1 row (1)": ([[1.0, 1], [1, 1]], [[1.0, 1], [-0.0, 1]]),
+    "1 out of the reach of a sum in float64, in 1 row (0)": ([[1e4, 1], [1, 1]], [[1e-30, 1], [1, 1]]),
+}
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("what", BEYOND)
+def test_what_no_change_gives_is_refused_by_name(tmp_path, what, beside):
+    """Alone in its tensor, or beside another that differs: never "they do not differ", never "bit for bit"."""
+    old, new = (torch.tensor(rows) for rows in BEYOND[what])
+    a, b = two(tmp_path, old, new, **({"y": (torch.ones(3), torch.zeros(3))} if beside else {}))
+    with pytest.raises(VerificationFailed) as told:
+        diff(a, b)
+    assert f"x: {what}" in told.value.why
+    assert ("--inexact" in told.value.fix) == (beside or "reach" in what or "zeros" in what)
+
+
+def test_what_no_change_gives_can_be_left_out(tmp_path):
+    old, new = torch.ones(4, 2), torch.tensor([[2.0, 1], [NAN, 1], [1, 1], [INF, 1]])
+    a, b = two(tmp_path, old, new, y=(torch.ones(3), torch.tensor([1.0, NAN, 1])))
+    patch, (x, y) = diff(a, b, inexact=True)
+    assert (x.changed, x.wrong, x.unsaid.kinds) == (3, 2, {"NaN": 1, "infinite": 1})
+    assert (y.kind, y.wrong, str(y.unsaid)) == ("none", 1, "1 NaN, in 1 row (1)")
+    assert patch.terms.keys() == {"x"}
+    with pytest.raises(VerificationFailed, match="no patch makes"):
+        diff(*two(tmp_path / "other", torch.ones(2), torch.full((2,), NAN)), rank=1)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_the_sign_of_a_zero_is_a_change(tmp_path, dtype):
+    old = torch.tensor([[0.0, -0.0, 0, 1], [-0.0, 0, 0, 1]]).to(dtype)
+    new = torch.tensor([[-0.0, 0.0, 0, 1], [-0.0, 0, -0.0, 2]]).to(dtype)
+    a, b = two(tmp_path, old, new)
+    patch, (part,) = diff(a, b)
+    assert (part.changed, part.wrong) == (4, 0)
+    apply(a, [patch.save(tmp_path / "d")], tmp_path / "again", disk=QUICK)
+    assert digests(b)["model.safetensors"] == digests(tmp_path / "again")["model.safetensors"]
+
+
+def test_a_float64_change_needs_more_digits_than_one_float32(tmp_path):
+    g = torch.Generator().manual_seed(0)
+    old = torch.randn(6, 5, generator=g, dtype=torch.float64)
+    new = old * (1 + 1e-4)
+    new[0, 0] = 5e38  # more than any float32
+    a, b = two(tmp_path, old, new)
+    patch, (part,) = diff(a, b)
+    assert part.wrong == 0
+    assert Patch.load(patch.save(tmp_path / "d")).terms.keys() == {"x"}
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_nan_that_stays_keeps_its_bits(tmp_path, dtype):
+    """A NaN is written by a GPU as 0x7fff, by torch on a CPU as 0x7fc0: beside a number that changes, each stays itself."""
+    whole = {2: torch.int16, 4: torch.int32}[dtype.itemsize]
+    old = torch.ones(3, 4, dtype=dtype)
+    old.view(whole)[1, :3] = torch.tensor([torch.iinfo(whole).max, -1, torch.iinfo(whole).max - 4]).to(whole)
+    new = old.clone()
+    new[1, 3] = 2
+    a, b = two(tmp_path, old, new)
+    patch, (part,) = diff(a, b)
+    assert (part.changed, part.wrong) == (1, 0)
+    apply(a, [patch.save(tmp_path / "d")], tmp_path / "again", disk=QUICK)
+    assert digests(b)["model.safetensors"] == digests(tmp_path / "again")["model.safetensors"]
 
 
 def test_large_steps_are_corrected_to_the_bit(tmp_path):
@@ -95,3 +163,13 @@ def test_equal_or_unlike_checkpoints_are_refused(tmp_path):
     for pairing in ((a, other), (other, b)):
         with pytest.raises(PatchMismatch):
             diff(*pairing)
+
+
+def test_how_checkpoints_are_unlike_is_said(tmp_path):
+    a = write_checkpoint(tmp_path / "a", {"x": torch.ones(2, 3), "y": torch.ones(2), "z": torch.ones(2)}, 1)
+    b = write_checkpoint(tmp_path / "b", {"x": torch.ones(3, 3), "y": torch.ones(2).half(), "w": torch.ones(2)}, 1)
+    with pytest.raises(PatchMismatch) as told:
+        diff(a, b)
+    assert told.value.why == (
+        "z is only in a; w is only in b; x is of another shape ((2, 3) and (3, 3)); y is of another type (F32 and F16)"
+    )

@@ -135,6 +135,24 @@ def test_mistakes_are_answered_with_the_right_code(command, work, words, code, s
     assert not (work / "x").exists()
 
 
+def test_a_change_that_was_not_finished_is_said_and_not_shown(command, work):
+    command("apply", "base", "p0.safetensors", "-o", "out", cwd=work)
+    (work / "out" / "suture.intent").write_bytes(b"{}")
+    (work / "texts.txt").write_text("Hello")
+    for words in (("show", "out"), ("diff", "base", "out", "-o", "x"), ("eval", "out", "--texts", "texts.txt")):
+        done = command(*words, cwd=work)
+        assert (done.returncode, "suture fsck out" in done.stderr) == (5, True), done.stderr
+
+
+def test_a_difference_of_nan_alone_is_refused_by_name(command, work):
+    other = weights()
+    other["a.weight"][3, 5] = float("nan")
+    write_checkpoint(work / "other", other)
+    done = command("diff", "base", "other", "-o", "x", cwd=work)
+    assert (done.returncode, "a.weight: 1 NaN, in 1 row (3)" in done.stderr) == (4, True), done.stderr
+    assert not (work / "x").exists()
+
+
 def test_a_patch_in_a_folder_with_an_odd_name(command, work):
     (work / "Größe 1 (neu)").mkdir()
     done = command("apply", "base", "p0.safetensors", "-o", "Größe 1 (neu)/mein Modell", cwd=work)

@@ -53,3 +53,12 @@ def test_experts_are_merged_without_rounding_and_restored(tokenizer, low_rank):
 def test_logits_are_of_every_position(llama):
     found = logits(llama, PROMPTS)
     assert [len(a) for a in found] == [len(llama.encode(prompt)) for prompt in PROMPTS]
+
+
+def test_a_logit_that_is_nan_in_one_of_them_is_no_equal_logit():
+    """Whichever of the prompts it is in: the largest of several numbers is no NaN in Python."""
+    base, wanted = [torch.zeros(2, 3)] * 2, [torch.ones(2, 3)] * 2
+    for broken in (0, 1):
+        found = [row.clone() for row in wanted]
+        found[broken][1, 1] = float("nan")
+        assert not compare(base, wanted, found, "").passed

@@ -5,15 +5,15 @@
 
 Rounding hides a low rank: in bf16, B - A is the change plus noise as large as half a step of the weights. So a rank is
 judged by what it is for: how many entries of cast(A + L R) still differ from B, and how many bytes it takes to name those
-exactly. The cheapest form wins, and whatever it is, cast(A + its change) is compared with B bit for bit.
+exactly. The cheapest form wins, and whatever it is, cast(A + its change) is compared with B bit for bit. The sign of a zero
+is a change, too: one so small that it rounds away and leaves its sign. What no sum can give (see `unsaid.py`) is refused.
 
 Source of the range finder: Halko, Martinsson, Tropp 2011, "Finding structure with randomness", algorithm 4.4.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +26,19 @@ from ..patch import Patch
 from ..provenance import Provenance, Stamp, versions
 from .folder import Checkpoint
 from .plan import Progress, silent
+from .reading import reading
 from .refusals import FLOATS
 from .rows import Rows
-from .verify import equal
+from .spans import equal
+from .unsaid import Unsaid, check_alike, refused
 
 RANKS = 64  # the highest rank looked for; a change of higher rank is stored entry by entry
 OVERSAMPLED = 8  # more directions than ranks, so that the last rank is found well
 POWER = 2  # multiplications with D D^T that sharpen the range
 ENTRY = 12  # bytes of a named entry: int64 and float32
 NUMBER = 4  # bytes of a float32
+SIGN = 2.0**-200  # a change that rounds to a zero of its sign in every type narrower than float64
+ROUNDS = 4  # of corrections: 24 bits each, a float64 sum has 53, and the last sets signs of zero
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Part:
         rows: rows in which the tensors differ.
         changed: entries that differ between A and B.
         wrong: entries of cast(A + D) that are not B's, to the bit.
-        worst: largest |cast(A + D) - B|.
+        worst: largest |cast(A + D) - B| of those that are finite.
+        unsaid: what those are that no change gives, and where.
     """
 
     name: str
@@ -60,30 +65,36 @@ class Part:
     changed: int
     wrong: int
     worst: float
+    unsaid: Unsaid
 
 
-def diff(a: Path, b: Path, *, rank: int | None = None, progress: Progress = silent) -> tuple[Patch, list[Part]]:
-    """Return the patch that makes B of A, and how each tensor differs.
+def diff(
+    a: Path, b: Path, *, rank: int | None = None, inexact: bool = False, progress: Progress = silent
+) -> tuple[Patch, list[Part]]:
+    """Return the patch that makes B of A, bit for bit, and how each tensor differs.
 
     Args:
         a: the base checkpoint.
         b: the changed one; same tensors, shapes and types.
         rank: keep only this many ranks of each matrix and correct nothing: small, and not exact.
+        inexact: leave out what no change can give instead of refusing it.
         progress: called with (what, done, of).
 
     Raises:
         NoEffect: when they do not differ.
         PatchMismatch: when a tensor is in one of them only, or has another shape or type.
+        VerificationFailed: when no change gives B to the bit (unless `rank` or `inexact`), or there is none at all to be left.
+        ResourceError, CorruptFile: when one of them is being changed, or a change of it was not finished.
     """
-    first, second = Checkpoint.open(a), Checkpoint.open(b)
-    for name in sorted(first.slots.keys() | second.slots.keys()):
-        one, other = first.slots.get(name), second.slots.get(name)
-        if one is None or other is None or (one.dtype, one.raw) != (other.dtype, other.raw):
-            raise PatchMismatch(
-                f"{a} and {b} can not differ by a patch",
-                why=f"{name} is in one of them only, or has another shape or type.",
-                fix="Compare checkpoints of the same model.",
-            )
+    with reading(a) as first, reading(b) as second:
+        return _diff(first, second, rank, inexact or rank is not None, progress)
+
+
+def _diff(
+    first: Checkpoint, second: Checkpoint, rank: int | None, inexact: bool, progress: Progress
+) -> tuple[Patch, list[Part]]:
+    a, b = first.path, second.path
+    check_alike(first, second)
     terms: dict[str, tuple[Delta, ...]] = {}
     before, after, parts = {}, {}, []
     for number, (name, slot) in enumerate(sorted(first.slots.items())):
@@ -97,15 +108,17 @@ def diff(a: Path, b: Path, *, rank: int | None = None, progress: Progress = sile
         old, new = rows.current(every), Rows(second.slots[name], slot.shape).current(every)
         found = canonical(_terms(old, new, rank))
         made = _made(old, found)
-        if not found or _same(old, made).all():
+        parts.append(_part(name, found, old, new, made, rank))
+        if _same(old, made).all():
             continue
         terms[name] = found
         reached = touched(found, slot.shape)
         before[name], after[name] = Stamp.of(old, old.dtype, reached), Stamp.of(made, old.dtype, reached)
-        parts.append(_part(name, found, old, new, made))
-    if not terms:
+    if not parts:
         raise NoEffect(f"{a} and {b} do not differ", fix="Compare with the checkpoint before the change.")
     changed, wrong = sum(part.changed for part in parts), sum(part.wrong for part in parts)
+    if (wrong and not inexact) or not terms:
+        raise refused(a, b, {part.name: part.unsaid for part in parts if part.wrong}, rest=bool(terms))
     settings = {"a": a.name, "b": b.name, "rank": rank}
     effect: dict[str, float] = {"entries": changed, "wrong": wrong}
     base = {"name": a.name, "revision": ""}
@@ -114,26 +127,34 @@ def diff(a: Path, b: Path, *, rank: int | None = None, progress: Progress = sile
 
 
 def _terms(old: Tensor, new: Tensor, rank: int | None) -> list[Delta]:
-    """Return the cheapest change that makes `new` of `old` (with `rank`: the best of that rank)."""
-    change = torch.nan_to_num(new.double() - old.double(), nan=0.0, posinf=0.0, neginf=0.0)
-    shape = tuple(old.shape)
+    """Return the change that makes `new` of `old`: of those with fewest wrong entries the smallest.
+
+    With `rank`: the best matrix of that rank, or for other tensors the change as float32; nothing is corrected then.
+    """
+    change = _finite(new.double() - old.double())
     index = change.view(-1).nonzero()[:, 0]
-    if not len(index):
-        return []
-    sparse = Entries(index, change.view(-1)[index].float())
-    dense = Dense(change.float())
-    plain: Delta = sparse if ENTRY * len(index) < NUMBER * change.numel() else dense
-    choices: list[tuple[int, list[Delta]]] = [(_bytes(plain), [plain])]
-    if len(shape) == 2:
-        for low in _low_ranks(change, rank, old.element_size() > 2):
-            if rank is not None:
-                return [low]
-            repaired = [low, *_corrections(old, new, [low])]
-            choices.append((sum(_bytes(term) for term in repaired), repaired))
-    _, chosen = min(choices, key=lambda choice: choice[0])
-    if rank is None and not any(isinstance(term, LowRank) for term in chosen):
-        chosen = [*chosen, *_corrections(old, new, chosen)]
-    return chosen
+    plain: list[Delta] = []
+    if len(index):
+        sparse = ENTRY * len(index) < NUMBER * change.numel()
+        plain = [Entries(index, _narrow(change.view(-1)[index])) if sparse else Dense(_narrow(change))]
+    low = [*_low_ranks(change, rank, old.element_size() > 2)] if plain and len(old.shape) == 2 else []
+    if rank is not None:
+        return [low[0]] if low else plain
+    starts: list[list[Delta]] = [plain]
+    starts += [[each] for each in low]
+    choices = [_corrected(old, new, start) for start in starts]
+    return min(choices, key=lambda choice: (choice[1], sum(map(_bytes, choice[0]))))[0]
+
+
+def _finite(change: Tensor) -> Tensor:
+    """Return a change, in place, with zero where it is no finite number."""
+    return change.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _narrow(change: Tensor) -> Tensor:
+    """Return a change as float32; what is larger than any is as large as there is, and the rest of it a further change."""
+    most = torch.finfo(torch.float32).max
+    return change.float().clamp_(-most, most)
 
 
 def _low_ranks(change: Tensor, rank: int | None, fine: bool) -> Iterator[LowRank]:
@@ -190,14 +211,28 @@ def _svd(matrix: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
     return (basis @ left)[:, :most], values[:most], right[:most]
 
 
-def _corrections(old: Tensor, new: Tensor, terms: list[Delta]) -> list[Delta]:
-    """Return the entries that are still wrong, as one more change; none if there are none."""
-    shape = tuple(old.shape)
-    index = (~_same(_made(old, canonical(terms)), new)).view(-1).nonzero()[:, 0]
-    reached = sum((term.at(torch.arange(shape[0]), shape) for term in terms), torch.zeros(shape, dtype=torch.float64))
-    rest = (new.double() - old.double() - reached).view(-1)[index]
-    good = torch.isfinite(rest) & (rest.float() != 0)
-    return [Entries(index[good], rest[good].float())] if bool(good.any()) else []
+def _corrected(old: Tensor, new: Tensor, terms: Sequence[Delta]) -> tuple[list[Delta], int]:
+    """Return a change with the entries that are still wrong as further terms, and how many are wrong in the end."""
+    shape, every = tuple(old.shape), torch.arange(old.shape[0])
+    terms, wrong = [*terms], ~_same(_made(old, canonical(terms)), new)
+    for _ in range(ROUNDS):
+        index = (wrong & old.isfinite() & new.isfinite()).view(-1).nonzero()[:, 0]
+        rest = (new.double() - old.double()).view(-1)[index]
+        for term in terms:
+            rest -= term.at(every, shape).view(-1)[index]
+        more: list[Delta] = []
+        if bool((apart := rest.float() != 0).any()):
+            more.append(Entries(index[apart], _narrow(rest[apart])))
+        if old.dtype != torch.float64 and bool((turned := (rest == 0) & (new.view(-1)[index] == 0)).any()):
+            signs = torch.ones(int(turned.sum())).copysign(new.view(-1)[index[turned]])
+            more.append(Entries(index[turned], signs, scale=SIGN))
+        if not more:
+            break
+        again = ~_same(_made(old, canonical([*terms, *more])), new)
+        if again.sum() >= wrong.sum():
+            break
+        terms, wrong = [*terms, *more], again
+    return terms, int(wrong.sum())
 
 
 def _made(old: Tensor, terms: tuple[Delta, ...]) -> Tensor:
@@ -218,18 +253,19 @@ def _bytes(term: Delta) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in term.tensors().values())
 
 
-def _part(name: str, terms: tuple[Delta, ...], old: Tensor, new: Tensor, made: Tensor) -> Part:
+def _part(name: str, terms: tuple[Delta, ...], old: Tensor, new: Tensor, made: Tensor, asked: int | None) -> Part:
     differs, off = ~_same(old, new), ~_same(made, new)
-    change = new.double() - old.double()
     low = next((term for term in terms if isinstance(term, LowRank)), None)
     energy = 0.0
     if low is not None:
-        shape = tuple(old.shape)
-        rest = change - low.at(torch.arange(shape[0]), shape)
+        change = _finite(new.double() - old.double())
+        rest = change - low.at(torch.arange(old.shape[0]), tuple(old.shape))
         energy = 1 - float(rest.square().sum() / change.square().sum())
     gap = (made.double() - new.double()).abs()
-    worst = float(gap[torch.isfinite(gap)].max()) if bool(torch.isfinite(gap).any()) else math.nan
-    kinds = " + ".join(sorted((term.kind for term in terms), reverse=True))
+    worst = float(gap[torch.isfinite(gap)].max()) if bool(torch.isfinite(gap).any()) else 0.0
+    kinds = " + ".join(sorted((term.kind for term in terms), reverse=True)) or "none"
     rows = int(differs.view(old.shape[0], -1).any(1).sum())
     rank = 0 if low is None else low.left.shape[1]
-    return Part(name, kinds, rank, energy, rows, int(differs.sum()), int(off.sum()), worst)
+    beyond = off if asked is None else off & ~(old.isfinite() & new.isfinite())  # the others were not tried
+    found = Unsaid.of(old, new, beyond)
+    return Part(name, kinds, rank, energy, rows, int(differs.sum()), int(off.sum()), worst, found)

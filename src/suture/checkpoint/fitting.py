@@ -7,8 +7,9 @@ from dataclasses import replace
 from ..errors import PatchMismatch, UnsupportedModel
 from ..patch import Patch
 from .folder import Checkpoint
-from .refusals import tied
-from .stack import Layer, Stack, check_editable
+from .refusals import tied, twins
+from .spans import equal
+from .stack import Layer, Stack, check_editable, with_copies
 from .surveys import hashed
 
 
@@ -62,6 +63,38 @@ def check_place(checkpoint: Checkpoint, patch: Patch, *, force: bool) -> list[st
             fix="Untie them first (a head of its own, tie_word_embeddings false), or mean both: --force.",
         )
     return [f"{name}: {why}" for name, why in shared.items()]
+
+
+def doubled(checkpoint: Checkpoint, layer: Layer, *, force: bool) -> Layer:
+    """Return a patch that also changes the copies of its embeddings that a checkpoint holds.
+
+    Where the files hold an embedding and a head with the same bits, and config.json does not say that they are two, loaders
+    make one of them: what a patch does to it in memory is done to both. Reads these tensors, and no others.
+
+    Raises:
+        UnsupportedModel: when there are copies (unless `force`), or what should be one tensor has two contents.
+    """
+    copies: dict[str, str] = {}
+    for name in layer.patch.before:
+        for twin in twins(checkpoint, name):
+            if twin in layer.patch.before:
+                continue
+            if equal(checkpoint.slots[name], checkpoint.slots[twin]):
+                copies[twin] = name
+            elif checkpoint.config.get("tie_word_embeddings"):
+                raise UnsupportedModel(
+                    f"{name} and {twin} should be one, and differ",
+                    why="config.json says tie_word_embeddings; loaders differ in which of them they take.",
+                    fix='If both are meant, set "tie_word_embeddings": false in config.json; else remove the one that is not.',
+                )
+    if copies and not force:
+        twin, name = next(iter(copies.items()))
+        raise UnsupportedModel(
+            f"{twin} is a copy of {name}",
+            why="config.json does not say whether they are one tensor or two.",
+            fix='Set "tie_word_embeddings" to false there if they are two; or mean both: --force.',
+        )
+    return replace(layer, entry=replace(layer.entry, copies=copies), patch=with_copies(layer.patch, copies))
 
 
 def _fits(stack: Stack, layer: Layer, floor: int, current: dict[str, str]) -> bool:

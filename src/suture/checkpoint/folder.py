@@ -16,9 +16,11 @@ from .header import Slot, read_header, read_json, regular
 
 SINGLE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
 LEDGER, INTENT, KEPT = "suture.json", "suture.intent", "suture"  # what suture itself keeps in a checkpoint
+PARTIAL = ".partial"  # how the name of a folder ends that is not written to its end
 BEGUN = "suture.begun"  # while something is written: what is, see `begun`
 OURS = (LEDGER, INTENT, KEPT, BEGUN, f"{LEDGER}.partial", f"{INTENT}.partial")
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,250}\.safetensors")
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LARGEST_INDEX = 100_000_000  # bytes
 CONVERT = (
     "Convert it where you trust it: AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW) in transformers."
@@ -46,18 +48,23 @@ class Checkpoint:
     notes: list[str]
 
     @classmethod
-    def open(cls, path: Path) -> Checkpoint:
-        """Read headers and index.
+    def open(cls, path: Path, *, unfinished: bool = False) -> Checkpoint:
+        """Read headers and index. Who reads weights as well holds the lock meanwhile: see `reading.reading`.
+
+        Args:
+            path: the folder.
+            unfinished: also where a change was not finished: for those who finish it, or say so.
 
         Raises:
             UsageError: when there is no such folder.
             UnsupportedModel: when its weights are not in safetensors.
-            CorruptFile: when anything does not fit together.
+            CorruptFile: when anything does not fit together, or a change of it was not finished.
         """
-        if not path.is_dir():
-            raise UsageError(f"no checkpoint folder {path}", fix="Give a folder that save_pretrained wrote.")
+        check_folder(path)
+        if not unfinished:
+            check_finished(path)
         config = read_json(path / CONFIG) if (path / CONFIG).exists() else {}
-        names, listed = _shards(path)
+        names, listed = weight_files(path)
         slots: dict[str, Slot] = {}
         for name in names:
             for slot in read_header(inside(path, path / name)).values():
@@ -82,12 +89,12 @@ class Checkpoint:
             UnsupportedModel: when the checkpoint holds it quantised only.
             PatchMismatch: when there is none.
         """
-        from .refusals import scheme
+        from .refusals import GRID, scheme
 
         if quantised := scheme(self, name):
             raise UnsupportedModel(
                 f"{name} is quantised: {quantised}",
-                why="A change smaller than the grid of a quantised weight would be lost or distorted.",
+                why=GRID,
                 fix="Apply the patch to the unquantised checkpoint, then quantise that again.",
             )
         if name not in self.slots:
@@ -128,8 +135,39 @@ def inside(folder: Path, path: Path) -> Path:
     return path
 
 
-def _shards(path: Path) -> tuple[list[str], dict[str, str] | None]:
-    """Return the names of the shards, and what the index says of each tensor if there is one."""
+def check_folder(path: Path) -> None:
+    """Raise UsageError when there is no such folder."""
+    if not path.is_dir():
+        raise UsageError(f"no checkpoint folder {path}", fix="Give a folder that save_pretrained wrote.")
+
+
+def check_finished(path: Path) -> None:
+    """Raise CorruptFile when a folder is between two states: a change in place that was stopped, or a copy under way."""
+    if (path / INTENT).exists():
+        from .ledger import told_intent
+
+        raise CorruptFile(
+            f"{path} is between two states",
+            why=f"A run of suture was stopped while it changed it in place: {told_intent(path)}. Some rows are old, some new.",
+            fix=f"Finish that: suture fsck {path}    or take it back: suture fsck {path} --rollback",
+        )
+    stage = path.parent if (path.parent / BEGUN).exists() else path  # in which it is built
+    if stage.name.endswith(PARTIAL):
+        raise CorruptFile(
+            f"{path} is not a finished checkpoint",
+            why=f"A new folder is built in one called {PARTIAL} until all of it is written.",
+            fix=f"Sweep it: suture fsck {stage.with_name(stage.name.removesuffix(PARTIAL))}    or rename it, if it is yours.",
+        )
+
+
+def weight_files(path: Path) -> tuple[list[str], dict[str, str] | None]:
+    """Return the names of the shards, and what the index says of each tensor if there is one.
+
+    Raises:
+        UsageError: when there are no weights.
+        UnsupportedModel: when they are pickled.
+        CorruptFile: when there are two sets of them, or the index is damaged.
+    """
     single, index = (path / SINGLE).exists(), (path / INDEX).exists()
     if single and index:
         raise CorruptFile(
@@ -140,7 +178,7 @@ def _shards(path: Path) -> tuple[list[str], dict[str, str] | None]:
     if single:
         return [SINGLE], None
     if not index:
-        pickled = sorted(f.name for f in path.iterdir() if f.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl"))
+        pickled = sorted(f.name for f in path.iterdir() if f.suffix in PICKLED)
         if pickled:
             raise UnsupportedModel(
                 f"{path} holds its weights as pickles", why=f"{pickled[0]}: loading one can run any code.", fix=CONVERT

@@ -15,8 +15,7 @@ from pathlib import Path
 from ..delta import CHUNK
 from ..errors import ResourceError
 from . import copying
-from .fitting import check_place
-from .folder import Checkpoint
+from .fitting import check_place, doubled
 from .header import regular
 from .inplace import check_own, needed_in_place
 from .limits import check_weights
@@ -24,10 +23,13 @@ from .output import needed
 from .plan import Change, Plan
 from .pool import WORKERS
 from .quick import check_quick, known, only
+from .reading import reading
 from .refusals import FLOATS
-from .rows import BLOCK, PART, SURVEYED
+from .rows import PART, SURVEYED
+from .spans import BLOCK
 from .stack import Stack, read_layer
 from .survey import affordable
+from .unsaid import check_alike
 
 DOUBLE = 8  # bytes of a float64
 ROUNDED = 5  # float64 copies of the rows that are being rounded: old, change, its part, sum, comparison
@@ -82,16 +84,17 @@ def apply(
 
     Raises:
         PatchMismatch, UnsupportedModel, UsageError, CorruptFile: as `verbs.apply`, as far as headers tell.
+        CorruptFile: also where a change was not finished; `verbs.apply` would finish it.
     """
     check_quick(quick, in_place=in_place)
-    old = Stack.load(Checkpoint.open(checkpoint))
-    new = old
-    for path in patches:
-        layer = read_layer(path, 1.0)
-        check_weights(layer)
-        check_place(old.checkpoint, layer.patch, force=False)
-        new = new.adding(layer)
-    return _of_stacks(old, new, out, in_place, link, quick, [*patches])
+    with reading(checkpoint) as opened:
+        new = old = Stack.load(opened)
+        for path in patches:
+            layer = read_layer(path, 1.0)
+            check_weights(layer)
+            check_place(opened, layer.patch, force=False)
+            new = new.adding(doubled(opened, layer, force=False))
+        return _of_stacks(old, new, out, in_place, link, quick, [*patches])
 
 
 def revert(
@@ -109,18 +112,21 @@ def revert(
         PatchMismatch, UsageError, CorruptFile: as `verbs.revert`, as far as headers tell.
     """
     check_quick(quick, in_place=in_place)
-    old = Stack.load(Checkpoint.open(checkpoint))
-    return _of_stacks(old, old.without(old.find(patches)), out, in_place, link, quick, [])
+    with reading(checkpoint) as opened:
+        old = Stack.load(opened)
+        return _of_stacks(old, old.without(old.find(patches)), out, in_place, link, quick, [])
 
 
 def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
     """Forecast `verify.verify`."""
-    stack = Stack.load(Checkpoint.open(checkpoint))
+    with reading(checkpoint) as opened:
+        stack = Stack.load(opened)
     own = sum(stack.checkpoint.slot(name).size for name in stack.tensors)
     kept = sum(regular(layer.file).st_size for layer in stack.layers)
     read = own + kept + sum(regular(undo.path).st_size for undo in stack.undo)
     if base is not None:
-        read += stack.checkpoint.bytes() + Checkpoint.open(base).bytes()
+        with reading(base) as other:
+            read += opened.bytes() + other.bytes()
     whole = replace(stack, ledger=replace(stack.ledger, tensors={}))
     held = kept + _survey(Plan.sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
     return Forecast(read, 0, 0, free(checkpoint), _kept(held), 0, 0)
@@ -128,13 +134,15 @@ def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
 
 def diff(a: Path, b: Path, out: Path) -> Forecast:
     """Forecast `difference.diff`: at most, for which tensors differ is not known before they are compared."""
-    first, second = Checkpoint.open(a), Checkpoint.open(b)
+    with reading(a) as first, reading(b) as second:
+        read = first.bytes() + second.bytes()
+    check_alike(first, second)
     floats = [slot for slot in first.slots.values() if slot.dtype in FLOATS and slot.raw]
     largest = max((math.prod(slot.raw) for slot in floats), default=0)
     whole = sum(4 * math.prod(slot.raw) for slot in floats)
     notes = [f"if every tensor differs densely; the patch is held as float32, up to {whole:,} bytes of it"]
     held = DIFFED * DOUBLE * largest + 2 * BLOCK
-    return Forecast(first.bytes() + second.bytes(), whole, whole, free(out), _kept(held), 2, len(floats), notes)
+    return Forecast(read, whole, whole, free(out), _kept(held), 2, len(floats), notes)
 
 
 def combine(patches: Sequence[Path], out: Path) -> Forecast:

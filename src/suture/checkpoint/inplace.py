@@ -138,7 +138,7 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
             disk.remove(folder / BEGUN)
             begun = _begin(folder, old, new.patches, disk, new.files)
         target, other = (old, new) if rollback else (new, old)
-        changes = _differences(Checkpoint.open(folder), target, other)
+        changes = _differences(Checkpoint.open(folder, unfinished=True), target, other)
         _remove(folder, [name for name in _wrote(folder, begun) if name.endswith(".partial")], disk)
         _settle(folder, target, changes, begun, disk, surveyed=False)
         disk.remove(folder / INTENT)

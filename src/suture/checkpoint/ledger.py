@@ -29,6 +29,8 @@ class Entry:
         scale: strength.
         floor: 0 for patches made for the base; 1 for those made on the result of floor 0, and so on.
         forced: what differed from what the patch was made for, when it was applied by force.
+        copies: tensors that the checkpoint holds as copies of one that the patch names, and that changed with it: the copy
+            and that one.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Entry:
     scale: float
     floor: int
     forced: list[str] = field(default_factory=list)
+    copies: dict[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -105,6 +108,9 @@ class Ledger:
         for mark in found["tensors"].values():
             if not mark["rows"]:
                 del mark["rows"]
+        for entry in found["patches"]:
+            if not entry["copies"]:
+                del entry["copies"]
         return {"format": FORMAT, **found}
 
     def dumps(self) -> bytes:
@@ -149,6 +155,7 @@ def read_entry(content: dict[str, Any]) -> Entry:
     _check(type(entry.floor) is int and 0 <= entry.floor < 10**6)
     _check(isinstance(entry.name, str) and isinstance(entry.method, str))
     _check(isinstance(entry.forced, list) and all(isinstance(why, str) for why in entry.forced))
+    _check(isinstance(entry.copies, dict) and all(isinstance(name, str) for name in entry.copies.values()))
     _check(DIGEST.fullmatch(entry.sha256))
     return entry
 
@@ -157,6 +164,16 @@ def read_intent(folder: Path) -> tuple[Ledger, Ledger]:
     """Return the ledgers between which an interrupted run was: (old, new)."""
     content = read_json(folder / INTENT)
     return Ledger.parse(content.get("old"), folder), Ledger.parse(content.get("new"), folder)
+
+
+def told_intent(folder: Path) -> str:
+    """Return for people between which patches an interrupted run was."""
+    try:
+        old, new = read_intent(folder)
+    except CorruptFile:
+        return f"{INTENT} is damaged"
+    before, after = ([f"{entry.name} ({entry.sha256[:8]})" for entry in ledger.patches] for ledger in (old, new))
+    return f"from {', '.join(before) or 'no patch'} to {', '.join(after) or 'no patch'}"
 
 
 def intent(old: Ledger, new: Ledger) -> bytes:

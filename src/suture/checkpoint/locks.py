@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ResourceError
+
+# What file systems without locks answer. Nobody can write under a lock there, so there is nothing to wait for.
+UNLOCKABLE = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 @contextmanager
@@ -21,14 +25,29 @@ def locked(folder: Path, *, exclusive: bool) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
-            fcntl.flock(handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            _lock(handle, exclusive)
             same = os.fstat(handle).st_ino == folder.stat().st_ino
         except (BlockingIOError, FileNotFoundError):
             same = False
         if not same:
+            why = (
+                "It is read or changed there."
+                if exclusive
+                else "It is changed there, so what is read might be half of it."
+            )
             raise ResourceError(
-                f"{folder} is in use by another run of suture", fix="Wait until that has ended, then try again."
+                f"{folder} is in use by another run of suture",
+                why=why,
+                fix="Wait until that has ended, then try again.",
             )
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, exclusive: bool) -> None:
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError as problem:
+        if exclusive or problem.errno not in UNLOCKABLE:
+            raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .folder import Checkpoint
@@ -15,6 +16,9 @@ BESIDE = {
     ".weight_scale_inv": "fp8", ".weight_scale": "fp8 or int8 with scales", "_blocks": "MXFP4", "_scales": "MXFP4",
 }  # fmt: skip
 DTYPES = {"I8": "int8", "U8": "packed bytes", "I32": "packed int32", "F4": "fp4", "F8_E8M0": "MX scales"}
+GRID = "A change smaller than the grid of a quantised weight would be lost or distorted."
+FINER = "Use the unquantised checkpoint; with a patch on it, quantise that again."
+METHODS = {"bitsandbytes": "bitsandbytes", "gptq": "GPTQ", "awq": "AWQ"}
 EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight", "tok_embeddings.weight")
 HEADS = ("lm_head.weight", "embed_out.weight")
 
@@ -32,6 +36,19 @@ def scheme(checkpoint: Checkpoint, name: str) -> str:
     return f"{found} (quant_method {method})" if found and method else found
 
 
+def quantisation(config: Mapping[str, Any]) -> str:
+    """Return how config.json says that a model is quantised, or an empty string.
+
+    MXFP4 is left out: transformers turns it into plain numbers on load (gpt-oss); only its files can not be patched.
+    """
+    settings = config.get("quantization_config")
+    if not isinstance(settings, Mapping) or settings.get("quant_method") == "mxfp4":
+        return ""
+    method = str(settings.get("quant_method") or "an unnamed method")
+    bits = settings.get("bits") or (4 if settings.get("load_in_4bit") else 8 if settings.get("load_in_8bit") else "")
+    return METHODS.get(method, method) + (f" {bits}-bit" if bits else "")
+
+
 def tied(checkpoint: Checkpoint, name: str) -> str:
     """Return why a tensor is shared between input and output, or an empty string if it is not."""
     if not name.endswith((*EMBEDDINGS, *HEADS)):
@@ -42,6 +59,24 @@ def tied(checkpoint: Checkpoint, name: str) -> str:
     if says is None and not any(other.endswith(HEADS) for other in checkpoint.slots):
         return "The checkpoint has no output head of its own."
     return ""
+
+
+def twins(checkpoint: Checkpoint, name: str) -> list[str]:
+    """Return the other embeddings or heads that may be stored copies of one: of its shape and type, and not said to be apart."""
+    slot = checkpoint.slots.get(name)
+    if (
+        slot is None
+        or not name.endswith((*EMBEDDINGS, *HEADS))
+        or checkpoint.config.get("tie_word_embeddings") is False
+    ):
+        return []
+    return [
+        other
+        for other, found in sorted(checkpoint.slots.items())
+        if other != name
+        and other.endswith((*EMBEDDINGS, *HEADS))
+        and (found.raw, found.dtype) == (slot.raw, slot.dtype)
+    ]
 
 
 def _packed(checkpoint: Checkpoint, name: str) -> str:

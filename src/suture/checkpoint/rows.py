@@ -20,10 +20,9 @@ from ..delta import CHUNK, Delta, rounded, touched
 from ..tensorfile import DTYPES, view
 from .disk import File
 from .header import Slot
-from .spans import read_into, runs
+from .spans import BLOCK, read_into, runs
 from .undo import Undo
 
-BLOCK = 1 << 23  # bytes hashed at a time
 SURVEYED = CHUNK // 4  # entries surveyed at a time: several tensors are surveyed side by side
 PART = CHUNK // 16  # entries of touched rows computed at a time: what fits the caches is computed fastest
 Floors = Mapping[int, tuple[Delta, ...]]

@@ -1,4 +1,4 @@
-"""Byte ranges of rows: neighbouring rows are read and written together."""
+"""Byte ranges: of rows, neighbouring ones together; of whole tensors, a block at a time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ..errors import CorruptFile
 from .header import Slot
+
+BLOCK = 1 << 23  # bytes hashed or compared at a time
 
 
 def runs(rows: Tensor) -> Iterator[tuple[int, int, int]]:
@@ -33,3 +35,18 @@ def read_into(handle: int, view: memoryview, offset: int, slot: Slot) -> None:
         if not count:
             raise CorruptFile(f"{slot.file} ended while it was read", fix="Is another program writing it?")
         offset, view = offset + count, view[count:]
+
+
+def equal(one: Slot, other: Slot) -> bool:
+    """Return whether two tensors (or files) hold the same bytes."""
+    if one.size != other.size:
+        return False
+    with one.file.open("rb") as first, other.file.open("rb") as second:
+        for position in range(0, one.size, BLOCK):
+            count = min(BLOCK, one.size - position)
+            left, right = bytearray(count), bytearray(count)
+            read_into(first.fileno(), memoryview(left), one.begin + position, one)
+            read_into(second.fileno(), memoryview(right), other.begin + position, other)
+            if left != right:
+                return False
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Layer:
 
     Attributes:
         entry: its line in the ledger.
-        patch: what is in its file.
+        patch: what is in its file, and the same for copies of its tensors (`Entry.copies`).
         file: where its file is now.
     """
 
@@ -71,7 +71,10 @@ class Stack:
             file = kept / name
             if not file.is_file() or file.is_symlink() or sha256(file) != digest:
                 raise CorruptFile(f"{file} is missing or damaged", why="suture.json names it.", fix=DAMAGED)
-        layers = tuple(Layer(entry, Patch.load(kept / entry.file), kept / entry.file) for entry in ledger.patches)
+        layers = tuple(
+            Layer(entry, with_copies(Patch.load(kept / entry.file), entry.copies), kept / entry.file)
+            for entry in ledger.patches
+        )
         undo = (Undo(kept / ledger.undo_file),) if ledger.undo else ()
         for layer in layers:
             absent = layer.patch.before.keys() - ledger.tensors.keys()
@@ -209,6 +212,24 @@ def read_layer(path: Path, scale: float, floor: int = 0) -> Layer:
     """Read a patch file that is to be applied; the floor is a guess until it is `placed`."""
     patch = Patch.load(path)
     return Layer(Entry(path.name, sha256(path), patch.provenance.method, float(scale), floor), patch, path)
+
+
+def with_copies(patch: Patch, copies: Mapping[str, str]) -> Patch:
+    """Return a patch that changes copies of its tensors as it changes these: `copies` names for each copy what it is one of.
+
+    Raises:
+        CorruptFile: when the patch has no such tensor.
+    """
+    if not copies:
+        return patch
+    if odd := {*copies.values()} - patch.terms.keys():
+        raise CorruptFile("suture.json is damaged", why=f"Its patch has no {min(odd)}.", fix=DAMAGED)
+    return replace(
+        patch,
+        terms={**patch.terms, **{copy: patch.terms[name] for copy, name in copies.items()}},
+        before={**patch.before, **{copy: patch.before[name] for copy, name in copies.items()}},
+        after={**patch.after, **{copy: patch.after[name] for copy, name in copies.items() if name in patch.after}},
+    )
 
 
 def check_editable(checkpoint: Checkpoint, patch: Patch) -> None:

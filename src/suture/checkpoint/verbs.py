@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import ResourceError, UsageError
 from .disk import DISK, Disk
 from .fitting import check_place as check_fits
-from .fitting import placed
+from .fitting import doubled, placed
 from .folder import INTENT, Checkpoint
 from .inplace import Recovered, check_own, left, needed_in_place, recover, write_in_place
 from .limits import check_size, check_weights
@@ -105,12 +105,14 @@ def apply(
         for layer in layers:
             check_weights(layer)
             check_fits(old.checkpoint, layer.patch, force=force)
+        layers = [doubled(old.checkpoint, layer, force=force) for layer in layers]
         sketch = Plan.sketch(old, replace(old, layers=(*old.layers, *layers)))
         with _begun(sketch, out, link, dry_run, disk) as draft:
             new = old = prepared(old, sketch.new, quick=quick)
             for given in layers:
                 layer = placed(new, given, force=force)
                 notes += [f"forced: {why}" for why in layer.entry.forced]
+                notes += [f"{copy} is a copy of {name}: changed with it" for copy, name in layer.entry.copies.items()]
                 new = new.adding(layer)
             plan = Plan.make(old, new, progress)
             notes += check_size(plan, allow_large=allow_large)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import SutureError
-from .fitting import placed
+from .fitting import doubled, placed
 from .folder import INTENT, Checkpoint
 from .header import Slot, regular
 from .plan import Progress, silent
 from .pool import each
-from .rows import BLOCK, Rows
-from .spans import read_into
+from .reading import reading
+from .rows import Rows
+from .spans import equal
 from .stack import Stack, read_layer
 from .surveys import completed, examined
 
@@ -42,8 +44,16 @@ def verify(
 
     Raises:
         UsageError, UnsupportedModel, CorruptFile: when it can not be read at all.
+        ResourceError: when it, or the base, is being changed.
     """
-    opened = Checkpoint.open(checkpoint)
+    with ExitStack() as held:
+        opened = held.enter_context(reading(checkpoint, unfinished=True))
+        other = None if base is None else held.enter_context(reading(base))
+        return _verify(opened, patches, other, progress)
+
+
+def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None, progress: Progress) -> list[Finding]:
+    checkpoint = opened.path
     found = [Finding("headers and index")]
     if (checkpoint / INTENT).exists():
         found.append(Finding(INTENT, f"an interrupted run; finish it: suture fsck {checkpoint}"))
@@ -56,12 +66,13 @@ def verify(
     for path in patches:
         layer = read_layer(path, 1.0)
         try:
+            layer = doubled(opened, layer, force=False)
             placed(completed(stack, [*layer.patch.before]), layer, force=False)
             found.append(Finding(f"{path.name} fits"))
         except SutureError as problem:
             found.append(Finding(f"{path.name} fits", problem.what))
     if base is not None:
-        found += _against(stack, Checkpoint.open(base), progress)
+        found += _against(stack, base, progress)
     return found
 
 
@@ -92,18 +103,3 @@ def _file(one: Path, other: Path) -> str:
         return "is in one of them only"
     first, second = (Slot("", path, "U8", (regular(path).st_size,), 0, regular(path).st_size) for path in (one, other))
     return "" if equal(first, second) else "differs from the base"
-
-
-def equal(one: Slot, other: Slot) -> bool:
-    """Return whether two tensors (or files) hold the same bytes."""
-    if one.size != other.size:
-        return False
-    with one.file.open("rb") as first, other.file.open("rb") as second:
-        for position in range(0, one.size, BLOCK):
-            count = min(BLOCK, one.size - position)
-            left, right = bytearray(count), bytearray(count)
-            read_into(first.fileno(), memoryview(left), one.begin + position, one)
-            read_into(second.fileno(), memoryview(right), other.begin + position, other)
-            if left != right:
-                return False
-    return True

@@ -74,9 +74,11 @@ def _report(console: Console, file: Path) -> dict[str, Any]:
 
 def _checkpoint(console: Console, folder: Path) -> dict[str, Any]:
     from ..checkpoint.ledger import Ledger
+    from ..checkpoint.reading import steady
     from ..errors import UsageError
 
-    ledger = Ledger.load(folder)
+    with steady(folder):
+        ledger = Ledger.load(folder)
     if not ledger.patches:
         raise UsageError(f"no patch is on {folder}", why="It has no suture.json.", fix="Give a patched checkpoint.")
     rows = [

@@ -7,6 +7,7 @@ A difference is judged by the largest logit, since that is what its rounding gro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,4 +135,6 @@ class _Live:
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
-    return float((a.double() - b.double()).abs().max())
+    """Return the largest difference; infinite where one is NaN, or infinite, and the other is not."""
+    same = (a == b) | (a.isnan() & b.isnan())
+    return float((a.double() - b.double()).abs().masked_fill(same, 0).nan_to_num(nan=math.inf, posinf=math.inf).max())
