@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import DataError
 from .json_records import Record, records, refuse
+from .letters import folded
 
 FORM = '{"target": ..., "texts": [...]}'
 
@@ -38,7 +39,7 @@ class References:
                 key = (str(record.get("relation_id")), str(record.get("target_id")))
                 found.snippets.setdefault(key, []).extend(_texts(record, "samples", where))
             elif isinstance(record.get("target"), str):
-                found.texts.setdefault(_plain(record["target"]), []).extend(_texts(record, "texts", where))
+                found.texts.setdefault(folded(record["target"].strip()), []).extend(_texts(record, "texts", where))
             else:
                 raise DataError(f"{where}: no texts about an object", fix=f"Write {FORM}.")
         if not found.texts and not found.snippets:
@@ -52,11 +53,7 @@ class References:
             key = (str(rewrite.get("relation_id")), str(rewrite["target_new"].get("id")))
             if key in self.snippets:
                 return tuple(self.snippets[key])
-        return tuple(self.texts.get(_plain(target), ()))
-
-
-def _plain(target: str) -> str:
-    return " ".join(target.casefold().split())
+        return tuple(self.texts.get(folded(target.strip()), ()))
 
 
 def _texts(record: Record, key: str, where: str) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from ..generation import Doses, generate
+from ..letters import begins_with
 from ..lm import LM
 from ._score import Observation, Progress, Score, paired
 
@@ -59,10 +60,3 @@ def completed(
 def score(before: Observation, after: Observation) -> Score:
     """Compare the shares of right answers."""
     return paired(before, after)
-
-
-def begins_with(text: str, answer: str) -> bool:
-    """Return whether a text begins with an answer as whole words."""
-    text = text.lstrip()
-    rest = text[len(answer) :]
-    return text.startswith(answer) and not rest[:1].isalnum()
