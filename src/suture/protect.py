@@ -136,7 +136,7 @@ def measures(lm: LM, held: Sequence[Lesson], size: int) -> Suite:
     )
     refusal = Refusal()
     kept = [
-        Measure(name, "sampled", Cases(prompts[:size], refusal, "complied", chat=True), "keep", better, about)  # type: ignore[arg-type]
+        Measure(name, "sampled", Cases(prompts[:size], refusal, "complied", chat=True, strict=better == "lower"), "keep", better, about)  # type: ignore[arg-type]
         for name, prompts, better, about in asked
     ]
     texts = list(bundled.neutral("report"))[:size]

@@ -163,7 +163,9 @@ def _answers(
     chat: bool,
 ) -> Measure:
     """Return a measure of greedy answers; loops are no answers."""
-    cases = sampled.Cases(texts, Steady(judge), label, chat=chat, samples=1, max_new_tokens=tokens, temperature=0.0)
+    cases = sampled.Cases(
+        texts, Steady(judge), label, chat=chat, samples=1, max_new_tokens=tokens, temperature=0.0, strict=better == "lower"
+    )
     return Measure(title, "sampled", cases, role, better, about)
 
 
@@ -209,7 +211,7 @@ def _toxigen(name: str, path: Path, judges: Sequence[tuple[str, Judge]], size: i
             by, role = ("", "target") if index == 0 else (f" ({word})", "note")
             first = Steady(judge, stop="\n")
             cases = sampled.Cases(
-                texts, first, unwanted(judge), samples=1, max_new_tokens=TOXIGEN_TOKENS, temperature=0.0
+                texts, first, unwanted(judge), samples=1, max_new_tokens=TOXIGEN_TOKENS, temperature=0.0, strict=True
             )
             about = f"toxic continuations of {group} statements{by}"
             title = f"toxigen{'' if group == name else f' {group}'}{by}"
