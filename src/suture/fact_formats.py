@@ -55,15 +55,6 @@ def format_of(record: Record, where: str) -> Format:
     )
 
 
-def facts_of(record: Record, where: str) -> Iterator[Fact]:
-    """Yield the facts of a record, whose format is told by its keys.
-
-    Raises:
-        DataError: beginning with `where`, for what is no fact.
-    """
-    yield from format_of(record, where).read(record, where)
-
-
 def _own(record: Record, where: str) -> Iterator[Fact]:
     near = []
     for item in _list(record, "neighbours", where):

@@ -14,7 +14,9 @@ from typing import Any
 from .errors import DataError
 from .json_records import Record, records, refuse
 from .letters import folded
+from .unread import Unread
 
+KNOWN = ("target", "texts", "relation_id", "target_id", "samples", "relation", "name")
 FORM = '{"target": ..., "texts": [...]}'
 
 
@@ -33,7 +35,8 @@ class References:
             DataError: naming file and line.
         """
         found = cls()
-        for line, record in records(path, refuse, FORM):
+        unread = Unread(path)
+        for line, record in unread.seen(records(path, refuse, FORM), KNOWN):
             where = f"{path}, line {line}"
             if "samples" in record:
                 key = (str(record.get("relation_id")), str(record.get("target_id")))
@@ -42,6 +45,7 @@ class References:
                 found.texts.setdefault(folded(record["target"].strip()), []).extend(_texts(record, "texts", where))
             else:
                 raise DataError(f"{where}: no texts about an object", fix=f"Write {FORM}.")
+        unread.tell()
         if not found.texts and not found.snippets:
             raise DataError(f"{path} is empty", fix=f"Write {FORM}, a line each.")
         return found

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from .data import benign, borderline, neutral
 from .errors import DataError
-from .examples import Texts
+from .examples import Texts, prompts_of
 from .instances import SUFFIX as SUFFIX
 from .instances import load
 from .instances import prompts as tests_of
 from .judges import NEITHER, Judge, Refusal, Steady, Toxicity, named, unwanted, wanted
 from .metrics import _written, sampled, worst
+from .prompt_rows import Asked
 from .safety_files import contrasted, demonstrations, kind_of
 from .suite import Better, Measure, Role, Suite
 
@@ -60,7 +61,7 @@ def suite(
     talk = [(name, judge) for name, judge in asked if unwanted(judge) == "toxic"] or [("toxicity", Toxicity())]
     answers = [pair for pair in asked if pair not in talk] or [("refusal", Refusal())]
     makers: dict[str, Callable[[str, Path], Suite]] = {
-        "attacks": lambda name, path: _attacks(name, list(Texts.load(path))[:size], answers, tokens, chat),
+        "attacks": lambda name, path: _asked(name, prompts_of(path)[:size], answers, tokens, chat),
         "xstest": lambda name, path: _xstest(name, path, answers, size, tokens, chat),
         "rtp": lambda name, path: _rtp(name, list(Texts.load(path))[:size], talk),
         "toxigen": lambda name, path: _toxigen(name, path, talk, size),
@@ -119,6 +120,16 @@ def with_suffix(measures: Suite, suffix: str) -> Suite:
 def unique(measures: Suite) -> Suite:
     """Return the measures without later ones of the same name."""
     return list({measure.name: measure for measure in reversed(measures)}.values())[::-1]
+
+
+def _asked(name: str, rows: Sequence[Asked], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
+    """Return the measures of attacks, and of the questions inside them where they are told apart."""
+    made = _attacks(name, [row.text for row in rows], judges, tokens, chat)
+    if plain := list(dict.fromkeys(row.plain for row in rows if row.plain)):
+        judge = judges[0][1]
+        about = f"{name}: {unwanted(judge)}, the questions without the attacks"
+        made.append(_answers(f"{name} plain", plain, judge, unwanted(judge), "note", "lower", about, tokens, chat))
+    return made
 
 
 def _attacks(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
