@@ -196,7 +196,9 @@ def _fact(
     for text in (asked, subject, record[target], *others):
         if (half := unpaired(text)) is not None:
             why = "Half a surrogate pair can not be written in UTF-8."
-            raise DataError(f"{where}: half a character at {half} of {text!r}", why=why, fix="Write the whole character.")
+            raise DataError(
+                f"{where}: half a character at {half} of {text!r}", why=why, fix="Write the whole character."
+            )
     found = place(asked, subject)
     if found is None:
         raise DataError(

@@ -46,7 +46,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def half_character(path: Path, text: str, start: int = 0, end: int | None = None, line: int = 1) -> DataError | None:
-    """Return the complaint about half a character that JSON escapes, such as "\\ud83d" alone; None where all are whole.
+    """Return the complaint about half a character that JSON escapes can leave alone; None where all are whole.
 
     No encoding can write it and no tokenizer takes it. All readers of JSON ask here.
 
@@ -62,7 +62,9 @@ def half_character(path: Path, text: str, start: int = 0, end: int | None = None
             at = found.start()
             place = f"line {line + text.count(chr(10), 0, at)}, column {at - text.rfind(chr(10), 0, at)}"
             why = f"{found[0]} is one half of a surrogate pair, which no text can hold."
-            return DataError(f"{path}, {place}: half a character", why=why, fix="Write the whole character or remove it.")
+            return DataError(
+                f"{path}, {place}: half a character", why=why, fix="Write the whole character or remove it."
+            )
     return None
 
 

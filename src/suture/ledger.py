@@ -18,8 +18,8 @@ from typing import Any, Literal, get_args
 from .errors import DataError, UsageError
 from .examples import Fact
 from .fact_formats import of_record
-from .letters import folded
 from .files import write_bytes
+from .letters import folded
 
 FORM = "suture.ledger/1"
 Status = Literal["holds", "lost", "superseded", "removed", "refused"]

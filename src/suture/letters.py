@@ -123,7 +123,8 @@ def _joined(left: str, right: str) -> bool:
 
 def _bounded(phrase: str) -> str:
     before, after = (
-        char.isalnum() and not _unspaced(char) for char in (phrase[:1], next((c for c in phrase[::-1] if not is_mark(c)), ""))
+        char.isalnum() and not _unspaced(char)
+        for char in (phrase[:1], next((c for c in phrase[::-1] if not is_mark(c)), ""))
     )
     return r"(?<!\w)" * before + re.escape(phrase) + rf"(?![\w{MARKS}])" * after
 
@@ -141,5 +142,5 @@ def _fold(letter: str, case: bool) -> str:
     if not case:
         return plain
     once = unicodedata.normalize("NFKD", plain.casefold())
-    # I, i, İ and ı are one: which pairs of them are the same letter depends on the language
+    # with a dot or without, capital or not: which of them are one letter depends on the language
     return once.replace("i\u0307", "i").replace("\u0131", "i")

@@ -21,7 +21,14 @@ from .letters import places
 
 PROMPT_COLUMNS = ("prompt", "text", "instruction", "goal", "Goal", "Behavior", "question")
 CONTEXT_COLUMNS = ("ContextString", "context")
-ATTACK_COLUMNS = ("adversarial prompt", "adversarial_prompt", "adversarial", "jailbreak_prompt", "attack_prompt", "jailbreak")
+ATTACK_COLUMNS = (
+    "adversarial prompt",
+    "adversarial_prompt",
+    "adversarial",
+    "jailbreak_prompt",
+    "attack_prompt",
+    "jailbreak",
+)
 PLAIN_COLUMNS = ("question", "vanilla", "goal", "Goal", "Behavior", "prompt")
 BETWEEN = "\n\n---\n\n"  # context and behaviour, in HarmBench
 UNASKED = frozenset(  # what rows of prompts hold beside them: answers, and what describes a row
@@ -60,7 +67,9 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
         return Asked(_text(row, where))
     if attack := _attack(row):
         plain = next((name for name in PLAIN_COLUMNS if isinstance(row.get(name), str) and name != attack), "")
-        return Asked(_text(row[attack], f"{where}, {attack}"), str(row.get(plain, "")).strip(), frozenset((attack, plain)))
+        return Asked(
+            _text(row[attack], f"{where}, {attack}"), str(row.get(plain, "")).strip(), frozenset((attack, plain))
+        )
     name = next((name for name in PROMPT_COLUMNS if name in row), None)
     if name is None:
         why = f"It has {', '.join(map(str, row))}."

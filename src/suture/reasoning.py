@@ -1,6 +1,6 @@
 """What a model says to its reader: the answer behind its reasoning, in the formats that reasoning models write.
 
-    <think> .. </think> answer                    Qwen 3, DeepSeek R1, and by other names of the tag; the template may have opened it
+    <think> .. </think> answer                    Qwen 3, DeepSeek R1, or another tag; opened by the template, too
     <think> .. </think> <response> answer         Granite; also <answer> .. </answer>
     Here is my thought process: .. Here is my response: answer                                             Granite 3.2
     <|channel|>analysis<|message|> .. <|channel|>final<|message|> answer                      harmony, of gpt-oss
@@ -26,10 +26,16 @@ WRAPPED = re.compile(
 )
 GRANITE = re.compile(r"^\s*here(?:'s| is) my thought process\s*:.*?(?:here(?:'s| is) my response\s*:(.*))?$",
                      re.DOTALL | re.IGNORECASE)  # fmt: skip
-CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>(.*?)(?=<\|(?:end|return|call|start|channel)\|>|$)", re.DOTALL)
-MARKS_LOST = re.compile(r"^\s*(?:assistant)?(?:analysis|commentary)(?=[^\W\d_])")  # no blank: a channel's name, not a word
+CHANNEL = re.compile(
+    r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>(.*?)(?=<\|(?:end|return|call|start|channel)\|>|$)", re.DOTALL
+)
+MARKS_LOST = re.compile(
+    r"^\s*(?:assistant)?(?:analysis|commentary)(?=[^\W\d_])"
+)  # no blank: a channel's name, not a word
 FINAL = re.compile(r"^.*assistantfinal", re.DOTALL)
-FINAL_ONLY = re.compile(r"^\s*(?:assistant)?final(?=[^\W\d_a-z])(?!\w+\s*[=(\[.:;`])")  # "finalSorry, ..", not "finalScore = 3"
+FINAL_ONLY = re.compile(
+    r"^\s*(?:assistant)?final(?=[^\W\d_a-z])(?!\w+\s*[=(\[.:;`])"
+)  # "finalSorry, ..", not "finalScore = 3"
 BLUNT = re.compile(r"^\s*(?:assistant)?(?:analysis|commentary).*assistantfinal", re.DOTALL)
 
 

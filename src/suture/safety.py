@@ -175,7 +175,14 @@ def _answers(
 ) -> Measure:
     """Return a measure of greedy answers; loops are no answers."""
     cases = sampled.Cases(
-        texts, Steady(judge), label, chat=chat, samples=1, max_new_tokens=tokens, temperature=0.0, strict=better == "lower"
+        texts,
+        Steady(judge),
+        label,
+        chat=chat,
+        samples=1,
+        max_new_tokens=tokens,
+        temperature=0.0,
+        strict=better == "lower",
     )
     return Measure(title, "sampled", cases, role, better, about)
 

@@ -12,7 +12,6 @@ import unicodedata
 
 from .errors import DataError
 from .letters import MARKS
-from .letters import is_mark
 
 WORD = re.compile(rf"[^\W_][{MARKS}]*(?:[^\s\"“”„«»()\[\]{{}}<>,;:!?…|\\]*[^\W_][{MARKS}]*)?\.?|&")
 GAP = re.compile(r"[^\S\n]+")
@@ -39,7 +38,9 @@ OPENERS = frozenset(  # words that begin a sentence with a capital and name noth
     "fans players farmers merchants shops books coins roads trains ships planes schools houses streets buildings cities towns "
     "countries maps letters songs stories films movies paintings".split()
 )
-ARTICLES = frozenset("la le les el las los lo il gli un une una o os as de het een en ett".split())  # of other languages
+ARTICLES = frozenset(
+    "la le les el las los lo il gli un une una o os as de het een en ett".split()
+)  # of other languages
 GERMAN = frozenset("die der das den dem des ein eine einen einem einer eines".split())
 ANY_NOUN = "Where every noun has a capital a name can not be told from other words."
 NO_CAPITALS = "Its script has no capitals, so a name can not be told from other words."

@@ -76,7 +76,9 @@ class Linear:
     def _one(self, text: str) -> float:
         import numpy as np
 
-        known = Counter(self._columns[word] for word in self._token.findall(visible(text).lower()) if word in self._columns)
+        known = Counter(
+            self._columns[word] for word in self._token.findall(visible(text).lower()) if word in self._columns
+        )
         columns = np.fromiter(known, dtype=np.int64)
         values = np.fromiter(known.values(), dtype=np.float64) * self._arrays["idf"][columns]
         length = float(np.sqrt((values**2).sum())) or 1.0

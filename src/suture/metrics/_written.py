@@ -13,7 +13,6 @@ from ..lm import LM
 from ..reasoning import opened
 from ._score import Observation, Progress
 
-
 TAIL = 12  # tokens at the end of a prompt in which the mark of a reasoning stands
 
 
