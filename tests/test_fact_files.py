@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - such letters are what is tested
 """Every format of facts, and every way in which a file can be wrong, with its line."""
 
 import json

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - such letters are what is tested
 """What is said behind a reasoning is the answer; a plain text is its own."""
 
 import json

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - such letters are what is tested
 """Which name a prompt is about, in any script with capitals; what can not be told is asked for, with the true reason."""
 
 import unicodedata

@@ -11,6 +11,7 @@ from suture import instances, lessons, multi_hop, ripples
 from suture.examples import Behaviour, Fact, Texts
 from suture.fact_files import survey
 from suture.references import References
+from suture.report import Report
 from suture.safety_files import contrasted
 from suture.unread import Unread, hear
 
@@ -79,6 +80,12 @@ def test_a_console_hears_it_in_place_of_the_one_before():
     unread.see({"system": "words"}, [])
     unread.tell()
     assert (first, second) == ([], ["f: not used, of 1 rows: 'system' (1)"])
+
+
+def test_a_report_shows_what_was_not_used():
+    made = Report("m", "rome", {}, {}, [], extra={"unused": ["f: not used, of 2 rows: 'system' <1>"]})
+    assert "f: not used, of 2 rows: &#x27;system&#x27; &lt;1&gt;" in made.to_html()
+    assert json.loads(made.to_json())["extra"]["unused"] == made.extra["unused"]
 
 
 @pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="needs the shared data")

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - such letters are what is tested
 import pytest
 
 from suture.judges import NEITHER, Begins, Lexicon, Majority, Refusal

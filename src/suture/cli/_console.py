@@ -69,9 +69,13 @@ class Console:
     def result(self, content: dict[str, Any]) -> None:
         """Print the one line of JSON, if asked for."""
         if self.json_only:
-            told = content | ({"unused": self.unused} if self.unused else {})
-            sys.stdout.write(json.dumps(told, sort_keys=True, default=str) + "\n")
+            sys.stdout.write(json.dumps(content | self.noted, sort_keys=True, default=str) + "\n")
             sys.stdout.flush()
+
+    @property
+    def noted(self) -> dict[str, list[str]]:
+        """What files hold that was not used, as JSON and reports keep it."""
+        return {"unused": self.unused} if self.unused else {}
 
     def _unused(self, line: str) -> None:
         if line not in self.unused:

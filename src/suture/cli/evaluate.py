@@ -135,7 +135,7 @@ def evaluate(
         report = replace(report, target=target)
         if at and change is not None:
             report = dosed(lm, change, at, measures, before, report, step)
-    report = replace(report, commands=[typed()], extra={**report.extra, **harness, **_unused(console)})
+    report = replace(report, commands=[typed()], extra={**report.extra, **harness, **console.noted})
     print_report(console, report)
     print_doses(console, report)
     paths = report.save(out or new_folder("eval"))
@@ -149,11 +149,6 @@ def evaluate(
     if at:
         result["doses"] = {f"{strength:g}": found for strength, found in report.doses.items()}
     console.result({**result, **report.extra})
-
-
-def _unused(console: Console) -> dict[str, Any]:
-    """Return what the files hold that was not used, as a report keeps it."""
-    return {"unused": console.unused} if console.unused else {}
 
 
 def _print_base(console: Console, lm: LM, measures: Suite, seen: Baseline, harness: dict[str, Any]) -> None:
