@@ -37,6 +37,8 @@ def folded(text: str, *, case: bool = True) -> str:
         text: any.
         case: fold case, too; otherwise "Rose" and "rose" stay two.
     """
+    if case and text.isascii():
+        return re.sub(r"\s+", " ", text.lower())
     return "".join(_fold(text[begin:end], case) for begin, end in letters(text))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from ..generation import Doses, generate
-from ..letters import begins_with
+from ..letters import begins_with as begins_with
 from ..lm import LM
 from ..reasoning import answer_of
 from ._score import Observation, Progress, Score, paired
