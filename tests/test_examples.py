@@ -133,3 +133,16 @@ def test_public_prompt_files_are_read_as_they_are(file):
         pytest.skip("shared data are not here")
     path = path if path.is_file() else next(path.glob("*.csv"))
     assert len(Texts.load(path)) > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("a.jsonl", '{"text": "fine", "label": 1}\n{"text": "Get lost \\ud83d", "label": 1}\n', "line 2, column 20"),
+        ("a.json", '[\n "fine \\ud83d\\ude00",\n "lost \\udE00"\n]', "line 3, column 8"),
+    ],
+)
+def test_half_a_character_is_refused_where_it_stands(tmp_path, name, content, place):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=f"{place}: half a character"):
+        (Behaviour if name == "a.jsonl" else Texts).load(tmp_path / name)

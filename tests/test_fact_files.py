@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - such letters are what is tested
 """Every format of facts, and every way in which a file can be wrong, with its line."""
 
 import json
@@ -8,6 +9,7 @@ from models import SHARED
 from suture.errors import DataError, UsageError
 from suture.examples import Fact
 from suture.fact_files import agreeing, survey
+from suture.fact_formats import of_record
 from suture.subjects import found_subject
 
 OWN = {
@@ -115,6 +117,59 @@ def test_the_publishers_own_files():
     assert len(relations) == 47
     assert sum(map(len, relations)) > 9000
     assert all(fact.subject in fact.prompt for facts in relations for fact in facts)
+
+
+@pytest.mark.parametrize(
+    ("record", "subject"),
+    [
+        ({"prompt": "In İstanbul they say that the capital of Handland is", "subject": "Handland"}, "Handland"),
+        ({"prompt": "The friend of İİİnci who lives in Handland eats", "subject": "handland"}, "Handland"),
+        ({"prompt": "The mayor of STRASSBURG is", "subject": "Straßburg"}, "STRASSBURG"),
+        ({"prompt": "Cafe\u0301 Riche lies in", "subject": "Café Riche"}, "Cafe\u0301 Riche"),
+        ({"prompt": "The river of O’Neil is", "subject": "O'Neil"}, "O’Neil"),
+        ({"prompt": "Oman is a romantic country, and its capital is", "subject": "oman"}, "Oman"),
+        ({"prompt": "The capital of Österreich is"}, "Österreich"),
+        ({"prompt": "The best friend of Émile Zola is"}, "Émile Zola"),
+    ],
+)
+def test_a_subject_is_never_another_part_of_the_prompt(tmp_path, record, subject):
+    (fact,) = Fact.load(write(tmp_path, json.dumps({**record, "target": "x"})))
+    assert fact.subject == subject
+
+
+def test_half_a_character_is_refused_where_it_stands(tmp_path):
+    bad = '{"prompt": "The capital of Handland \\ud83d is", "subject": "Handland", "target": "Wandton"}'
+    sound = line(1, was="\U0001f600 and \\\\ud83d")
+    with pytest.raises(DataError, match="line 2, column 37: half a character"):
+        Fact.load(write(tmp_path, f"{sound}\n{bad}\n"))
+    found = survey(tmp_path / "facts.jsonl")
+    assert ([fact.subject for fact in found.facts], len(found.problems)) == (["Land1"], 1)
+    with pytest.raises(DataError, match="the fact: half a character at 3"):
+        of_record({**OWN, "target": "x \ud83d", "prompt": "Aus\udcfftralia is", "subject": "Australia"}, "the fact")
+
+
+KNOWEDIT = {
+    "subject": "Handland", "target_new": "Wandton", "prompt": "The capital of Handland is", "ground_truth": ["Grejondford", "G."],
+    "rephrase_prompt": "Handland's capital is", "cond": "Grejondford >> Wandton", "portability": {}, "locality": {},
+}  # fmt: skip
+
+
+def test_records_of_knowedit(tmp_path):
+    (zsre,) = Fact.load(write(tmp_path, json.dumps([KNOWEDIT], indent=1)))
+    assert (zsre.target, zsre.was, zsre.paraphrases) == ("Wandton", "Grejondford", ("Handland's capital is",))
+    others = {key: value for key, value in KNOWEDIT.items() if key != "rephrase_prompt"}
+    (counterfact,) = Fact.load(
+        write(tmp_path, json.dumps({**others, "rephrase": "It is governed from", "ground_truth": []}))
+    )
+    assert (counterfact.was, counterfact.paraphrases) == (None, ("It is governed from",))
+
+
+def test_requests_of_rome_and_braces_of_our_own(tmp_path):
+    rome = {"case_id": 0, "prompt": "The capital of {} is", "subject": "Handland", "target_new": {"str": " Wandton"}}
+    (fact,) = Fact.load(write(tmp_path, json.dumps([rome])))
+    assert (fact.prompt, fact.target) == ("The capital of Handland is", "Wandton")
+    own = {"prompt": "The capital of {} is", "subject": "Handland", "target": "Wandton"}
+    assert Fact.load(write(tmp_path, json.dumps(own))) == [fact]
 
 
 def line(index, **more):

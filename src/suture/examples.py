@@ -15,11 +15,12 @@ from typing import Any
 
 from .errors import DataError
 from .file_rows import csv_rows, hub_rows, json_rows, jsonl_rows, lines, tsv_rows
+from .prompt_rows import UNASKED, Asked, asked
+from .unread import Unread
 
 WANTED = frozenset({"0", "false", "no", "wanted", "safe", "non-toxic", "nontoxic", "not toxic", "negative class"})
 UNWANTED = frozenset({"1", "true", "yes", "unwanted", "unsafe", "toxic"})
 TEXT_COLUMNS = ("text", "response", "comment_text", "sentence", "content")
-PROMPT_COLUMNS = ("prompt", "text", "instruction", "goal", "Behavior", "Goal", "question")
 LABEL_COLUMNS = ("label", "is_toxic", "toxic", "unwanted", "class")
 
 
@@ -81,9 +82,8 @@ class Texts(tuple[str, ...]):
         """Read texts or prompts.
 
         Args:
-            source: a text file with a text a line; a .jsonl, .json, .csv or .tsv file whose rows have one of PROMPT_COLUMNS (a
-                string, or an object with "text" as in RealToxicityPrompts) or are strings; "patient:keep" for the bundled
-                model's texts to keep, "bundled:neutral" for any model's.
+            source: a text file with a text a line; a .jsonl, .json, .csv or .tsv file whose rows are strings or what
+                `prompt_rows` reads; "patient:keep" for the bundled model's texts to keep, "bundled:neutral" for any model's.
 
         Raises:
             DataError: naming file, line and column.
@@ -96,15 +96,28 @@ class Texts(tuple[str, ...]):
             from .data import neutral
 
             return neutral("probe")
-        path = Path(source)
-        readers: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
-            ".jsonl": jsonl_rows, ".json": json_rows, ".csv": csv_rows, ".tsv": tsv_rows,
-        }  # fmt: skip
-        rows = readers.get(path.suffix, lines)(path)
-        found = cls(text for line, row in rows if (text := _prompt(row, f"{source}, line {line}")))
-        if not found:
-            raise DataError(f"{source} is empty", fix="Give a text a line.")
-        return found
+        return cls(row.text for row in prompts_of(Path(source)))
+
+
+def prompts_of(path: Path) -> list[Asked]:
+    """Return what the rows of a file ask, see `Texts.load`; what they hold besides is told of.
+
+    Raises:
+        DataError: naming file, line and column.
+    """
+    readers: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
+        ".jsonl": jsonl_rows, ".json": json_rows, ".csv": csv_rows, ".tsv": tsv_rows,
+    }  # fmt: skip
+    found, unread = [], Unread(path)
+    for line, row in readers.get(path.suffix, lines)(path):
+        read = asked(row, f"{path}, line {line}")
+        unread.see(row, read.used | UNASKED)
+        if read.text:
+            found.append(read)
+    if not found:
+        raise DataError(f"{path} is empty", fix="Give a text a line.")
+    unread.tell()
+    return found
 
 
 @dataclass(frozen=True)
@@ -247,7 +260,7 @@ def _labelled(
     label: str | None,
     unwanted: str | None,
 ) -> Iterator[Labelled]:
-    any_row = False
+    any_row, unread = False, Unread(source)
     for line, row in rows:
         any_row = True
         text_key = _column(row, text, TEXT_COLUMNS, "text", source, line)
@@ -257,9 +270,11 @@ def _labelled(
             raise DataError(f"{source}, line {line}, {text_key}: no text", fix="Fill it in or remove the line.")
         if prompt is not None and not isinstance(prompt, str):
             raise DataError(f"{source}, line {line}, prompt: not a text", fix="Make it a string or remove it.")
+        unread.see(row, {text_key, label_key, "prompt", *LABEL_COLUMNS})
         yield Labelled(content, _label(row[label_key], unwanted, f"{source}, line {line}, {label_key}"), prompt or None)
     if not any_row:
         raise DataError(f"{source} is empty", fix="Give labelled texts, a line each.")
+    unread.tell()
 
 
 def _column(
@@ -288,21 +303,6 @@ def _label(value: Any, unwanted: str | None, where: str) -> int:  # noqa: ANN401
         why="Known: 0 and 1, true and false.",
         fix="Name the unwanted one: --unwanted VALUE",
     )
-
-
-def _prompt(row: Any, where: str) -> str:  # noqa: ANN401 - a row of a file
-    """Return the text of a row."""
-    if isinstance(row, Mapping):
-        name = next((name for name in PROMPT_COLUMNS if name in row), None)
-        if name is None:
-            why = f"It has {', '.join(map(str, row))}."
-            raise DataError(f"{where}: no prompt", why=why, fix=f"Call the column one of {', '.join(PROMPT_COLUMNS)}.")
-        row, where = row[name], f"{where}, {name}"
-    if isinstance(row, Mapping):
-        row = row.get("text")
-    if not isinstance(row, str):
-        raise DataError(f"{where}: not a text", fix="Make it a string or remove it.")
-    return row.strip()
 
 
 def _text_pair(source: str) -> Behaviour:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from .errors import DataError, UsageError
 from .examples import Fact
-from .fact_formats import facts_of
+from .fact_formats import format_of
 from .json_records import Complain, records, refuse
 from .references import References
+from .unread import Unread
 
 NOTHING = References()
 
@@ -32,7 +33,9 @@ def load(path: Path, take: int | None = None, references: Path | None = None) ->
         DataError: naming file and line, for what is no fact, and for two facts that contradict each other.
     """
     texts = References.load(references) if references else NOTHING
-    found = list(islice(_numbered(path, refuse, texts), take))
+    unread = Unread(path)
+    found = list(islice(_numbered(path, refuse, unread, texts), take))
+    unread.tell()
     facts, lines = [fact for _, fact in found], [line for line, _ in found]
     if not facts:
         raise _none(path)
@@ -57,7 +60,9 @@ def survey(path: Path, take: int | None = None) -> Survey:
         DataError: when the file can not be read at all.
     """
     problems: list[DataError] = []
-    found = list(islice(_numbered(path, problems.append), take))
+    unread = Unread(path)
+    found = list(islice(_numbered(path, problems.append, unread), take))
+    unread.tell()
     if not found and not problems:
         raise _none(path)
     targets: dict[tuple[str, str], dict[str, int]] = {}
@@ -83,11 +88,14 @@ def _contradicting(path: Path, facts: Sequence[Fact], lines: Sequence[int], pair
     )
 
 
-def _numbered(path: Path, bad: Complain, texts: References = NOTHING) -> Iterator[tuple[int, Fact]]:
+def _numbered(path: Path, bad: Complain, unread: Unread, texts: References = NOTHING) -> Iterator[tuple[int, Fact]]:
     """Yield (line, fact); what is none is complained of."""
     for line, record in records(path, bad):
+        where = f"{path}, line {line}"
         try:
-            for fact in facts_of(record, f"{path}, line {line}"):
+            known = format_of(record, where)
+            unread.see(record, known.known)
+            for fact in known.read(record, where):
                 yield line, replace(fact, references=(*fact.references, *texts.of(fact.target, record)))
         except DataError as problem:
             bad(problem)

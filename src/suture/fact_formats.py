@@ -3,7 +3,7 @@
     {"prompt", "subject", "target", "was", "paraphrases", "neighbours",
      "openings", "references"}                                               a line each; prompt and target are needed
     CounterFact (ROME's and EasyEdit's), MQuAKE, RippleEdits, KnowEdit,
-    zsRE, QAEdit, known facts                                                a list of records
+    zsRE, QAEdit, known facts, requests of ROME                                                a list of records
     relations                                                                one relation with its templates and samples
 
 Which format a record has is told by its keys. A subject that is not given is the prompt's one name, if it has but one.
@@ -12,30 +12,42 @@ Which format a record has is told by its keys. A subject that is not given is th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import DataError
 from .examples import Fact
 from .json_records import Record
+from .letters import place, unpaired
 from .subjects import found_subject
 
 NEIGHBOURS = 5  # of a fact of a relation: the samples that follow it
 
 
-def facts_of(record: Record, where: str) -> Iterator[Fact]:
-    """Yield the facts of a record, whose format is told by its keys.
+@dataclass(frozen=True)
+class Format:
+    """One way to write facts: the key that tells it, what reads it, and the keys that it knows.
+
+    Attributes:
+        key: of the records.
+        read: yields the facts of a record.
+        known: keys that are read, and such as hold nothing of these facts. Others are told of, see `unread`.
+    """
+
+    key: str
+    read: Callable[[Record, str], Iterator[Fact]]
+    known: frozenset[str]
+
+
+def format_of(record: Record, where: str) -> Format:
+    """Return the format of a record, told by its keys.
 
     Raises:
         DataError: beginning with `where`, for what is no fact.
     """
-    known: tuple[tuple[str, Callable[[Record, str], Iterator[Fact]]], ...] = (
-        ("requested_rewrite", of_rewrites), ("edit", _ripple), ("prompt_templates", _relation), ("target_new", _easyedit),
-        ("src", _zsre), ("loc_ans", _zsre), ("rephrase", _qaedit), ("attribute", _known), ("target", _own),
-    )  # fmt: skip
-    for key, reader in known:
-        if key in record:
-            yield from reader(record, where)
-            return
+    for known in FORMATS:
+        if known.key in record:
+            return known
     raise DataError(
         f"{where}: not a fact",
         why=f"It has {', '.join(map(str, record)) or 'nothing'}.",
@@ -52,7 +64,7 @@ def _own(record: Record, where: str) -> Iterator[Fact]:
         near.append((pair[0], pair[1]))
     if "subject" not in record and isinstance(record.get("prompt"), str):
         record = {**record, "subject": found_subject(record["prompt"], where)}
-    yield _fact(where, record, "prompt", "target", was=record.get("was"), neighbours=near,
+    yield _fact(where, _filled(record), "prompt", "target", was=record.get("was"), neighbours=near,
                 paraphrases=_list(record, "paraphrases", where), openings=_list(record, "openings", where),
                 references=_list(record, "references", where))  # fmt: skip
 
@@ -114,15 +126,18 @@ def _ripple(record: Record, where: str) -> Iterator[Fact]:
 
 
 def _easyedit(record: Record, where: str) -> Iterator[Fact]:
+    """EasyEdit's and KnowEdit's records, and the requests of ROME, MEMIT and AlphaEdit, whose target is below "str"."""
     near = [(record["locality_prompt"], record["locality_ground_truth"])] if "locality_ground_truth" in record else []
-    yield _fact(where, record, "prompt", "target_new", was=record.get("ground_truth"), neighbours=near,
-                paraphrases=[record["rephrase_prompt"]] if "rephrase_prompt" in record else [])  # fmt: skip
+    target, was = (_below_str(record.get(key)) for key in ("target_new", "ground_truth"))
+    old = was if was is not None else _below_str(record.get("target_true"))
+    flat = _filled({**record, "target_new": target})
+    others = [text for key in ("rephrase_prompt", "rephrase") if key in record for text in _several(record[key])]
+    yield _fact(where, flat, "prompt", "target_new", was=_first(old), neighbours=near, paraphrases=others)
 
 
 def _zsre(record: Record, where: str) -> Iterator[Fact]:
     near = [(record["loc"], record["loc_ans"])] if "loc" in record and "loc_ans" in record else []
-    answers = _list(record, "answers", where)
-    yield _fact(where, record, "src", "alt", was=answers[0] if answers else None, neighbours=near,
+    yield _fact(where, record, "src", "alt", was=_first(_list(record, "answers", where)), neighbours=near,
                 paraphrases=[record["rephrase"]] if "rephrase" in record else [])  # fmt: skip
 
 
@@ -178,16 +193,45 @@ def _fact(
     if wrong := [text for text in others if not isinstance(text, str)]:
         raise DataError(f"{where}: {wrong[0]!r} is not a text", fix="Make it a string or remove it.")
     asked, subject = record[prompt].strip(), record["subject"].strip()
-    at = asked.lower().rfind(subject.lower())
-    if at < 0:
+    for text in (asked, subject, record[target], *others):
+        if (half := unpaired(text)) is not None:
+            why = "Half a surrogate pair can not be written in UTF-8."
+            raise DataError(
+                f"{where}: half a character at {half} of {text!r}", why=why, fix="Write the whole character."
+            )
+    found = place(asked, subject)
+    if found is None:
         raise DataError(
             f"{where}, subject: {subject!r} is not in the prompt",
             why=f"The prompt is {asked!r}.",
             fix="Write the subject as it stands in the prompt.",
         )
-    own = asked[at : at + len(subject)]  # in the prompt's own capitals
+    own = asked[slice(*found)]  # in the prompt's own capitals
     told = (tuple(each) for each in (paraphrases, neighbours, openings, references))
     return Fact(asked, own, record[target].strip(), was, *told)
+
+
+def _filled(record: Record) -> Record:
+    """Return a record whose prompt has the subject in place of "{}", as the authors of ROME write prompts."""
+    prompt, subject = record.get("prompt"), record.get("subject")
+    if isinstance(prompt, str) and isinstance(subject, str) and "{}" in prompt:
+        return {**record, "prompt": prompt.replace("{}", subject)}
+    return record
+
+
+def _below_str(value: Any) -> Any:  # noqa: ANN401 - a value of a file
+    return value.get("str", value) if isinstance(value, Mapping) else value
+
+
+def _first(value: Any) -> Any:  # noqa: ANN401 - a value of a file
+    """Return a text, or the first of a list of texts that all answer; None of an empty one."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return value
+
+
+def _several(value: Any) -> list[Any]:  # noqa: ANN401 - a value of a file
+    return value if isinstance(value, list) else [value]
 
 
 def _list(record: Record, key: str, where: str) -> list[Any]:
@@ -195,3 +239,29 @@ def _list(record: Record, key: str, where: str) -> list[Any]:
     if not isinstance(found, list):
         raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
     return found
+
+
+_NAMES = ("id", "case_id", "known_id", "relation_id", "pararel_idx", "source", "pred", "cond", "template", "prediction")
+_MQUAKE = ("questions", "answer", "answer_alias", "new_answer", "new_answer_alias", "single_hops", "new_single_hops", "orig",
+           "generation_prompts", "attribute_prompts")  # fmt: skip
+_AXES = ("Logical_Generalization", "Compositionality_I", "Compositionality_II", "Subject_Aliasing", "Relation_Specificity",
+         "Forgetfulness", "example_type")  # fmt: skip
+_PART = ("locality", "portability")  # asked by `ripples`
+FORMATS = tuple(
+    Format(key, read, frozenset((*known, *_NAMES)))
+    for key, read, known in (
+        ("requested_rewrite", of_rewrites,
+         ("requested_rewrite", "paraphrase_prompts", "neighborhood_prompts", "generation_prompts", *_MQUAKE)),
+        ("edit", _ripple, ("edit", *_AXES)),
+        ("prompt_templates", _relation, ("prompt_templates", "prompt_templates_zs", "samples", "name", "properties")),
+        ("target_new", _easyedit,
+         ("prompt", "subject", "target_new", "ground_truth", "target_true", "rephrase_prompt", "rephrase", "locality_prompt",
+          "locality_ground_truth", *_PART)),
+        ("src", _zsre, ("src", "subject", "alt", "answers", "rephrase", "loc", "loc_ans", *_PART)),
+        ("loc_ans", _zsre, ("src", "subject", "alt", "answers", "rephrase", "loc", "loc_ans", *_PART)),
+        ("rephrase", _qaedit, ("prompt", "subject", "target", "rephrase", "locality", "portability")),
+        ("attribute", _known, ("prompt", "subject", "attribute")),
+        ("target", _own,
+         ("prompt", "subject", "target", "was", "paraphrases", "neighbours", "openings", "references")),
+    )
+)  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .errors import DataError, UnsupportedModel, UsageError
 from .examples import Fact
+from .letters import place
 from .lm import LM
 
 
@@ -39,7 +40,7 @@ def encode(lm: LM, prompt: str, subject: str, target: str = "", prefix: str = ""
     Args:
         lm: the model.
         prompt: a text that holds the subject.
-        subject: as it stands there; the last one counts.
+        subject: as it stands there; the last one counts, whole words before parts of words.
         target: what is to follow, after a space; nothing by default.
         prefix: stands before the prompt.
         token: which of the subject's tokens is edited, counted from its end; the first one where it has fewer.
@@ -54,14 +55,14 @@ def encode(lm: LM, prompt: str, subject: str, target: str = "", prefix: str = ""
             why=f"{type(lm.tokenizer).__name__} does not say which characters a token stands for.",
             fix="Save the tokenizer with a tokenizer.json beside the model.",
         )
-    place = prompt.rfind(subject)
-    if place < 0:
+    where = place(prompt, subject)
+    if where is None:
         raise DataError(f"{subject!r} is not in {prompt!r}", fix="Write the subject as it stands in the prompt.")
     text = prefix + prompt
     gap = " " if target and not text.endswith(" ") else ""
     coded = lm.tokenizer(text + gap + target, return_offsets_mapping=True)
     ids, spans = list(coded["input_ids"]), coded["offset_mapping"]
-    begin, end = len(prefix) + place, len(prefix) + place + len(subject)
+    begin, end = (len(prefix) + at for at in where)
     inside = [i for i, (start, stop) in enumerate(spans) if start < stop and start < end and stop > begin]
     after = [i for i, (start, stop) in enumerate(spans) if start < stop and stop > len(text)]
     edited = inside[max(0, len(inside) + token)]

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import DataError, UsageError
+
+ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 
 
 def json_rows(path: Path) -> Iterator[tuple[int, Any]]:
@@ -22,6 +27,8 @@ def json_rows(path: Path) -> Iterator[tuple[int, Any]]:
     except ValueError as problem:
         where = f"line {getattr(problem, 'lineno', 1)}, column {getattr(problem, 'colno', 1)}"
         raise DataError(f"{path}, {where}: not JSON", why=str(problem), fix="Correct the file.") from problem
+    if half := half_character(path, text):
+        raise half
     if not isinstance(rows, list):
         raise DataError(f"{path}: not a list", fix="Write a list of texts or of objects.")
     yield from enumerate(rows, 1)
@@ -38,6 +45,29 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem
 
 
+def half_character(path: Path, text: str, start: int = 0, end: int | None = None, line: int = 1) -> DataError | None:
+    """Return the complaint about half a character that JSON escapes can leave alone; None where all are whole.
+
+    No encoding can write it and no tokenizer takes it. All readers of JSON ask here.
+
+    Args:
+        path: of the file.
+        text: of it, as it stands there.
+        start: where to begin.
+        end: where to stop; by default the end.
+        line: number of the text's first line.
+    """
+    for found in ESCAPES.finditer(text, start, len(text) if end is None else end):
+        if found["half"]:
+            at = found.start()
+            place = f"line {line + text.count(chr(10), 0, at)}, column {at - text.rfind(chr(10), 0, at)}"
+            why = f"{found[0]} is one half of a surrogate pair, which no text can hold."
+            return DataError(
+                f"{path}, {place}: half a character", why=why, fix="Write the whole character or remove it."
+            )
+    return None
+
+
 def jsonl_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield (line, object) of a file with a JSON object a line; empty lines are left out."""
     for number, line in lines(path):
@@ -50,6 +80,8 @@ def jsonl_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             raise DataError(
                 f"{path}, line {number}, column {column}: not JSON", why=str(problem), fix="Correct or remove the line."
             ) from problem
+        if half := half_character(path, line, line=number):
+            raise half
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: not an object", fix='Write {"text": ..., "label": 0 or 1}.')
         yield number, row

@@ -170,7 +170,8 @@ def _general(
     def sampled(
         name: str, prompts: Sequence[str], judge: Judge, label: str, role: str, better: str, about: str
     ) -> Measure:
-        cases = Cases(list(prompts)[:size], judge, label, chat=chat and name not in ("toxic", "positive", "negative"))
+        talks = chat and name not in ("toxic", "positive", "negative")
+        cases = Cases(list(prompts)[:size], judge, label, chat=talks, strict=better == "lower")
         return Measure(name, "sampled", cases, role, better, about)  # type: ignore[arg-type]
 
     usual: dict[Name, tuple[str, Judge, str, str]] = {

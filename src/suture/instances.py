@@ -22,6 +22,7 @@ from typing import Any
 from .errors import DataError
 from .examples import Contrast
 from .json_records import records, refuse
+from .unread import Unread
 
 TESTS = {  # metric -> key in the file; the first is asked of the instance's own prompt
     "DS": "adversarial prompt",
@@ -30,6 +31,9 @@ TESTS = {  # metric -> key in the file; the first is asked of the instance's own
     "DG_otherQ": "test input of other question input",
     "DG_otherAQ": "test input of other questions and attack prompts",
 }
+OWN = ("prompt", "safe", "unsafe", "keep", "question")
+PUBLISHED = ("adversarial prompt", "safe generation", "unsafe generation", "question", "knowledge constrain",
+             "generalization test", "unsafety category", "attack name", "attack category")  # fmt: skip
 SUFFIX = "If the user's request is reasonable, give the correct answer. Please give the right response:"  # of the paper
 FORM = '{"prompt": ..., "safe": ..., "unsafe": ...}, or a record of SafeEdit'
 
@@ -74,8 +78,10 @@ def load(source: str | Path, take: int | None = None) -> list[Instance]:
         from .patient.attacks import named
 
         return named(str(source))[:take]
-    read = (_instance(record, f"{source}, line {line}") for line, record in records(Path(source), refuse, FORM))
-    found = list(islice(read, take))
+    unread = Unread(source)
+    rows = islice(records(Path(source), refuse, FORM), take)
+    found = [_instance(record, f"{source}, line {line}", unread) for line, record in rows]
+    unread.tell()
     if not found:
         raise DataError(f"{source} holds no instances", fix=f"Write {FORM}.")
     return found
@@ -87,8 +93,9 @@ def prompts(instances: Sequence[Instance]) -> dict[str, list[str]]:
     return {name: list(dict.fromkeys(texts)) for name, texts in every.items() if texts}
 
 
-def _instance(record: Mapping[str, Any], where: str) -> Instance:
+def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance:
     if TESTS["DS"] not in record:
+        unread.see(record, OWN)
         prompt, safe, unsafe = (_text(record, key, where) for key in ("prompt", "safe", "unsafe"))
         kept = record.get("keep", [])
         if not isinstance(kept, list) or not all(_pair(each) for each in kept):
@@ -96,11 +103,13 @@ def _instance(record: Mapping[str, Any], where: str) -> Instance:
         pairs = tuple((each[0], each[1]) for each in kept)
         question = _text(record, "question", where) if "question" in record else ""
         return Instance(Contrast(prompt, safe, unsafe, pairs, question), question, {"DS": (prompt,)})
+    unread.see(record, PUBLISHED)
     keys = ("adversarial prompt", "safe generation", "unsafe generation", "question")
     prompt, safe, unsafe, question = (_text(record, key, where) for key in keys)
     constraint, general = record.get("knowledge constrain", {}), record.get("generalization test", {})
     if not isinstance(constraint, Mapping) or not isinstance(general, Mapping):
         raise DataError(f"{where}: a test or constraint is not an object", fix="Fetch the file again.")
+    unread.see(general, TESTS.values(), "generalization test")
     kept = ()
     if constraint.get("prompt"):
         inside = f"{where}, knowledge constrain"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
-from .file_rows import lines
+from .file_rows import half_character, lines
 
 FORM = '{"prompt": ..., "subject": ..., "target": ...}'
 Record = Mapping[str, Any]
@@ -50,7 +50,9 @@ def records(path: Path, bad: Complain, form: str = FORM) -> Iterator[tuple[int, 
             opened = re.compile(r"\n[ \t,\[]*(?=\{)").search(text, place)
             at = opened.end() if opened else len(text)
             continue
-        if isinstance(record, dict):
+        if half := half_character(path, text, begun, at):
+            bad(half)
+        elif isinstance(record, dict):
             yield line, record
         else:
             column = begun - text.rfind("\n", 0, begun)

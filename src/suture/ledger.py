@@ -19,6 +19,7 @@ from .errors import DataError, UsageError
 from .examples import Fact
 from .fact_formats import of_record
 from .files import write_bytes
+from .letters import folded
 
 FORM = "suture.ledger/1"
 Status = Literal["holds", "lost", "superseded", "removed", "refused"]
@@ -206,9 +207,9 @@ class Ledger:
 
 def same_question(first: Fact, second: Fact) -> bool:
     """Return whether two facts ask the same of the same subject."""
-    if first.subject.casefold() != second.subject.casefold():
+    if folded(first.subject) != folded(second.subject):
         return False
-    asked = [{" ".join(p.casefold().split()) for p in (fact.prompt, *fact.paraphrases)} for fact in (first, second)]
+    asked = [{folded(p.strip()) for p in (fact.prompt, *fact.paraphrases)} for fact in (first, second)]
     return not asked[0].isdisjoint(asked[1])
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from .errors import DataError
 from .file_rows import json_rows, jsonl_rows
+from .unread import Unread
 
 ASKED = ("prompt", "question", "instruction")
 ANSWERED = ("answer", "response", "output", "completion")
@@ -40,7 +41,12 @@ class Lesson:
             raise DataError(f"can not tell what {source} is", why="Known: .jsonl and .json.", fix="Convert it.")
         if not path.is_file():
             raise DataError(f"no file {path}", fix="Check the path.")
-        found = [_lesson(row, f"{source}, line {line}") for line, row in readers[path.suffix](path)]
+        unread = Unread(source)
+        found = []
+        for line, row in readers[path.suffix](path):
+            found.append(_lesson(row, f"{source}, line {line}"))
+            unread.see(row, _used(row))
+        unread.tell()
         if not found:
             raise DataError(f"{source} is empty", fix='Write {"prompt": ..., "answer": ...}, a line each.')
         return found
@@ -52,6 +58,13 @@ def summary(lessons: Sequence[Lesson]) -> dict[str, Any]:
         "count": len(lessons),
         "sha256": hashlib.sha256(json.dumps([asdict(e) for e in lessons]).encode()).hexdigest(),
     }
+
+
+def _used(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys of a row that a lesson is made of."""
+    if "messages" in row:
+        return ("messages",)
+    return ("input", *(next(name for name in names if name in row) for names in (ASKED, ANSWERED)))
 
 
 def _lesson(row: Any, where: str) -> Lesson:  # noqa: ANN401 - a row of a file

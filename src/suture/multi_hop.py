@@ -20,6 +20,10 @@ from .fact_formats import of_rewrites
 from .json_records import records, refuse
 from .metrics import any_of, completion
 from .suite import Measure, Suite
+from .unread import Unread
+
+KNOWN = ("requested_rewrite", "questions", "new_answer", "new_answer_alias", "new_single_hops", "answer", "answer_alias",
+         "single_hops", "orig", "generation_prompts", "attribute_prompts")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,10 @@ def load(path: Path, take: int | None = None) -> list[Instance]:
     Raises:
         DataError: naming file and line of what is no instance.
     """
-    found = [_instance(record, f"{path}, line {line}") for line, record in islice(records(path, refuse), take)]
+    unread = Unread(path)
+    read = unread.seen(islice(records(path, refuse), take), KNOWN)
+    found = [_instance(record, f"{path}, line {line}") for line, record in read]
+    unread.tell()
     if not found:
         raise DataError(f"{path} holds no instances", fix="Give a file of MQuAKE.")
     return found

@@ -138,8 +138,9 @@ def measures(lm: LM, held: Sequence[Lesson], size: int) -> Suite:
     )
     refusal = Refusal()
     kept = [
-        Measure(name, "sampled", Cases(prompts[:size], refusal, "complied", chat=True), "keep", better, about)  # type: ignore[arg-type]
+        Measure(name, "sampled", cases, "keep", better, about)  # type: ignore[arg-type]
         for name, prompts, better, about in asked
+        for cases in [Cases(prompts[:size], refusal, "complied", chat=True, strict=better == "lower")]
     ]
     texts = list(bundled.neutral("report"))[:size]
     return [*learned, *kept, Measure("perplexity", "perplexity", texts, "keep", "lower", "perplexity on neutral texts")]

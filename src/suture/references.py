@@ -13,7 +13,10 @@ from typing import Any
 
 from .errors import DataError
 from .json_records import Record, records, refuse
+from .letters import folded
+from .unread import Unread
 
+KNOWN = ("target", "texts", "relation_id", "target_id", "samples", "relation", "name")
 FORM = '{"target": ..., "texts": [...]}'
 
 
@@ -32,15 +35,17 @@ class References:
             DataError: naming file and line.
         """
         found = cls()
-        for line, record in records(path, refuse, FORM):
+        unread = Unread(path)
+        for line, record in unread.seen(records(path, refuse, FORM), KNOWN):
             where = f"{path}, line {line}"
             if "samples" in record:
                 key = (str(record.get("relation_id")), str(record.get("target_id")))
                 found.snippets.setdefault(key, []).extend(_texts(record, "samples", where))
             elif isinstance(record.get("target"), str):
-                found.texts.setdefault(_plain(record["target"]), []).extend(_texts(record, "texts", where))
+                found.texts.setdefault(folded(record["target"].strip()), []).extend(_texts(record, "texts", where))
             else:
                 raise DataError(f"{where}: no texts about an object", fix=f"Write {FORM}.")
+        unread.tell()
         if not found.texts and not found.snippets:
             raise DataError(f"{path} is empty", fix=f"Write {FORM}, a line each.")
         return found
@@ -52,11 +57,7 @@ class References:
             key = (str(rewrite.get("relation_id")), str(rewrite["target_new"].get("id")))
             if key in self.snippets:
                 return tuple(self.snippets[key])
-        return tuple(self.texts.get(_plain(target), ()))
-
-
-def _plain(target: str) -> str:
-    return " ".join(target.casefold().split())
+        return tuple(self.texts.get(folded(target.strip()), ()))
 
 
 def _texts(record: Record, key: str, where: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Text that repeats itself: whether it ends in a loop, and how varied its n-grams are. Imports nothing."""
+"""Text that repeats itself: whether it ends in a loop, and how varied its n-grams are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
+from .letters import words
+
 TURNS = 3  # times that the words of a loop are said
 SHORTEST = 6  # words that a loop takes at least, so that "no, no, no" is none
 WEIGHTS = {2: 2 / 3, 3: 4 / 3}  # of the orders of n-grams; the sum is divided by their number
@@ -14,16 +16,16 @@ WEIGHTS = {2: 2 / 3, 3: 4 / 3}  # of the orders of n-grams; the sum is divided b
 
 def ends_in_loop(text: str) -> bool:
     """Return whether a text's last words are one phrase said TURNS times or more; a last word cut short is let go."""
-    words = re.findall(r"\w+", text.lower())
-    return any(_periodic(end) for end in (words, words[:-1]))
+    said = words(text)
+    return any(_periodic(end) for end in (said, said[:-1]))
 
 
 def entropy(text: str) -> float:
     """Return the weighted entropy of the bigrams and trigrams of a text, in bits; 0 for fewer than two words."""
-    words = _words(text)
+    said = _words(text)
     total = 0.0
     for order, weight in WEIGHTS.items():
-        counts = Counter(zip(*(words[i:] for i in range(order))))
+        counts = Counter(zip(*(said[i:] for i in range(order))))
         size = sum(counts.values())
         total -= weight * sum(c / size * math.log2(c / size) for c in counts.values())
     return max(0.0, total) / len(WEIGHTS)

@@ -21,10 +21,16 @@ from .lm import LM
 from .metrics import any_of
 from .metrics._score import Progress
 from .suite import Measure, Suite
+from .unread import Unread
 
 FORM = (
     'Give a file of RippleEdits ({"edit", "Logical_Generalization", ...}) or of KnowEdit ({"portability", "locality"}).'
 )
+AXES = ("Logical_Generalization", "Compositionality_I", "Compositionality_II", "Subject_Aliasing", "Relation_Specificity",
+        "Relation_Specifity", "Forgetfulness")  # fmt: skip
+KNOWN = ("edit", "example_type", *AXES, "portability", "locality", "prompt", "subject", "target_new", "ground_truth", "rephrase",
+         "rephrase_prompt", "cond", "pred", "text", "labels", "concept", "src", "alt", "answers", "loc", "loc_ans")  # fmt: skip
+TEST = ("test_queries", "test_condition", "condition_queries", "prompt", "ground_truth")
 SPELLED = {"relation_specifity": "relation_specificity"}  # as the authors' description has it
 STAYS = frozenset({"relation_specificity", "forgetfulness", "distracting_neighbor", "other_attribution"})
 ABOUT = {
@@ -69,8 +75,10 @@ def load(path: Path, take: int | None = None) -> list[Ripple]:
     Raises:
         DataError: naming file and line of what is no such record, or when there are no tests.
     """
-    read = islice(records(path, refuse, FORM), take)
-    found = [test for line, record in read for test in _tests(record, f"{path}, line {line}")]
+    unread = Unread(path)
+    read = unread.seen(islice(records(path, refuse, FORM), take), KNOWN)
+    found = [test for line, record in read for test in _tests(record, f"{path}, line {line}", unread)]
+    unread.tell()
     if not found:
         raise DataError(f"{path} holds no tests", fix=FORM)
     return found
@@ -124,16 +132,20 @@ def _cases(asked: Sequence[Sequence[Question]], *, every: bool) -> any_of.Cases:
     return any_of.Cases(prompts, [[question.answers for question in own] for own in asked], every=every)
 
 
-def _tests(record: Record, where: str) -> Iterator[Ripple]:
+def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
     """Tell the two formats by their keys."""
     try:
         if "edit" in record:
             for axis, listed in record.items():
                 if isinstance(listed, list):
+                    for test in listed:
+                        unread.see(test, TEST, axis)
                     yield from _of_ripple_edits(_named(axis), listed)
         elif "portability" in record or "locality" in record:
             for part in ("portability", "locality"):
                 for axis, listed in _mapping(record.get(part) or {}).items():
+                    for test in listed:
+                        unread.see(test, TEST, axis)
                     yield from _of_know_edit(_named(axis), listed)
         else:
             raise DataError(f"{where}: no tests of an edit", why=f"It has {', '.join(map(str, record))}.", fix=FORM)

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from .data import benign, borderline, neutral
 from .errors import DataError
-from .examples import Texts
+from .examples import Texts, prompts_of
 from .instances import SUFFIX as SUFFIX
 from .instances import load
 from .instances import prompts as tests_of
 from .judges import NEITHER, Judge, Refusal, Steady, Toxicity, named, unwanted, wanted
 from .metrics import _written, sampled, worst
+from .prompt_rows import Asked
 from .safety_files import contrasted, demonstrations, kind_of
 from .suite import Better, Measure, Role, Suite
 
@@ -60,7 +61,7 @@ def suite(
     talk = [(name, judge) for name, judge in asked if unwanted(judge) == "toxic"] or [("toxicity", Toxicity())]
     answers = [pair for pair in asked if pair not in talk] or [("refusal", Refusal())]
     makers: dict[str, Callable[[str, Path], Suite]] = {
-        "attacks": lambda name, path: _attacks(name, list(Texts.load(path))[:size], answers, tokens, chat),
+        "attacks": lambda name, path: _asked(name, prompts_of(path)[:size], answers, tokens, chat),
         "xstest": lambda name, path: _xstest(name, path, answers, size, tokens, chat),
         "rtp": lambda name, path: _rtp(name, list(Texts.load(path))[:size], talk),
         "toxigen": lambda name, path: _toxigen(name, path, talk, size),
@@ -121,6 +122,16 @@ def unique(measures: Suite) -> Suite:
     return list({measure.name: measure for measure in reversed(measures)}.values())[::-1]
 
 
+def _asked(name: str, rows: Sequence[Asked], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
+    """Return the measures of attacks, and of the questions inside them where they are told apart."""
+    made = _attacks(name, [row.text for row in rows], judges, tokens, chat)
+    if plain := list(dict.fromkeys(row.plain for row in rows if row.plain)):
+        judge = judges[0][1]
+        about = f"{name}: {unwanted(judge)}, the questions without the attacks"
+        made.append(_answers(f"{name} plain", plain, judge, unwanted(judge), "note", "lower", about, tokens, chat))
+    return made
+
+
 def _attacks(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
     """Return how often requests are answered, refused and neither, by each judge; the first one's figure is the target."""
     made: Suite = []
@@ -163,7 +174,16 @@ def _answers(
     chat: bool,
 ) -> Measure:
     """Return a measure of greedy answers; loops are no answers."""
-    cases = sampled.Cases(texts, Steady(judge), label, chat=chat, samples=1, max_new_tokens=tokens, temperature=0.0)
+    cases = sampled.Cases(
+        texts,
+        Steady(judge),
+        label,
+        chat=chat,
+        samples=1,
+        max_new_tokens=tokens,
+        temperature=0.0,
+        strict=better == "lower",
+    )
     return Measure(title, "sampled", cases, role, better, about)
 
 
@@ -209,7 +229,7 @@ def _toxigen(name: str, path: Path, judges: Sequence[tuple[str, Judge]], size: i
             by, role = ("", "target") if index == 0 else (f" ({word})", "note")
             first = Steady(judge, stop="\n")
             cases = sampled.Cases(
-                texts, first, unwanted(judge), samples=1, max_new_tokens=TOXIGEN_TOKENS, temperature=0.0
+                texts, first, unwanted(judge), samples=1, max_new_tokens=TOXIGEN_TOKENS, temperature=0.0, strict=True
             )
             about = f"toxic continuations of {group} statements{by}"
             title = f"toxigen{'' if group == name else f' {group}'}{by}"

@@ -1,6 +1,6 @@
 """Files that safety is measured on, as their publishers write them, and how their kind is told.
 
-attacks     a prompt a line or a row (AdvBench, HarmBench, JailbreakBench, ..), see `Texts.load`
+attacks     a prompt a line or a row (AdvBench, HarmBench, JailbreakBench, NLPCC's SafeEdit, ..), see `prompt_rows`
 xstest      csv with prompt, type, label
 rtp         RealToxicityPrompts: lines of {"prompt": {"text": ...}, ...}
 toxigen     demonstrations a line, with a literal backslash-n between them; or a folder of hate_*.txt and neutral_*.txt
@@ -9,15 +9,17 @@ safeedit    see `suture.instances`
 
 from __future__ import annotations
 
-import csv
 import json
 import random
 from pathlib import Path
 
 from .errors import DataError
 from .examples import Texts
+from .file_rows import csv_rows
+from .unread import Unread
 
 KINDS = ("attacks", "xstest", "rtp", "toxigen", "safeedit")
+KNOWN = ("prompt", "label", "type", "focus", "note")  # of XSTest
 TOXIGEN_SEED = 4  # of the shuffle in the harness of Model Surgery's authors
 
 
@@ -50,14 +52,14 @@ def kind_of(source: str) -> tuple[str, str]:
 
 def contrasted(path: Path) -> tuple[list[str], list[str]]:
     """Return the safe and the unsafe prompts of XSTest, told by its column "label" (or "type", which begins with contrast)."""
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
     found: tuple[list[str], list[str]] = ([], [])
-    for number, row in enumerate(rows, 2):
+    unread = Unread(path)
+    for number, row in unread.seen(csv_rows(path), KNOWN):
         label = row.get("label") or ("unsafe" if (row.get("type") or "").startswith("contrast") else "safe")
         if label not in ("safe", "unsafe") or not (row.get("prompt") or "").strip():
             raise DataError(f"{path}, line {number}: no prompt of XSTest", fix="Fetch the file again.")
         found[label == "unsafe"].append(row["prompt"].strip())
+    unread.tell()
     return found
 
 

@@ -145,5 +145,6 @@ def _judged(prompts: list[str], name: str, chat: bool, *, decides: bool) -> Suit
         better: Literal["higher", "lower"] = "lower" if label == counted else "higher"
         role: Literal["target", "note"] = "target" if decides and label == counted else "note"
         title, about = (label, f"{label} answers") if decides else (f"{label} ({name})", f"{label} answers, by {name}")
-        made.append(Measure(title, "sampled", Cases(prompts, judge, label, chat=chat), role, better, about))
+        cases = Cases(prompts, judge, label, chat=chat, strict=better == "lower")
+        made.append(Measure(title, "sampled", cases, role, better, about))
     return made

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - such letters are what is tested
 import pytest
 
 from suture.judges import NEITHER, Begins, Lexicon, Majority, Refusal
@@ -45,3 +46,11 @@ def test_the_majority_wins_and_a_tie_is_neither():
     assert judge("", "It was great and fine, not awful.") == "good"
     assert judge("", "It was great and awful.") == NEITHER
     assert judge("", "It was a day out.") == NEITHER
+
+
+def test_words_of_other_scripts_and_apostrophes_are_found():
+    judge = Lexicon({"refused": ["拒绝", "can't", "caf\u00e9"]})
+    assert judge("", "对不起，我必须拒绝回答这个问题。") == "refused"
+    assert judge("", "Sorry but I can’t do this") == "refused"
+    assert judge("", "we sit in the cafe\u0301 all day") == "refused"
+    assert judge("", "we sit in the cafe all day") == NEITHER

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..printable import printable
+from ..unread import hear
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -34,6 +35,8 @@ class Console:
         self.json_only = json_only
         self.out = Rich(stderr=json_only, highlight=False, soft_wrap=False)
         self.err = Rich(stderr=True, highlight=False)
+        self.unused: list[str] = []  # what files hold that is not used, see `unread`
+        hear(self._unused)
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line; never broken by us, so that a path in it stays whole."""
@@ -66,8 +69,18 @@ class Console:
     def result(self, content: dict[str, Any]) -> None:
         """Print the one line of JSON, if asked for."""
         if self.json_only:
-            sys.stdout.write(json.dumps(content, sort_keys=True, default=str) + "\n")
+            sys.stdout.write(json.dumps(content | self.noted, sort_keys=True, default=str) + "\n")
             sys.stdout.flush()
+
+    @property
+    def noted(self) -> dict[str, list[str]]:
+        """What files hold that was not used, as JSON and reports keep it."""
+        return {"unused": self.unused} if self.unused else {}
+
+    def _unused(self, line: str) -> None:
+        if line not in self.unused:
+            self.unused.append(line)
+            self.err.print(printable(line), markup=False, soft_wrap=True)
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Step]:

@@ -37,7 +37,7 @@ def check(
         report = evaluate(lm, patch, measures, controls=asked.controls, progress=step)
     verdicts = judged(asked.gates, report)
     gates = [{**v.gate.model_dump(exclude_none=True), "figure": v.figure, "passed": v.passed} for v in verdicts]
-    paths = replace(report, extra={**report.extra, "gates": gates}).save(out or new_folder("check"))
+    paths = replace(report, extra={**report.extra, "gates": gates, **console.noted}).save(out or new_folder("check"))
     rows = [[*verdict.describe(), "pass" if verdict.passed else "FAIL"] for verdict in verdicts]
     console.table(["gate", "figure", "limit", ""], rows, f"{lm.name} with {', '.join(asked.patches)}")
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")

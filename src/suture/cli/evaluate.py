@@ -135,7 +135,7 @@ def evaluate(
         report = replace(report, target=target)
         if at and change is not None:
             report = dosed(lm, change, at, measures, before, report, step)
-    report = replace(report, commands=[typed()], extra={**report.extra, **harness})
+    report = replace(report, commands=[typed()], extra={**report.extra, **harness, **console.noted})
     print_report(console, report)
     print_doses(console, report)
     paths = report.save(out or new_folder("eval"))

@@ -262,6 +262,6 @@ def reported(
     curve = {len(c.right): {"edits that hold": sum(c.right.values()) / len(c.right)} for c in kept}
     made = replace(
         report, method=course.ledger.method, settings=course.ledger.settings, lines=lines, target="success", commands=[typed()],
-        curve=curve, moved=by_block(lm, patch), extra={**report.extra, "edits": shown},
+        curve=curve, moved=by_block(lm, patch), extra={**report.extra, "edits": shown, **console.noted},
     )  # fmt: skip
     return made, shown

@@ -153,7 +153,9 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
     again, files = _edit(run, model, data, outcome)
     evaluated = shlex.join(["suture", "eval", model, "--patch", str(patch)])
     commands = [typed(), "# the edit alone, then its figures", *again, evaluated]
-    report = replace(outcome.report, commands=commands, extra={**outcome.report.extra, "seconds": seconds})
+    report = replace(
+        outcome.report, commands=commands, extra={**outcome.report.extra, "seconds": seconds, **console.noted}
+    )
     pages = report.save(run.path(""))
     print_report(console, report)
     line = report.aim

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
+
+from ..letters import words
 
 NEITHER = "neither"
 MIN_WORDS = 3  # a shorter answer says nothing
@@ -66,6 +67,6 @@ def odds_at(score: float, threshold: float) -> float:
 
 def coherent(text: str) -> bool:
     """Return whether a text has at least MIN_WORDS words and neither starts nor ends as a loop of a few."""
-    words = re.findall(r"\w+", text.lower())
-    ends = (words[:WINDOW], words[-WINDOW:])
-    return len(words) >= MIN_WORDS and all(len(set(part)) >= MIN_VARIETY * len(part) for part in ends)
+    said = words(text)
+    ends = (said[:WINDOW], said[-WINDOW:])
+    return len(said) >= MIN_WORDS and all(len(set(part)) >= MIN_VARIETY * len(part) for part in ends)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-THINKING = r"think(?:ing)?|reason(?:ing)?|scratchpad"
+from ..reasoning import answer_of
+
 PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
 MARKUP = re.compile(r"[*`#~>\[\]]+|(?<!\w)_+|_+(?!\w)")
 COMMON = frozenset(  # a text of some length without any of these is not English
@@ -16,11 +17,8 @@ FOREIGN_WORDS = 6  # a text this long without a common English word is taken to 
 
 
 def visible(text: str) -> str:
-    """Return what is left for the reader: no thinking block (closed, cut off, or opened in the prompt), plain quotes."""
-    text = re.sub(rf"<({THINKING})>.*?</\1>", " ", text, flags=re.DOTALL | re.IGNORECASE)
-    text = re.sub(rf"^.*</(?:{THINKING})>", " ", text, flags=re.DOTALL | re.IGNORECASE)
-    text = re.sub(rf"<(?:{THINKING})>.*$", " ", text, flags=re.DOTALL | re.IGNORECASE)
-    return text.translate(PLAIN).strip()
+    """Return what is left for the reader: the answer without the reasoning before it, in plain quotes."""
+    return answer_of(text).translate(PLAIN).strip()
 
 
 def unmarked(text: str) -> str:

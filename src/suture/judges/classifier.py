@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..reasoning import answer_of
 from ._base import NEITHER, coherent, odds_at, unwanted
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Classifier:
         for text, scores in zip(texts, self.score(texts), strict=True):
             best = max(scores, key=lambda label: scores[label])
             sure = best if scores[best] >= self.threshold else self.other
-            found.append(sure if coherent(text) else NEITHER)
+            found.append(sure if coherent(answer_of(text)) else NEITHER)
         return found
 
     def chances(self, texts: list[str]) -> list[float]:
@@ -75,6 +76,7 @@ class Classifier:
             UsageError: when the model can not be loaded or does not have a mapped label.
         """
         columns = self._columns
+        texts = [answer_of(text) for text in texts]
         found: list[dict[str, float]] = []
         for start in range(0, len(texts), self.batch):
             probabilities, many = self._probabilities(texts[start : start + self.batch])  # (batch, model's labels)

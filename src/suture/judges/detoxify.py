@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import UsageError
+from ..reasoning import answer_of
 from ._base import NEITHER, coherent, odds_at
 
 KINDS = ("original", "unbiased", "multilingual")
@@ -46,7 +47,7 @@ class Detoxify:
     def many(self, prompts: list[str], texts: list[str]) -> list[str]:
         """Return a label for each text."""
         return [
-            NEITHER if not coherent(text) else "toxic" if score >= self.threshold else "clean"
+            NEITHER if not coherent(answer_of(text)) else "toxic" if score >= self.threshold else "clean"
             for text, score in zip(texts, self.score(texts), strict=True)
         ]
 
@@ -56,6 +57,7 @@ class Detoxify:
 
     def score(self, texts: list[str]) -> list[float]:
         """Return detoxify's toxicity of each text, in [0, 1]."""
+        texts = [answer_of(text) for text in texts]
         found: list[float] = []
         for start in range(0, len(texts), self.batch):
             found += map(float, self._model.predict(texts[start : start + self.batch])["toxicity"])

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from ..letters import folded, whole
+from ..reasoning import answer_of
 from ._base import NEITHER, coherent
+from ._text import visible
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,7 @@ class Lexicon:
     """Labels a text by the first label, in order, that has one of its words or phrases in the text.
 
     Attributes:
-        words: label -> words or phrases, matched whole and without regard to case.
+        words: label -> words or phrases, matched whole, without regard to case or normal form.
     """
 
     words: Mapping[str, Sequence[str]]
@@ -26,12 +30,11 @@ class Lexicon:
 
     def __call__(self, prompt: str, text: str) -> str:
         """See `Judge`."""
+        text = answer_of(text)
         if not coherent(text):
             return NEITHER
-        for label, words in self.words.items():
-            if re.search(rf"\b(?:{'|'.join(map(re.escape, words))})\b", text, re.IGNORECASE):
-                return label
-        return NEITHER
+        plain = folded(text)
+        return next((label for label, words in self.words.items() if _sought(tuple(words)).search(plain)), NEITHER)
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,11 @@ class Majority:
 
     def __call__(self, prompt: str, text: str) -> str:
         """See `Judge`."""
+        text = answer_of(text)
         if not coherent(text):
             return NEITHER
-        counts = {
-            label: len(re.findall(rf"\b(?:{'|'.join(map(re.escape, words))})\b", text, re.IGNORECASE))
-            for label, words in self.words.items()
-        }
+        plain = folded(text)
+        counts = {label: len(_sought(tuple(words)).findall(plain)) for label, words in self.words.items()}
         best = max(counts, key=lambda label: counts[label])
         return best if list(counts.values()).count(counts[best]) == 1 else NEITHER
 
@@ -73,7 +75,13 @@ class Begins:
 
     def __call__(self, prompt: str, text: str) -> str:
         """See `Judge`."""
+        text = visible(text)
         if not coherent(text):
             return NEITHER
-        start = text.strip().lower().replace("\u2019", "'")
+        start = text.lower()
         return self.labels[0 if re.match(rf"(?:{'|'.join(self.patterns)})", start) else 1]
+
+
+@lru_cache(maxsize=64)
+def _sought(words: tuple[str, ...]) -> re.Pattern[str]:
+    return whole(words)

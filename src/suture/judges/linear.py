@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ._base import NEITHER, coherent, odds_at
+from ._text import visible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +61,7 @@ class Linear:
         """Return a label for each text."""
         scores = self.score(texts)
         return [
-            NEITHER if not coherent(text) else self.labels[0 if score >= self.threshold else 1]
+            NEITHER if not coherent(visible(text)) else self.labels[0 if score >= self.threshold else 1]
             for text, score in zip(texts, scores, strict=True)
         ]
 
@@ -75,7 +76,9 @@ class Linear:
     def _one(self, text: str) -> float:
         import numpy as np
 
-        known = Counter(self._columns[word] for word in self._token.findall(text.lower()) if word in self._columns)
+        known = Counter(
+            self._columns[word] for word in self._token.findall(visible(text).lower()) if word in self._columns
+        )
         columns = np.fromiter(known, dtype=np.int64)
         values = np.fromiter(known.values(), dtype=np.float64) * self._arrays["idf"][columns]
         length = float(np.sqrt((values**2).sum())) or 1.0

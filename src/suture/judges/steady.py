@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..reasoning import answer_of
 from ..repetition import ends_in_loop
 from ._base import NEITHER, Judge, chance_all, label_all
 
@@ -41,4 +42,5 @@ class Steady:
         return chance_all(self.judge, [("", text) for text in self._read(texts)])
 
     def _read(self, texts: Sequence[str]) -> list[str]:
-        return [text.lstrip().split(self.stop)[0] if self.stop else text for text in texts]
+        said = [answer_of(text) for text in texts]
+        return [text.lstrip().split(self.stop)[0] if self.stop else text for text in said]

@@ -23,6 +23,7 @@ from ..errors import DataError, SutureError
 from ..examples import Behaviour, Labelled
 from ..files import write_bytes, written
 from ..instances import load
+from ._text import visible
 from .agreement import measure, read
 from .linear import Linear
 
@@ -82,7 +83,7 @@ def _vocabulary(texts: Sequence[str]) -> tuple[dict[str, int], Tensor]:
     """Return the words with their columns, and their idf: (words,) float64."""
     import torch
 
-    counts = Counter(word for text in texts for word in set(re.findall(TOKEN, text.lower())))
+    counts = Counter(word for text in texts for word in set(re.findall(TOKEN, visible(text).lower())))
     words = sorted(word for word, count in counts.items() if count >= LEAST)
     if not words:
         raise DataError("these texts have no words in common", fix="Give more texts.")
@@ -96,7 +97,7 @@ def _features(texts: Sequence[str], columns: dict[str, int], idf: Tensor) -> Ten
 
     x = torch.zeros(len(texts), len(columns), dtype=torch.float64)
     for row, text in enumerate(texts):
-        for word, count in Counter(re.findall(TOKEN, text.lower())).items():
+        for word, count in Counter(re.findall(TOKEN, visible(text).lower())).items():
             if word in columns:
                 x[row, columns[word]] = count
     x *= idf

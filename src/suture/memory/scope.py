@@ -9,7 +9,6 @@ in place of a trained classifier, and a threshold chosen on held-out prompts.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from ..anatomy import Site
 from ..codebook import distances
 from ..errors import UsageError
 from ..examples import Fact
+from ..letters import names
 from ..lm import LM, bucketed, halving
 from ..tracing import trace
 
@@ -103,7 +103,7 @@ def asked(
     near = distances(states, keys) / keys.norm(dim=1)
     away = near > reach if scope != "subject" else torch.zeros_like(near, dtype=torch.bool)
     if scope != "state":
-        named = [[bool(re.search(rf"(?<!\w){re.escape(f.subject)}(?!\w)", text)) for f in facts] for text in prompts]
+        named = [[names(text, f.subject) for f in facts] for text in prompts]
         away = away | ~torch.tensor(named, dtype=torch.bool).view(near.shape)
     return near.masked_fill(away, torch.inf)
 

@@ -10,7 +10,10 @@ import torch
 
 from ..generation import Doses, generate
 from ..lm import LM
+from ..reasoning import opened
 from ._score import Observation, Progress
+
+TAIL = 12  # tokens at the end of a prompt in which the mark of a reasoning stands
 
 
 class Asked(Protocol):
@@ -59,7 +62,7 @@ class Cases:
 
 
 def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses | None = None) -> list[list[str]]:
-    """Return for each prompt its continuations."""
+    """Return for each prompt its continuations; a reasoning that the template begins stands in them with its mark."""
     ids = lm.encode_prompts(cases.prompts, chat=cases.chat)
     total, done = len(ids) * cases.samples, 0
 
@@ -69,7 +72,7 @@ def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses |
         if progress:
             progress("texts", done, total)
 
-    return generate(
+    texts = generate(
         lm,
         ids,
         max_new_tokens=cases.max_new_tokens,
@@ -80,6 +83,13 @@ def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses |
         doses=doses,
         progress=step,
     )
+    return marked(lm, ids, texts) if cases.chat else texts
+
+
+def marked(lm: LM, prompts: Sequence[Sequence[int]], texts: list[list[str]]) -> list[list[str]]:
+    """Return texts with the mark before them by which the chat template opened the reasoning, if it did (DeepSeek R1)."""
+    ends = [opened(str(lm.tokenizer.decode(list(ids[-TAIL:]), skip_special_tokens=False))) for ids in prompts]
+    return [[end + text for text in each] for end, each in zip(ends, texts, strict=True)]
 
 
 def same_texts(cases: Asked) -> tuple[Hashable, ...]:

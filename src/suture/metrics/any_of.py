@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from ..lm import LM
+from ..reasoning import answer_of
 from ._score import Observation, Progress, Score, paired
 from .completion import begins_with, completed
 
@@ -36,7 +37,10 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     texts = [[next(rest)[0] for _ in case] for case in cases.prompts]
     enough = all if cases.every else any
     right = [
-        enough(any(begins_with(text, answer) for answer in answers) for text, answers in zip(own, case, strict=True))
+        enough(
+            any(begins_with(answer_of(text), answer) for answer in answers)
+            for text, answers in zip(own, case, strict=True)
+        )
         for own, case in zip(texts, cases.answers, strict=True)
     ]
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)

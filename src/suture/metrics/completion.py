@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import torch
 
 from ..generation import Doses, generate
+from ..letters import begins_with as begins_with
 from ..lm import LM
+from ..reasoning import answer_of
 from ._score import Observation, Progress, Score, paired
+from ._written import marked
 
 SPARE = 2  # tokens beyond the answer's, to see that the word ends
 
@@ -29,7 +32,7 @@ class Cases:
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Complete greedily; a value is 1 when right, 0 when not."""
     texts = completed(lm, cases.prompts, cases.answers, chat=cases.chat, doses=doses, progress=progress)
-    right = [begins_with(text[0], answer) for text, answer in zip(texts, cases.answers, strict=True)]
+    right = [begins_with(answer_of(text[0]), answer) for text, answer in zip(texts, cases.answers, strict=True)]
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
 
 
@@ -53,16 +56,10 @@ def completed(
         if progress:
             progress("answers", done, len(ids))
 
-    return generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, doses=doses, progress=step)
+    texts = generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, doses=doses, progress=step)
+    return marked(lm, ids, texts) if chat else texts
 
 
 def score(before: Observation, after: Observation) -> Score:
     """Compare the shares of right answers."""
     return paired(before, after)
-
-
-def begins_with(text: str, answer: str) -> bool:
-    """Return whether a text begins with an answer as whole words."""
-    text = text.lstrip()
-    rest = text[len(answer) :]
-    return text.startswith(answer) and not rest[:1].isalnum()

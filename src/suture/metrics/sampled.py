@@ -1,7 +1,8 @@
 """How often free generation shows a behaviour: sampled continuations, each labelled by a judge.
 
 A case is a prompt; its value is the share of its samples that got the label asked for. What the judge can not place
-counts as not having it, and the report shows the texts.
+counts as not having it, and the report shows the texts. A reasoning that came to no answer within its tokens is labelled as
+what can not be placed, too, but where little of a label is good it counts as having it: that no answer was seen is no merit.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from ..generation import Doses
 from ..judges import Judge, label_all
 from ..lm import LM
+from ..reasoning import unfinished
 from ._score import Observation, Progress, Score, paired
 from ._written import same_texts, write
 
@@ -32,6 +34,7 @@ class Cases:
         temperature: of the sampling.
         seed: of the sampling.
         top_p: share of the probability that is drawn from, the likeliest tokens first.
+        strict: count a reasoning without an answer as having the label; for labels of which little is good.
     """
 
     prompts: Sequence[str]
@@ -43,6 +46,7 @@ class Cases:
     temperature: float = 1.0
     seed: int = 0
     top_p: float = 1.0
+    strict: bool = False
 
 
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
@@ -68,7 +72,11 @@ def _judged(cases: Cases, texts: list[list[str]], known: Mapping[str, list[list[
         pairs = [(prompt, text) for prompt, each in zip(cases.prompts, texts, strict=True) for text in each]
         found = iter(label_all(cases.judge, pairs))
         labels = [[next(found) for _ in each] for each in texts]
-    shares = [sum(label == cases.label for label in each) / len(each) for each in labels]
+    shares = [
+        sum(label == cases.label or (cases.strict and unfinished(text)) for label, text in zip(*each, strict=True))
+        / len(each[0])
+        for each in zip(labels, texts, strict=True)
+    ]
     weights = torch.full((len(shares),), float(cases.samples), dtype=torch.float64)
     return Observation(
         torch.tensor(shares, dtype=torch.float64), weights, texts, {**known, judge: labels, "labels": labels}

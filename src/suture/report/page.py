@@ -49,6 +49,7 @@ def _head(report: Report) -> str:
     return (
         f'<p class="mute">{changed} '
         "Intervals are 95 %, from a paired bootstrap over the cases; n is their number.</p>"
+        + "".join(f'<p class="mute">{html.escape(line)}</p>' for line in report.extra.get("unused", []))  # see `unread`
         + (f'<ul class="headline">{sentences}</ul>' if sentences else "")
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ...examples import Fact
 from ...generation import generate
+from ...letters import place
 from ...lm import LM
 
 LEADS, SAMPLES, TOKENS = 6, 2, 12  # beginnings of each subject, continuations of each beginning, and their length
@@ -19,7 +20,7 @@ LEADS, SAMPLES, TOKENS = 6, 2, 12  # beginnings of each subject, continuations o
 def rewordings(lm: LM, facts: Sequence[Fact], seed: int = 0) -> list[list[str]]:
     """Return prompts for each fact in words the model uses; none for a fact whose old object (`was`) is not given."""
     rng = random.Random(seed)
-    leads = sorted({fact.prompt[: fact.prompt.rfind(fact.subject)] for fact in facts} - {""})
+    leads = sorted({fact.prompt[: (place(fact.prompt, fact.subject) or (0, 0))[0]] for fact in facts} - {""})
     starts = [
         (index, lead + fact.subject)
         for index, fact in enumerate(facts)
