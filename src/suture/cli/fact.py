@@ -32,6 +32,7 @@ def fact(
     """Write one fact as a patch and check it in free generation; exit code 4 when the model does not say it."""
     from ..fact_formats import of_record
     from ..lm import LM
+    from ..spacing import joined
     from ..subjects import found_subject
     from ._console import Console
     from .edit import make
@@ -41,7 +42,7 @@ def fact(
     function, settings = method_of(method, setting, model, out)
     console = Console(json)
     lm = LM.load(model, device=device, dtype=dtype)
-    console.say(f"{method} on {lm.name}: {told.prompt} {told.target} (about {told.subject})")
+    console.say(f"{method} on {lm.name}: {joined(told.prompt, told.target)} (about {told.subject})")
     make(console, lm, method, lambda: function(lm, [told], **settings), settings, model, out, [told.prompt, *told.paraphrases],
          told)  # fmt: skip
 

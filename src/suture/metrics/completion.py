@@ -12,6 +12,9 @@ import torch
 
 from ..generation import Doses, generate
 from ..lm import LM
+from ..reading import answers as read_behind
+from ..reading import ids_of
+from ..spacing import runs_on
 from ._score import Observation, Progress, Score, paired
 
 SPARE = 2  # tokens beyond the answer's, to see that the word ends
@@ -43,16 +46,17 @@ def completed(
     progress: Progress | None = None,
 ) -> list[list[str]]:
     """Return a greedy continuation of each prompt, a little longer than the longest of some answers."""
-    ids = lm.encode_prompts(prompts, chat=chat)
-    longest = max(len(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in answers)
+    texts = lm.prompt_texts(prompts, chat=chat)
+    longest = max(len(ids) - begin for ids, begin in read_behind(lm, texts[:1] * len(answers), answers))
     done = 0
 
     def step(count: int) -> None:
         nonlocal done
         done += count
         if progress:
-            progress("answers", done, len(ids))
+            progress("answers", done, len(texts))
 
+    ids = [ids_of(lm, text) for text in texts]
     return generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, doses=doses, progress=step)
 
 
@@ -62,7 +66,6 @@ def score(before: Observation, after: Observation) -> Score:
 
 
 def begins_with(text: str, answer: str) -> bool:
-    """Return whether a text begins with an answer as whole words."""
+    """Return whether a text begins with an answer as whole words, where its script shows where a word ends."""
     text = text.lstrip()
-    rest = text[len(answer) :]
-    return text.startswith(answer) and not rest[:1].isalnum()
+    return text.startswith(answer) and not runs_on(answer, text[len(answer) :])
