@@ -23,8 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from . import patch_file
-from .delta import Delta, canonical, edited, touched
+from .delta import Delta, canonical, edited
 from .dose import Dose as Dose
+from .effect import FIGURES, measured
+from .effect import in_weights as in_weights
 from .errors import NoEffect, PatchMismatch, UsageError
 from .moving import Moving
 from .passes import steered
@@ -89,33 +91,8 @@ class Patch:
             NoEffect: when no byte of the checkpoint would change.
         """
         terms = {name: canonical(given if isinstance(given, list) else [given]) for name, given in changes.items()}
-        before: dict[str, Stamp] = {}
-        after: dict[str, Stamp] = {}
-        intended = effective = 0.0
-        entries, steering = 0, False
-        for name, deltas in sorted(terms.items()):
-            live, dtype = lm.tensor(name), lm.disk_dtype(name)
-            shape = tuple(live.shape)
-            for delta in deltas:
-                delta.check(shape, name)
-            reached = touched(deltas, shape)
-            before[name] = Stamp.of(live, dtype, reached)
-            steers = [delta for delta in deltas if isinstance(delta, Moving)]
-            steering = steering or not all(delta.null for delta in steers)
-            intended += sum(delta.norm(shape) ** 2 for delta in deltas)
-            effective += sum(delta.norm(shape) ** 2 for delta in steers)
-            if len(steers) == len(deltas):
-                after[name] = before[name]
-                continue
-            new = live.detach().to(dtype, copy=True)
-            for rows, values in edited(live, in_weights(deltas), dtype):
-                old = new[rows.to(new.device)].double().cpu()
-                moved = values.double() - old
-                effective += float(moved.square().sum())
-                entries += int((moved != 0).sum())
-                new[rows.to(new.device)] = values.to(new.device)
-            after[name] = Stamp.of(new, dtype, reached)
-        if before == after and not steering:
+        found = measured(lm, terms)
+        if found.before == found.after and not found.steering:
             raise NoEffect(
                 f"{method} would change nothing",
                 why="No tensor was touched."
@@ -123,17 +100,12 @@ class Patch:
                 else "The change is zero, or too small for the weights' precision.",
                 fix="Raise the strength or select more rows.",
             )
-        if effective < (SWALLOWED**2) * intended:
-            log.warning("rounding keeps %.0f %% of the intended change", 100 * (effective / intended) ** 0.5)
-        norms = {"intended": intended**0.5, "effective": effective**0.5}
-        effect = {
-            **{name: float(f"{norm:.9g}") for name, norm in norms.items()},
-            "entries": entries,
-        }  # no digits of noise
+        if found.effective < SWALLOWED * found.intended:
+            log.warning("rounding keeps %.0f %% of the intended change", 100 * found.effective / found.intended)
         made = Provenance(
-            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, effect, [], versions()
+            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, found.plain, [], versions()
         )
-        return cls(terms, before, made, after)
+        return cls(terms, found.before, made, found.after)
 
     @contextmanager
     def applied(self, lm: Host, *, force: bool = False) -> Iterator[None]:
@@ -239,6 +211,14 @@ class Patch:
                 raise PatchMismatch(f"{name} does not become what the patch promises", fix="Report this as a bug.")
         return again.provenance.effect
 
+    def effect(self, lm: Host) -> dict[str, float]:
+        """Return the norm of the change as meant and as rounded, and the entries that change: as told, else measured.
+
+        What is told is of the patch as it was made; a sum, and a patch at another strength, tell nothing.
+        """
+        told = self.provenance.effect if self.after else {}
+        return dict(told) if all(name in told for name in FIGURES) else measured(lm, self.terms).plain
+
     def __mul__(self, factor: float) -> Patch:
         """Return the same patch, `factor` times as strong; 0 is the identity, 1 the patch itself."""
         if not math.isfinite(factor):
@@ -246,7 +226,9 @@ class Patch:
                 f"can not scale a patch by {factor}", fix="Give a finite strength: 1 is the patch as made."
             )
         terms = {name: canonical([t.scaled(factor) for t in terms]) for name, terms in self.terms.items()}
-        return replace(self, terms=terms, after=self.after if factor == 1 else {})
+        if factor == 1:
+            return replace(self, terms=terms)
+        return replace(self, terms=terms, after={}, provenance=replace(self.provenance, effect={}))
 
     __rmul__ = __mul__
 
@@ -349,11 +331,6 @@ class Patch:
         for name, terms in self.terms.items():
             if active := tuple(term for term in terms if term.scale):
                 yield name, active
-
-
-def in_weights(terms: Sequence[Delta]) -> tuple[Delta, ...]:
-    """Return the terms that change a weight, not the activations."""
-    return tuple(term for term in terms if not isinstance(term, Moving))
 
 
 def _steers(terms: Sequence[Delta]) -> tuple[Moving, ...]:

@@ -44,8 +44,9 @@ def completed(
     chat: bool = False,
     doses: Doses | None = None,
     progress: Progress | None = None,
+    least: int = 0,
 ) -> list[list[str]]:
-    """Return a greedy continuation of each prompt, a little longer than the longest of some answers."""
+    """Return a greedy continuation of each prompt: a little longer than the longest of some answers, `least` tokens at least."""
     texts = lm.prompt_texts(prompts, chat=chat)
     longest = max(len(ids) - begin for ids, begin in read_behind(lm, texts[:1] * len(answers), answers))
     done = 0
@@ -57,7 +58,7 @@ def completed(
             progress("answers", done, len(texts))
 
     ids = [ids_of(lm, text) for text in texts]
-    return generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, doses=doses, progress=step)
+    return generate(lm, ids, max_new_tokens=max(longest + SPARE, least), temperature=0, doses=doses, progress=step)
 
 
 def score(before: Observation, after: Observation) -> Score:
