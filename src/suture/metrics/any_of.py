@@ -69,7 +69,9 @@ def says(text: str, targets: Sequence[Sequence[str]]) -> bool:
 
 def _holds(text: str, name: str) -> bool:
     places = (place for place in range(len(text)) if text.startswith(name, place))
-    return any(begins_with(text[at:], name) and not (at and runs_on(text[at - 1], name)) for at in places)
+    return any(
+        begins_with(text[at:], name) and not (text[at - 1 : at].isalnum() and runs_on(text[:at], name)) for at in places
+    )
 
 
 def _longest(targets: Sequence[Sequence[str]]) -> list[str]:
