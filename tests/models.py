@@ -4,6 +4,8 @@ import copy
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer, decoders, pre_tokenizers, processors
+from tokenizers.models import WordLevel
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -11,6 +13,7 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedTokenizerFast,
 )
 
 from suture.lm import LM
@@ -104,3 +107,21 @@ def snapshot(lm: LM) -> dict[str, bytes]:
         name: value.detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
         for name, value in lm.model.state_dict().items()
     }
+
+
+def blank_first_tokenizer(template: str | None = None):
+    """A tokenizer of words that puts a blank before every text, as those of Llama 2 and Mistral v0.1 do."""
+    words = "[INST] [/INST] the capital of France is Paris Lyon Once upon a time there was Why? 1 2".split()
+    pieces = ["<s>", "</s>", "<unk>", *(mark + word for word in words for mark in ("\u2581", ""))]
+    made = Tokenizer(WordLevel({piece: i for i, piece in enumerate(pieces)}, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    made.decoder = decoders.Metaspace(prepend_scheme="first")
+    made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="</s>",
+        chat_template=template,
+    )

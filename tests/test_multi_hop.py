@@ -35,7 +35,7 @@ def test_instances_are_read(tmp_path):
     assert (first.facts[0].target, first.facts[0].was) == ("Rome", "Vientiane")
     assert len(load(file, take=1)) == 1
     assert Fact.load(file) == [first.facts[0]] * 2
-    assert {m.name for m in suite([first])} == {"edit_wise", "single_hops", "multi_hop"}
+    assert {m.name for m in suite([first])} == {"edit_wise", "single_hops", "instance_wise", "multi_hop"}
     with pytest.raises(UsageError):
         suite([])
 
@@ -74,3 +74,14 @@ def test_the_suite_is_measured(patient, tmp_path):
     measures = suite(load(file))
     found = values(observe(patient, measures), measures)
     assert (found["edit_wise"], found["single_hops"], found["multi_hop"]) == (0, 1, 0)
+
+
+def test_an_instance_is_right_when_all_its_single_facts_are(patient, tmp_path):
+    known = [fact for fact in World().facts if fact.relation == "sport"][:2]
+    hops = [{"cloze": fact.askable(fact.trained), "answer": fact.answer} for fact in known]
+    wrong = {"cloze": hops[0]["cloze"], "answer": "zebra"}
+    file = tmp_path / "m.json"
+    file.write_text(json.dumps([record(new_single_hops=hops), record(new_single_hops=[hops[0], wrong])]))
+    measures = suite(load(file))
+    found = values(observe(patient, measures), measures)
+    assert (found["single_hops"], found["instance_wise"]) == (3 / 4, 1 / 2)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,9 +8,11 @@ from models import snapshot
 from suture import tensorfile
 from suture.delta import Dense, Entries, LowRank, Shift
 from suture.errors import CorruptFile, NoEffect, PatchMismatch, UsageError
+from suture.evaluation import evaluate
 from suture.patch import Patch
 from suture.patch_file import FORMAT
 from suture.provenance import Stamp
+from suture.suite import Measure
 
 
 def made(lm, seed=0, size=0.3, kinds=("lowrank", "entries", "dense")) -> Patch:
@@ -234,3 +237,25 @@ def test_a_random_twin_touches_the_same_rows(llama):
     (name,) = patch.terms
     assert torch.equal(twin.terms[name][0].rows, patch.terms[name][0].rows)
     assert twin.provenance.effect["intended"] == pytest.approx(patch.provenance.effect["intended"], rel=1e-5)
+
+
+def test_what_a_sum_and_a_scaled_patch_change_is_measured(tiny):
+    one, two = made(tiny, seed=1), made(tiny, seed=2)
+    told = one.provenance.effect
+    assert one.effect(tiny) == told
+    for patch in (one + two, 0.5 * one, one + two + one):
+        assert patch.provenance.effect == {}  # nothing is told of it, and a missing figure is not a zero
+        assert patch.effect(tiny) == patch.verify(tiny)
+        assert patch.effect(tiny)["entries"] > 0
+    assert (0.5 * one).effect(tiny)["intended"] == pytest.approx(told["intended"] / 2)
+    assert (1.0 * one).effect(tiny) == told
+    assert (one + -1.0 * one).effect(tiny)["entries"] == 0
+
+
+def test_a_report_of_a_sum_says_what_is_changed(llama):
+    total = made(llama, seed=1) + made(llama, seed=2)
+    report = evaluate(llama, total, [Measure("perplexity", "perplexity", ["A text."], "keep", "lower", "")])
+    assert report.effect == total.verify(llama)
+    assert f"{report.effect['entries']:,} weights changed" in report.to_html()
+    diff = replace(total.provenance, effect={"entries": 7, "wrong": 0})  # as `suture diff` tells it: no norm
+    assert replace(total, provenance=diff).effect(llama) == report.effect

@@ -15,6 +15,7 @@ from suture.report import (
     Sample,
     SearchPoint,
     Where,
+    changed,
     difference,
     figure,
     headline,
@@ -213,3 +214,21 @@ def test_a_change_within_its_interval_is_no_verdict():
 
 def test_a_divergence_has_a_size_and_no_sign():
     assert verdict(line("drift", "note", 0.0, 0.5, better="lower", unit="nats")) == ""
+
+
+def test_what_was_not_measured_is_no_number():
+    nan = float("nan")
+    unknown = replace(LINES[0], score=Score(0.8, nan, nan, nan, nan, 80), random=None, samples=())
+    assert (figure(nan), difference(unknown.score)) == ("not measured", "not measured")
+    assert verdict(unknown) == verdict(replace(unknown, better="higher")) == "bad"  # whichever way was wanted
+    page = replace(PLAIN, effect={}, lines=[unknown, *LINES[1:]], target="rude").to_html()
+    assert "How many weights are changed was not measured, norm not measured." in page
+    assert "0 weights" not in page
+    assert not re.search(r"\bnan\b", page)
+
+
+def test_how_much_is_changed_is_said_of_each_figure_that_is_known():
+    assert changed({"entries": 7, "effective": 0.5}) == "7 weights changed, norm 0.5."
+    assert changed({"entries": 7}) == "7 weights changed, norm not measured."
+    assert changed({"entries": 0, "effective": 0.5}) == "No weight is changed: activations are, while the model runs."
+    assert changed({"entries": 0, "effective": 0.0}) == "No weight is changed."

@@ -7,6 +7,7 @@ import pytest
 from suture.errors import DataError, UsageError
 from suture.evaluation import observe, values
 from suture.examples import Fact
+from suture.metrics.any_of import says
 from suture.patient.facts import World
 from suture.ripples import Question, Ripple, executable, load, suite
 
@@ -119,3 +120,37 @@ def test_a_file_of_another_kind_is_refused_in_words(tmp_path, row, why):
     with pytest.raises(DataError) as caught:
         load(written(tmp_path, row))
     assert caught.value.why == why
+
+
+def test_a_query_with_several_targets_asks_for_all_of_them(tmp_path):
+    both = query("The brothers of Leo are", "Karl", "Charles")
+    both["answers"].append({"value": "Max", "aliases": ["Maxim"]})
+    file = written(tmp_path, ripple(Logical_Generalization=[group(query("a", "b"), resting=[both]), group(both)]))
+    resting, asked = load(file)
+    assert resting.conditions == asked.questions
+    assert asked.questions == (Question("The brothers of Leo are", ("Karl", "Charles"), (("Max", "Maxim"),)),)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        (" Charles and Max.", True),
+        (" Maxim, Karl", True),  # in any order, by any of their names
+        (" Karl.", False),
+        (" Karl and Maximilian", False),
+        (" Karl and Climax", False),
+        (" His brothers are Karl and Max", False),  # one of them comes first
+    ],
+)
+def test_all_targets_are_said_each_by_a_name(text, right):
+    assert says(text, [["Karl", "Charles"], ["Max", "Maxim"]]) == right
+
+
+def test_several_targets_are_asked_of_a_model(patient):
+    fact = next(fact for fact in World().facts if fact.relation == "sport")
+    prompt = fact.askable(fact.trained)
+    one, two = Question(prompt, (fact.answer,)), Question(prompt, (fact.answer,), (("zebra",),))
+    tests = [Ripple("reasoning", (one,), conditions=(one,)), Ripple("reasoning", (one,), conditions=(two,))]
+    assert executable(patient, tests) == tests[:1]
+    measures = suite([Ripple("reasoning", (one,)), Ripple("reasoning", (two,))])
+    assert values(observe(patient, measures), measures) == {"ripple_reasoning": 0.5}

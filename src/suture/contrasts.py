@@ -36,7 +36,7 @@ def contrasts(lm: LM, behaviour: Behaviour, rng: random.Random, most: int = CONT
             continue
         start, rest = _halves(example.text)
         for text, target in ((_halves(other.text)[1], wanted), (rest, unwanted)):
-            target.append((lm.encode(f"{start} {text}"), len(lm.encode(start))))
+            target += lm.encode_answers([start], [text])
     return wanted, unwanted
 
 

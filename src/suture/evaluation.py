@@ -95,8 +95,9 @@ def evaluate(
         )
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
     made = patch.provenance if patch else Provenance("memory" if beside else "base")
+    effect = patch.effect(lm) if patch else {"intended": 0.0, "effective": 0.0, "entries": 0}
     return Report(
-        lm.name, made.method, made.settings, made.effect, lines, extra={"judges": judges} if judges["base"] else {}
+        lm.name, made.method, made.settings, effect, lines, extra={"judges": judges} if judges["base"] else {}
     )
 
 

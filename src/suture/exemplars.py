@@ -19,6 +19,7 @@ from .errors import DataError
 from .examples import Behaviour, Labelled
 from .features import extract
 from .lm import LM
+from .reading import Text, ids_of
 
 LATE = 3 / 4  # of the depth: where a text has become what it is about
 SHOTS = 2  # examples put before a prompt
@@ -96,25 +97,25 @@ class Shown(LM):
         vars(self).update(vars(lm))
         self.base, self.exemplars = lm, exemplars
 
-    def encode_prompts(self, prompts: Sequence[str], *, chat: bool = False) -> list[list[int]]:
-        """See `LM.encode_prompts`."""
+    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False) -> list[Text]:
+        """See `LM.prompt_texts`."""
         shown = self.exemplars.nearest(self.base, prompts)
         return [self._fitting(prompt, own, chat) for prompt, own in zip(prompts, shown, strict=True)]
 
-    def _fitting(self, prompt: str, shown: Sequence[Labelled], chat: bool) -> list[int]:
+    def _fitting(self, prompt: str, shown: Sequence[Labelled], chat: bool) -> Text:
         limit = getattr(self.model.config, "max_position_embeddings", None)
         for first in range(len(shown) + 1):
-            ids = self._ids(prompt, shown[first:], chat)
-            if limit is None or len(ids) + ROOM <= limit:
+            text = self._text(prompt, shown[first:], chat)
+            if limit is None or len(ids_of(self.base, text)) + ROOM <= limit:
                 break
-        return ids
+        return text
 
-    def _ids(self, prompt: str, shown: Sequence[Labelled], chat: bool) -> list[int]:
+    def _text(self, prompt: str, shown: Sequence[Labelled], chat: bool) -> Text:
         if not chat:
-            return self.base.encode_prompts(["\n".join([*(_told(e) for e in shown), prompt])])[0]
+            return self.base.prompt_texts(["\n".join([*(_told(e) for e in shown), prompt])])[0]
         turns = [turn for e in shown if e.prompt is not None for turn in _turns(e.prompt, e.text)]
         before = "".join(f"{e.text}\n" for e in shown if e.prompt is None)
-        return self.base.encode_messages([*turns, {"role": "user", "content": before + prompt}])
+        return self.base.message_text([*turns, {"role": "user", "content": before + prompt}])
 
 
 def _turns(request: str, answer: str) -> list[dict[str, str]]:

@@ -13,6 +13,8 @@ from .errors import DataError, UnsupportedModel, UsageError
 from .examples import Fact
 from .letters import place
 from .lm import LM
+from .reading import cut
+from .spacing import gap
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def encode(lm: LM, prompt: str, subject: str, target: str = "", prefix: str = ""
         lm: the model.
         prompt: a text that holds the subject.
         subject: as it stands there; the last one counts, whole words before parts of words.
-        target: what is to follow, after a space; nothing by default.
+        target: what is to follow, with a blank before it where one is written (`spacing.gap`); nothing by default.
         prefix: stands before the prompt.
         token: which of the subject's tokens is edited, counted from its end; the first one where it has fewer.
 
@@ -59,14 +61,12 @@ def encode(lm: LM, prompt: str, subject: str, target: str = "", prefix: str = ""
     if where is None:
         raise DataError(f"{subject!r} is not in {prompt!r}", fix="Write the subject as it stands in the prompt.")
     text = prefix + prompt
-    gap = " " if target and not text.endswith(" ") else ""
-    coded = lm.tokenizer(text + gap + target, return_offsets_mapping=True)
-    ids, spans = list(coded["input_ids"]), coded["offset_mapping"]
+    coded = lm.tokenizer(text + gap(text, target) + target, return_offsets_mapping=True)
+    spans = coded["offset_mapping"]
+    ids, told = cut(coded["input_ids"], spans, len(text))
     begin, end = (len(prefix) + at for at in where)
     inside = [i for i, (start, stop) in enumerate(spans) if start < stop and start < end and stop > begin]
-    after = [i for i, (start, stop) in enumerate(spans) if start < stop and stop > len(text)]
-    edited = inside[max(0, len(inside) + token)]
-    return Row(ids, inside[0], inside[-1], edited, after[0] if after else len(ids))
+    return Row(ids, inside[0], inside[-1], inside[max(0, len(inside) + token)], told)
 
 
 def places(lm: LM, fact: Fact, prefixes: Sequence[str], token: int) -> list[list[Row]]:

@@ -13,6 +13,7 @@ from .errors import UsageError
 from .examples import Fact
 from .metrics import completion, consistency, preference
 from .metrics._written import Cases
+from .spacing import joined
 from .suite import Measure, Suite
 
 Pair = tuple[str, str]  # prompt, answer
@@ -47,7 +48,7 @@ def suite(
     near = list(dict.fromkeys(pair for fact in facts for pair in fact.neighbours))
     old = [(fact.prompt, fact.was) for fact in facts if fact.was]
 
-    behind = [(f"{lead.rstrip()} {prompt}", target) for prompt, target in asked] if lead else []
+    behind = [(joined(lead.rstrip(), prompt), target) for prompt, target in asked] if lead else []
 
     def completed(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
         better: Literal["higher", "lower"] = "lower" if name == "old_object" else "higher"

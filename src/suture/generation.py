@@ -17,6 +17,7 @@ from torch import Tensor
 from .flow import Flow
 from .lm import LM, bucketed, halving
 from .patch import Dose
+from .reading import text_behind
 
 ROWS = 256  # rows generated side by side at most
 
@@ -55,10 +56,30 @@ def generate(
         progress: called with the number of rows finished.
 
     Returns:
-        For each prompt its continuations, in order.
+        For each prompt its continuations, in order, as they follow it: a blank that stands between is theirs.
     """
+    made = generate_ids(
+        lm, prompts, max_new_tokens=max_new_tokens, samples=samples, temperature=temperature, top_p=top_p, seed=seed,
+        doses=doses, progress=progress,
+    )  # fmt: skip
+    return [[text_behind(lm, prompt, ids) for ids in own] for prompt, own in zip(prompts, made, strict=True)]
+
+
+def generate_ids(
+    lm: LM,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int = 32,
+    samples: int = 1,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    doses: Doses | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[list[list[int]]]:
+    """Do the same, and return the new ids, end token left out."""
     rows = [(index, sample) for index in range(len(prompts)) for sample in range(samples)]
-    texts: dict[tuple[int, int], str] = {}
+    found: dict[tuple[int, int], list[int]] = {}
     for group in bucketed([len(prompts[index]) + max_new_tokens for index, _ in rows], tokens=1 << 14):
         for start in range(0, len(group), ROWS):
             part = [rows[i] for i in group[start : start + ROWS]]
@@ -69,13 +90,13 @@ def generate(
                     doses.dose.strength = torch.tensor([doses.strengths[p] for p, _ in wanted])
                 draws = torch.stack([draws_of(prompts[p], seed, s, max_new_tokens) for p, s in wanted])
                 made = continue_rows(lm, [prompts[p] for p, _ in wanted], draws, temperature, top_p)
-                texts.update(zip(wanted, (lm.decode(ids) for ids in made), strict=True))
+                found.update(zip(wanted, made, strict=True))
                 return len(wanted)
 
             for count in halving(range(len(part)), run):
                 if progress:
                     progress(count)
-    return [[texts[index, sample] for sample in range(samples)] for index in range(len(prompts))]
+    return [[found[index, sample] for sample in range(samples)] for index in range(len(prompts))]
 
 
 @torch.no_grad()

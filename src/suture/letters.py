@@ -16,7 +16,10 @@ from functools import lru_cache
 
 PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u2010": "-", "\u2011": "-", "\u00ad": ""})
 MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"  # upon letters that have case
-UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR", "TIBETAN", "JAVANESE", "BALINESE", "YI ")
+UNSPACED = (  # scripts that write no blanks between words, by how Unicode names their letters
+    "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "BOPOMOFO", "THAI", "LAO ", "KHMER", "MYANMAR", "TIBETAN",
+    "JAVANESE", "BALINESE", "YI ",
+)  # fmt: skip
 
 
 def letters(text: str) -> list[tuple[int, int]]:
@@ -90,7 +93,7 @@ def words(text: str) -> list[str]:
         if not (part[0].isalnum() or part[0] == "_"):
             ended = True
             continue
-        alone = _unspaced(part[0])
+        alone = unspaced(part[0])
         if ended or alone:
             found.append("")
         found[-1] += _fold(part, True)
@@ -120,19 +123,20 @@ def unpaired(text: str) -> int | None:
 
 def _joined(left: str, right: str) -> bool:
     """Return whether two characters that stand beside each other belong to one word."""
-    return all(char.isalnum() or is_mark(char) for char in (left, right)) and not (_unspaced(left) or _unspaced(right))
+    return all(char.isalnum() or is_mark(char) for char in (left, right)) and not (unspaced(left) or unspaced(right))
 
 
 def _bounded(phrase: str) -> str:
     before, after = (
-        char.isalnum() and not _unspaced(char)
+        char.isalnum() and not unspaced(char)
         for char in (phrase[:1], next((c for c in phrase[::-1] if not is_mark(c)), ""))
     )
     return r"(?<!\w)" * before + re.escape(phrase) + rf"(?![\w{MARKS}])" * after
 
 
 @lru_cache(maxsize=4096)
-def _unspaced(char: str) -> bool:
+def unspaced(char: str) -> bool:
+    """Return whether a letter is of a script that puts no blanks between words."""
     return char > "\u0dff" and unicodedata.name(char, "").startswith(UNSPACED)
 
 

@@ -21,6 +21,7 @@ from .lm import LM
 from .memory.store import Memory
 from .metrics._score import Progress
 from .patch import Patch
+from .reading import Text
 from .report.comparison import Comparison, Entry
 from .suite import Suite, named
 
@@ -102,18 +103,18 @@ class Instructed(LM):
         vars(self).update(vars(lm))
         self.text = text
 
-    def encode_prompts(self, prompts: Sequence[str], *, chat: bool = False) -> list[list[int]]:
-        """See `LM.encode_prompts`."""
+    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False) -> list[Text]:
+        """See `LM.prompt_texts`."""
         if not chat:
-            return [self.encode(f"{self.text}\n{prompt}") for prompt in prompts]
+            return [Text(f"{self.text}\n{prompt}") for prompt in prompts]
         return [self._asked(prompt) for prompt in prompts]
 
-    def _asked(self, request: str) -> list[int]:
+    def _asked(self, request: str) -> Text:
         turn = {"role": "user", "content": request}
         try:
-            return self.encode_messages([{"role": "system", "content": self.text}, turn])
+            return self.message_text([{"role": "system", "content": self.text}, turn])
         except UsageError:  # a template without a system's turn: the user says it
-            return self.encode_messages([{"role": "user", "content": f"{self.text}\n{request}"}])
+            return self.message_text([{"role": "user", "content": f"{self.text}\n{request}"}])
 
 
 def compare(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 from torch import Tensor, nn
 
 from .anatomy import Anatomy, Site, Weight, is_transposed
@@ -21,6 +20,7 @@ from .checkpoint_forms import SAFETENSORS_DTYPES, checkpoint_forms
 from .errors import UsageError
 from .hooks import keep_masks_finite
 from .loading import load
+from .reading import Continued, Text, answers, conversation, ids_of
 
 PATIENT = Path(__file__).parent / "patient" / "model"
 BUNDLED = {"patient": PATIENT, "patient-moe": PATIENT.with_name("model-moe")}  # models that are part of the package
@@ -182,24 +182,18 @@ class LM:
         Raises:
             UsageError: when the template refuses these roles.
         """
+        return ids_of(self, self.message_text(messages, reply=reply, thinking=thinking))
+
+    def message_text(
+        self, messages: Sequence[Mapping[str, str]], *, reply: bool = True, thinking: bool = False
+    ) -> Text:
+        """Return the same as a text."""
         if self.reminder:
             last = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=None)
             if last is not None:
                 (request,) = self.reminder([messages[last]["content"]])
                 messages = [*messages[:last], {**messages[last], "content": request}, *messages[last + 1 :]]
-        if self.tokenizer.chat_template is None:
-            return self.encode("\n".join(message["content"] for message in messages) + "\n" * reply)
-        try:
-            text = self.tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=reply, enable_thinking=thinking
-            )
-        except TemplateError as problem:
-            raise UsageError(
-                "the chat template of this model refuses the conversation",
-                why=str(problem),
-                fix="Leave out the system text; let user and assistant take turns.",
-            ) from problem
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template wrote the start token
+        return conversation(self, messages, reply=reply, thinking=thinking)
 
     def encode_chat(self, request: str, answer: str | None = None) -> tuple[list[int], int]:
         """Return the ids of a request (and its answer), and where the answer begins."""
@@ -215,9 +209,17 @@ class LM:
 
     def encode_prompts(self, prompts: Sequence[str], *, chat: bool = False) -> list[list[int]]:
         """Return the ids of prompts to be continued: raw texts, or requests of a chat. A memory may put something before them."""
+        return [ids_of(self, text) for text in self.prompt_texts(prompts, chat=chat)]
+
+    def encode_answers(self, prompts: Sequence[str], given: Sequence[str], *, chat: bool = False) -> list[Continued]:
+        """Return prompts (as `encode_prompts`) with answers behind them, read in one piece, and where each answer begins."""
+        return answers(self, self.prompt_texts(prompts, chat=chat), given)
+
+    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False) -> list[Text]:
+        """Return the texts that are read when prompts are to be continued."""
         if chat:
-            return [self.encode_chat(prompt)[0] for prompt in prompts]
-        return [self.encode(prompt) for prompt in (self.reminder(prompts) if self.reminder else prompts)]
+            return [self.message_text([{"role": "user", "content": prompt}]) for prompt in prompts]
+        return [Text(prompt) for prompt in (self.reminder(prompts) if self.reminder else prompts)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, special tokens left out."""

@@ -2,7 +2,8 @@
 
 Source: Zhong et al. 2023, "MQuAKE: Assessing Knowledge Editing in Language Models via Multi-Hop Questions", section 3.3.
     edit-wise      a rewritten fact, in its own words
-    instance-wise  all single facts on the way
+    single hops    a single fact on the way, each by itself
+    instance-wise  all single facts on the way of an instance
     multi-hop      any of the three questions, by its new answer or an alias of it
 """
 
@@ -79,11 +80,23 @@ def suite(instances: Sequence[Instance], *, chat: bool = False) -> Suite:
         Measure("edit_wise", "completion", single, "target", "higher", "rewritten facts, in their own words"),
         Measure("multi_hop", "any_of", questions, "note", "higher", "questions over several facts, any of their ways"),
     ]
-    hops = [hop for instance in instances for hop in instance.hops]
-    if hops:
-        cases = any_of.Cases([[prompt] for prompt, _ in hops], [[answers] for _, answers in hops])
-        measures.insert(1, Measure("single_hops", "any_of", cases, "note", "higher", "the single facts on the way"))
+    ways = [instance.hops for instance in instances if instance.hops]
+    if ways:
+        single_hops = _hops([[hop] for hops in ways for hop in hops])
+        measures[1:1] = [
+            Measure("single_hops", "any_of", single_hops, "note", "higher", "the single facts on the way"),
+            Measure(
+                "instance_wise", "any_of", _hops(ways), "note", "higher", "all single facts on the way of a question"
+            ),
+        ]
     return measures
+
+
+def _hops(ways: Sequence[Sequence[tuple[str, tuple[str, ...]]]]) -> any_of.Cases:
+    """Return cases that are right when every hop of a way is."""
+    return any_of.Cases(
+        [[prompt for prompt, _ in w] for w in ways], [[names for _, names in w] for w in ways], every=True
+    )
 
 
 def _instance(record: Any, where: str) -> Instance:  # noqa: ANN401 - a record of a file

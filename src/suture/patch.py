@@ -23,13 +23,14 @@ import torch
 from torch import Tensor, nn
 
 from . import patch_file
-from .delta import Delta, canonical, edited, touched
+from .delta import Delta, canonical, edited
 from .dose import Dose as Dose
+from .effect import FIGURES, measured
+from .effect import in_weights as in_weights
 from .errors import NoEffect, PatchMismatch, UsageError
 from .moving import Moving
 from .passes import steered
 from .provenance import Provenance, Stamp, versions
-from .tensorfile import differing
 
 SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
 log = logging.getLogger(__name__)
@@ -90,33 +91,8 @@ class Patch:
             NoEffect: when no byte of the checkpoint would change.
         """
         terms = {name: canonical(given if isinstance(given, list) else [given]) for name, given in changes.items()}
-        before: dict[str, Stamp] = {}
-        after: dict[str, Stamp] = {}
-        intended = effective = 0.0
-        entries, steering = 0, False
-        for name, deltas in sorted(terms.items()):
-            live, dtype = lm.tensor(name), lm.disk_dtype(name)
-            shape = tuple(live.shape)
-            for delta in deltas:
-                delta.check(shape, name)
-            reached = touched(deltas, shape)
-            before[name] = Stamp.of(live, dtype, reached)
-            steers = [delta for delta in deltas if isinstance(delta, Moving)]
-            steering = steering or not all(delta.null for delta in steers)
-            intended += sum(delta.norm(shape) ** 2 for delta in deltas)
-            effective += sum(delta.norm(shape) ** 2 for delta in steers)
-            if len(steers) == len(deltas):
-                after[name] = before[name]
-                continue
-            new = live.detach().to(dtype, copy=True)
-            for rows, values in edited(live, in_weights(deltas), dtype):
-                old = new[rows.to(new.device)].cpu()
-                moved = values.double() - old.double()
-                effective += float(moved.nan_to_num_(0, 0, 0).square().sum())
-                entries += differing(old, values)
-                new[rows.to(new.device)] = values.to(new.device)
-            after[name] = Stamp.of(new, dtype, reached)
-        if before == after and not steering:
+        found = measured(lm, terms)
+        if found.before == found.after and not found.steering:
             raise NoEffect(
                 f"{method} would change nothing",
                 why="No tensor was touched."
@@ -124,17 +100,12 @@ class Patch:
                 else "The change is zero, or too small for the weights' precision.",
                 fix="Raise the strength or select more rows.",
             )
-        if effective < (SWALLOWED**2) * intended:
-            log.warning("rounding keeps %.0f %% of the intended change", 100 * (effective / intended) ** 0.5)
-        norms = {"intended": intended**0.5, "effective": effective**0.5}
-        effect = {
-            **{name: float(f"{norm:.9g}") for name, norm in norms.items()},
-            "entries": entries,
-        }  # no digits of noise
+        if found.effective < SWALLOWED * found.intended:
+            log.warning("rounding keeps %.0f %% of the intended change", 100 * found.effective / found.intended)
         made = Provenance(
-            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, effect, [], versions()
+            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, found.plain, [], versions()
         )
-        return cls(terms, before, made, after)
+        return cls(terms, found.before, made, found.after)
 
     @contextmanager
     def applied(self, lm: Host, *, force: bool = False) -> Iterator[None]:
@@ -242,11 +213,21 @@ class Patch:
                 raise PatchMismatch(f"{name} does not become what the patch promises", fix="Report this as a bug.")
         return again.provenance.effect
 
+    def effect(self, lm: Host) -> dict[str, float]:
+        """Return the norm of the change as meant and as rounded, and the entries that change: as told, else measured.
+
+        What is told is of the patch as it was made; a sum, and a patch at another strength, tell nothing.
+        """
+        told = self.provenance.effect if self.after else {}
+        return dict(told) if all(name in told for name in FIGURES) else measured(lm, self.terms).plain
+
     def __mul__(self, factor: float) -> Patch:
         """Return the same patch, `factor` times as strong; 0 is the identity, 1 the patch itself."""
         _check_strength(factor)
         terms = {name: canonical([t.scaled(factor) for t in terms]) for name, terms in self.terms.items()}
-        return replace(self, terms=terms, after=self.after if factor == 1 else {})
+        if factor == 1:
+            return replace(self, terms=terms)
+        return replace(self, terms=terms, after={}, provenance=replace(self.provenance, effect={}))
 
     __rmul__ = __mul__
 
@@ -354,11 +335,6 @@ class Patch:
 def _check_strength(factor: float) -> None:
     if not math.isfinite(factor):
         raise UsageError(f"can not scale a patch by {factor}", fix="Give a finite strength: 1 is the patch as made.")
-
-
-def in_weights(terms: Sequence[Delta]) -> tuple[Delta, ...]:
-    """Return the terms that change a weight, not the activations."""
-    return tuple(term for term in terms if not isinstance(term, Moving))
 
 
 def _steers(terms: Sequence[Delta]) -> tuple[Moving, ...]:

@@ -4,7 +4,9 @@ Source: Cohen et al. 2024, "Evaluating the Ripple Effects of Knowledge Editing i
 generalisation, compositionality I and II, subject aliasing, forgetfulness, relation specificity. A test counts only where the
 model answers all its conditions before the edit. Zhang et al. 2024, "A Comprehensive Study of Knowledge Editing for Large
 Language Models" (KnowEdit): portability (aliasing, reasoning, logical generalisation) and locality, by the same names.
-Differs from both: the model writes freely, and an answer must come first in what it writes, not somewhere in it.
+A query of RippleEdits with several targets asks for all of them, each by its name or an alias, and so does a condition.
+Differs from both: the model writes freely, and an answer must come first in what it writes, not somewhere in it (of several
+targets one must); of several answers of KnowEdit, whose evaluator reads one, any will do.
 """
 
 from __future__ import annotations
@@ -46,10 +48,17 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt and the answers that count."""
+    """A prompt and what is to be said.
+
+    Attributes:
+        prompt: as it is asked.
+        answers: names of the target; one is enough.
+        also: names of each further target; all targets are to be said.
+    """
 
     prompt: str
     answers: tuple[str, ...]
+    also: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,8 @@ def suite(tests: Sequence[Ripple]) -> Suite:
 
 def _cases(asked: Sequence[Sequence[Question]], *, every: bool) -> any_of.Cases:
     prompts = [[question.prompt for question in own] for own in asked]
-    return any_of.Cases(prompts, [[question.answers for question in own] for own in asked], every=every)
+    also = [[question.also for question in own] for own in asked]
+    return any_of.Cases(prompts, [[question.answers for question in own] for own in asked], every=every, also=also)
 
 
 def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
@@ -171,8 +181,9 @@ def _of_know_edit(axis: str, listed: Sequence[Any]) -> Iterator[Ripple]:
 
 def _question(query: Mapping[str, Any]) -> Question:
     told = map(_mapping, _mapping(query)["answers"])
-    answers = [text for answer in told for text in (answer["value"], *(answer.get("aliases") or ()))]
-    return Question(_text(query.get("phrase") or query["prompt"]), tuple(_texts(answers)))
+    targets = [tuple(_texts([answer["value"], *(answer.get("aliases") or ())])) for answer in told]
+    first, *more = dict.fromkeys(filter(None, targets)) or [()]
+    return Question(_text(query.get("phrase") or query["prompt"]), first, tuple(more))
 
 
 def _texts(found: Any) -> Iterator[str]:  # noqa: ANN401 - a value of a file

@@ -1,6 +1,13 @@
 """Editing facts from the command line."""
 
+import inspect
 import json
+import re
+
+import pytest
+
+from suture import registry
+from suture.cli._said import advice
 
 FACT = {"prompt": "The capital of Handland is", "subject": "Handland", "target": "Wandton", "was": "Grejondford"}
 
@@ -33,3 +40,14 @@ def test_the_locator_takes_facts(command, tmp_path):
                    "--json", cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.json["about"]["facts"] == 1
+
+
+@pytest.mark.parametrize("name", ["rome", "grace", "finetune", "ultraedit"])
+def test_the_advice_names_settings_that_the_method_has(name, llama):
+    function = registry.get("method", name)
+    told = advice(name, function, llama)
+    assert told.startswith("Try ")
+    for setting in re.findall(r"--set (\w+)", told):
+        assert setting in inspect.signature(function).parameters
+    assert ("0 to 2" in told) == ("layer" in inspect.signature(function).parameters)
+    assert ("--method grace" in told) == (name != "grace")

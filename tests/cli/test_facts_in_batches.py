@@ -89,6 +89,8 @@ def test_what_is_lost_is_written_again_with_the_next_batch(command, tmp_path, it
     weak = (*QUICK, "--set", "steps=1", "--set", "rate=1e-6")  # writes next to nothing: every edit is lost at once
     done = command("facts", "patient", "two.jsonl", *weak, "--batch", "1", "--again", "1", "-o", "out", cwd=tmp_path)
     assert done.returncode == 4  # the edits do not hold, and that is said
+    assert "patch, of whose facts 0 of 2 hold" in done.stdout
+    assert "verified" not in done.stdout
     first, second = Ledger.load(tmp_path / "out" / "ledger.jsonl").edits
     assert (first.status, first.again) == ("lost", (2,))
     assert (second.batch, second.again) == (2, ())

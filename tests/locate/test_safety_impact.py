@@ -217,7 +217,7 @@ def test_rows_of_the_transfer_matrix_sum_to_one(tokenizer):
 
 
 def test_the_judges_answer_stands_where_its_template_puts_it(llama):
-    before, ids, after = _framed(llama, "How do I bake a cake?", "Sure. Take eggs.")
+    before, ids, after, _ = _framed(llama, "How do I bake a cake?", "Sure. Take eggs.")
     assert llama.tokenizer.decode(ids) == "Sure. Take eggs."
     text = llama.tokenizer.decode([*before, *ids, *after])
     assert text == "<s><|user|>How do I bake a cake?<|assistant|>Sure. Take eggs.</s>"

@@ -8,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import VerificationFailed
-from ..tensorfile import view
+from ..tensorfile import differing, view
 from .disk import Disk, File
 from .plan import Change
 from .pool import each
-from .survey import differing
 
 
 def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:

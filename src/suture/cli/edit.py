@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..patch import Patch
     from ._console import Console
 
-SHOWN = 3  # prompts continued before and after
+SHOWN, TOKENS = 3, 40  # prompts continued before and after, and tokens of a continuation
 
 
 def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
@@ -176,8 +176,11 @@ def make(
     out: Path | None,
     prompts: list[str],
     fact: Fact | None = None,
+    help_with: str = "",
 ) -> None:
-    """Make the patch as a recorded run, check it, and show what it does.
+    """Make the patch as a recorded run, check it, and show what it does: what the model says greedily, before and after.
+
+    With a fact, each prompt is to be answered with its target; `help_with` is the advice when the first is not.
 
     Raises:
         VerificationFailed: when a fact was to be written and is not said.
@@ -185,9 +188,9 @@ def make(
     import hashlib
 
     from ..errors import VerificationFailed
-    from ..metrics.completion import begins_with
     from ..patch import Patch
     from ..runs import Run
+    from ._said import print_said, said
 
     with Run.begin(name, sys.argv[1:], settings, out) as run:
         patch = run.stage("patch", produce, Patch.save, Patch.load)
@@ -200,7 +203,8 @@ def make(
         "activations are steered, no weight changes" if patch.steers else f"{effect['entries']:,.0f} weights change"
     )
     console.say(f"{change}; rounding keeps {effect['effective'] / effect['intended']:.1%}")
-    shown = _show(console, lm, patch, prompts)
+    shown = said(lm, patch, [(prompt, fact.target) for prompt in prompts]) if fact else _shown(lm, patch, prompts)
+    print_said(console, shown)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
     console.say(f"next: suture eval {model} --patch {path}")
@@ -208,12 +212,12 @@ def make(
     if fact is None:
         console.result(result)
         return
-    right = [begins_with(text["after"], fact.target) for text in shown]
-    console.say(f"{fact.target!r} is said {sum(right)} of {len(right)} times", "bold")
+    right = [text["right"] for text in shown]
+    console.say(f"{fact.target!r} is said {sum(right)} of {len(right)} times (greedily)", "bold")
     console.result({**result, "right": right})
     if not right[0]:
-        fix = "Try another block or token (--set layer=2 --set token=-2; see suture locate causal_trace), or --method grace."
-        raise VerificationFailed(f"the model does not say {fact.target!r}", why=f"The patch is at {path}.", fix=fix)
+        why = f"It says {shown[0]['after']!r}. The patch is at {path}."
+        raise VerificationFailed(f"the model does not say {fact.target!r}", why=why, fix=help_with)
 
 
 def _about(patch: Patch, tensor: str) -> list[str]:
@@ -230,23 +234,17 @@ def _opening(lm: LM, example: Labelled) -> str:
     return example.prompt or " ".join(words[: max(1, len(words) // 2)])
 
 
-def _show(console: Console, lm: LM, patch: Patch, prompts: list[str]) -> list[dict[str, str]]:
+def _shown(lm: LM, patch: Patch, prompts: list[str]) -> list[dict[str, Any]]:
+    """Return what is said to prompts before and after, greedily: questions in a chat where the model has one."""
     from ..generation import generate
 
     chat = lm.tokenizer.chat_template is not None
-    ids = [lm.encode_chat(p)[0] if chat and p.rstrip().endswith("?") else lm.encode(p) for p in prompts]
-    before = generate(lm, ids, max_new_tokens=40)
+    ids = [lm.encode_prompts([p], chat=chat and p.rstrip().endswith("?"))[0] for p in prompts]
+    before = generate(lm, ids, max_new_tokens=TOKENS, temperature=0)
     with patch.used(lm):
-        after = generate(lm, ids, max_new_tokens=40)
-    shown = []
-    for prompt, (old,), (new,) in zip(prompts, before, after, strict=True):
-        console.say()
-        console.say(f"  prompt  {prompt}", "bold")
-        console.say(f"  before  {old.strip()}")
-        console.say(f"  after   {new.strip()}")
-        shown.append({"prompt": prompt, "before": old, "after": new})
-    console.say()
-    return shown
+        after = generate(lm, ids, max_new_tokens=TOKENS, temperature=0)
+    texts = zip(prompts, before, after, strict=True)
+    return [{"prompt": prompt, "before": old.strip(), "after": new.strip()} for prompt, (old,), (new,) in texts]
 
 
 app = typer.Typer(cls=group("method", _body), no_args_is_help=True, help="Make a patch with a method.")

@@ -29,11 +29,13 @@ def fact(
     dtype: Dtype = "auto",
     json: Json = False,
 ) -> None:
-    """Write one fact as a patch and check it in free generation; exit code 4 when the model does not say it."""
+    """Write one fact as a patch and check it in free, greedy generation; exit code 4 when the model does not say it."""
     from ..fact_formats import of_record
     from ..lm import LM
+    from ..spacing import joined
     from ..subjects import found_subject
     from ._console import Console
+    from ._said import advice
     from .edit import make
 
     record = {"prompt": prompt, "subject": subject or found_subject(prompt), "target": target, "was": was}
@@ -41,9 +43,11 @@ def fact(
     function, settings = method_of(method, setting, model, out)
     console = Console(json)
     lm = LM.load(model, device=device, dtype=dtype)
-    console.say(f"{method} on {lm.name}: {told.prompt} {told.target} (about {told.subject})")
-    make(console, lm, method, lambda: function(lm, [told], **settings), settings, model, out, [told.prompt, *told.paraphrases],
-         told)  # fmt: skip
+    console.say(f"{method} on {lm.name}: {joined(told.prompt, told.target)} (about {told.subject})")
+    make(
+        console, lm, method, lambda: function(lm, [told], **settings), settings, model, out,
+        [told.prompt, *told.paraphrases], told, advice(method, function, lm),
+    )  # fmt: skip
 
 
 def method_of(

@@ -1,4 +1,4 @@
-"""suture facts MODEL FILE: write many facts, batch by batch, all checked after each, to one verified patch and a report."""
+"""suture facts MODEL FILE: write many facts, batch by batch, all checked after each, to one checked patch and a report."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def facts(
     dtype: Dtype = "auto",
     json: Json = False,
 ) -> None:
-    """Write facts, check every one in free generation after each batch, and end with a verified patch and a report."""
+    """Write facts, check every one in free, greedy generation after each batch, and end with a patch and a report.
+
+    The patch is called verified when every fact holds; exit code 4 when none does or edits were stopped.
+    """
     from ..errors import UsageError
     from ..health import Limits
     from ..lm import LM
@@ -148,10 +151,12 @@ def finish(
     """
     from ..errors import VerificationFailed
     from ..sequence import LEDGER, PATCH
+    from ._said import advice
 
     _print_batches(console, course)
     live, patch = course.ledger.live, course.patch
     held = [edit for edit in live if edit.status == "holds"]
+    refused = [edit for edit in course.ledger.edits if edit.status == "refused"]
     run.result = f"{len(held)} of {len(live)} facts hold"
     result = _counted(course, found) | {"ledger": run.path(LEDGER)}
     if patch is not None and live:
@@ -164,9 +169,10 @@ def finish(
         kept = f"The last good patch is {run.path(PATCH)}. " if patch is not None else ""
         fix = f"{kept}Allow more (--limits), write fewer at a time (--batch), or try another --method."
         raise VerificationFailed("edits were stopped before the model breaks", why="; ".join(course.stopped), fix=fix)
-    if live and not held:
-        fix = "Try another block or token (--set layer=2 --set token=-2), or --method grace."
-        raise VerificationFailed("none of the facts is said", why=f"The patch is at {run.path(PATCH)}.", fix=fix)
+    if not held and (live or refused):
+        why = f"The patch is at {run.path(PATCH)}." if patch is not None else refused[-1].note
+        fix = advice(course.ledger.method, surgeon.method, surgeon.lm)
+        raise VerificationFailed("none of the facts is said", why=why, fix=fix)
 
 
 def _print_batches(console: Console, course: Course) -> None:
@@ -202,6 +208,7 @@ def _told(
     """Write the report, tell what became of each fact, verify the patch; return the figures."""
     from ..files import sha256
     from ..sequence import PATCH
+    from ._said import print_said
     from .evaluate import print_report
 
     path = run.path(PATCH)
@@ -209,14 +216,13 @@ def _told(
     report, shown = reported(console, surgeon, course, patch, facts, controls=controls)
     pages = report.save(run.path(""))
     print_report(console, report)
-    for text in shown:
-        console.say(f"  {'+' if text['right'] else '-'} {text['prompt']}", "bold")
-        console.say(f"    before  {text['before']}")
-        console.say(f"    after   {text['after']}")
-    digest = sha256(path)
-    console.say(f"verified patch: {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
+    print_said(console, shown)
+    console.say(f"neighbours: {report.extra['neighbours']}")
+    digest, effect, figures = sha256(path), patch.verify(surgeon.lm), report.values()
+    right = sum(text["right"] for text in shown)
+    kind = "verified patch" if right == len(shown) else f"patch, of whose facts {right} of {len(shown)} hold"
+    console.say(f"{kind}: {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
     console.say(f"report: {pages['html']}")
-    effect, figures = patch.verify(surgeon.lm), report.values()
     return {
         "patch": path, "sha256": digest, "effect": effect, "report": pages["html"], "texts": shown, "figures": figures
     }  # fmt: skip
@@ -230,27 +236,13 @@ def reported(
 
     from ..evaluation import evaluate
     from ..facts import suite
-    from ..generation import generate
     from ..health import by_block
-    from ..metrics.completion import begins_with
     from ..report import Sample
     from ._options import typed
+    from ._said import said
 
     lm = surgeon.lm
-    ids = lm.encode_prompts([fact.prompt for fact in written])
-    before = generate(lm, ids, max_new_tokens=24, temperature=0)
-    with patch.used(lm):
-        after = generate(lm, ids, max_new_tokens=24, temperature=0)
-    shown: list[dict[str, Any]] = [
-        {
-            "prompt": f.prompt,
-            "target": f.target,
-            "before": old.strip(),
-            "after": new.strip(),
-            "right": begins_with(new, f.target),
-        }
-        for f, (old,), (new,) in zip(written, before, after, strict=True)
-    ]
+    shown = said(lm, patch, [(fact.prompt, fact.target) for fact in written])
     with console.progress("measuring") as step:
         report = evaluate(lm, patch, suite(written, texts=surgeon.texts), controls=controls, progress=step)
     samples = [
@@ -262,6 +254,13 @@ def reported(
     curve = {len(c.right): {"edits that hold": sum(c.right.values()) / len(c.right)} for c in kept}
     made = replace(
         report, method=course.ledger.method, settings=course.ledger.settings, lines=lines, target="success", commands=[typed()],
-        curve=curve, moved=by_block(lm, patch), extra={**report.extra, "edits": shown, **console.noted},
+        curve=curve, moved=by_block(lm, patch),
+        extra={**report.extra, "edits": shown, "neighbours": _neighbours(written), **console.noted},
     )  # fmt: skip
     return made, shown
+
+
+def _neighbours(written: list[Fact]) -> str:
+    """Return how many facts brought neighbours, without which nobody knows what a change does to them."""
+    told = sum(bool(fact.neighbours) for fact in written)
+    return f"given for {told} of {len(written)} facts" if told else "none given, not judged"

@@ -115,6 +115,8 @@ def _patch(console: Console, file: Path) -> dict[str, Any]:
         console.say(f"examples  {facts['count']} facts, sha256 {facts['sha256'][:12]}")
     for key, number in made.effect.items():
         console.say(f"effect    {key} = {number:,.4g}")
+    if not made.effect:
+        console.say("effect    not measured: it is a sum or scaled; suture eval MODEL --patch PATCH measures it")
     return {"format": "suture.patch/1", "tensors": list(patch.terms), "provenance": vars(made)}
 
 

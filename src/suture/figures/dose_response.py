@@ -131,8 +131,8 @@ def _words(
     said = "; ".join(
         f"strength {s:g}: {v:.1f} {unit}" for s, v in zip(strengths, target, strict=True) if not math.isnan(v)
     )
-    worst = {kept: max((v for v in values if not math.isnan(v)), default=0.0) for kept, values in damage.items()}
-    lost = "; ".join(f"{kept} at most {most:.1f}" for kept, most in worst.items())
+    known = {kept: [v for v in values if not math.isnan(v)] for kept, values in damage.items()}
+    lost = "; ".join(f"{kept} at most {max(own):.1f}" if own else f"{kept} not measured" for kept, own in known.items())
     return f"{name}: {said}." + (f" Lost: {lost}." if lost else "")
 
 

@@ -19,6 +19,8 @@ from torch import Tensor
 from ..errors import UsageError
 from ..generation import continue_rows
 from ..lm import LM
+from ..reading import Text, continued
+from ..spacing import gap
 from ._scores import Scores
 
 AWAY = -17.0  # what stands for "not this token" in Z
@@ -41,7 +43,6 @@ def judge_scores(
         word: the verdict whose logit is read.
     """
     transfer = transfer_matrix(guard.tokenizer, lm.tokenizer, _width(guard), _width(lm))
-    verdict = guard.tokenizer(word, add_special_tokens=False)["input_ids"][0]
 
     def score(number: int) -> Tensor:
         prompt = prompts[number]
@@ -49,7 +50,7 @@ def judge_scores(
         (written,) = continue_rows(lm, [asked], torch.zeros(1, answer), temperature=0)
         if not written:
             return _nothing(lm, asked)
-        pull = _pull(guard, prompt, lm.decode(written), verdict)  # (T_j, V_j)
+        pull = _pull(guard, prompt, lm.decode(written), word)  # (T_j, V_j)
         if transfer is not None:
             pull = torch.sparse.mm(transfer.t(), pull.T).T
         logits = lm.forward(lm.batch([asked + written])).logits[0, len(asked) - 1 : -1].float()  # (T, V_lm)
@@ -83,9 +84,9 @@ def transfer_matrix(judge: object, writer: object, rows: int, columns: int) -> T
     return found.coalesce()
 
 
-def _pull(guard: LM, request: str, answer: str, verdict: int) -> Tensor:
+def _pull(guard: LM, request: str, answer: str, word: str) -> Tensor:
     """Return G: how the judge's verdict moves with each of its tokens of the answer, (T_j, V_j) float32 on the CPU."""
-    before, ids, after = _framed(guard, request, answer)
+    before, ids, after, verdict = _framed(guard, request, answer, word)
     table = guard.model.get_input_embeddings()
     known = torch.full((len(ids), table.weight.shape[0]), AWAY, device=guard.device)
     known[torch.arange(len(ids)), torch.tensor(ids, device=guard.device)] = 0.0
@@ -99,8 +100,11 @@ def _pull(guard: LM, request: str, answer: str, verdict: int) -> Tensor:
     return pull.cpu()
 
 
-def _framed(guard: LM, request: str, answer: str) -> tuple[list[int], list[int], list[int]]:
-    """Return the judge's ids of what stands before the answer, of the answer, and of what stands behind it."""
+def _framed(guard: LM, request: str, answer: str, word: str = WORD) -> tuple[list[int], list[int], list[int], int]:
+    """Return the judge's ids of what stands before the answer, of the answer, of what stands behind it, and of the verdict.
+
+    All are read in one piece, so that no token is one that the judge would not see there.
+    """
     tokenizer = guard.tokenizer
     if tokenizer.chat_template is None:
         text, at = f"{request}\n{answer}\n", len(request) + 1
@@ -115,9 +119,11 @@ def _framed(guard: LM, request: str, answer: str) -> tuple[list[int], list[int],
             why="It must write request and answer as they are.",
             fix="Use a judge whose template frames a conversation, such as Llama Guard.",
         )
-    parts = (text[:at], text[at : at + len(answer)], text[at + len(answer) :])
-    before, ids, after = (list(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in parts)
-    return before, ids, after
+    end = at + len(answer)
+    ids, first = continued(guard, Text(text[:at], framed=True), text[at:])
+    last = continued(guard, Text(text[:end], framed=True), text[end:])[1]
+    said, verdict = continued(guard, Text(text, framed=True), gap(text, word) + word)
+    return ids[:first], ids[first:last], ids[last:], said[verdict]
 
 
 def _nothing(lm: LM, asked: list[int]) -> Tensor:

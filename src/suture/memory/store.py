@@ -26,6 +26,7 @@ from ..fact_files import agreeing
 from ..fact_formats import of_record
 from ..lm import LM
 from ..provenance import Stamp, read_stamp
+from ..spacing import joined
 from .scope import Reach, Scope, asked, default_layer, last_states
 
 FORM = "suture.memory/1"
@@ -128,7 +129,7 @@ class Memory:
     def _reminded(self, prompt: str, numbers: Sequence[int]) -> str:
         if not numbers:
             return prompt
-        told = " ".join(f"{self.facts[i].prompt} {self.facts[i].target}." for i in numbers)
+        told = " ".join(f"{joined(self.facts[i].prompt, self.facts[i].target)}." for i in numbers)
         return self.template.replace("{facts}", told, 1).removesuffix("{prompt}") + prompt
 
     @contextmanager

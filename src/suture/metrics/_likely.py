@@ -15,17 +15,19 @@ from ._score import Progress
 def likely(
     lm: LM, prompts: Sequence[str], answers: Sequence[str], *, chat: bool = False, progress: Progress | None = None
 ) -> Tensor:
-    """Return mean_i log P(o_i | prompt, o_1 .. o_(i-1)) over the tokens of each answer, in nats: (prompts,) float64."""
-    begins = lm.encode_prompts(prompts, chat=chat)
-    ends = [list(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in answers]
-    rows = [prompt + answer for prompt, answer in zip(begins, ends, strict=True)]
+    """Return mean_i log P(o_i | prompt, o_1 .. o_(i-1)) over the tokens of each answer, in nats: (prompts,) float64.
+
+    Prompt and answer are read in one piece (`LM.encode_answers`); of a chat only the answer counts, not what ends its turn.
+    """
+    read = lm.encode_answers(prompts, answers, chat=chat)
+    rows = [ids for ids, _ in read]
     values = torch.zeros(len(rows), dtype=torch.float64)
 
     def visit(part: Sequence[int], batch: Batch, logits: Tensor) -> None:
         found = logits[:, :-1].float().log_softmax(-1)
         each = found.gather(-1, batch.ids[:, 1:, None])[..., 0].double().cpu()  # (rows, tokens - 1)
         for row, index in enumerate(part):
-            values[index] = each[row, len(begins[index]) - 1 : len(rows[index]) - 1].mean()
+            values[index] = each[row, read[index][1] - 1 : len(rows[index]) - 1].mean()
 
     forced(lm, rows, visit, progress, "answers")
     return values

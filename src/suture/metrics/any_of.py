@@ -1,9 +1,12 @@
 """Whether one of several ways to ask is answered rightly, or every one: the rules of MQuAKE and RippleEdits.
 
+Several targets of one question must all be said, each by its name or an alias, as the evaluator of RippleEdits has it.
+
 Source: Zhong et al. 2023, "MQuAKE: Assessing Knowledge Editing in Language Models via Multi-Hop Questions", section 3.3: an
 instance is right when any of its three questions gets the new answer or one of its aliases; Cohen et al. 2024, "Evaluating the
 Ripple Effects of Knowledge Editing in Language Models": the questions of a test have answers of their own.
-The model writes freely and greedily; as everywhere here the answer must come first and end where a word ends.
+The model writes freely and greedily; as everywhere here an answer must come first and end where a word ends. Of several targets
+one must come first; the others may stand anywhere in what is written, as whole words.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..letters import names as holds
 from ..lm import LM
 from ..reasoning import answer_of
 from ._score import Observation, Progress, Score, paired
@@ -21,29 +25,54 @@ from .completion import begins_with, completed
 
 @dataclass(frozen=True)
 class Cases:
-    """For each case the ways to ask, and for each of these the answers that count; `every` asks for all, not for one."""
+    """Questions, each asked in one or several ways.
+
+    Attributes:
+        prompts: of each case the ways to ask.
+        answers: of each way the names of its target; one is enough.
+        every: all ways are to be answered, not one.
+        chat: write the prompts with the chat template.
+        also: of each way the names of each further target, all of which are to be said, too; empty where no way has any.
+    """
 
     prompts: Sequence[Sequence[str]]
     answers: Sequence[Sequence[Sequence[str]]]
     every: bool = False
     chat: bool = False
+    also: Sequence[Sequence[Sequence[Sequence[str]]]] = ()
 
 
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Ask in all ways; a value is 1 when one of them is right (or all, with `every`), 0 when not."""
-    told = [answer for case in cases.answers for answers in case for answer in answers]
+    also = cases.also or [[()] * len(ways) for ways in cases.prompts]
+    targets = [
+        [(names, *more) for names, more in zip(own, further, strict=True)]
+        for own, further in zip(cases.answers, also, strict=True)
+    ]
+    told = [text for case in targets for way in case for text in _longest(way)]
     written = completed(lm, [way for case in cases.prompts for way in case], told, chat=cases.chat, progress=progress)
     rest = iter(written)
     texts = [[next(rest)[0] for _ in case] for case in cases.prompts]
     enough = all if cases.every else any
     right = [
-        enough(
-            any(begins_with(answer_of(text), answer) for answer in answers)
-            for text, answers in zip(own, case, strict=True)
-        )
-        for own, case in zip(texts, cases.answers, strict=True)
+        enough(says(answer_of(text), way) for text, way in zip(own, case, strict=True))
+        for own, case in zip(texts, targets, strict=True)
     ]
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
+
+
+def says(text: str, targets: Sequence[Sequence[str]]) -> bool:
+    """Return whether a text begins with a name of a target and holds one of every other, as whole words."""
+    if not any(begins_with(text, name) for names in targets for name in names):
+        return False
+    return len(targets) == 1 or all(any(holds(text, name) for name in names) for names in targets)
+
+
+def _longest(targets: Sequence[Sequence[str]]) -> list[str]:
+    """Return texts as long as what may have to be said: each name, or all targets one after the other."""
+    if len(targets) == 1:
+        return list(targets[0])
+    return [", ".join(max(names, key=len) for names in targets)]
 
 
 def score(before: Observation, after: Observation) -> Score:

@@ -13,6 +13,8 @@ import torch
 from ..generation import Doses, generate
 from ..letters import begins_with as begins_with
 from ..lm import LM
+from ..reading import answers as read_behind
+from ..reading import ids_of
 from ..reasoning import answer_of
 from ._score import Observation, Progress, Score, paired
 from ._written import marked
@@ -44,20 +46,23 @@ def completed(
     chat: bool = False,
     doses: Doses | None = None,
     progress: Progress | None = None,
+    least: int = 0,
 ) -> list[list[str]]:
-    """Return a greedy continuation of each prompt, a little longer than the longest of some answers."""
-    ids = lm.encode_prompts(prompts, chat=chat)
-    longest = max(len(lm.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"]) for answer in answers)
+    """Return a greedy continuation of each prompt: a little longer than the longest of some answers, `least` tokens at least."""
+    texts = lm.prompt_texts(prompts, chat=chat)
+    longest = max(len(ids) - begin for ids, begin in read_behind(lm, texts[:1] * len(answers), answers))
     done = 0
 
     def step(count: int) -> None:
         nonlocal done
         done += count
         if progress:
-            progress("answers", done, len(ids))
+            progress("answers", done, len(texts))
 
-    texts = generate(lm, ids, max_new_tokens=longest + SPARE, temperature=0, doses=doses, progress=step)
-    return marked(lm, ids, texts) if chat else texts
+    ids = [ids_of(lm, text) for text in texts]
+    longest = max(longest + SPARE, least)
+    written = generate(lm, ids, max_new_tokens=longest, temperature=0, doses=doses, progress=step)
+    return marked(lm, ids, written) if chat else written
 
 
 def score(before: Observation, after: Observation) -> Score:

@@ -4,7 +4,7 @@
 """
 
 from .content import ROLES, Activity, Directions, Line, Report, Sample, SearchPoint, Where
-from .words import difference, figure, headline, verdict
+from .words import changed, difference, figure, headline, verdict
 
 __all__ = [
     "ROLES",
@@ -15,6 +15,7 @@ __all__ = [
     "Sample",
     "SearchPoint",
     "Where",
+    "changed",
     "difference",
     "figure",
     "headline",

@@ -19,7 +19,7 @@ from ..metrics._score import Score
 from ..panel import tables
 from .content import ROLES, Line, Report, Sample
 from .style import STYLE
-from .words import FORMS, difference, figure, headline, verdict
+from .words import FORMS, changed, difference, figure, headline, known, verdict
 
 SHOWN = 3  # texts of each measure
 SCORES = {"cosine": "cosine with the probe", "effect": "gain over damage", "random": "cosine with the probe"}
@@ -38,17 +38,15 @@ def page(report: Report) -> str:
 
 
 def _head(report: Report) -> str:
-    effect = report.effect
     sentences = "".join(
         f'<li class="{s.verdict}"><b>{SIGNS[s.verdict]}{s.about}</b><span>{html.escape(s.words)}</span></li>'
         for s in headline(report)
     )
-    changed = f"{effect.get('entries', 0):,.0f} weights changed, norm {effect.get('effective', 0):.3g}."
-    if not effect.get("entries", 1):
-        changed = "No weight is changed: activations are, while the model runs."
+    near = report.extra.get("neighbours")
+    beside = f" Neighbouring facts: {html.escape(near)}." if near else ""
     return (
-        f'<p class="mute">{changed} '
-        "Intervals are 95 %, from a paired bootstrap over the cases; n is their number.</p>"
+        f'<p class="mute">{changed(report.effect)} '
+        f"Intervals are 95 %, from a paired bootstrap over the cases; n is their number.{beside}</p>"
         + "".join(f'<p class="mute">{html.escape(line)}</p>' for line in report.extra.get("unused", []))  # see `unread`
         + (f'<ul class="headline">{sentences}</ul>' if sentences else "")
     )
@@ -105,7 +103,7 @@ def _table(lines: list[Line]) -> str:
             f"<tr><td>{html.escape(line.about)}<small>{html.escape(line.name)}, n = {line.score.cases}</small></td>"
             f"<td>{figure(line.score.before, line.unit)}</td><td>{figure(line.score.after, line.unit)}</td>"
             f'<td class="{found}">{SIGNS[found]}{difference(line.score, line.unit)}</td><td class="mute">{control}</td>'
-            f"<td>{_bars(line) if line.unit == 'share' else ''}</td></tr>"
+            f"<td>{_bars(line) if line.unit == 'share' and known(line.score) else ''}</td></tr>"
         )
     head = "<tr><th>Property</th><th>Base</th><th>Edited</th><th>Change</th><th>Random patch</th><th></th></tr>"
     return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +12,9 @@ from ..metrics._score import Score, Unit
 
 if TYPE_CHECKING:
     from .content import Line, Report
+
+
+UNKNOWN = "not measured"
 
 
 class Form(NamedTuple):
@@ -43,13 +48,17 @@ class Sentence:
 
 
 def figure(value: float, unit: Unit = "share") -> str:
-    """Return a figure as people read it."""
+    """Return a figure as people read it; what is no number was not measured."""
+    if math.isnan(value):
+        return UNKNOWN
     form = FORMS[unit]
     return f"{form.scale * value:.{form.digits}f}{form.suffix}"
 
 
 def difference(score: Score, unit: Unit = "share") -> str:
     """Return a change with its interval: points for shares, per cent for perplexity."""
+    if not known(score):
+        return UNKNOWN
     form = FORMS[unit]
     change, low, high = (
         f"{form.change_scale * v:+.{form.change_digits}f}" for v in (score.change, score.low, score.high)
@@ -57,14 +66,34 @@ def difference(score: Score, unit: Unit = "share") -> str:
     return f"{change}{form.change_suffix} [{low}, {high}]"
 
 
+def known(score: Score) -> bool:
+    """Return whether a change and its interval could be measured."""
+    return not any(map(math.isnan, (score.before, score.after, score.change, score.low, score.high)))
+
+
 def verdict(line: Line) -> str:
     """Return "good" or "bad" when the whole interval lies on one side of zero, else an empty string.
 
-    A divergence gets none: it is never below zero, so it has a size but no sign.
+    A divergence gets none: it is never below zero, so it has a size but no sign. A change that could not be measured is bad.
     """
+    if not known(line.score):
+        return "bad"
     if line.better == "none" or line.unit == "nats" or (line.score.low <= 0 <= line.score.high):
         return ""
     return "good" if (line.score.change > 0) == (line.better == "higher") else "bad"
+
+
+def changed(effect: Mapping[str, float]) -> str:
+    """Return how much a patch changes, in a sentence that says of each figure whether it is known.
+
+    Args:
+        effect: entries that change and the norm of the change as rounded, see `Patch.effect`; either may be missing.
+    """
+    entries, norm = effect.get("entries"), effect.get("effective")
+    if entries == 0 and norm is not None:
+        return "No weight is changed" + (": activations are, while the model runs." if norm else ".")
+    count = "How many weights are changed was not measured" if entries is None else f"{entries:,.0f} weights changed"
+    return f"{count}, {'norm not measured' if norm is None else f'norm {norm:.3g}'}."
 
 
 def headline(report: Report) -> list[Sentence]:

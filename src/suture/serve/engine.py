@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -24,6 +25,7 @@ from ..generation import ends, pick
 from ..lm import BATCH_TOKENS, LM
 from ..memory.store import Memory
 from ..patch import Patch
+from ..reading import text_behind
 from ..several import Ward, attached_together
 from .errands import Errands
 from .speech import Speech
@@ -114,7 +116,10 @@ class Engine:
         """
         for ask in asks:
             self._check(ask)
-        tickets = [Ticket(ask, _told(tell, i), Speech(self._decode, ask.stops)) for i, ask in enumerate(asks)]
+        tickets = [
+            Ticket(ask, _told(tell, i), Speech(partial(self._decode, ask.prompt), ask.stops))
+            for i, ask in enumerate(asks)
+        ]
         with self._changed:
             if self._closing:
                 raise _closing()
@@ -198,9 +203,9 @@ class Engine:
         one, two = (Flow.begin(self.lm, [[next(iter(self._ends), 0)]], movable=True)[0] for _ in range(2))
         one.joined(two)
 
-    def _decode(self, ids: Sequence[int]) -> str:
+    def _decode(self, prompt: Sequence[int], ids: Sequence[int]) -> str:
         with self.tokenizer:
-            return self.lm.decode(ids)
+            return text_behind(self.lm, prompt, ids)
 
     @torch.no_grad()
     def _work(self, ward: Ward) -> None:

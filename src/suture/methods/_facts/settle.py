@@ -21,6 +21,7 @@ from ...delta import Delta, LowRank
 from ...examples import Fact
 from ...fact_rows import encode
 from ...lm import LM
+from ...spacing import joined
 from .._trained.loop import KEPT, Course, Line, asked, in_effect, strayed, train
 
 RATE = 0.1  # of Adam, in units of the root mean square of a fact's column of L
@@ -96,7 +97,7 @@ def settled(
     changes, rng = [Written.of(weight, change) for weight, change in found], random.Random(seed)
     still = [text for text in keep if not any(_tells(text, fact) for fact in facts)]
     prompts = {fact.prompt for fact in facts}
-    written = [f"{fact.prompt} {fact.target}" for fact in before if fact.prompt not in prompts]
+    written = [joined(fact.prompt, fact.target) for fact in before if fact.prompt not in prompts]
 
     def loss(part: Sequence[int]) -> tuple[Tensor, Tensor | float]:
         lines = []

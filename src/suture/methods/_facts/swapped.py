@@ -16,6 +16,7 @@ from ...fact_rows import Row
 from ...generation import generate
 from ...lm import LM
 from ...metrics.completion import begins_with
+from ...reading import Text, continued
 
 TOKENS = 6  # of an answer; what says its first ANSWERED tokens stays
 ANSWERED = 3
@@ -45,7 +46,7 @@ def swapped(lm: LM, facts: Sequence[Fact], count: int, seed: int = 0, before: Se
     for (fact, prompt), text in zip(prompts, texts[len(facts) :], strict=True):
         if begins_with(text, fact.was or _word(said[fact.prompt])) or begins_with(text, fact.target):
             continue
-        ids, begin = lm.encode(prompt + text), len(lm.encode(prompt))
+        ids, begin = continued(lm, Text(prompt), text)
         for at in range(begin - 1, min(begin - 1 + ANSWERED, len(ids) - 1)):
             found.append(Row(ids[: at + 2], at, at, at, at + 1))
     return found

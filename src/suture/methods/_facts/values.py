@@ -25,6 +25,7 @@ from ...examples import Fact
 from ...fact_rows import Row, encode, places
 from ...generation import generate
 from ...lm import LM, bucketed
+from ...spacing import apart
 from ...tracing import Edit
 from .keyvalue import read, up_to
 from .problem import Problem
@@ -124,6 +125,7 @@ def essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
     found = []
     for fact, own in zip(facts, texts, strict=True):
         told = [t.strip() for t in own if t.strip() and fact.target not in t and not (fact.was and fact.was in t)]
+        told = [apart(fact.subject, text) + text for text in told]  # also before a mark, where the script has blanks
         found.append([encode(lm, fact.subject, fact.subject, text, token=aim.token or -1) for text in told])
     return found
 

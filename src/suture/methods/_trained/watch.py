@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...generation import generate
+from ...generation import generate, generate_ids
 from ...lm import LM
 from ...repetition import ends_in_loop, repeats, variety
 
@@ -32,10 +32,9 @@ class Watch:
     def unlikelihood(self) -> Tensor:
         """Return the mean of -log(1 - p) over the tokens that end a phrase said before; 0 where nothing is repeated."""
         with torch.no_grad():
-            texts = generate(self.lm, self.prompts, max_new_tokens=WRITTEN, temperature=0)
+            written = generate_ids(self.lm, self.prompts, max_new_tokens=WRITTEN, temperature=0)
         rows, places = [], []
-        for prompt, (text,) in zip(self.prompts, texts, strict=True):
-            ids = list(self.lm.tokenizer(text, add_special_tokens=False)["input_ids"])
+        for prompt, (ids,) in zip(self.prompts, written, strict=True):
             rows.append(prompt + ids)
             places.append([len(prompt) + place for place in repeats(ids)])
         if not any(places):

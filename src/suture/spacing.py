@@ -1,0 +1,61 @@
+"""What stands between a text and what goes on with it: a blank, or nothing where none is written.
+
+A text is not a list of words: "The capital of France is" goes on with " Paris", "He said (" with "no", a Chinese sentence with
+the next sign. Whether there is a blank changes the tokens that follow, so it is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from .letters import unspaced
+
+CLOSING = frozenset(
+    ".,;:!?%\u2026\u3002\uff0c\u3001\uff1b\uff1a\uff01\uff1f\uff05"
+)  # marks that stand close to the word before
+CLOSES, OPENS = ("Pe", "Pf"), ("Ps", "Pi")  # Unicode's brackets and quotes that end something, and that begin it
+OPENING = "\u00bf\u00a1"
+QUOTES = "\"'"  # open or close, told by what stands before
+
+
+def gap(before: str, after: str) -> str:
+    """Return what is written between a text and what goes on with it: "" or one blank.
+
+    None where either is empty, `before` ends in white space or in a bracket or quote that opens, `after` begins with white
+    space or a mark that closes, or neither side's script writes blanks. Digits and marks are of the script beside them. A mark
+    that a letter or digit follows (".NET", ".5") begins a word.
+    """
+    if not before or not after or before[-1].isspace() or after[0].isspace():
+        return ""
+    return "" if _opens(before) or _closes(after) else apart(before, after)
+
+
+def apart(before: str, after: str) -> str:
+    """Return what is written between words: "" where neither side's script writes blanks, else one blank."""
+    known = [side for side in (_script(reversed(before)), _script(after)) if side is not None]
+    return "" if known and all(known) else " "
+
+
+def joined(before: str, after: str) -> str:
+    """Return a text with what goes on with it."""
+    return before + gap(before, after) + after
+
+
+def _script(chars: Iterable[str]) -> bool | None:
+    """Return whether the first letter is of a script without blanks; None without letters."""
+    return next((unspaced(char) for char in chars if char.isalpha()), None)
+
+
+def _opens(before: str) -> bool:
+    last, rest = before[-1], before[:-1]
+    if last in QUOTES:
+        return not rest or rest[-1].isspace() or _opens(rest)
+    return last in OPENING or unicodedata.category(last) in OPENS
+
+
+def _closes(after: str) -> bool:
+    first = after[0]
+    if unicodedata.category(first) in CLOSES:
+        return True
+    return first in CLOSING and not after[1:2].isalnum()
