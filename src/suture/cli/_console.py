@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..printable import printable
+from ..printable import shown
+from ..redact import hidden_in
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -37,7 +38,7 @@ class Console:
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line; never broken by us, so that a path in it stays whole."""
-        self.out.print(printable(text), style=style or None, markup=False, soft_wrap=True)
+        self.out.print(shown(text), style=style or None, markup=False, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
         """Print a table; columns of figures to the right, the first column and words to the left."""
@@ -66,7 +67,7 @@ class Console:
     def result(self, content: dict[str, Any]) -> None:
         """Print the one line of JSON, if asked for."""
         if self.json_only:
-            sys.stdout.write(json.dumps(content, sort_keys=True, default=str) + "\n")
+            sys.stdout.write(json.dumps(hidden_in(json.loads(json.dumps(content, default=str))), sort_keys=True) + "\n")
             sys.stdout.flush()
 
     @contextmanager
@@ -82,9 +83,9 @@ class Console:
             TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=self.err, transient=True,
         )  # fmt: skip
         with bar:
-            task = bar.add_task(printable(title), total=None)
+            task = bar.add_task(shown(title), total=None)
             yield lambda what, done, of: bar.update(
-                task, description=printable(f"{title}: {what}"), completed=done, total=of
+                task, description=shown(f"{title}: {what}"), completed=done, total=of
             )
 
 
@@ -99,7 +100,7 @@ def _plain(title: str) -> Step:
         if now - last >= PLAIN_EVERY and done:
             last = now
             left = (now - began) / done * (of - done)
-            sys.stderr.write(printable(f"{title}: {what} {done}/{of}, about {left:.0f} s left\n"))
+            sys.stderr.write(shown(f"{title}: {what} {done}/{of}, about {left:.0f} s left\n"))
 
     return step
 
@@ -108,4 +109,4 @@ def _shown(words: str) -> Text:
     """Return words that are shown as they are: nothing in them is markup, nothing moves the cursor."""
     from rich.text import Text
 
-    return Text(printable(words))
+    return Text(shown(words))
