@@ -92,7 +92,8 @@ def test_a_secret_is_known_by_its_place(text, left):
     "text",
     [
         "token=subject_last", "--set token=-2", "key=lambda x: x", "git+ssh://git@github.com/x", "https://h/x?monkey=banana",
-        "risk-assessment-and-management-1", "/data/sk-learn-something-long-name", "the password: you know", "İ" * 9 + " max_tokens=12345678",
+        "risk-assessment-and-management-1", "/data/sk-learn-something-long-name", "the password: you know",
+        "İ" * 9 + " max_tokens=12345678",
         "bearer certificates are papers", "sha256=" + "0a" * 32, "0a" * 32, "Authorization: Bearer TOKEN",
     ],
 )  # fmt: skip

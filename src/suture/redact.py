@@ -15,7 +15,8 @@ HIDDEN = "[hidden]"
 # How keys of known services begin, and what follows. A key begins where no word goes on.
 _SHAPES = {
     "hf_": r"[A-Za-z0-9]{16,}", "api_org_": r"[A-Za-z0-9]{16,}",  # Hugging Face
-    "sk-": r"(?:(?=[\w-]*\d)[\w-]{16,}|[A-Za-z0-9]{32,})", "r8_": r"[A-Za-z0-9]{16,}", "gsk_": r"[A-Za-z0-9]{16,}", "xai-": r"[A-Za-z0-9]{16,}",
+    "sk-": r"(?:(?=[\w-]*\d)[\w-]{16,}|[A-Za-z0-9]{32,})", "r8_": r"[A-Za-z0-9]{16,}",
+    "gsk_": r"[A-Za-z0-9]{16,}", "xai-": r"[A-Za-z0-9]{16,}",
     "nvapi-": r"[\w-]{16,}", "pplx-": r"[A-Za-z0-9]{16,}", "tgp_v1_": r"[\w-]{16,}", "dapi": r"[0-9a-f]{32}",
     "gh": r"[pousr]_[A-Za-z0-9]{16,}", "github_pat_": r"\w{16,}", "gl": r"[a-z]{1,4}t-[\w-]{16,}", "npm_": r"[A-Za-z0-9]{16,}",
     "pypi-": r"[\w-]{16,}", "AKIA": r"[A-Z0-9]{12,}", "ASIA": r"[A-Z0-9]{12,}", "AIza": r"[\w-]{20,}", "ya29.": r"[\w-]{16,}",
@@ -32,7 +33,7 @@ _SURE = rf"pass(?:word|wd|phrase)?|pwd|secret|credentials?|signature|{_OWNED}"
 _LIKELY = r"(?:auth)?token|key|sig|auth|jwt|sas|session"
 # What must be in a text for a place to be looked for; the place, in small letters: what stays, then what is hidden.
 _PLACES = (
-    ("://", r"(://)(?:[^/\s:@\"'<>\\]*:[^/\s@\"'<>\\]+|[^/\s@\"'<>\\]{16,})(?=@)"),  # user:password@host, token@host
+    (":/", r"(:/{1,2})(?:[^/\s:@\"'<>\\]*:[^/\s@\"'<>\\]+|[^/\s@\"'<>\\]{16,})(?=@)"),  # user:password@host, token@host; a path has one /
     ("=", rf"([?&;#](?:[\w.-]*[_.-])?(?:{_SURE}|{_LIKELY}|[a-z]*token)=){_VALUE}+"),  # a parameter of an address
     ("", rf"((?:{_SURE})[\"']?\s{{0,2}}[=:]\s{{0,2}}[\"']?){_VALUE}{{6,}}(?<=[\d\W_])"),
     ("=", rf"((?:{_LIKELY})=)(?=[^\s&]*\d){_VALUE}{{8,}}"),
