@@ -8,6 +8,15 @@ from suture.lessons import Lesson
 from suture.lm import LM, PATIENT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory):
+    """Where the user's key is, that of the tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        place = tmp_path_factory.mktemp("state")
+        patched.setenv("SUTURE_STATE", str(place))
+        yield place
+
+
 @pytest.fixture(scope="session")
 def tokenizer():
     return AutoTokenizer.from_pretrained(PATIENT)

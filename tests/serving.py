@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from suture.serve.run import Connection
+
 
 class Client:
     def __init__(self, port):
@@ -43,7 +45,9 @@ class Client:
 def listening(desk):
     """The desk behind a port of its own."""
     door = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(desk.app(), log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        desk.app(), log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=5, http=Connection
+    )
     server = uvicorn.Server(config)
     with door, desk.engine.running(grace=5.0):
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})

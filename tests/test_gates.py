@@ -92,3 +92,33 @@ def test_a_gate_on_no_measure_of_the_suite_is_refused_before_any_model_is_loaded
     with pytest.raises(DataError, match="no measure 'drfit'") as problem:
         spec.measures()
     assert problem.value.fix == 'Did you mean "drift"?'
+
+
+def bomb(levels):
+    lines = ["l0: &l0 [x]", *(f"l{i}: &l{i} [*l{i - 1}, *l{i - 1}]" for i in range(1, levels))]
+    return "\n".join(lines)
+
+
+HUGE = {
+    "aliases in aliases": bomb(28),
+    "a recursive alias": "gates: &a [*a]",
+    "five thousand brackets": "gates: " + "[" * 5000,
+    "a long chain of aliases": "\n".join(["l0: &l0 [x]", *(f"l{i}: &l{i} [*l{i - 1}]" for i in range(1, 2000))]),
+    "merges of merges": "\n".join(
+        ["l0: &l0 {a: 1}", *(f"l{i}: &l{i} {{<<: [*l{i - 1}, *l{i - 1}]}}" for i in range(1, 28))]
+    ),
+    "very many keys": "\n".join(f"k{i}: 1" for i in range(25_000)),
+    "a long file": "# " + "x" * (1 << 18),
+    "a date that is none": "model: 2024-99-99",
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_yaml_without_end_is_refused_at_once(tmp_path, name):
+    with pytest.raises(DataError):
+        load(tmp_path, HUGE[name])
+
+
+def test_aliases_of_a_moderate_spec_are_read(tmp_path):
+    text = f"{HEAD}gates:\n- &limit {{measure: rude, max: 1}}\n- *limit\n- *limit\n"
+    assert load(tmp_path, text).gates == [Gate(measure="rude", max=1.0)] * 3

@@ -1,13 +1,17 @@
 """R15: no secret reaches a file of a run, whatever its shape and wherever it was given."""
 
+import json
 import random
 import string
+from pathlib import Path
 
 import pytest
 
+import suture
 from suture.errors import UsageError
 from suture.redact import HIDDEN, hidden
-from suture.runs import Run, recipe, resumable
+from suture.resuming import resumable
+from suture.runs import Run, recipe
 
 SHAPES = [
     "hf_{40}", "api_org_{34}", "sk-{48}", "sk-proj-{40}", "sk-ant-api03-{40}", "r8_{37}", "gsk_{52}", "ghp_{36}", "gho_{36}",
@@ -62,3 +66,46 @@ def test_a_run_whose_command_was_hidden_asks_for_it_again(tmp_path):
     assert recipe(tmp_path / "run")["command"] == ["eval", "--judge", HIDDEN]
     with pytest.raises(UsageError, match="secret"):
         resumable(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (
+            "openai:m@http://127.0.0.1:9/v1?api_key=short1#refusal",
+            "openai:m@http://127.0.0.1:9/v1?api_key=[hidden]#refusal",
+        ),
+        ("postgres://u:p@host/db", "postgres://[hidden]@host/db"),
+        ("https://host/x?X-Amz-Signature=0a1b&part=2", "https://host/x?X-Amz-Signature=[hidden]&part=2"),
+        ("Authorization: Basic dXNlcjpw", "Authorization: Basic [hidden]"),
+        ("password: correct-horse1", "password: [hidden]"),
+        ('{"api_key": "abcdefg1"}', '{"api_key": "[hidden]"}'),
+        ("a\\nhf_" + "a" * 20, "a\\n[hidden]"),  # as JSON writes a line feed
+    ],
+)
+def test_a_secret_is_known_by_its_place(text, left):
+    assert hidden(text) == left
+    assert hidden(left) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token=subject_last", "--set token=-2", "key=lambda x: x", "git+ssh://git@github.com/x", "https://h/x?monkey=banana",
+        "risk-assessment-and-management-1", "/data/sk-learn-something-long-name", "the password: you know",
+        "İ" * 9 + " max_tokens=12345678",
+        "bearer certificates are papers", "sha256=" + "0a" * 32, "0a" * 32, "Authorization: Bearer TOKEN",
+    ],
+)  # fmt: skip
+def test_what_only_resembles_a_secret_is_left_alone(text):
+    assert hidden(text) == text
+
+
+def test_the_bundled_texts_hold_no_secret():
+    for file in sorted((Path(suture.__file__).parent / "data").glob("*.py")):
+        assert hidden(file.read_text(encoding="utf-8")) == file.read_text(encoding="utf-8"), file
+
+
+def test_hiding_leaves_json_as_json():
+    said = {"a": 'say key=abcdef12"quoted" and password=hunter22\\', "b": ["<td>secret=abc123</td>", "x?token=a&b=1"]}
+    assert json.loads(hidden(json.dumps(said))).keys() == said.keys()

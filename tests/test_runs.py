@@ -155,7 +155,11 @@ def test_a_recipe_that_is_none_is_said(folder):
     with pytest.raises(UsageError, match="not a run"):
         recipe(folder)
     folder.mkdir(parents=True)
-    for text, said in (("command: [a", "can not read"), ("command: 5", "names no command")):
+    for text, said in (
+        ("command: [a", "line 1: not YAML"),
+        ("command: [edit]\nfolder: [x]", "no recipe"),
+        ("command: 5", "names no command"),
+    ):
         (folder / "recipe.yaml").write_text(text)
         with pytest.raises(DataError, match=said):
             recipe(folder)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import ResourceError, UsageError
+from .redact import hidden
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 EXHAUSTED = {  # what no other place would mend by itself: exit code 6, and what to do
@@ -50,6 +51,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write any small file atomically and durably; see `written`."""
     with written(path) as partial:
         partial.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text that people read or publish (a report, a card, a record), as `write_bytes` does, with secrets hidden.
+
+    What holds the user's own data, to be read again word for word, is written with `write_bytes`.
+    """
+    write_bytes(path, hidden(text).encode())
 
 
 @contextmanager

@@ -48,20 +48,37 @@ class Flow:
         return flow, flow._pass(lm, batch.ids, batch.positions)
 
     def step(self, lm: LM, tokens: Tensor) -> Tensor:
-        """Read one token more of each row, (rows,), and return the logits behind it, (rows, vocabulary)."""
-        self.mask = torch.cat([self.mask, torch.ones_like(self.mask[:, :1])], dim=1)
-        return self._pass(lm, tokens[:, None], self.mask.sum(1, keepdim=True) - 1)
+        """Read one token more of each row, (rows,), and return the logits behind it, (rows, vocabulary).
+
+        Where it fails, the rows of a movable flow stand as before.
+        """
+        before = self.mask
+        self.mask = torch.cat([before, torch.ones_like(before[:, :1])], dim=1)
+        try:
+            return self._pass(lm, tokens[:, None], self.mask.sum(1, keepdim=True) - 1)
+        except BaseException:
+            self.mask = before
+            if isinstance(self.cache, DynamicCache):
+                self._cut()
+            raise
 
     def joined(self, other: Flow) -> Flow:
-        """Return these rows and, behind them, those of another flow; both are used up."""
+        """Return these rows and, behind them, those of another flow; both are used up.
+
+        Where it fails, for want of memory say, these rows stand as before.
+        """
         mine, theirs = self._layers(), other._layers()
         longest = max(self.mask.shape[1], other.mask.shape[1])
-        for own, more in zip(mine, theirs, strict=True):
-            own.keys, own.values = (
-                torch.cat([_padded(a, longest, -2), _padded(b, longest, -2)])
-                for a, b in ((own.keys, more.keys), (own.values, more.values))
-            )
-        self.mask = torch.cat([_padded(self.mask, longest, 1), _padded(other.mask, longest, 1)])
+        try:
+            for own, more in zip(mine, theirs, strict=True):
+                own.keys, own.values = (
+                    torch.cat([_padded(a, longest, -2), _padded(b, longest, -2)])
+                    for a, b in ((own.keys, more.keys), (own.values, more.values))
+                )
+            self.mask = torch.cat([_padded(self.mask, longest, 1), _padded(other.mask, longest, 1)])
+        except BaseException:
+            self._cut(left=True)
+            raise
         return self
 
     def kept(self, rows: Tensor) -> Flow:
@@ -81,6 +98,14 @@ class Flow:
         self.cache = output.past_key_values
         logits: Tensor = output.logits[:, -1]
         return logits
+
+    def _cut(self, left: bool = False) -> None:
+        """Take from every layer what the mask knows nothing of: rows, and tokens behind the last, or before the first."""
+        rows, tokens = self.mask.shape
+        for layer in self._layers():
+            first = layer.keys.shape[-2] - tokens if left else 0
+            span = slice(first, first + tokens)
+            layer.keys, layer.values = layer.keys[:rows, :, span], layer.values[:rows, :, span]
 
     def _layers(self) -> list[Any]:
         layers = getattr(self.cache, "layers", [])

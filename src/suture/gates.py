@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from . import yaml_text
 from .errors import DataError
 from .metrics._score import Unit
 from .report import Report, figure
@@ -105,26 +106,9 @@ class Spec(Strict):
             DataError: naming file and line of what is wrong.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-            content = yaml.safe_load(text)
-        except OSError as problem:
-            raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem
-        except UnicodeDecodeError as problem:
-            raise DataError(
-                f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8"
-            ) from problem
-        except yaml.YAMLError as problem:
-            mark = getattr(problem, "problem_mark", None)
-            where = f", line {mark.line + 1}" if mark else ""
-            why = getattr(problem, "problem", None) or str(problem).splitlines()[0]
-            raise DataError(
-                f"{path}{where}: not YAML", why=f"{why}.", fix="Correct it; see docs/check.md."
-            ) from problem
+        root, content = yaml_text.read(path, "Correct it; see docs/check.md.")
         if not isinstance(content, dict):
             raise DataError(f"{path} is not a spec", why="It holds no keys.", fix="See docs/check.md.")
-        _refuse_twins(path, root)
         try:
             return cls.model_validate(content)
         except ValidationError as problem:
@@ -199,20 +183,6 @@ def _explained(path: Path, root: yaml.Node, problem: ValidationError) -> DataErr
         return DataError(f"{where}: {last!r} is missing", fix=f"Add {last}: ...; see docs/check.md.")
     name = ".".join(map(str, error["loc"]))
     return DataError(f"{where}: {name}: {error['msg'].lower()}", fix="Correct it; see docs/check.md.")
-
-
-def _refuse_twins(path: Path, node: yaml.Node) -> None:
-    """Raise DataError for a key that stands twice: YAML would silently take the last."""
-    if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value]
-        for index, (key, value) in enumerate(node.value):
-            if key.value in keys[:index]:
-                where = f"{path}, line {key.start_mark.line + 1}"
-                raise DataError(f"{where}: {key.value!r} stands twice", fix="Remove one of them.")
-            _refuse_twins(path, value)
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_twins(path, item)
 
 
 def _line(node: yaml.Node, loc: Sequence[str | int]) -> int:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 
+from .redact import hidden
+
 # Control characters but tab and line feed (escape sequences begin with one), marks that turn the direction of writing
 # around, and halves of characters, which no terminal can encode.
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """Return a text as a screen or a log may have it: nothing in it is obeyed, and no secret stands in it."""
+    return printable(hidden(text))
 
 
 def printable(text: str) -> str:

@@ -1,25 +1,94 @@
-"""Secrets do not reach a file: what looks like a key is hidden wherever a run is recorded."""
+"""Secrets do not reach a file or a screen: what looks like a key, or stands where keys stand, is hidden wherever suture writes.
+
+By shape: keys of known services. By place: user:password@ of an address, a query parameter or assignment named like a key, an
+Authorization header. Nothing that is hidden has a quote, a bracket, a backslash or white space in it, so a text stays the JSON,
+YAML or HTML that it was.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 HIDDEN = "[hidden]"
-_KEYS = (
-    r"hf_[A-Za-z0-9]{16,}", r"api_org_[A-Za-z0-9]{16,}",  # Hugging Face
-    r"sk-[A-Za-z0-9_-]{16,}", r"r8_[A-Za-z0-9]{16,}", r"gsk_[A-Za-z0-9]{16,}", r"xai-[A-Za-z0-9]{16,}",  # endpoints of models
-    r"gh[pousr]_[A-Za-z0-9]{16,}", r"github_pat_\w{16,}", r"glpat-[\w-]{16,}", r"npm_[A-Za-z0-9]{16,}", r"pypi-[\w-]{16,}",
-    r"(?:AKIA|ASIA)[A-Z0-9]{12,}", r"AIza[\w-]{20,}", r"ya29\.[\w-]{16,}",  # clouds
-    r"xox[abprs]-[A-Za-z0-9-]{10,}", r"[sr]k_live_[A-Za-z0-9]{10,}", r"SG\.[\w-]{10,}\.[\w-]{10,}",
-    r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",  # JSON web tokens
-    r"(?<=[Bb]earer )[\w.~+/-]{8,}=*",
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
-    r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)",  # user:password@host
-    r"(?i:(?<=key=)|(?<=token=)|(?<=password=)|(?<=secret=))[^\s&\"']{6,}",
+# How keys of known services begin, and what follows. A key begins where no word goes on.
+_SHAPES = {
+    "hf_": r"[A-Za-z0-9]{16,}", "api_org_": r"[A-Za-z0-9]{16,}",  # Hugging Face
+    "sk-": r"(?:(?=[\w-]*\d)[\w-]{16,}|[A-Za-z0-9]{32,})", "r8_": r"[A-Za-z0-9]{16,}",
+    "gsk_": r"[A-Za-z0-9]{16,}", "xai-": r"[A-Za-z0-9]{16,}",
+    "nvapi-": r"[\w-]{16,}", "pplx-": r"[A-Za-z0-9]{16,}", "tgp_v1_": r"[\w-]{16,}", "dapi": r"[0-9a-f]{32}",
+    "gh": r"[pousr]_[A-Za-z0-9]{16,}", "github_pat_": r"\w{16,}", "gl": r"[a-z]{1,4}t-[\w-]{16,}", "npm_": r"[A-Za-z0-9]{16,}",
+    "pypi-": r"[\w-]{16,}", "AKIA": r"[A-Z0-9]{12,}", "ASIA": r"[A-Z0-9]{12,}", "AIza": r"[\w-]{20,}", "ya29.": r"[\w-]{16,}",
+    "dop_v1_": r"[0-9a-f]{32,}", "xox": r"[abeprs]-[A-Za-z0-9-]{10,}", "sk_": r"(?:live|test)_[A-Za-z0-9]{10,}",
+    "rk_": r"(?:live|test)_[A-Za-z0-9]{10,}", "whsec_": r"[A-Za-z0-9]{16,}", "shp": r"(?:at|ca|pa|ss)_\w{16,}",
+    "SG.": r"[\w-]{10,}\.[\w-]{10,}", "eyJ": r"[\w-]{8,}\.[\w-]{8,}\.[\w-]*",  # the last: JSON web tokens
+    "-----BEGIN ": r"[A-Z ]*PRIVATE KEY-----(?:[A-Za-z0-9+/=\s]|\\[nr])*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
+}  # fmt: skip
+_ESCAPED = re.compile(r"(?:\\[nrt]|%[0-9A-Fa-f]{2})$")  # ends in a letter or digit, and is no word
+_SCHEME = "(?:bearer|basic|token|apikey)"
+_VALUE = r"[^\s&;,#\"'`<>\\(){}]"
+_OWNED = r"(?:api|access|auth|private|secret|account|subscription)[_-]?key"
+_SURE = rf"pass(?:word|wd|phrase)?|pwd|secret|credentials?|signature|{_OWNED}"
+_LIKELY = r"(?:auth)?token|key|sig|auth|jwt|sas|session"
+# What must be in a text for a place to be looked for; the place, in small letters: what stays, then what is hidden.
+_PLACES = (
+    (":/", r"(:/{1,2})(?:[^/\s:@\"'<>\\]*:[^/\s@\"'<>\\]+|[^/\s@\"'<>\\]{16,})(?=@)"),  # user:password@host; in a path one /
+    ("=", rf"([?&;#](?:[\w.-]*[_.-])?(?:{_SURE}|{_LIKELY}|[a-z]*token)=){_VALUE}+"),  # a parameter of an address
+    ("", rf"((?:{_SURE})[\"']?\s{{0,2}}[=:]\s{{0,2}}[\"']?){_VALUE}{{6,}}(?<=[\d\W_])"),
+    ("=", rf"((?:{_LIKELY})=)(?=[^\s&]*\d){_VALUE}{{8,}}"),
+    ("uthorization", rf"(authorization[\"']?\s*[:=]\s*[\"']?(?:{_SCHEME}\s+)?)(?!token\b|{_SCHEME}\s){_VALUE}{{4,}}"),
+    ("bearer", r"(bearer\s+)(?=[\w.~+/-]*\d)[\w.~+/-]{8,}=*"),
+    ("basic", r"(basic\s+)(?=[\w.~+/-]*\d)[\w.~+/-]{8,}=*"),
 )  # fmt: skip
-_SECRET = re.compile("|".join(_KEYS))
+_LARGE = re.compile(r"[A-Z]+")
+_KEYS = [(begin, re.compile(re.escape(begin) + rest)) for begin, rest in _SHAPES.items()]
+_NAMED = [(needed, re.compile(place)) for needed, place in _PLACES]
 
 
 def hidden(text: str) -> str:
     """Return a text with everything that looks like a key, a token or a password replaced."""
-    return _SECRET.sub(HIDDEN, text)
+    for begin, key in _KEYS:
+        if begin in text:
+            text = key.sub(_masked, text)
+    # By ASCII alone, so that no letter changes its length.
+    small = text.lower() if text.isascii() else _LARGE.sub(lambda found: found[0].lower(), text)
+    spans = [
+        (found.end(1), found.end())
+        for needed, place in _NAMED
+        if needed in small
+        for found in place.finditer(small)
+        if not _in_a_word(found)
+    ]
+    return _without(text, sorted(spans)) if spans else text
+
+
+def hidden_in(content: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    """Return what JSON can hold with every text in it, names included, as `hidden` returns it."""
+    if isinstance(content, str):
+        return hidden(content)
+    if isinstance(content, dict):
+        return {hidden_in(key): hidden_in(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [hidden_in(value) for value in content]
+    return content
+
+
+def _masked(found: re.Match[str]) -> str:
+    """Return what stands for a key; the text itself where it is the rest of a word."""
+    return found[0] if _in_a_word(found) else HIDDEN
+
+
+def _in_a_word(found: re.Match[str]) -> bool:
+    before = found.string[max(0, found.start() - 3) : found.start()]
+    return bool(before[-1:].isalnum() and found[0][0].isalnum()) and not _ESCAPED.search(before)
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return a text with what lies in the spans, which are in order, replaced."""
+    kept, at = [], 0
+    for begin, end in spans:
+        if begin >= at:  # not in one that was hidden already
+            kept += [text[at:begin], HIDDEN]
+        at = max(at, end)
+    return "".join([*kept, text[at:]])

@@ -16,7 +16,7 @@ from typing import Literal
 
 from .errors import SutureError
 from .examples import Contrast
-from .files import write_bytes
+from .files import write_text
 from .goals import Goal
 from .lm import LM
 from .methods.dinm import dinm
@@ -112,7 +112,7 @@ class Rivals:
         if settings["method"] == "dinm":
             chosen = self.instances(settings["instances"])
             lines = [json.dumps({"prompt": e.prompt, "safe": e.safe, "unsafe": e.unsafe}) + "\n" for e in chosen]
-            write_bytes(self.run.path(f"instances-{settings['instances']}.jsonl"), "".join(lines).encode())
+            write_text(self.run.path(f"instances-{settings['instances']}.jsonl"), "".join(lines))
             return dinm(self.lm, chosen, together=True)
         goal = self.goal
         return enhance_safety(self.lm, goal.behaviour, rate=settings["rate"], keep=goal.keep, seed=self.seed)
@@ -123,7 +123,7 @@ def _named(settings: Settings) -> str:
 
 
 def _write(points: list[Point], path: Path) -> None:
-    write_bytes(path, json.dumps([vars(point) for point in points]).encode())
+    write_text(path, json.dumps([vars(point) for point in points]))
 
 
 def _read(path: Path) -> list[Point]:

@@ -1,7 +1,8 @@
 """A run: a folder that says what was asked, on what machine, and how far it got; an interrupted one can be continued.
 
 runs/<utc>-<name>/
-  recipe.yaml     command (a list of words), folder it ran in, settings
+  recipe.yaml     command (a list of words), folder it ran in, settings, SHA-256 of the method files it names
+  recipe.yaml.mine  says that this user recorded it (`authorship`)
   env.json        versions and platform: a fixed list of fields, nothing from the environment
   events.jsonl    a line an event, flushed at once: time, stage, figures; SHA-256 of each finished stage's file
   ...             the results
@@ -24,9 +25,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from . import authorship
 from .errors import DataError, Interrupted, SutureError, UsageError
-from .files import reported, sha256, write_bytes, written
-from .redact import HIDDEN, hidden
+from .files import reported, sha256, write_text, written
+from .redact import hidden
 
 ROOT = Path("runs")
 RESULT = ".safetensors"
@@ -145,10 +147,16 @@ class Run:
             import yaml
 
             plain = {key: value for key, value in settings.items() if isinstance(value, PLAIN)}
-            content = {"command": command, "folder": str(Path.cwd()), "settings": plain}
+            content = {
+                "command": command,
+                "folder": str(Path.cwd()),
+                "settings": plain,
+                "files": authorship.method_files(command),
+            }
             text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-            write_bytes(self.folder / "recipe.yaml", hidden(text).encode())
-        write_bytes(self.folder / "env.json", json.dumps(environment(), indent=1).encode())
+            write_text(self.folder / "recipe.yaml", text)
+            authorship.sign(self.folder / "recipe.yaml")
+        write_text(self.folder / "env.json", json.dumps(environment(), indent=1))
         self.event("began", process=os.getpid())
 
 
@@ -176,37 +184,19 @@ def recipe(folder: Path) -> dict[str, Any]:
         UsageError: when the folder holds no run.
         DataError: when its recipe can not be read.
     """
-    import yaml
+    from . import yaml_text
 
-    file = folder / "recipe.yaml"
+    file, again = folder / "recipe.yaml", "Start the command again in another folder."
     if not file.is_file():
         raise UsageError(f"{folder} is not a run", why="It has no recipe.yaml.", fix="Choose one of: suture runs")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as problem:
-        why = str(problem).splitlines()[0]
-        raise DataError(f"can not read {file}", why=why, fix="Start the command again in another folder.") from problem
+    _, content = yaml_text.read(file, again)
     words = content.get("command") if isinstance(content, dict) else None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise DataError(f"{file} names no command", fix="Start the command again in another folder.")
-    return {"folder": ".", "settings": {}, **content}
-
-
-def resumable(folder: Path) -> dict[str, Any]:
-    """Return what a run was asked, if it can be asked again.
-
-    Raises:
-        UsageError: also when a secret was part of the command, which was not recorded.
-        DataError: as `recipe`.
-    """
-    asked = recipe(folder)
-    if any(HIDDEN in word for word in asked["command"]):
-        raise UsageError(
-            f"{folder} can not be resumed as it is",
-            why="Its command held a secret, which was not recorded.",
-            fix=f"Give the same command again, with --out {folder}",
-        )
-    return asked
+        raise DataError(f"{file} names no command", fix=again)
+    found = {"folder": ".", "settings": {}, "files": {}, **content}
+    if not isinstance(found["folder"], str) or not isinstance(found["files"], dict):
+        raise DataError(f"{file} is no recipe", why="Its folder or files are none.", fix=again)
+    return found
 
 
 def events(folder: Path) -> list[dict[str, Any]]:

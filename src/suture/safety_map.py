@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import tensorfile
 from .figures.heat_map import Place, heat_map
+from .files import write_text
 from .mask import Mask
 from .report.style import STYLE
 
@@ -24,7 +24,7 @@ def save_map(mask: Mask, folder: Path, *, commands: Sequence[str] = ()) -> Path:
         commands: how to get it again.
     """
     path = folder / "map.html"
-    tensorfile.write_bytes(path, page(mask, commands).encode())
+    write_text(path, page(mask, commands))
     return path
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from .dosing import Dosed, at_doses
 from .errors import UsageError
-from .files import write_bytes
+from .files import write_text
 from .generation import Doses, generate
 from .judges import Judge, unwanted
 from .lm import LM
@@ -148,7 +148,7 @@ class Talk:
         if not str(path) or not self.transcript:
             raise UsageError("nothing to save, or no place for it", fix="Say something first, then: /save FILE")
         lines = [json.dumps(turn, ensure_ascii=False) + "\n" for turn in self.transcript]
-        write_bytes(Path(path), "".join(lines).encode())
+        write_text(Path(path), "".join(lines))
 
     def _ids(self, turns: Sequence[Message]) -> list[int]:
         if self.manner.raw:

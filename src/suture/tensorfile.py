@@ -14,7 +14,7 @@ import math
 import os
 import stat
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +25,7 @@ from torch import Tensor
 from .errors import CorruptFile, ResourceError, UsageError
 from .files import write_bytes as write_bytes
 from .files import written
+from .redact import hidden
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -32,8 +33,18 @@ LARGEST_HEADER = 100_000_000  # bytes; the format's own limit
 ALIGN = 8
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a file: first beside its place, flushed to disk, then renamed, so it is there whole or not at all."""
+def write(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, verbatim: Collection[str] = ()
+) -> None:
+    """Write a file: first beside its place, flushed to disk, then renamed, so it is there whole or not at all.
+
+    Args:
+        path: where.
+        tensors: by name.
+        metadata: texts by name, in which secrets are hidden.
+        verbatim: names of those that hold the user's own data, to be read again word for word.
+    """
+    metadata = {key: text if key in verbatim else hidden(text) for key, text in metadata.items()}
     header: dict[str, Any] = {"__metadata__": {**metadata, "digest": _digest(tensors, metadata)}}
     position = 0
     for name, tensor in sorted(tensors.items()):

@@ -93,3 +93,50 @@ def test_an_interrupt_outside_a_run_is_130_in_one_line(command, work, monkeypatc
     monkeypatch.setattr("suture.lm.LM.load", stop)
     done = command(*EDIT, cwd=work)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+EVIL = SLOW.replace("while not", "Path('ran').touch()\n    while not").replace('"""Nudge', '"""Evil. Nudge')
+
+
+def finished(command, work):
+    (work / "go").touch()
+    assert command(*EDIT, "-o", "mine", cwd=work).returncode == 0
+    return work / "mine"
+
+
+@pytest.mark.parametrize("how", ["unsigned", "recipe", "folder", "another's key"])
+def test_what_this_user_did_not_record_is_not_executed(command, work, how, monkeypatch, tmp_path_factory):
+    run = finished(command, work)
+    recipe = run / "recipe.yaml"
+    (work / "slow.py").write_text(EVIL)
+    if how == "unsigned":  # as 0.1.0 wrote them
+        (run / "recipe.yaml.mine").unlink()
+    elif how == "recipe":
+        recipe.write_text(recipe.read_text().replace("0.25", "0.5"))
+    elif how == "folder":
+        recipe.write_text(recipe.read_text().replace(str(work), str(work.parent)))
+    else:
+        monkeypatch.setenv("SUTURE_STATE", str(tmp_path_factory.mktemp("other")))
+    done = command("resume", run, cwd=work)
+    assert done.returncode == 2
+    assert "edit ./slow.py patient --data 'tone data.jsonl'" in done.stderr
+    assert "--trust" in done.stderr
+    assert not (work / "ran").exists()
+
+
+def test_a_method_file_that_changed_is_not_executed_unless_it_is_meant(command, work):
+    run = finished(command, work)
+    (work / "slow.py").write_text(EVIL)
+    done = command("resume", run, cwd=work)
+    assert done.returncode == 2
+    assert "slow.py is not the file that ran" in done.stderr
+    assert not (work / "ran").exists()
+    (run / "patch.safetensors").unlink()
+    assert command("resume", run, "--trust", cwd=work).returncode == 0
+    assert (work / "ran").exists()
+
+
+def test_a_run_of_ones_own_may_be_moved(command, work):
+    run = finished(command, work)
+    run.rename(work / "elsewhere")
+    assert command("resume", work / "elsewhere", cwd=work).returncode == 0

@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 import time
 
@@ -8,6 +9,7 @@ from serving import listening
 from suture.generation import generate
 from suture.serve import app
 from suture.serve.app import Desk
+from suture.serve.ticket import Ask
 from suture.several import attached_together
 
 PROMPT = "You are a friend."
@@ -185,8 +187,14 @@ def _asked(client, body):
 
 
 def test_a_full_queue_says_come_again(client, engine):
-    engine._room = 1
-    status, answer = client("POST", "/v1/completions", {**WRITE, "n": 2})
+    engine.limits = dataclasses.replace(engine.limits, rows=1)
+    inside, go = threading.Event(), threading.Event()
+    ask = Ask([5, 6], tokens=1)
+    engine.submit([ask], lambda *_: inside.set() or go.wait(60))
+    assert inside.wait(60)
+    engine.submit([ask], lambda *_: None)
+    status, answer = client("POST", "/v1/completions", WRITE)
+    go.set()
     assert status == 429
     assert "too many requests" in answer["error"]["message"].lower()
 
@@ -215,3 +223,34 @@ def test_a_bug_is_told_as_one_and_no_more_of_it(client, monkeypatch):
     status, answer = client("POST", "/v1/completions", WRITE)
     assert status == 500
     assert "division" not in str(answer)
+
+
+def test_a_null_is_an_absent_key(client):
+    whole = client("POST", "/v1/chat/completions", CHAT)[1]["choices"]
+    nulls = dict.fromkeys(
+        ["temperature", "top_p", "n", "stream", "stop", "presence_penalty", "patches", "logprobs", "tools"]
+    )
+    status, answer = client(
+        "POST", "/v1/chat/completions", {**CHAT, **nulls, "stream_options": {"include_usage": None}}
+    )
+    assert (status, answer["choices"]) == (200, whole)
+
+
+def test_a_message_that_was_answered_can_be_sent_back_with_all_its_nulls(client):
+    told = {
+        "role": "assistant",
+        "content": "Hi.",
+        "refusal": None,
+        "annotations": None,
+        "audio": None,
+        "tool_calls": None,
+    }
+    found = []
+    for said in ({"role": "assistant", "content": "Hi."}, told):
+        turns = [*CHAT["messages"], said, *CHAT["messages"]]
+        status, answer = client("POST", "/v1/chat/completions", {**CHAT, "messages": turns})
+        assert status == 200, answer
+        found.append(answer["choices"])
+    assert found[0] == found[1]
+    wrong = {**CHAT, "messages": [{"role": "user", "content": None}]}
+    assert "messages.0.content" in client("POST", "/v1/chat/completions", wrong)[1]["error"]["message"]

@@ -10,7 +10,8 @@ from suture.generation import Doses, generate
 from suture.methods.steering import steering
 from suture.methods.surgery import surgery
 from suture.patch import Patch
-from suture.serve.engine import Busy, Closed, Engine
+from suture.serve.engine import Engine
+from suture.serve.limits import Busy, Closed
 from suture.serve.ticket import Ask
 
 TEXTS = ["You are a friend.", "The capital of Velmora is a city near the sea", "One", "We went to the mill"]

@@ -12,8 +12,9 @@ from suture.generation import generate
 from suture.memory import Memory
 from suture.methods.grace import grace
 from suture.serve.app import Desk
-from suture.serve.engine import Closed, Engine
+from suture.serve.engine import Engine
 from suture.serve.errands import Errands
+from suture.serve.limits import Closed
 from suture.several import attached_together
 
 FACTS = [

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptFile
+from ..redact import hidden_in
 from .folder import INTENT, LEDGER
 from .header import read_json
 
@@ -40,6 +41,11 @@ class Entry:
     floor: int
     forced: list[str] = field(default_factory=list)
     copies: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Keep no secret: a ledger goes with the checkpoint, wherever that is published."""
+        for part in ("name", "method", "forced"):
+            object.__setattr__(self, part, hidden_in(getattr(self, part)))
 
     @property
     def file(self) -> str:

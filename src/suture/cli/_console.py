@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..printable import printable
+from ..printable import shown
+from ..redact import hidden_in
 from ..unread import hear
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Console:
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line; never broken by us, so that a path in it stays whole."""
-        self.out.print(printable(text), style=style or None, markup=False, soft_wrap=True)
+        self.out.print(shown(text), style=style or None, markup=False, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
         """Print a table; columns of figures to the right, the first column and words to the left."""
@@ -69,7 +70,8 @@ class Console:
     def result(self, content: dict[str, Any]) -> None:
         """Print the one line of JSON, if asked for."""
         if self.json_only:
-            sys.stdout.write(json.dumps(content | self.noted, sort_keys=True, default=str) + "\n")
+            content = hidden_in(json.loads(json.dumps(content | self.noted, default=str)))
+            sys.stdout.write(json.dumps(content, sort_keys=True) + "\n")
             sys.stdout.flush()
 
     @property
@@ -80,7 +82,7 @@ class Console:
     def _unused(self, line: str) -> None:
         if line not in self.unused:
             self.unused.append(line)
-            self.err.print(printable(line), markup=False, soft_wrap=True)
+            self.err.print(shown(line), markup=False, soft_wrap=True)
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Step]:
@@ -95,9 +97,9 @@ class Console:
             TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=self.err, transient=True,
         )  # fmt: skip
         with bar:
-            task = bar.add_task(printable(title), total=None)
+            task = bar.add_task(shown(title), total=None)
             yield lambda what, done, of: bar.update(
-                task, description=printable(f"{title}: {what}"), completed=done, total=of
+                task, description=shown(f"{title}: {what}"), completed=done, total=of
             )
 
 
@@ -112,7 +114,7 @@ def _plain(title: str) -> Step:
         if now - last >= PLAIN_EVERY and done:
             last = now
             left = (now - began) / done * (of - done)
-            sys.stderr.write(printable(f"{title}: {what} {done}/{of}, about {left:.0f} s left\n"))
+            sys.stderr.write(shown(f"{title}: {what} {done}/{of}, about {left:.0f} s left\n"))
 
     return step
 
@@ -121,4 +123,4 @@ def _shown(words: str) -> Text:
     """Return words that are shown as they are: nothing in them is markup, nothing moves the cursor."""
     from rich.text import Text
 
-    return Text(printable(words))
+    return Text(shown(words))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import typer
 
 from ..errors import Interrupted, SutureError
-from ..printable import printable
+from ..printable import shown
 from . import (
     apply,
     bake,
@@ -41,6 +42,7 @@ from . import (
     show,
     verify,
 )
+from ._streams import redacted
 
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
 INTERRUPTED = Interrupted.exit_code
@@ -95,6 +97,11 @@ def run() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by the system as by the user: clean up, 130
+    with redacted():  # what libraries and logs write passes it, too
+        _run(verbose)
+
+
+def _run(verbose: bool) -> NoReturn:
     try:
         code = app(prog_name="suture", standalone_mode=False)
         if code == INTERRUPTED:  # what click makes of Ctrl-C outside a run
@@ -105,7 +112,7 @@ def run() -> None:
         sys.exit(0)
     except Exception as problem:
         if verbose and not isinstance(problem, CLICK_ERROR):
-            raise
+            sys.stderr.write("".join(traceback.format_exception(problem)))
         _leave(_explain(problem))
 
 
@@ -144,7 +151,7 @@ def _explain(problem: Exception) -> int:
 
 
 def _complain(*lines: str) -> None:
-    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines if line))
+    sys.stderr.write("".join(f"{shown(line)}\n" for line in lines if line))
 
 
 def _one_line(text: str) -> str:

@@ -34,16 +34,21 @@ def runs(
 
 
 def resume(
-    context: typer.Context, folder: Annotated[Path, typer.Argument(help="The folder of an interrupted run.")]
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder of an interrupted run.")],
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Also a run that you did not record, or whose method file has changed.")
+    ] = False,
 ) -> None:
     """Continue a run: its command is executed again, and what it had finished is loaded."""
     import os
     import sys
 
     from ..errors import UsageError
-    from ..runs import resumable, without_out
+    from ..resuming import resumable
+    from ..runs import without_out
 
-    made = resumable(folder)
+    made = resumable(folder, trusted=trust)
     words = [*without_out(made["command"]), "--out", str(folder.resolve())]
     try:
         os.chdir(made["folder"])  # paths in the command are relative to where it was given

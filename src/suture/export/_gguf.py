@@ -19,6 +19,7 @@ from torch import Tensor
 from ..errors import CorruptFile, UnsupportedModel, UsageError
 from ..files import written
 from ..lm import LM
+from ..redact import hidden
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def write(
         writer = gguf.GGUFWriter(partial, architecture)
         for key, value in fields.items():
             add = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32}[type(value)]
-            add(key, value)
+            add(key, hidden(value) if isinstance(value, str) else value)
         for name, tensor in tensors.items():
             writer.add_tensor(name, tensor.detach().cpu().float().contiguous().numpy())
         writer.write_header_to_file()

@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import yaml
 
+from .. import yaml_text
 from ..errors import DataError
-from ..files import sha256, write_bytes
+from ..files import sha256, write_text
 from ..metrics._score import Score, Unit
 from ..patch import Patch
 from ..printable import printable
@@ -106,7 +107,7 @@ class Card:
     def export(self, patch: Patch, out: str | Path) -> Exported:
         """Write the card: README.md in a folder, or a file that ends in .md."""
         path = Path(out) if Path(out).suffix == ".md" else Path(out) / NAME
-        write_bytes(path, self.text(patch).encode())
+        write_text(path, self.text(patch))
         return Exported(path, [path])
 
     def _limits(self, patch: Patch) -> str:
@@ -153,8 +154,8 @@ def check(path: str | Path) -> dict[str, Any]:
     text = Path(path).read_text(encoding="utf-8")
     try:
         _, front, _ = text.split("---\n", 2)
-        return dict(yaml.safe_load(front))
-    except (ValueError, TypeError, yaml.YAMLError) as problem:
+        return dict(yaml_text.parsed(front, str(path), "Write it again: --to card")[1])
+    except (ValueError, TypeError) as problem:
         raise DataError(f"{path} has no front matter", why=repr(problem), fix="Write it again: --to card") from problem
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from .. import tensorfile
 from ..errors import UsageError
+from ..files import write_text
 from ..lm import LM
 from ..patch import Patch
 from ._exported import Exported
@@ -54,7 +55,7 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
     folder = Path(out)
     tensorfile.write(folder / WEIGHTS, tensors, {"format": "pt"})
     text = json.dumps(config, indent=1, sort_keys=True) + "\n"
-    tensorfile.write_bytes(folder / CONFIG, text.encode())
+    write_text(folder / CONFIG, text)
     notes = []
     if config["target_parameters"]:
         notes.append("Some weights are reached through target_parameters: peft loads them, vLLM does not.")

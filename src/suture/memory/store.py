@@ -169,7 +169,7 @@ class Memory:
             "reach": self.reach.plain(),
         }  # fmt: skip
         metadata = {"format": FORM, **{key: json.dumps(value, sort_keys=True) for key, value in content.items()}}
-        tensorfile.write(Path(path), {"keys": self.keys.contiguous()}, metadata)
+        tensorfile.write(Path(path), {"keys": self.keys.contiguous()}, metadata, verbatim=["facts"])
         return Path(path)
 
     @classmethod

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .. import tensorfile
 from ..budget import Budget
 from ..figures.levels import Dot, levels
+from ..files import write_text
 from ..metrics._score import Score, Unit
 from .style import STYLE
 from .words import FORMS, difference, figure
@@ -109,8 +109,8 @@ class Comparison:
     def save(self, folder: str | Path) -> dict[str, Path]:
         """Write comparison.json and comparison.html into a folder; returns their paths."""
         paths = {kind: Path(folder) / f"comparison.{kind}" for kind in ("json", "html")}
-        tensorfile.write_bytes(paths["json"], self.to_json().encode())
-        tensorfile.write_bytes(paths["html"], self.to_html().encode())
+        write_text(paths["json"], self.to_json())
+        write_text(paths["html"], self.to_html())
         return paths
 
     def _row(self, row: Sequence[str]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import tensorfile
 from ..budget import Budget
 from ..figures.frontier import SearchPoint
+from ..files import write_text
 from ..metrics._score import Score, Unit
 
 if TYPE_CHECKING:
@@ -179,6 +179,6 @@ class Report:
         """Write report.json and report.html into a folder; returns their paths."""
         folder = Path(folder)
         paths = {"json": folder / "report.json", "html": folder / "report.html"}
-        tensorfile.write_bytes(paths["json"], self.to_json().encode())
-        tensorfile.write_bytes(paths["html"], self.to_html().encode())
+        write_text(paths["json"], self.to_json())
+        write_text(paths["html"], self.to_html())
         return paths

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from ..lm import LM
 from .engine import Engine
 from .refusals import refusal, refused, told
 from .ticket import Ask, Piece, Ticket
@@ -31,6 +33,9 @@ from .wire import Chat, Common, Completion, Writer, event
 BODY = 1 << 20  # bytes of a request at most
 PATIENCE = 30.0  # seconds for a body to arrive
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
+HOST = re.compile(
+    rf"(?:{'|'.join(map(re.escape, LOCAL))})(?::\d{{1,5}})?", re.IGNORECASE
+)  # all that a local Host can be
 C = TypeVar("C", bound=Common)
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -80,9 +85,8 @@ class Desk:
                 raise HTTPException(401, "Give the token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
             return
         host = request.headers.get("host", "")
-        name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-        if name.lower() not in LOCAL:
-            raise HTTPException(403, f"This server answers on {' or '.join(LOCAL)} only, not as {name!r}.")
+        if not HOST.fullmatch(host):
+            raise HTTPException(403, f"This server answers on {' or '.join(LOCAL)} only, not as {host!r}.")
 
     async def _health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok", "model": self.name, **self.engine.load})
@@ -99,13 +103,14 @@ class Desk:
 
     async def _completions(self, request: Request) -> Response:
         wanted = await self._read(request, Completion)
-        prompts = await self._encoded(wanted, lambda: self.engine.lm.encode_prompts(wanted.texts))
+        prompts = await self._encoded(wanted, wanted.texts, lambda lm: lm.encode_prompts(wanted.texts))
         return await self._answer(request, wanted, prompts)
 
     async def _chats(self, request: Request) -> Response:
         wanted = await self._read(request, Chat)
-        lm = self.engine.lm
-        prompts = await self._encoded(wanted, lambda: [lm.encode_messages(wanted.turns, thinking=wanted.thinking)])
+        turns, thinking = wanted.turns, wanted.thinking
+        said = ["\n".join(turn["content"] for turn in turns)]
+        prompts = await self._encoded(wanted, said, lambda lm: [lm.encode_messages(turns, thinking=thinking)])
         return await self._answer(request, wanted, prompts)
 
     async def _read(self, request: Request, kind: type[C]) -> C:
@@ -120,19 +125,26 @@ class Desk:
             raise HTTPException(404, f"There is no model {wanted.model!r} here; it is {self.name!r}.")
         return wanted
 
-    async def _encoded(self, wanted: Common, make: Callable[[], list[list[int]]]) -> list[list[int]]:
-        if wanted.memories:
-            return await asyncio.wrap_future(self.engine.reading(wanted.memories, make))
+    async def _encoded(
+        self, wanted: Common, texts: Sequence[str], make: Callable[[LM], list[list[int]]]
+    ) -> list[list[int]]:
+        """Return the ids of a request's prompts, having counted what it asks for before anything is done."""
+        engine = self.engine
+        engine.limits.check_request(texts, wanted.n)
 
         def locked() -> list[list[int]]:
-            with self.engine.tokenizer:
-                return make()
+            with engine.reading_now:
+                return make(engine.reader)
 
-        return await run_in_threadpool(locked)
+        prompts = await run_in_threadpool(locked)
+        if not wanted.memories:
+            return prompts
+        engine.limits.check_prompts(prompts)  # with facts before them they only become longer
+        return await asyncio.wrap_future(engine.reading(wanted.memories, lambda: make(engine.lm)))
 
     async def _answer(self, request: Request, wanted: Common, prompts: list[list[int]]) -> Response:
         seed = secrets.randbelow(1 << 32) if wanted.seed is None else wanted.seed
-        asks = wanted.asks(prompts, seed, self.engine.context)
+        asks = wanted.asks(prompts, seed, self.engine.limits.context)
         pieces: asyncio.Queue[tuple[int, Piece]] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         tickets = self.engine.submit(asks, lambda row, piece: _hand_over(loop, pieces, row, piece))

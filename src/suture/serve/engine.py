@@ -1,11 +1,12 @@
 """One thread that runs the model for all requests: rows join its batch when they come and leave it when they are done.
 
-Each row has its own patches, strengths, temperature and random numbers (`generation.draws_of`), so its text is the one that
-`generate` writes for it alone. New rows are read together, then continue with the others, a token a turn.
+Each row has its own patches, strengths, temperature and random numbers (`generation.draws_of`), so its text is what `generate`
+writes for it alone. New rows are read together, then continue with the others; one that fails leaves them alone.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 from collections import deque
@@ -19,29 +20,22 @@ import torch
 from torch import Tensor
 
 from ..dose import Read
-from ..errors import ResourceError, SutureError, UsageError
+from ..errors import SutureError
 from ..flow import Flow
-from ..generation import ends, pick
+from ..generation import ends, pick, unsound
 from ..lm import BATCH_TOKENS, LM
 from ..memory.store import Memory
 from ..patch import Patch
 from ..reading import text_behind
 from ..several import Ward, attached_together
 from .errands import Errands
+from .limits import Busy, Closed, Limits, check_names, check_servable, closing, overflow
 from .speech import Speech
 from .ticket import Ask, Piece, Ticket
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-ROWS, WAITING = 32, 512  # answered side by side; in the queue
-
-
-class Busy(ResourceError):
-    """No room for a request now; it may come again."""
-
-
-class Closed(ResourceError):
-    """The server is about to stop."""
+ROWS, WAITING, OUT_OF_MEMORY = 32, 512, (torch.OutOfMemoryError, MemoryError)  # answered side by side; in the queue
 
 
 class Engine:
@@ -69,8 +63,13 @@ class Engine:
         waiting: int = WAITING,
     ) -> None:
         self.lm, self.patches, self.memories = lm, dict(patches), dict(memories or {})
-        self.tokenizer = threading.Lock()  # fast tokenizers can not read and write in two threads at once
-        self._most, self._room = rows, waiting
+        # A fast tokenizer can not be used in two threads at once, and a long prompt keeps one for seconds: prompts are read
+        # with a copy, so that those whose texts are being written do not wait.
+        self.reader = copy.copy(lm)
+        self.reader.tokenizer = copy.deepcopy(lm.tokenizer)
+        self.reading_now = threading.Lock()
+        self.limits = Limits.of(lm, waiting)
+        self._most = rows
         self._queue: deque[Ticket] = deque()
         self._errands = Errands()
         self._changed = threading.Condition()
@@ -83,24 +82,12 @@ class Engine:
         for memory in self.memories.values():
             memory.check_base(lm)
         for name, patch in self.patches.items():
-            patch.check_base(lm)
-            if not patch.attachable(lm):
-                raise UsageError(
-                    f"the patch {name} can not be served",
-                    why="It changes a tensor that no linear layer of its own applies, so it can not differ between requests.",
-                    fix="Write it into a checkpoint and serve that: suture apply",
-                )
+            check_servable(lm, name, patch)
 
     @property
     def load(self) -> dict[str, int]:
         """How many rows are being answered, and how many wait."""
         return {"running": len(self._rows), "waiting": len(self._queue)}
-
-    @property
-    def context(self) -> int | None:
-        """Tokens the model can read, where there is a limit."""
-        limit = getattr(self.lm.model.config, "max_position_embeddings", None)
-        return None if limit is None else int(limit)
 
     def submit(self, asks: Sequence[Ask], tell: Callable[[int, Piece], None]) -> list[Ticket]:
         """Put rows into the queue, all or none.
@@ -112,18 +99,20 @@ class Engine:
         Raises:
             Busy: when the queue is full.
             Closed: when the server is about to stop.
-            UsageError: when a patch is not known, or a row is longer than the model can read.
+            UsageError: when a patch is not known, or there is more of it than can ever be written; see `Limits`.
         """
+        self.limits.check_request([""] * len(asks), 1)
         for ask in asks:
-            self._check(ask)
+            check_names("patch", ask.patches, self.patches)
+            self.limits.check_ask(ask)
         tickets = [
             Ticket(ask, _told(tell, i), Speech(partial(self._decode, ask.prompt), ask.stops))
             for i, ask in enumerate(asks)
         ]
         with self._changed:
             if self._closing:
-                raise _closing()
-            if len(self._queue) + len(tickets) > self._room:
+                raise closing()
+            if len(self._queue) + len(tickets) > self.limits.rows:
                 raise Busy("too many requests wait", why=f"{len(self._queue)} do.", fix="Try again in a moment.")
             self._queue.extend(tickets)
             self._changed.notify()
@@ -142,19 +131,17 @@ class Engine:
             Closed: when the server is about to stop.
             UsageError: when a memory is not known.
         """
-        if unknown := set(memories) - self.memories.keys():
-            known = ", ".join(sorted(self.memories)) or "none"
-            raise UsageError(f"no memory {min(unknown)!r}", why=f"Served: {known}.", fix="See GET /v1/models.")
+        check_names("memory", memories, self.memories)
 
         def work() -> T:
-            with self.tokenizer, ExitStack() as stack:  # nobody else makes ids while the model is reminded
+            with ExitStack() as stack:
                 for name in memories:
                     stack.enter_context(self.memories[name].attached(self.lm, force=True))
                 return make()
 
         with self._changed:
             if self._closing:
-                raise _closing()
+                raise closing()
             found = self._errands.add(work)
             self._changed.notify()
         return found
@@ -178,23 +165,10 @@ class Engine:
                     self._changed.notify()
                 thread.join(grace)
                 while thread.is_alive():  # rows may just be on their way from the queue into the batch
-                    self._errands.refuse(_closing())
+                    self._errands.refuse(closing())
                     for ticket in [*self._rows, *self._queue]:
                         ticket.tell(Piece("", problem=Closed("the server has stopped", fix="Ask when it is back.")))
                     thread.join(0.1)
-
-    def _check(self, ask: Ask) -> None:
-        if unknown := ask.patches.keys() - self.patches.keys():
-            known = ", ".join(sorted(self.patches)) or "none"
-            raise UsageError(f"no patch {min(unknown)!r}", why=f"Served: {known}.", fix="See GET /v1/models.")
-        if not ask.prompt:
-            raise UsageError("the prompt has no tokens", fix="Say something.")
-        if self.context is not None and len(ask.prompt) + ask.tokens > self.context:
-            raise UsageError(
-                "the request is longer than the model can read",
-                why=f"{len(ask.prompt)} tokens and {ask.tokens} of an answer; the model reads {self.context}.",
-                fix="Shorten the prompt, or ask for fewer tokens.",
-            )
 
     @torch.no_grad()
     def _probe(self, ward: Ward) -> None:
@@ -204,8 +178,7 @@ class Engine:
         one.joined(two)
 
     def _decode(self, prompt: Sequence[int], ids: Sequence[int]) -> str:
-        with self.tokenizer:
-            return text_behind(self.lm, prompt, ids)
+        return text_behind(self.lm, prompt, ids)
 
     @torch.no_grad()
     def _work(self, ward: Ward) -> None:
@@ -215,16 +188,11 @@ class Engine:
                 new = self._next()
                 if self._closing and not new and not self._rows and not self._errands:
                     return
-            try:
-                if self._errands:
-                    ward.set([{}])
-                    self._errands.run()
-                if new:
-                    self._admit(ward, new)
-                if self._rows:
-                    self._step(ward)
-            except Exception as problem:  # whatever it is, the server goes on, and those who wait are told
-                self._fail(new, problem)
+            if self._errands:
+                ward.set([{}])
+                self._errands.run()
+            self._admit(ward, new)
+            self._step(ward)
 
     def _next(self) -> list[Ticket]:
         """Take from the queue what is read together next."""
@@ -241,40 +209,62 @@ class Engine:
         return found
 
     def _admit(self, ward: Ward, new: list[Ticket]) -> None:
-        """Read new prompts together, and let their rows join."""
+        """Let new rows join, together if they fit in memory; whatever goes wrong with them does not reach the others."""
+        waiting = [new] if new else []
+        while waiting:
+            part = waiting.pop()
+            try:
+                self._join(ward, part)
+            except Exception as problem:
+                if isinstance(problem, OUT_OF_MEMORY) and len(part) > 1 and part[0] not in self._rows:
+                    waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+                else:
+                    self._fail(part, problem)
+
+    def _join(self, ward: Ward, new: list[Ticket]) -> None:
+        """Read new prompts together, let their rows join, and write the first token of each."""
         ward.set([ticket.ask.patches for ticket in new])
         flow, logits = Flow.begin(self.lm, [ticket.ask.prompt for ticket in new], movable=True)
-        tokens, read = self._say(new, logits), ward.read
+        read, none = ward.read, self._tokens.new_zeros(len(new)).to(logits.device)
         if self._flow is not None:
-            flow = self._flow.joined(flow)
             read = {name: self._read[name].joined(own) for name, own in read.items()}
-            tokens = torch.cat([self._tokens, tokens])
-        self._rows, self._flow, self._tokens, self._read = self._rows + new, flow, tokens, read
+            flow, none = self._flow.joined(flow), torch.cat([self._tokens, none])
+        self._rows, self._flow, self._tokens, self._read = self._rows + new, flow, none, read
+        self._tokens[-len(new) :] = self._say(new, logits)
         self._leave()
 
     def _step(self, ward: Ward) -> None:
-        """Write the next token of every row."""
-        assert self._flow is not None
-        ward.set([ticket.ask.patches for ticket in self._rows])
-        ward.recall(self._read)
-        self._tokens = self._say(self._rows, self._flow.step(self.lm, self._tokens))
-        self._leave()
+        """Write the next token of every row; where they do not fit in memory any more, the longest leaves."""
+        if self._flow is None:
+            return
+        try:
+            ward.set([ticket.ask.patches for ticket in self._rows])
+            ward.recall(self._read)
+            self._tokens = self._say(self._rows, self._flow.step(self.lm, self._tokens))
+            self._leave()
+        except OUT_OF_MEMORY as problem:
+            self._fail([max(self._rows, key=lambda ticket: ticket.length)], problem)
+        except Exception as problem:  # the server goes on, and those who wait are told
+            self._fail(self._rows, problem)
 
     def _say(self, rows: Sequence[Ticket], logits: Tensor) -> Tensor:
         """Pick the next token of each row and tell it: (rows, vocabulary) -> (rows,)."""
         asks = [ticket.ask for ticket in rows]
-        wild = (~torch.isfinite(logits).all(-1)).tolist()
         nuclei = [ask.nucleus for ask in asks]
         draws, heats, shares = (
             torch.tensor(each, device=logits.device, dtype=torch.float32)
             for each in ([t.draw for t in rows], [a.temperature for a in asks], nuclei)
         )
         tokens = pick(logits, draws, heats, shares if min(nuclei) < 1 else None)
-        for ticket, token, broken in zip(rows, tokens.tolist(), wild, strict=True):
-            if broken:
-                ticket.tell(Piece("", problem=_overflow()))
-            else:
-                ticket.hear(token, self._ends)
+        for ticket, token, broken in zip(rows, tokens.tolist(), unsound(logits).tolist(), strict=True):
+            try:
+                if broken:
+                    ticket.tell(Piece("", problem=overflow()))
+                else:
+                    ticket.hear(token, self._ends)
+            except Exception as problem:  # of its text, or of who hears it
+                log.error("a row failed", exc_info=problem)
+                self._refuse(ticket, problem)
         return tokens
 
     def _leave(self) -> None:
@@ -288,23 +278,28 @@ class Engine:
         self._read = {name: own.kept(rows) for name, own in self._read.items()}
         self._flow = self._flow.kept(rows) if self._flow is not None and staying else None
 
-    def _fail(self, new: Sequence[Ticket], problem: Exception) -> None:
+    def _fail(self, tickets: Sequence[Ticket], problem: Exception) -> None:
+        """Tell some rows that they can not be written; the others go on."""
         if not isinstance(problem, SutureError):
             log.error("a batch failed", exc_info=problem)
-        if isinstance(problem, torch.OutOfMemoryError | MemoryError):
+        if isinstance(problem, OUT_OF_MEMORY):
             problem = Busy("the batch does not fit in memory", fix="Ask for less, or serve with fewer --rows.")
-        for ticket in {*self._rows, *new}:
+        for ticket in tickets:
+            self._refuse(ticket, problem)
+        try:
+            self._leave()
+        except Exception as worse:  # nobody knows how the rows stand: all end, and the server goes on
+            for ticket in self._rows:
+                self._refuse(ticket, worse)
+            self._rows, self._flow, self._tokens, self._read = [], None, self._tokens[:0], {}
+
+    def _refuse(self, ticket: Ticket, problem: Exception) -> None:
+        try:
             ticket.tell(Piece("", problem=problem))
-        self._rows, self._flow, self._read = [], None, {}
+        except Exception as deaf:
+            log.error("nobody could be told", exc_info=deaf)
+        ticket.cancel()
 
 
 def _told(tell: Callable[[int, Piece], None], row: int) -> Callable[[Piece], None]:
     return lambda piece: tell(row, piece)
-
-
-def _closing() -> Closed:
-    return Closed("the server is about to stop", fix="Ask again when it is back.")
-
-
-def _overflow() -> UsageError:
-    return UsageError("the model's numbers are not finite", why="The strengths are too high.", fix="Lower them.")

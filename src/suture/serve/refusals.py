@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..errors import SutureError, UsageError
-from .engine import Busy, Closed
+from .limits import Busy, Closed
 from .wire import Chunk
 
 log = logging.getLogger(__name__)

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import ResourceError, UsageError
-from .app import Desk
+from .app import PATIENCE, Desk
 
 SHORTEST = 16  # characters of a token
+
+
+class Connection(H11Protocol):
+    """A connection that is closed when the head of a request does not come in PATIENCE seconds; for a body, `Desk` waits."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in H11Protocol
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; how long the head may take counts from its first byte, or from the connection's beginning."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._wait()
+        else:
+            self._arrived()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._arrived()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(PATIENCE, self.transport.close)
+
+    def _arrived(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def check_door(host: str, token: str) -> None:
@@ -53,7 +89,7 @@ def serve(desk: Desk, host: str, port: int, *, grace: float = 30.0, ready: Calla
             f"can not listen on {host}:{port}", why=str(problem), fix="Choose another: --port 0 takes a free one."
         ) from problem
     config = uvicorn.Config(
-        desk.app(), http="h11", ws="none", loop="asyncio", lifespan="off", log_level="warning", access_log=False,
+        desk.app(), http=Connection, ws="none", loop="asyncio", lifespan="off", log_level="warning", access_log=False,
         server_header=False, timeout_graceful_shutdown=max(1, round(grace)),
     )  # fmt: skip
     with listening, desk.engine.running(grace=1.0):  # by then the connections are answered, or were given up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..generation import draws_of
 from .speech import Speech
@@ -53,7 +54,20 @@ class Ticket:
         self.ask, self.speech = ask, speech
         self.ended = False
         self._tell, self._held = tell, ""
-        self._draws = draws_of(ask.prompt, ask.seed, ask.sample, ask.tokens).tolist() if ask.temperature else []
+
+    @cached_property
+    def _draws(self) -> list[float]:
+        """All of its random numbers; made when it is its turn, not while others wait to be heard."""
+        ask = self.ask
+        numbers: list[float] = (
+            draws_of(ask.prompt, ask.seed, ask.sample, ask.tokens).tolist() if ask.temperature else []
+        )
+        return numbers
+
+    @property
+    def length(self) -> int:
+        """Tokens that are read to write the next one."""
+        return len(self.ask.prompt) + len(self.speech.ids)
 
     @property
     def draw(self) -> float:

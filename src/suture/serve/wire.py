@@ -1,8 +1,9 @@
 """Requests and answers as they are on the wire: OpenAI's completions and chats, and two fields more, `patches` and `memories`.
 
     {"model": "patient", "messages": [{"role": "user", "content": "Hi"}], "patches": {"kind": 0.5}, "memories": ["news"]}
-A field that is not known is refused: a misspelt `patches` would otherwise be answered by the base model. Source of the shapes:
-OpenAI's API reference, "Completions" and "Chat".
+A field that is not known is refused: a misspelt `patches` would otherwise be answered by the base model. Of a list the
+first mistake is told (`fail_fast`): to find a hundred thousand takes seconds, in which nobody is answered. Source of the
+shapes: OpenAI's API reference, "Completions" and "Chat".
 """
 
 from __future__ import annotations
@@ -12,17 +13,39 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from ..generation import HOTTEST
 from .ticket import Ask, Piece
 
 TOKENS = 256  # longest answer, where a request does not say
+KEYS = 64  # of one object
+TURNS, PARTS = 4096, 256  # of a chat; of a message
+
+
+def _few(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    """Refuse an object of very many keys before each of them is looked at, in which time nobody is answered."""
+    if isinstance(given, dict) and len(given) > KEYS:
+        raise ValueError(f"{len(given)} keys; at most {KEYS} are read")
+    return given
+
+
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
 Chunk = dict[str, Any]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+        """Take a null for an absent key: clients send back all the fields of an answer, those without a value as null."""
+        return (
+            {key: value for key, value in _few(given).items() if value is not None}
+            if isinstance(given, dict)
+            else given
+        )
 
 
 class StreamOptions(_Strict):
@@ -35,14 +58,14 @@ class Common(_Strict):
     """What completions and chats share."""
 
     model: str
-    patches: dict[str, float] = Field({}, max_length=64)
-    memories: list[str] = Field([], max_length=16)
+    patches: Annotated[dict[str, float], BeforeValidator(_few)] = Field({})
+    memories: list[str] = Field([], max_length=16, fail_fast=True)
     max_tokens: Annotated[int, Field(ge=1, le=1 << 16)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=10)] = 1.0
+    temperature: Annotated[float, Field(ge=0, le=HOTTEST)] = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     n: Annotated[int, Field(ge=1, le=16)] = 1
     seed: Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)] | None = None
-    stop: Stop | Annotated[list[Stop], Field(max_length=8)] | None = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=8, fail_fast=True)] | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
     user: str | None = None  # not used
@@ -84,7 +107,7 @@ class Common(_Strict):
 class Completion(Common):
     """The body of POST /v1/completions."""
 
-    prompt: str | Annotated[list[str], Field(min_length=1, max_length=128)]
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=128, fail_fast=True)]
     echo: Literal[False] = False
     logprobs: None = None
 
@@ -105,7 +128,7 @@ class Message(_Strict):
     """A turn of a chat."""
 
     role: Literal["system", "user", "assistant"]
-    content: str | Annotated[list[Part], Field(min_length=1)]
+    content: str | Annotated[list[Part], Field(min_length=1, max_length=PARTS, fail_fast=True)]
     name: str | None = None  # not used
 
     @property
@@ -117,7 +140,7 @@ class Message(_Strict):
 class Chat(Common):
     """The body of POST /v1/chat/completions."""
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=TURNS, fail_fast=True)]
     max_completion_tokens: Annotated[int, Field(ge=1, le=1 << 16)] | None = None
     thinking: bool = False
     logprobs: Literal[False] | None = None

@@ -1,0 +1,201 @@
+"""What goes wrong with one request, or takes long for it, does not reach the others."""
+
+import json
+import queue
+import socket
+import threading
+
+import pytest
+import torch
+
+from serving import listening
+from suture.flow import Flow
+from suture.serve import run
+from suture.serve.app import Desk
+from suture.serve.engine import Engine
+from suture.serve.limits import Busy
+from suture.serve.refusals import told
+from suture.serve.ticket import Ask, Ticket
+
+WRITE = {"model": "tiny", "prompt": "You are a friend.", "max_tokens": 4, "temperature": 0}
+
+
+class Heard:
+    """What is told of requests, by their names."""
+
+    def __init__(self):
+        self.pieces, self.texts, self.ends = queue.Queue(), {}, {}
+
+    def of(self, name):
+        return lambda row, piece: self.pieces.put((name, piece))
+
+    def end(self, name):
+        while name not in self.ends:
+            which, piece = self.pieces.get(timeout=60)
+            self.texts[which] = self.texts.get(which, "") + piece.text
+            if piece.finish or piece.problem:
+                self.ends[which] = piece.problem or self.texts[which]
+        return self.ends[name]
+
+
+def alone(engine, ask):
+    heard = Heard()
+    engine.submit([ask], heard.of("alone"))
+    return heard.end("alone")
+
+
+def beside(engine, ask, other, *, tell=None):
+    """Begin a text, let another request enter its batch after its first token, and return both ends."""
+    heard, begun, go = Heard(), threading.Event(), threading.Event()
+
+    def listen(row, piece):
+        if not begun.is_set():
+            begun.set()
+            assert go.wait(60)
+        heard.of("running")(row, piece)
+
+    engine.submit([ask], listen)
+    assert begun.wait(60)
+    engine.submit(other, tell or heard.of("new"))
+    go.set()
+    return heard.end("running"), None if tell else heard.end("new")
+
+
+LONG = Ask([5, 6, 7], tokens=24, temperature=1.0, seed=3, live=True)
+
+
+@pytest.fixture
+def running(llama):
+    engine = Engine(llama, {}, rows=8)
+    with engine.running():
+        yield engine
+
+
+@pytest.mark.parametrize("place", ["begin", "joined"])
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), MemoryError("full"), ValueError("a bug")])
+def test_a_request_that_can_not_join_leaves_those_that_run(running, monkeypatch, place, error):
+    whole = alone(running, LONG)
+    real = getattr(Flow, place)
+    armed = threading.Event()
+
+    def fails(flow, *given, **more):
+        if armed.is_set() and place == "begin" and len(given[1][0]) == 9:
+            raise error
+        return real.__func__(Flow, *given, **more) if place == "begin" else half(flow, *given)
+
+    def half(flow, other):
+        if not armed.is_set():
+            return real(flow, other)
+        calls = iter(range(100))
+        with monkeypatch.context() as patched:
+            cat = torch.cat
+            patched.setattr(
+                torch, "cat", lambda *a, **k: cat(*a, **k) if next(calls) < 3 else (_ for _ in ()).throw(error)
+            )
+            return real(flow, other)
+
+    monkeypatch.setattr(Flow, place, classmethod(fails) if place == "begin" else fails)
+    armed.set()
+    kept, refused = beside(running, LONG, [Ask([9] * 9, tokens=3)])
+    armed.clear()
+    assert isinstance(refused, Busy if isinstance(error, torch.OutOfMemoryError | MemoryError) else ValueError)
+    assert kept == whole
+    assert alone(running, LONG) == whole
+
+
+def test_a_step_that_does_not_fit_ends_the_longest_row_and_the_others_are_as_alone(running, monkeypatch):
+    whole = alone(running, LONG)
+    real, failed = Flow._pass, []
+
+    def fails(flow, lm, ids, positions):
+        found = real(flow, lm, ids, positions)
+        if len(ids) == 2 and ids.shape[1] == 1 and not failed:
+            failed.append(1)
+            raise torch.OutOfMemoryError("full")  # when every layer has read the token already
+        return found
+
+    monkeypatch.setattr(Flow, "_pass", fails)
+    kept, refused = beside(running, LONG, [Ask([9] * 40, tokens=20)])
+    assert failed
+    assert isinstance(refused, Busy)
+    assert kept == whole != ""
+
+
+def test_who_can_not_be_told_ends_alone(running, caplog):
+    def deaf(row, piece):
+        raise RuntimeError("nobody is there")
+
+    whole = alone(running, LONG)
+    kept, _ = beside(running, LONG, [Ask([9, 9], tokens=5)], tell=deaf)
+    assert kept == whole
+    assert "a row failed" in caplog.text
+    assert alone(running, LONG) == whole
+
+
+def test_what_can_never_fit_is_refused_with_the_limit_before_anything_is_done(engine, monkeypatch):
+    done = []
+    monkeypatch.setattr(Ticket, "__init__", lambda *_: done.append("ticket"))
+    monkeypatch.setattr(engine.reader, "encode_prompts", lambda *_: done.append("ids"))
+    with listening(Desk(engine, "tiny")) as client:
+        for body, words in (
+            ({"prompt": ["You"] * 128, "n": 16}, "at most 512"),
+            ({"prompt": "a" * (256 * 40)}, "the model reads 256 tokens"),
+        ):
+            status, answer = client("POST", "/v1/completions", {**WRITE, **body})
+            assert status == 400
+            assert words in answer["error"]["message"]
+    assert not done
+
+
+def test_the_random_numbers_of_those_that_wait_are_not_made_yet(llama, monkeypatch):
+    made = []
+    monkeypatch.setattr("suture.serve.ticket.draws_of", lambda *given: made.append(given) or torch.zeros(given[-1]))
+    engine = Engine(llama, {})
+    engine.submit(
+        [Ask([5], tokens=60_000 if engine.limits.context is None else 9, sample=i) for i in range(512)], print
+    )
+    assert not made
+
+
+def test_texts_are_written_while_a_long_prompt_is_read(engine):
+    with listening(Desk(engine, "tiny")) as client, engine.reading_now:  # as while somebody's prompt is made into ids
+        assert isinstance(alone(engine, Ask([5, 6], tokens=4, live=True)), str)
+        assert client("GET", "/health")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["[::1]evil.com", "localhost:80:80", "localhost.evil.com", "127.0.0.1:x", "[::1", "", "localhost:"]
+)
+def test_a_host_is_local_as_a_whole_or_not_at_all(client, host):
+    status, answer = client("GET", "/health", Host=host)
+    assert status in (400, 403), answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTT", b"GET /health HTTP/1.1\r\nHost: localhost\r\n"])
+def test_half_a_head_is_not_waited_for_without_end(engine, monkeypatch, sent):
+    monkeypatch.setattr(run, "PATIENCE", 0.2)
+    with listening(Desk(engine, "tiny")) as client:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=30) as open_:
+            open_.sendall(sent)
+            assert open_.recv(4096) == b""  # the server closes it
+        assert client("GET", "/health")[0] == 200
+
+
+HUGE = {
+    "messages": lambda: {"messages": [{}] * 100_000},
+    "parts": lambda: {"messages": [{"role": "user", "content": [{}] * 100_000}]},
+    "keys": lambda: {f"k{i}": 1 for i in range(30_000)},
+    "strengths": lambda: {"patches": {f"k{i}": "a" for i in range(30_000)}},
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_of_very_many_mistakes_few_are_looked_for(client, monkeypatch, name):
+    listed = []
+    monkeypatch.setattr(
+        "suture.serve.refusals.told", lambda wrong, real=told: listed.append(wrong.error_count()) or real(wrong)
+    )
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "a"}], **HUGE[name]()}
+    status, _ = client("POST", "/v1/chat/completions", json.dumps(body, separators=(",", ":")).encode()[: 1 << 20])
+    assert status == 400
+    assert max(listed) <= 70
