@@ -113,3 +113,9 @@ def test_the_transcript_is_saved_a_line_a_turn(talk, tmp_path):
         ("And?", *replies[1]),
     ]
     assert rows[0]["strength"] == 1.0
+
+
+def test_a_strength_is_a_finite_number():
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="strength is"):
+            Manner(strength=number)

@@ -85,3 +85,15 @@ def test_a_name_that_stands_twice_is_refused(tmp_path):
 def test_a_missing_file_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="can not read"):
         tensorfile.read(tmp_path / "none", FORM)
+
+
+def test_only_a_file_of_that_format_is_discarded(tmp_path):
+    tensorfile.write(tmp_path / "ours", {"a": torch.ones(2)}, {"format": "suture.test/1"})
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to(tmp_path / "ours")
+    tensorfile.write(tmp_path / "other", {}, {"format": "suture.other/1"})
+    for name in ("mine", "link", "other", "absent"):
+        tensorfile.discard(tmp_path / name, "suture.test/1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "mine", "other", "ours"]
+    tensorfile.discard(tmp_path / "ours", "suture.test/1")
+    assert not (tmp_path / "ours").exists()

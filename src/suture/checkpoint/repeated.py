@@ -46,7 +46,7 @@ def was_done(recovered: Recovered, wanted: Wanted) -> bool:
 def check_numbers(recovered: Recovered, words: Sequence[str], path: Path) -> None:
     """Raise UsageError where a number means another patch than before the interrupted run was finished."""
     for word in words:
-        if not word.isdigit() or recovered.old == recovered.new:
+        if not (word.isascii() and word.isdigit()) or recovered.old == recovered.new:
             continue
         place = int(word) - 1
         old, new = (marks(entries[place : place + 1]) for entries in (recovered.old, recovered.new))
