@@ -22,8 +22,15 @@ from _common import note, table
 from safetensors.torch import load_file
 
 HERE = Path(__file__).resolve().parent
-TEXTS = ["On Monday it rained.", "Anna read a book.", "Ben swept the floor near the mill.", "The cat sat on the mat.",
-         "One two three four five.", "It was a cold morning in the village.", "They baked bread.", "The river was high."]  # fmt: skip
+TEXTS = """On Monday it rained.
+Anna read a book.
+Ben swept the floor near the mill.
+The cat sat on the mat.
+One two three four five.
+It was a cold morning in the village.
+They baked bread.
+The river was high.
+"""
 TINY = {
     "llama": {},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_inner": 48},
@@ -73,7 +80,7 @@ def patches_of(tree: Path, models: dict[str, Path], only: list[str], work: Path)
     """Run every method on a tree; where the patches are, and what was found."""
     out = Path(tempfile.mkdtemp(dir=work))
     texts = work / "texts.txt"
-    texts.write_text("\n".join(TEXTS))
+    texts.write_text(TEXTS)
     every = [(name, str(place), None) for name, place in models.items()] + [("patient", "patient", BUNDLED)]
     task = {"tree": str(tree), "out": str(out), "models": every, "only": only, "texts": str(texts)}
     (out / "task.json").write_text(json.dumps(task))

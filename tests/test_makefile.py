@@ -84,13 +84,9 @@ def test_every_benchmark_has_a_target(file, trees):
 
 def test_files_of_benchmarks_that_are_named_exist():
     named_in = {
-        file: re.findall(r"\bbenchmarks/[\w-]+\.py\b", file.read_text(encoding="utf-8")) for file in [*SOURCES, *PAGES]
+        str(file.relative_to(ROOT)): re.findall(r"\bbenchmarks/[\w-]+\.py\b", file.read_text(encoding="utf-8"))
+        for file in [*SOURCES, *PAGES]
     }
-    gone = [
-        (str(file.relative_to(ROOT)), name)
-        for file, names in named_in.items()
-        for name in names
-        if not (ROOT / name).is_file()
-    ]
+    gone = [(file, name) for file, names in named_in.items() for name in names if not (ROOT / name).is_file()]
     assert not gone
     assert any(named_in.values())
