@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench-surgery bench-judges bench-export bench-serve bench-apply storm fuzz exact patient clean
+OTHERS := exact fuzz same storm # benchmarks with a target of their own
+BENCHES := $(addprefix bench-,$(filter-out $(OTHERS),$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))))
+
+.PHONY: demo test $(BENCHES) $(OTHERS) patient clean
 
 demo: $(INSTALLED)
 	$(BIN)/suture demo
@@ -15,14 +18,15 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
-bench-%: $(INSTALLED)
+$(BENCHES): bench-%: $(INSTALLED)  ## a rule for each: make looks for no pattern rule of what is phony
 	$(BIN)/python benchmarks/$*.py
 
 bench-export: $(VENV)/.export
-	$(BIN)/python benchmarks/export.py
-
 bench-serve: $(VENV)/.serve
-	$(BIN)/python benchmarks/serve.py
+
+same: $(INSTALLED)  ## whether two trees or revisions make the same patches: make same OLD=v0.1.0 NEW=.
+	$(if $(OLD),,$(error give the tree or revision to compare with: make same OLD=REVISION NEW=.))
+	$(BIN)/python benchmarks/same.py $(OLD) $(or $(NEW),.)
 
 storm: $(INSTALLED)  ## patches on disk while processes are killed and disks fail
 	$(BIN)/python benchmarks/storm.py

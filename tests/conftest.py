@@ -72,3 +72,12 @@ def contrasts() -> list[Contrast]:
 def lessons() -> list[Lesson]:
     """Requests and answers few and short enough for every method to learn from in a moment."""
     return [Lesson(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(4)]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--snapshot-update", action="store_true", help="accept what is there as tests/snapshots")
+
+
+@pytest.fixture
+def snapshot_update(request) -> bool:
+    return request.config.getoption("--snapshot-update")
