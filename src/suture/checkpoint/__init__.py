@@ -10,7 +10,9 @@
     quick.py     the touched rows alone, the rest believed   spans.py    neighbouring rows together
     limits.py    changes that nobody means                   forecast.py what a verb will read, write and hold
     pool.py      several tensors side by side                verbs.py    apply, revert
-    verify.py, fsck.py, difference.py
+    locks.py     one writer at a time                        reading.py  the one way to open for reading
+    difference.py the patch between two                      unsaid.py   what no change can give
+    verify.py, fsck.py
 
 Knows torch, never transformers, and never loads a model.
 """
