@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench-surgery bench-judges bench-export bench-serve bench-apply storm fuzz exact patient clean
+.PHONY: demo test lint bench-surgery bench-judges bench-export bench-serve bench-apply storm storm-below fuzz exact patient clean
 
 demo: $(INSTALLED)
 	$(BIN)/suture demo
@@ -26,6 +26,9 @@ bench-serve: $(VENV)/.serve
 
 storm: $(INSTALLED)  ## patches on disk while processes are killed and disks fail
 	$(BIN)/python benchmarks/storm.py
+
+storm-below: $(INSTALLED)  ## the same with faults below Python: failing calls, short writes, loss of power (Linux, a C compiler)
+	$(BIN)/python benchmarks/storm_below.py --journal storm-below.jsonl
 
 fuzz: $(INSTALLED)  ## hostile patches and checkpoints
 	$(BIN)/python benchmarks/fuzz.py
