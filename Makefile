@@ -28,7 +28,7 @@ storm: $(INSTALLED)  ## patches on disk while processes are killed and disks fai
 	$(BIN)/python benchmarks/storm.py
 
 storm-below: $(INSTALLED)  ## the same with faults below Python: failing calls, short writes, loss of power (Linux, a C compiler)
-	$(BIN)/python benchmarks/storm_below.py --journal storm-below.jsonl
+	$(BIN)/python benchmarks/storm_below.py
 
 fuzz: $(INSTALLED)  ## hostile patches and checkpoints
 	$(BIN)/python benchmarks/fuzz.py
