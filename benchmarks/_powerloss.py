@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HEAD = struct.Struct("<qqIIIiiHHI")
-KINDS = "open read write size sync rename link unlink rmdir mkdir close symlink look".split()
+KINDS = "open read write size sync rename link unlink rmdir mkdir close symlink look leave".split()
 CREATED, EMPTIED, WRITABLE, FOLDER = 1, 2, 4, 8
 NAMING = ("rename", "link", "unlink", "rmdir", "mkdir", "symlink")
 CHANGING = ("write", "size", "sync", *NAMING)
@@ -117,14 +117,23 @@ Content = dict[str, bytes | str | None]  # by path; a text is where a link point
 
 @dataclass
 class Change:
-    """What one call did to names: (folder, name, what it is from then on or None), and whether that is certain."""
+    """What one call did to names: (folder, name, what it is from then on or None), and which folders were flushed since."""
 
     parts: list[tuple[Folder, str, Node | None]]
     flushed: set[Folder] = field(default_factory=set)
 
-    @property
-    def certain(self) -> bool:
-        return all(folder in self.flushed for folder, *_ in self.parts)
+    def kept(self, rng: random.Random, share: float) -> list[tuple[Folder, str, Node | None]]:
+        """Return what is left of it where each call stands for itself.
+
+        A rename from one folder to another is certain when either was flushed; then the old name may be there as well.
+        """
+        if not self.flushed and rng.random() >= share:
+            return []
+        return [
+            part
+            for part in self.parts
+            if part[2] or part[0] in self.flushed or not self.flushed or rng.random() < share
+        ]
 
 
 class Picture:
@@ -151,20 +160,19 @@ class Picture:
     def after_loss(self, rng: random.Random) -> Content:
         """Return what it may hold after the power failed; every draw is another."""
         sector, share, loose = rng.choice((512, 4096)), rng.choice((0.0, 0.3, 0.7, 1.0)), rng.random() < 0.5
-        last = max((n for n, change in enumerate(self.changes, 1) if change.certain), default=0)
+        last = max((n for n, change in enumerate(self.changes, 1) if change.flushed), default=0)
         cut = rng.randint(last, len(self.changes))
         names: dict[Folder, dict[str, Node]] = {}
         for number, change in enumerate(self.changes):
-            if change.certain or (rng.random() < share if loose else number < cut):
-                for folder, name, node in change.parts:
-                    inside = names.setdefault(folder, dict(folder.before))
-                    old = inside.get(name)
-                    if node is None and isinstance(old, Folder) and names.get(old, old.before):
-                        continue  # a folder whose content is still there is not gone
-                    if node is None:
-                        inside.pop(name, None)
-                    else:
-                        inside[name] = node
+            for folder, name, node in change.kept(rng, share) if loose else change.parts if number < cut else []:
+                inside = names.setdefault(folder, dict(folder.before))
+                old = inside.get(name)
+                if node is None and isinstance(old, Folder) and names.get(old, old.before):
+                    continue  # a folder whose content is still there is not gone
+                if node is None:
+                    inside.pop(name, None)
+                else:
+                    inside[name] = node
         lost = {file: file.after_loss(rng, sector, share) for file in _files(self.top, names, set())}
         return _content(self.top, {}, names, lost)
 
@@ -205,6 +213,8 @@ class Picture:
     def _close(self, call: Call) -> None:
         self.handles.pop(call.handle, None)
 
+    _leave = _close
+
     def _write(self, call: Call) -> None:
         node = self.handles[call.handle]
         assert isinstance(node, File)
@@ -223,7 +233,8 @@ class Picture:
             node.flush()
         else:
             for change in self.changes:
-                change.flushed.add(node)
+                if any(folder is node for folder, *_ in change.parts):
+                    change.flushed.add(node)
 
     def _mkdir(self, call: Call) -> None:
         self._change((*self._place(call.first), Folder()))

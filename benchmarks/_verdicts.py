@@ -11,7 +11,7 @@ from _scenes import TAKEN, Command, Known
 
 REFUSED = re.compile(r"^error: ", re.MULTILINE)
 UNFINISHED = re.compile(
-    r"between two states|interrupted run|unfinished|not finished|in use by another run|suture fsck|is being changed"
+    r"between two states|interrupted run|unfinished|not a finished|in use by another run|suture fsck|is being changed"
 )
 FAILING = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE)  # of the disk, not of the place that was named
 
@@ -114,7 +114,8 @@ def judge_answer(found: Round, known: Known, name: str, answer: Ended, rest: Con
 
 def core(state: Content) -> Content:
     """Return what counts of a state: without files that only a sweep removes."""
-    return {name: what for name, what in state.items() if "ckpt/suture/" not in name and ".partial" not in name}
+    swept = re.compile(r"ckpt/suture(/|$|\.begun$)|\.partial")
+    return {name: what for name, what in state.items() if not swept.search(name)}
 
 
 def differences(found: Content, wanted: Content) -> str:

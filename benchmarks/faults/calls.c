@@ -87,8 +87,9 @@ int close(int handle) {
     if (!faults_known(handle)) return real_close(handle);
     pthread_mutex_lock(&faults_one);
     tell_renamed(handle);
-    const char *turn = faults_fate(CLOSE);
-    struct record r = {.kind = CLOSE, .handle = handle, .spoiled = *turn != 0};
+    enum kind kind = opened_as[handle].path ? CLOSE : LEAVE;
+    const char *turn = faults_fate(kind);
+    struct record r = {.kind = kind, .handle = handle, .spoiled = *turn != 0};
     faults_tell(r, NULL, NULL, NULL);
     if (is(turn, "before") || is(turn, "middle")) faults_die();
     faults_seen[handle] = 0;

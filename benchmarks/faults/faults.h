@@ -19,7 +19,7 @@
 
 #define HANDLES 4096
 
-enum kind { OPEN, READ, WRITE, SIZE, SYNC, RENAME, LINK, UNLINK, RMDIR, MKDIR, CLOSE, SYMLINK, LOOK }; /* LOOK: to open for reading */
+enum kind { OPEN, READ, WRITE, SIZE, SYNC, RENAME, LINK, UNLINK, RMDIR, MKDIR, CLOSE, SYMLINK, LOOK, LEAVE }; /* LOOK, LEAVE: OPEN, CLOSE of what is only read */
 enum { CREATED = 1, EMPTIED = 2, WRITABLE = 4, FOLDER = 8 };
 
 struct record { /* little-endian as the machine is; followed by both paths and the data */
