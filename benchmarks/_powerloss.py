@@ -125,15 +125,12 @@ class Change:
     def kept(self, rng: random.Random, share: float) -> list[tuple[Folder, str, Node | None]]:
         """Return what is left of it where each call stands for itself.
 
-        A rename from one folder to another is certain when either was flushed; then the old name may be there as well.
+        A rename from one folder to another is certain when either was flushed; a file may then have the old name as well.
         """
         if not self.flushed and rng.random() >= share:
             return []
-        return [
-            part
-            for part in self.parts
-            if part[2] or part[0] in self.flushed or not self.flushed or rng.random() < share
-        ]
+        whole = not self.flushed or any(isinstance(node, Folder) for *_, node in self.parts)
+        return [part for part in self.parts if whole or part[2] or part[0] in self.flushed or rng.random() < share]
 
 
 class Picture:

@@ -33,7 +33,7 @@ from _powerloss import CHANGING, CREATED, Call, Content, Picture, on_disk, put, 
 from _processes import HANGS, preload, warm
 from _readers import READERS
 from _scenes import COMMANDS, MINE, TAKEN, Bench, Known, plain
-from _verdicts import Ended, Fault, Round, differences, judge_answer, judge_end
+from _verdicts import Ended, Fault, Round, core, differences, judge_answer, judge_end
 
 KINDS = {"fail": 0.35, "short": 0.1, "kill": 0.25, "power": 0.3}
 CALLS = {  # which kinds of calls an error can come from
