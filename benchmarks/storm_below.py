@@ -150,9 +150,8 @@ def beside(bench: Bench, found: Round, known: Known) -> Ended:
 
 
 def repair(bench: Bench, found: Round, known: Known, state: Content) -> None:
-    """Repeat the command or run fsck, without faults; afterwards the new state is there, or where fsck says so the old."""
-    command, taken = found.command, any(name in found.extra for name in TAKEN)
-    now = state
+    """Run fsck, if drawn, and repeat the command, without faults; all must be well then."""
+    command, taken, now = found.command, any(name in found.extra for name in TAKEN), state
     if found.after != "repeat" and ((bench.root / command.target).exists() or (bench.root / "out.partial").exists()):
         back = ("--rollback",) if found.after == "rollback" else ()
         ended = bench.run(("fsck", command.target, *back))
@@ -163,29 +162,32 @@ def repair(bench: Bench, found: Round, known: Known, state: Content) -> None:
             found.complain("fsck", f"exit {ended.code}: {ended.err[-300:]}")
         elif back and "ckpt/suture.intent" in state and now != known.old:
             found.complain("not rolled back", differences(now, known.old))
-    if command.by_number and now == known.new:
-        return  # all is done and said: the same words name another patch now
-    ended = bench.run(command.words)
-    last = plain(on_disk(bench.root), found.extra)
+    if not (command.by_number and now == known.new):  # all is done and said: the same words name another patch now
+        repeat(bench, found, known, taken)
+    if command.how != "file" and not found.bad and (bench.root / command.target).exists():
+        ended = bench.run(("verify", command.target))
+        if ended.code:
+            found.complain("verify", f"exit {ended.code}: {ended.err[-300:]}")
+
+
+def repeat(bench: Bench, found: Round, known: Known, taken: bool) -> None:
+    """Run the command again: the new state is there then, and no more; where a user's folder is in the way nothing may be."""
+    command = found.command
+    ended, last = bench.run(command.words), plain(on_disk(bench.root), found.extra)
     if "bug in suture" in ended.err or "Traceback" in ended.err:
         found.complain("repeated: a bug", ended.err[-300:])
     if taken and last == known.old and ended.code == 2:
         return
-    litter = (
-        [name for name in last if name not in known.new and "partial" in name]
-        if command.how in ("file", "export")
-        else []
-    )
-    found.litter = bool(litter)
-    last = {name: what for name, what in last.items() if not any(name.startswith(each) for each in litter)}
+    if command.how == "new folder" and last != known.new and core(last) == core(known.new):
+        bench.run(("fsck", command.target))  # OUT is there, so that the command looks no further
+        last = plain(on_disk(bench.root), found.extra)
+    if command.how in ("file", "export"):
+        litter = [name for name in last if name not in known.new and "partial" in name]
+        found.litter = bool(litter)
+        last = {name: what for name, what in last.items() if name not in litter}
     if last != known.new:
-        found.complain(
-            "repeated: not what the first would have given", f"exit {ended.code}: {differences(last, known.new)}"
-        )
-    if command.how != "file" and not found.bad:
-        ended = bench.run(("verify", command.target))
-        if ended.code:
-            found.complain("verify", f"exit {ended.code}: {ended.err[-300:]}")
+        why = f"exit {ended.code}: {differences(last, known.new)}"
+        found.complain("repeated: not what the first would have given", why)
 
 
 def record(found: Round, seed: int, seconds: float) -> dict:
