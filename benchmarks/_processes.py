@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from _powerloss import KINDS
+from _journal import KINDS
 
 SOURCES = [Path(__file__).parent / "faults" / name for name in ("journal.c", "calls.c")]
 LOADED = "SUTURE_FAULTS"  # where the library lies that was loaded before this process

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from _powerloss import Call, Content, Picture, on_disk, read_journal
+from _journal import Call, read_journal
+from _powerloss import Content, Picture, on_disk
 from _processes import Ended, Processes, mask
 from _readers import READERS, read_by_library, read_plainly
 from safetensors import safe_open

@@ -29,7 +29,8 @@ from collections import Counter
 from pathlib import Path
 
 from _common import finish, note, table
-from _powerloss import CHANGING, CREATED, Call, Content, Picture, on_disk, put, read_journal
+from _journal import CHANGING, CREATED, Call, read_journal
+from _powerloss import Content, Picture, on_disk, put
 from _processes import HANGS, preload, warm
 from _readers import READERS
 from _scenes import COMMANDS, MINE, TAKEN, Bench, Known, plain

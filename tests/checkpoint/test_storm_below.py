@@ -13,7 +13,8 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from _powerloss import CREATED, FOLDER, WRITABLE, Call, Picture, on_disk, put, read_journal  # noqa: E402
+from _journal import CREATED, FOLDER, WRITABLE, Call, read_journal  # noqa: E402
+from _powerloss import Picture, on_disk, put  # noqa: E402
 from _processes import compiled, mask  # noqa: E402
 from _scenes import COMMANDS, Ended, Known  # noqa: E402
 from _verdicts import Fault, Round, judge_answer, judge_end  # noqa: E402
