@@ -27,11 +27,6 @@ class Call:
     second: str
     data: bytes = field(repr=False)
 
-    @property
-    def changes(self) -> bool:
-        """Whether it is there to change the disk."""
-        return self.kind in CHANGING or (self.kind == "open" and bool(self.flags & (CREATED | EMPTIED)))
-
 
 def read_journal(path: Path) -> list[Call]:
     """Return the calls of a journal; the last may be cut off, as its process was killed."""

@@ -8,11 +8,8 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -21,14 +18,10 @@ from pathlib import Path
 
 import torch
 from _journal import KINDS
+from _preload import LOADED
 
-SOURCES = [Path(__file__).parent / "faults" / name for name in ("journal.c", "calls.c")]
-LOADED = "SUTURE_FAULTS"  # where the library lies that was loaded before this process
 PROGRAM = "from suture.cli.main import run; run()"  # what `suture` is
 HANGS = 120  # seconds after which a process is taken for one that never ends
-NO_COMPILER = (
-    "error: the storm below Python needs Linux and a C compiler (cc, gcc or clang; another one is named by CC)\n"
-)
 
 
 @dataclass(frozen=True)
@@ -133,47 +126,15 @@ def mask(*kinds: str) -> str:
     return str(sum(1 << KINDS.index(kind) for kind in kinds))
 
 
-def preload() -> Path:
-    """Compile faults.c and start this program again with it loaded first; returns where the library lies.
-
-    Exits with 2 where there is no C compiler.
-    """
-    if LOADED in os.environ:
-        return Path(os.environ[LOADED])
-    library = compiled(Path(tempfile.mkdtemp(prefix="suture-faults-")) / "faults.so")
-    os.execve(
-        sys.executable, [sys.executable, *sys.argv], {**os.environ, LOADED: str(library), "LD_PRELOAD": str(library)}
-    )
-
-
-def compiled(library: Path) -> Path:
-    """Compile faults.c."""
-    compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))), None)
-    if compiler is None or sys.platform != "linux":
-        sys.stderr.write(NO_COMPILER)
-        sys.exit(2)
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, *SOURCES, "-ldl", "-lpthread"], check=True)
-    return library
-
-
-def warm(*, model: bool) -> None:
+def warm() -> None:
     """Import once what the commands import, so that copies of this process have it."""
+    import typer.main
+
     torch.set_num_threads(1)
     for name in ("verbs", "fsck", "verify", "difference", "quick", "inplace", "output"):
         importlib.import_module(f"suture.checkpoint.{name}")
-    for name in (
-        "cli.main",
-        "overlap",
-        "patch",
-        *(("lm", "export.checkpoint", "export.card", "export.sums") if model else ()),
-    ):
+    for name in ("cli.main", "overlap", "patch"):
         importlib.import_module(f"suture.{name}")
-    if model:
-        importlib.import_module("suture.lm").LM.load(
-            str(Path(importlib.import_module("suture").__file__).parent / "patient" / "model")
-        )
-    import typer.main
-
     typer.main.get_command = functools.cache(
         typer.main.get_command
     )  # the tree of commands takes longer than most of them
@@ -181,3 +142,11 @@ def warm(*, model: bool) -> None:
         sys.argv, given = ["suture", "methods"], sys.argv
         importlib.import_module("suture.cli.main").run()
     sys.argv = given
+
+
+@functools.cache
+def warm_model() -> None:
+    """Import what loads a model, and load the bundled one, once."""
+    for name in ("export.checkpoint", "export.card", "export.sums"):
+        importlib.import_module(f"suture.{name}")
+    importlib.import_module("suture.lm").LM.load("patient")

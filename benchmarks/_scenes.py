@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from _journal import Call, read_journal
 from _powerloss import Content, Picture, on_disk
-from _processes import Ended, Processes, mask
+from _processes import Ended, Processes, mask, warm_model
 from _readers import READERS, read_by_library, read_plainly
 from safetensors import safe_open
 
@@ -129,6 +129,8 @@ class Bench(Processes):
     def known_of(self, command: Command) -> Known:
         """Return what a command does where nothing fails; it is run once for that."""
         if command.name not in self.known:
+            if command.how == "export":
+                warm_model()
             self.place(command.start, {})
             found = Known([], plain(on_disk(self.root), {}), {})
             for name in READERS[command.how]:

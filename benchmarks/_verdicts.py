@@ -94,13 +94,14 @@ def judge_end(found: Round, known: Known, state: Content) -> None:
         found.complain("done, and told as failure", f"exit {ended.code}: {said[-300:]}")
     elif fault.kind == "power" and core(state) not in (core(known.old), core(known.new)):
         found.complain("neither old nor new after an error", differences(state, known.old))
-    elif state != known.old and not fault.ever and fault.kind != "power" and not told_unfinished(found, state):
+    elif state != known.old and not fault.ever and fault.kind != "power" and not told_unfinished(found, known, state):
         found.complain("left after an error", differences(state, known.old))
 
 
-def told_unfinished(found: Round, state: Content) -> bool:
+def told_unfinished(found: Round, known: Known, state: Content) -> bool:
     """Whether an error says that a change is left half made; a repair that failed need not say how to repair."""
-    return "suture fsck" in found.ended.err or (found.command.how == "repair" and "ckpt/suture.intent" in state)
+    begun = "ckpt/suture.intent" in state or core(state) == core(known.new)
+    return "suture fsck" in found.ended.err or (found.command.how == "repair" and begun)
 
 
 def judge_answer(found: Round, known: Known, name: str, answer: Ended, rest: Content | None = None) -> None:

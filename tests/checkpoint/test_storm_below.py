@@ -1,6 +1,7 @@
 """The storm below Python notices what is wrong: power that fails, calls that are spoiled, answers of no state."""
 
 import errno
+import json
 import random
 import shutil
 import signal
@@ -15,7 +16,8 @@ sys.path.insert(0, str(BENCHMARKS))
 
 from _journal import CREATED, FOLDER, WRITABLE, Call, read_journal  # noqa: E402
 from _powerloss import Picture, on_disk, put  # noqa: E402
-from _processes import compiled, mask  # noqa: E402
+from _preload import compiled  # noqa: E402
+from _processes import mask  # noqa: E402
 from _scenes import COMMANDS, Ended, Known  # noqa: E402
 from _verdicts import Fault, Round, judge_answer, judge_end  # noqa: E402
 
@@ -190,3 +192,29 @@ def test_what_is_bad_is_called_bad():
     assert judged(answer=Ended(5, "", "error: it is between two states")) == []
     assert judged(answer=Ended(4, "", "error: 1 of 9 checks fail")) == ["reader show meanwhile"]
     assert judged(answer=Ended(0, "old", ""), rest=between) == ["reader show of an unfinished change at rest"]
+
+
+@compiler
+def test_a_short_storm_below_finds_nothing_bad():
+    rounds = [
+        "--round",
+        "8",
+        "16",
+        "--mb",
+        "0.05",
+    ]  # power lost while fsck rolls back; killed within a write of --quick
+    done = subprocess.run([sys.executable, str(BENCHMARKS / "storm_below.py"), *rounds], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["bad"], found["rounds"]) == (0, 2)
+
+
+def test_without_a_compiler_it_says_so(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "storm_below.py")],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "needs Linux and a C compiler" in done.stderr
