@@ -117,7 +117,8 @@ class Picture:
             for folder, name, node in change.kept(rng, share) if loose else change.parts if number < cut else []:
                 inside = names.setdefault(folder, dict(folder.before))
                 old = inside.get(name)
-                if node is None and isinstance(old, Folder) and names.get(old, old.before):
+                removed = node is None and len(change.parts) == 1
+                if removed and isinstance(old, Folder) and names.get(old, old.before):
                     continue  # a folder whose content is still there is not gone
                 if node is None:
                     inside.pop(name, None)

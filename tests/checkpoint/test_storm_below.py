@@ -91,6 +91,15 @@ def test_a_name_is_certain_when_its_folder_was_flushed(root):
     assert {state["file"] for state in states(picture)} == {NEW}
 
 
+def test_a_folder_that_is_renamed_has_one_name(root):
+    (root / "stage" / "new").mkdir(parents=True)
+    (root / "stage" / "new" / "file").write_bytes(OLD)
+    picture = Picture(root)
+    picture.replay([call("rename", first=root / "stage" / "new", second=root / "out")])
+    picture.replay([call("open", handle=4, first=root, flags=FOLDER), call("sync", handle=4)])
+    assert {tuple(state) for state in states(picture)} == {("file", "out", "out/file", "stage")}
+
+
 def test_folders_and_links_are_put_as_they_were(root):
     (root / "a" / "empty").mkdir(parents=True)
     (root / "a" / "link").symlink_to("../file")
