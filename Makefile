@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-OTHERS := exact fuzz same storm # benchmarks with a target of their own
-BENCHES := $(addprefix bench-,$(filter-out $(OTHERS),$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))))
+OTHERS := exact fuzz same storm storm-below # benchmarks with a target of their own
+BENCHES := $(addprefix bench-,$(filter-out $(OTHERS),$(subst _,-,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))))
 
 .PHONY: demo test $(BENCHES) $(OTHERS) patient clean
 
@@ -30,6 +30,9 @@ same: $(INSTALLED)  ## whether two trees or revisions make the same patches: mak
 
 storm: $(INSTALLED)  ## patches on disk while processes are killed and disks fail
 	$(BIN)/python benchmarks/storm.py
+
+storm-below: $(INSTALLED)  ## the same with faults below Python: failing calls, short writes, loss of power (Linux, a C compiler)
+	$(BIN)/python benchmarks/storm_below.py
 
 fuzz: $(INSTALLED)  ## hostile patches and checkpoints
 	$(BIN)/python benchmarks/fuzz.py
