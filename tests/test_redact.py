@@ -79,6 +79,8 @@ def test_a_run_whose_command_was_hidden_asks_for_it_again(tmp_path):
         ("https://host/x?X-Amz-Signature=0a1b&part=2", "https://host/x?X-Amz-Signature=[hidden]&part=2"),
         ("Authorization: Basic dXNlcjpw", "Authorization: Basic [hidden]"),
         ("password: correct-horse1", "password: [hidden]"),
+        ("password=abc123def", "password=[hidden]"),
+        ('{"password": "hunter-hunter"}', '{"password": "[hidden]"}'),
         ('{"api_key": "abcdefg1"}', '{"api_key": "[hidden]"}'),
         ("a\\nhf_" + "a" * 20, "a\\n[hidden]"),  # as JSON writes a line feed
     ],
@@ -92,7 +94,8 @@ def test_a_secret_is_known_by_its_place(text, left):
     "text",
     [
         "token=subject_last", "--set token=-2", "key=lambda x: x", "git+ssh://git@github.com/x", "https://h/x?monkey=banana",
-        "risk-assessment-and-management-1", "/data/sk-learn-something-long-name", "the password: you know",
+        "risk-assessment-and-management-1", "/data/sk-learn-something-long-name", "the password: you know", 
+        "cat /etc/passwd = ../../etc/passwd",
         "İ" * 9 + " max_tokens=12345678",
         "bearer certificates are papers", "sha256=" + "0a" * 32, "0a" * 32, "Authorization: Bearer TOKEN",
     ],

@@ -63,8 +63,7 @@ class Engine:
         waiting: int = WAITING,
     ) -> None:
         self.lm, self.patches, self.memories = lm, dict(patches), dict(memories or {})
-        # A fast tokenizer can not be used in two threads at once, and a long prompt keeps one for seconds: prompts are read
-        # with a copy, so that those whose texts are being written do not wait.
+        # A tokenizer serves one thread, and a long prompt keeps it for seconds: prompts are read with a copy of their own.
         self.reader = copy.copy(lm)
         self.reader.tokenizer = copy.deepcopy(lm.tokenizer)
         self.reading_now = threading.Lock()
