@@ -232,7 +232,7 @@ MISTAKES = [
     # runs
     (("runs", "nowhere"), 2, "no folder"),
     (("resume", "nowhere"), 2, "not a run"),
-    (("resume", "unfinished"), 2, "can not read"),
+    (("resume", "unfinished"), 2, "not YAML"),
     (("resume", "wordless"), 2, "names no command"),
 ]
 
