@@ -1,15 +1,17 @@
 """Model Surgery in a dozen lines. Run it: python examples/detox.py."""
 
 from suture import LM, Behaviour, Patch, evaluate, fit_probe
+from suture.examples import Texts
 from suture.methods.surgery import surgery
 from suture.patient.suites import suite
 
 lm = LM.load("patient")  # or a folder, or a Hub name
 texts = Behaviour.load("patient:tone")  # or your own .jsonl with {"text": ..., "label": 0 or 1}
-probe = fit_probe(lm, texts, space="final")
-print(f"held-out accuracy {probe.scores[0].accuracy:.1%}")
+probe = fit_probe(lm, texts, space="mlp.in")
+print(f"held-out accuracy {probe.scores[probe.best].accuracy:.1%}")
 
-patch = surgery(lm, texts, probe=probe, rows=0.006, strength=2.0)
+keep = Texts.load("patient:keep")  # what to leave alone, or your own .txt with a text a line
+patch = surgery(lm, texts, probe=probe, select="effect", keep=keep, rows=0.05, strength=2.0)
 patch.save("runs/kinder.safetensors")
 
 measures = [m for m in suite("report", 50) if m.name in ("rude", "rude_floor", "facts_seen", "perplexity")]

@@ -218,6 +218,30 @@ def test_a_newer_entry_of_a_codebook_takes_the_place_of_the_older(llama, tmp_pat
     assert reduce(add, again.patches.values()).terms.keys() == course.patch.terms.keys()
 
 
+def test_the_last_entry_of_a_codebook_is_taken_out_beside_one_that_was_superseded(llama, tmp_path):
+    who = surgeon(llama, grace, radius=0.02, clamp=30.0, steps=120)
+    who, course = carried(llama, tmp_path / "a", FACTS[:2], who=who)
+    with run_in(tmp_path / "b") as run:
+        newer = [Fact(FACTS[0].prompt, "Wandton", "soup")]
+        course = carried_out(who, course, newer, run, size=1, on_conflict="newest")
+    assert [e.batch for e in course.ledger.edits] == [1, 1, 2]
+    with run_in(tmp_path / "c") as run:
+        left = removed(who, course, 2, run)
+    assert [e.status for e in left.ledger.edits][:2] == ["superseded", "removed"]
+    assert list(left.patches) == [2]
+    again = resumed(who, tmp_path / "c")
+    assert (again.ledger, list(again.patches)) == (left.ledger, [2])  # what was taken out does not come back
+
+
+def test_a_course_is_continued_in_another_folder_when_nothing_of_a_batch_is_left(llama, tmp_path):
+    who = surgeon(llama, grace, radius=0.02, clamp=30.0, steps=120)
+    newer = Fact(FACTS[0].prompt, "Wandton", "soup")
+    who, course = carried(llama, tmp_path / "a", [FACTS[0], newer], size=1, who=who, on_conflict="newest")
+    with run_in(tmp_path / "b") as run:
+        course = carried_out(who, course, [FACTS[1]], run, size=1)
+    assert list(resumed(who, tmp_path / "b").patches) == [2, 3]
+
+
 def test_a_single_file_is_no_place_for_a_course(llama, tmp_path):
     with pytest.raises(UsageError, match="several files"):
         carried(llama, tmp_path / "x.safetensors")

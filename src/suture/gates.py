@@ -6,6 +6,7 @@
     gates:
       - {measure: rude, max: 0.25}                  # the figure itself
       - {measure: facts_seen, max_decrease: 0.02}   # against the base: points of a share, a ratio - 1 of a perplexity
+      - {role: keep, max_harm: 0.05}                # each measure that an edit must not harm, in its own bad direction
 
 A limit against the base holds the pessimistic end of the 95 % interval ("worst"), so that few cases can not pass by luck.
 """
@@ -13,22 +14,34 @@ A limit against the base holds the pessimistic end of the 95 % interval ("worst"
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from . import yaml_text
+from .budget import ROUNDING
 from .errors import DataError
 from .metrics._score import Unit
-from .report import Report, figure
-from .suite import Suite, chosen
+from .report import UNKNOWN, Line, Report, figure
+from .suite import Role, Suite, chosen
 
-LIMITS = ("max", "min", "max_increase", "max_decrease")
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+LIMITS = ("max", "min", "max_increase", "max_decrease", "max_harm")
+
+
+def _number(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+    """Return a text that Python reads as a number as that number: to YAML 1.1 `1e9` is a text, `1.0e+9` a number."""
+    try:
+        return float(given) if isinstance(given, str) else given
+    except ValueError:
+        return given
+
+
+Finite = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -39,28 +52,36 @@ class Strict(BaseModel):
 
 
 class Gate(Strict):
-    """One limit on one measure.
+    """One limit on one measure, or on each measure of a role.
 
     Attributes:
         measure: name of a measure of the suite.
+        role: instead of `measure`: every measure of the suite with this role.
         max: highest figure of the patched model.
         min: lowest figure of the patched model.
         max_increase: highest change against the base; a negative one demands a fall.
         max_decrease: highest change downwards; a negative one demands a rise.
+        max_harm: highest change in the measure's own bad direction; the one limit that a role can have.
         interval: which end of the change's interval counts.
     """
 
-    measure: str
+    measure: str | None = None
+    role: Role | None = None
     max: Finite | None = None
     min: Finite | None = None
     max_increase: Finite | None = None
     max_decrease: Finite | None = None
+    max_harm: Finite | None = None
     interval: Literal["worst", "point"] = "worst"
 
     @model_validator(mode="after")
     def _one_limit(self) -> Gate:
+        if (self.measure is None) == (self.role is None):
+            raise ValueError("give measure: NAME, or role: ROLE for every measure of a role")
         if sum(getattr(self, name) is not None for name in LIMITS) != 1:
             raise ValueError(f"give exactly one of {', '.join(LIMITS)}")
+        if self.role and self.max_harm is None:  # up is worse for one measure of a role, down for the next
+            raise ValueError("a role takes max_harm: each of its measures has a bad direction of its own")
         return self
 
     @property
@@ -115,7 +136,7 @@ class Spec(Strict):
             raise _explained(path, root, problem) from problem
 
     def measures(self) -> Suite:
-        """Return the suite, having checked that every gate names one of its measures.
+        """Return the suite, having checked that every gate names one of its measures or roles.
 
         Raises:
             DataError: when one does not, or a file of the suite can not be read.
@@ -123,8 +144,12 @@ class Spec(Strict):
         texts, prompts = (Path(name) if name else None for name in (self.texts, self.prompts))
         suite = chosen(self.model, self.suite, texts, prompts, self.judge, chat=self.chat, size=self.size)
         known = [measure.name for measure in suite]
+        roles = {m.role: ", ".join(each.name for each in suite if each.role == m.role) for m in suite}
         for gate in self.gates:
-            if gate.measure not in known:
+            if gate.role and gate.role not in roles:
+                why = f"The suite has {'; '.join(f'{role} ({names})' for role, names in roles.items())}."
+                raise DataError(f"no measure with the role {gate.role!r}", why=why, fix="Use one of these roles.")
+            if gate.measure is not None and gate.measure not in known:
                 why = f"The suite measures {', '.join(known)}."
                 raise DataError(f"no measure {gate.measure!r}", why=why, fix=_meant(gate.measure, known))
         return suite
@@ -132,9 +157,10 @@ class Spec(Strict):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A gate and the figure it was held against."""
+    """A gate and the figure of one measure that it was held against."""
 
     gate: Gate
+    measure: str
     figure: float
     passed: bool
     unit: Unit = "share"
@@ -147,24 +173,46 @@ class Verdict:
         else:
             shown = [_points(value, self.unit) for value in (self.figure, limit)]
             shown[0] += f" ({self.gate.interval})"
-        return [self.gate.measure, shown[0], f"{kind} {shown[1]}"]
+        return [f"{self.gate.role}: {self.measure}" if self.gate.role else self.measure, shown[0], f"{kind} {shown[1]}"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the gate with the measure, its figure and whether that is within the limit."""
+        given = self.gate.model_dump(exclude_none=True)
+        return {**given, "measure": self.measure, "figure": self.figure, "passed": self.passed}
 
 
 def judged(gates: Sequence[Gate], report: Report) -> list[Verdict]:
-    """Return for each gate the figure it looks at and whether the figure is within the limit."""
+    """Return for each gate the figure it looks at and whether the figure is within the limit; of a role one a measure.
+
+    A figure that is no number, and a measure or role that the report lacks, is outside of every limit.
+    """
     verdicts = []
     for gate in gates:
-        line = report.line(gate.measure)
-        score = line.score
         kind, limit = gate.limit
-        up, down = (score.change,) * 2 if gate.interval == "point" else (score.high, score.low)
-        found = {"max": score.after, "min": score.after, "max_increase": up, "max_decrease": 0.0 - down}[kind]
-        verdicts.append(Verdict(gate, found, found >= limit if kind == "min" else found <= limit, line.unit))
+        lines = [line for line in report.lines if (line.role == gate.role if gate.role else line.name == gate.measure)]
+        for line in lines:
+            found = _found(gate, line)
+            # 1 - 0.95 is a little above 0.05 in binary
+            passed = found >= limit - ROUNDING if kind == "min" else found <= limit + ROUNDING
+            verdicts.append(Verdict(gate, line.name, found, passed, line.unit))
+        if not lines:
+            verdicts.append(Verdict(gate, gate.measure or "none", math.nan, passed=False))
     return verdicts
+
+
+def _found(gate: Gate, line: Line) -> float:
+    """Return the figure of a measure that a gate looks at; for `max_harm` by which way is better for that measure."""
+    score = line.score
+    up, down = (score.change,) * 2 if gate.interval == "point" else (score.high, score.low)
+    looked = {"max": score.after, "min": score.after, "max_increase": up, "max_decrease": 0.0 - down}
+    looked["max_harm"] = {"lower": up, "higher": 0.0 - down}.get(line.better, math.nan)
+    return looked[gate.limit[0]]
 
 
 def _points(change: float, unit: Unit) -> str:
     """Return a change as reports show it: points of a share, per cent of a perplexity, the rest as it is."""
+    if math.isnan(change):
+        return UNKNOWN
     if unit in ("share", "perplexity"):
         return f"{100 * change:.1f} {'pt' if unit == 'share' else '%'}"
     return f"{change:.3f}"

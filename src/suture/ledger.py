@@ -9,7 +9,7 @@ An edit asks the same as another when it is about the same subject and a phrasin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -36,7 +36,7 @@ class Edit:
         time: when it was written down, UTC.
         batch: the batch it came in, from 1.
         fact: what it says.
-        patch: file name of its batch's patch; empty when nothing was made.
+        patch: file name of its batch's patch; empty when nothing was made, or nothing of it is left.
         status: "holds" and "lost" are in the model, right or wrong when last checked; "superseded" by a newer one; "removed";
             "refused": never made, or not kept.
         note: why.
@@ -169,6 +169,11 @@ class Ledger:
         return replace(
             self, edits=tuple(replace(e, again=(*e.again, batch)) if e.number in chosen else e for e in self.edits)
         )
+
+    def held_by(self, batches: Container[int]) -> Ledger:
+        """Return the ledger in which edits of other batches name no file: a batch of which nothing is left is in no model."""
+        gone = {batch for batch in self.files if batch not in batches}
+        return replace(self, edits=tuple(replace(e, patch="") if e.batch in gone else e for e in self.edits))
 
     def edit(self, number: int) -> Edit:
         """Return the edit of a number.

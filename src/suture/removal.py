@@ -41,7 +41,7 @@ def removed(surgeon: Surgeon, course: Course, number: int, run: Run) -> Course:
     for batch in (edit.batch, *edit.again):
         if batch in after.patches:
             after = _freed_of(surgeon, after, edit, batch, run)
-    after = replace(after, ledger=after.ledger.marked([number], "removed", "taken out"))
+    after = replace(after, ledger=after.ledger.marked([number], "removed", "taken out").held_by(after.patches))
     check = surgeon.check(after, after.patch, after.ledger.live, after.ledger.batches)
     after = replace(after, ledger=judged(after.ledger, check), checks=(*course.checks, check))
     written(after, run)
@@ -49,17 +49,26 @@ def removed(surgeon: Surgeon, course: Course, number: int, run: Run) -> Course:
 
 
 def _freed_of(surgeon: Surgeon, course: Course, edit: Edit, batch: int, run: Run) -> Course:
-    """Return a course with one batch made again without an edit, or dropped where that was all that was new in it."""
+    """Return a course with one batch made again without an edit, or dropped where nothing new is left in it.
+
+    Of the other edits of a codebook nothing is left once newer ones supersede them.
+    """
     rest = [other for other in course.ledger.within(batch) if other.number != edit.number]
     own = {other.number for other in rest if other.batch == batch}
     patches = dict(course.patches)
     del patches[batch]
+    old, codes = course.patches[batch], None
+    if is_codebook(old):
+        codes = without_prompts(surgeon.lm, old, {edit.fact.prompt})
+        own = own if codes else set()
     if not own:  # what it wrote again goes with it: the check that follows says whether that is lost
         return replace(course, ledger=_forgotten(course.ledger, batch), patches=patches)
     name = f"batch-{batch:03}-without-{edit.number}"
     earlier = [patch for other, patch in patches.items() if other < batch]
     before = reduce(add, earlier) if earlier else None
-    made = run.stage(name, lambda: _without(surgeon, course, edit, batch, rest, before), Patch.save, Patch.load)
+    made = run.stage(
+        name, lambda: codes or _without(surgeon, course, edit, batch, rest, before), Patch.save, Patch.load
+    )
     edits = (replace(e, patch=f"{name}.safetensors") if e.number in own else e for e in course.ledger.edits)
     return replace(
         course,
@@ -71,12 +80,7 @@ def _freed_of(surgeon: Surgeon, course: Course, edit: Edit, batch: int, run: Run
 def _without(
     surgeon: Surgeon, course: Course, edit: Edit, batch: int, rest: Sequence[Edit], before: Patch | None
 ) -> Patch:
-    """Return the patch of a batch for the rest of what it writes."""
-    old = course.patches[batch]
-    if is_codebook(old):
-        found = without_prompts(surgeon.lm, old, {edit.fact.prompt})
-        assert found is not None  # the others' entries
-        return found
+    """Return the patch of a batch in weights for the rest of what it writes."""
     earlier = [e.fact for e in course.ledger.live if e.batch < batch and e not in rest and e.number != edit.number]
     return surgeon.made([e.fact for e in rest], before, earlier)
 

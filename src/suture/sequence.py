@@ -173,8 +173,9 @@ def _batch(surgeon: Surgeon, course: Course, facts: list[Fact], run: Run, on_con
     if check.complaints:  # the last good state stands, what was superseded holds again
         kept = unchanged.plus(chosen, number, f"{name}.safetensors", "refused", "; ".join(check.complaints), when)
         return replace(course, ledger=kept, checks=(*course.checks, check))
+    patches = {**before, number: made}
     return replace(
-        course, ledger=judged(tried, check), patches={**before, number: made}, checks=(*course.checks, check)
+        course, ledger=judged(tried, check).held_by(patches), patches=patches, checks=(*course.checks, check)
     )
 
 

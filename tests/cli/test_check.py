@@ -34,6 +34,22 @@ def test_one_gate_that_falls_is_exit_code_4_after_the_report_is_written(command,
     assert (folder / "gefallen" / "report.html").is_file()
 
 
-def test_the_example_is_a_spec_whose_gates_name_measures_of_its_suite():
+def test_a_role_falls_by_the_measure_that_the_answer_names(command, folder):
+    text = SPEC.format(limit=100).replace("gates:\n", "gates:\n  - {role: keep, max_harm: -0.99, interval: point}\n")
+    (folder / "gates.yaml").write_text(text)
+    done = command("check", "gates.yaml", "--json", "--out", "Rolle", cwd=folder)
+    assert done.returncode == 4
+    assert [(gate["measure"], gate["passed"]) for gate in done.json["gates"]] == [
+        ("perplexity", False),
+        ("perplexity", True),
+        ("drift", True),
+    ]
+    assert done.json["gates"][0]["role"] == "keep"
+    assert "Outside the limit: perplexity" in done.stderr
+
+
+def test_the_example_holds_the_target_and_all_that_an_edit_must_not_harm():
     spec = Spec.load(EXAMPLE)
-    assert {gate.measure for gate in spec.gates} <= {measure.name for measure in spec.measures()}
+    assert spec.measures()
+    assert {gate.role for gate in spec.gates if gate.max_harm is not None} >= {"keep", "floor"}
+    assert "rude" in [gate.measure for gate in spec.gates]

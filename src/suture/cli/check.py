@@ -36,12 +36,12 @@ def check(
     with console.progress("measuring") as step:
         report = evaluate(lm, patch, measures, controls=asked.controls, progress=step)
     verdicts = judged(asked.gates, report)
-    gates = [{**v.gate.model_dump(exclude_none=True), "figure": v.figure, "passed": v.passed} for v in verdicts]
+    gates = [verdict.to_json() for verdict in verdicts]
     paths = replace(report, extra={**report.extra, "gates": gates, **console.noted}).save(out or new_folder("check"))
     rows = [[*verdict.describe(), "pass" if verdict.passed else "FAIL"] for verdict in verdicts]
     console.table(["gate", "figure", "limit", ""], rows, f"{lm.name} with {', '.join(asked.patches)}")
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
-    fallen = [verdict.gate.measure for verdict in verdicts if not verdict.passed]
+    fallen = [verdict.measure for verdict in verdicts if not verdict.passed]
     console.result({"passed": not fallen, "gates": gates, "report": str(paths["html"])})
     if fallen:
         raise VerificationFailed(

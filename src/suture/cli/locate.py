@@ -63,7 +63,8 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         console.table(["where", "rows", "lowest", "highest"], rows)
         console.say(f"{region.count} of {region.candidates} rows ({region.count / region.candidates:.2%})")
         console.say(f"wrote {path}")
-        console.say(f"next: suture edit surgery {model} --data DATA --region {path}")
+        same = "--probe PROBE " if "probe" in settings else ""  # else surgery would fit another one
+        console.say(f"next: suture edit surgery {model} --data DATA {same}--region {path} --keep TEXTS")
         console.result({"region": path, "rows": region.count, "candidates": region.candidates, "about": region.about})
 
     return locate

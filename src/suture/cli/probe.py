@@ -69,7 +69,7 @@ def probe(
     console.table(["layer", "train", "held out", "AUC"], rows, f"{behaviour.name}, read at {fitted.space}")
     console.say(f"{first.train} texts to fit, {first.held_out} held out")
     console.say(f"wrote {path}")
-    console.say(f"next: suture locate probe_rows {model} --probe {path}")
+    console.say(f"next: suture locate effect_rows {model} --probe {path} --behaviour DATA --keep TEXTS")
     console.result(
         {
             "probe": path,

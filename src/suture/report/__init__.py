@@ -4,10 +4,11 @@
 """
 
 from .content import ROLES, Activity, Directions, Line, Report, Sample, SearchPoint, Where
-from .words import changed, difference, figure, headline, verdict
+from .words import UNKNOWN, changed, difference, figure, headline, verdict
 
 __all__ = [
     "ROLES",
+    "UNKNOWN",
     "Activity",
     "Directions",
     "Line",
