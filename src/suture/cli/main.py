@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import typer
 
 from ..errors import Interrupted, SutureError
+from ..files import EXHAUSTED, explained
 from ..printable import shown
 from . import (
     apply,
@@ -142,6 +143,11 @@ def _explain(problem: Exception) -> int:
     if isinstance(problem, typer.Abort):
         _complain("interrupted")
         return INTERRUPTED
+    if isinstance(problem, MemoryError):
+        return _explain(explained(problem, "the memory does not suffice"))
+    if isinstance(problem, OSError) and (problem.filename is not None or problem.errno in EXHAUSTED):
+        place = "a file" if problem.filename is None else os.fsdecode(problem.filename)
+        return _explain(explained(problem, f"can not read or write {place}"))
     _complain(
         f"error: {type(problem).__name__}: {_one_line(str(problem))}",
         "  why: this is a bug in suture",
