@@ -45,10 +45,12 @@ def reported(what: str, *, fix: str = PLACE, kind: type[SutureError] = UsageErro
     """
     try:
         yield
-    except BrokenPipeError:  # no file failed: whoever read what is printed has gone
+    except (SutureError, BrokenPipeError):  # said already; or no file failed: whoever read what is printed has gone
         raise
-    except OSError as problem:
-        raise explained(problem, what, fix=fix, kind=kind) from problem
+    except Exception as problem:
+        if isinstance(problem, OSError) or SAID.search(str(problem)):
+            raise explained(problem, what, fix=fix, kind=kind) from problem
+        raise
 
 
 def explained(
@@ -72,6 +74,13 @@ def explained(
     if code is None or code in MISPLACED:
         return kind(what, why=why, fix=fix)
     return UsageError(what, why=why, fix=PLACE)
+
+
+def refused(problem: Exception) -> bool:
+    """Return whether an error that nobody foresaw is the system's, and not a mistake of ours."""
+    if isinstance(problem, OSError) and (problem.filename is not None or problem.errno in EXHAUSTED):
+        return True
+    return isinstance(problem, MemoryError) or SAID.search(str(problem)) is not None
 
 
 def _code(problem: BaseException | None) -> int | None:

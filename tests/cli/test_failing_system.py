@@ -17,6 +17,7 @@ NAMED, NAMELESS = "some/file", None
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 6, "Free some disk"),
         (PermissionError(errno.EACCES, "Permission denied", NAMED), 2, NAMED),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", os.fsencode(NAMED)), 2, NAMED),
+        (Exception("No space left on device (os error 28)"), 6, "Free some disk"),
         (MemoryError(), 6, "Free some memory"),
         (OSError("of no file"), 1, "a bug in suture"),
         (KeyError("x"), 1, "a bug in suture"),

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import typer
 
 from ..errors import Interrupted, SutureError
-from ..files import EXHAUSTED, explained
+from ..files import explained, refused
 from ..printable import shown
 from . import (
     apply,
@@ -143,11 +143,11 @@ def _explain(problem: Exception) -> int:
     if isinstance(problem, typer.Abort):
         _complain("interrupted")
         return INTERRUPTED
-    if isinstance(problem, MemoryError):
-        return _explain(explained(problem, "the memory does not suffice"))
-    if isinstance(problem, OSError) and (problem.filename is not None or problem.errno in EXHAUSTED):
-        place = "a file" if problem.filename is None else os.fsdecode(problem.filename)
-        return _explain(explained(problem, f"can not read or write {place}"))
+    if refused(problem):
+        name = getattr(problem, "filename", None)
+        place = "a file" if name is None else os.fsdecode(name)
+        what = "the memory does not suffice" if isinstance(problem, MemoryError) else f"can not read or write {place}"
+        return _explain(explained(problem, what))
     _complain(
         f"error: {type(problem).__name__}: {_one_line(str(problem))}",
         "  why: this is a bug in suture",

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 
 from ..errors import UsageError, VerificationFailed
-from ..files import built, check_empty, explained
+from ..files import built, check_empty
 from ..lm import LM
 from ..patch import Patch
 from ..provenance import Stamp
@@ -44,14 +43,11 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
             why=f"It is {names} on disk, and was loaded in a type that does not hold all of it, or mixes types.",
             fix="Load it as stored or wider: --dtype auto, --dtype float32",
         )
-    try:
-        with built(folder) as partial:
-            with patch.applied(lm):
-                model = lm.model if types == known else copy.deepcopy(lm.model).to(next(iter(types)))
-                model.save_pretrained(partial)
-            lm.tokenizer.save_pretrained(partial)
-    except SafetensorError as problem:  # of what the system said, only the words are left
-        raise explained(problem, f"can not write {folder}") from problem
+    with built(folder) as partial:
+        with patch.applied(lm):
+            model = lm.model if types == known else copy.deepcopy(lm.model).to(next(iter(types)))
+            model.save_pretrained(partial)
+        lm.tokenizer.save_pretrained(partial)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return Exported(folder, files, check=lambda prompts: check(lm, patch, folder, prompts))
 
