@@ -1,15 +1,13 @@
 """Who reads beside a command that writes: suture's own readers, a program that uses suture, and one that does not."""
 
-import contextlib
 import hashlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 
-from suture.checkpoint.folder import Checkpoint
+from suture.checkpoint.reading import reading
 from suture.checkpoint.rows import Rows
 from suture.errors import SutureError
 
@@ -45,15 +43,3 @@ def read_by_library(folder: Path) -> dict[str, str]:
     except SutureError as problem:
         print(f"error: {problem}", file=sys.stderr)
         raise SystemExit(problem.exit_code) from None
-
-
-@contextlib.contextmanager
-def reading(folder: Path) -> Iterator:
-    """Open a checkpoint for reading; versions without a lock for that are measured as they are."""
-    try:
-        from suture.checkpoint.reading import reading as held
-    except ImportError:
-        yield Checkpoint.open(folder)
-        return
-    with held(folder) as opened:
-        yield opened

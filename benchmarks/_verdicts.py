@@ -9,6 +9,7 @@ from _powerloss import Content
 from _processes import Ended, mask
 from _scenes import TAKEN, Command, Known
 
+TRUE = re.compile(r"is written whole, but|is repaired, but")
 REFUSED = re.compile(r"^error: ", re.MULTILINE)
 UNFINISHED = re.compile(
     r"between two states|interrupted run|unfinished|not a finished|in use by another run|suture fsck|is being changed"
@@ -91,7 +92,10 @@ def judge_end(found: Round, known: Known, state: Content) -> None:
         found.complain("no error line", said[-300:])
     if ended.code == 2 and fault.code in FAILING and found.hit and not taken:
         found.complain("exit 2 for a failing disk", said[-300:])
-    if state == known.new and known.new != known.old and fault.kind != "power":
+    if TRUE.search(ended.err):  # an error of what comes behind the change, which says that it was made
+        if core(state) != core(known.new) and fault.kind != "power":
+            found.complain("told as done", differences(state, known.new))
+    elif state == known.new and known.new != known.old and fault.kind != "power":
         found.complain("done, and told as failure", f"exit {ended.code}: {said[-300:]}")
     elif fault.kind == "power" and core(state) not in (core(known.old), core(known.new)):
         found.complain("neither old nor new after an error", differences(state, known.old))

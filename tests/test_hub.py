@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import shutil
 import sys
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from suture.delta import LowRank
-from suture.errors import CorruptFile, UsageError
+from suture.errors import CorruptFile, ResourceError, UsageError
 from suture.export import sums
 from suture.hub import FILE
 from suture.patch import Patch
@@ -103,3 +104,22 @@ def test_a_damaged_patch_is_refused(patch, tmp_path):
 def test_an_empty_folder_is_no_patch(tmp_path):
     with pytest.raises(UsageError):
         Patch.from_pretrained(tmp_path)
+
+
+def test_a_folder_is_there_with_card_and_sums_or_not_at_all(patch, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(sums, "write_bytes", fail)
+        with pytest.raises(ResourceError, match="can not write"):
+            patch.save_pretrained(tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_else_is_in_the_folder_stays_and_is_summed(patch, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for _ in range(2):
+        patch.save_pretrained(tmp_path)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "SHA256SUMS", "notes.txt", FILE]
+        assert sums.check(tmp_path) == 3

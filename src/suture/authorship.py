@@ -13,8 +13,8 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import SutureError, UsageError
-from .files import sha256, write_bytes
+from .errors import SutureError
+from .files import explained, sha256, write_bytes
 
 log = logging.getLogger(__name__)
 SIZE = 32  # bytes of the key
@@ -65,9 +65,7 @@ def _key(*, make: bool) -> bytes:
             _create(file)
         return file.read_bytes() if file.exists() else b""
     except (OSError, RuntimeError) as problem:  # RuntimeError: nobody knows where home is
-        raise UsageError(
-            "there is no place for a key of yours", why=str(problem), fix="Set SUTURE_STATE=FOLDER"
-        ) from problem
+        raise explained(problem, "there is no place for a key of yours", fix="Set SUTURE_STATE=FOLDER") from problem
 
 
 def _create(file: Path) -> None:

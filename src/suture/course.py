@@ -9,10 +9,12 @@ from operator import add
 from pathlib import Path
 
 from .errors import DataError
-from .files import write_bytes
+from .files import read_text, write_bytes
 from .health import Health
 from .ledger import Ledger
 from .patch import Patch
+
+AGAIN = "Start again in a new folder."
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +42,11 @@ class Check:
     def load(cls, path: Path) -> Check:
         """Read what `save` wrote."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_text(path, fix=AGAIN))
             right = {int(number): bool(good) for number, good in content["right"].items()}
             return cls(int(content["batch"]), right, Health(**content["health"]), tuple(content["complaints"]))
-        except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise DataError(
-                f"{path} is no check of a batch", why=repr(problem), fix="Start again in a new folder."
-            ) from problem
+        except (ValueError, KeyError, TypeError) as problem:
+            raise DataError(f"{path} is no check of a batch", why=repr(problem), fix=AGAIN) from problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError, UsageError
+from .files import PATH, reported
 
 ESCAPES = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
@@ -37,12 +38,13 @@ def json_rows(path: Path) -> Iterator[tuple[int, Any]]:
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (number, line) of a text file, as it is read."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with (
+            reported(f"can not read {path}", fix=PATH, kind=DataError),
+            path.open(encoding="utf-8-sig", newline="") as stream,
+        ):
             yield from enumerate(stream, 1)
     except UnicodeDecodeError as problem:
         raise DataError(f"{path} is not UTF-8 text", why=str(problem), fix="Convert it: iconv -t utf-8") from problem
-    except OSError as problem:
-        raise DataError(f"can not read {path}", why=problem.strerror or "", fix="Check the path.") from problem
 
 
 def half_character(path: Path, text: str, start: int = 0, end: int | None = None, line: int = 1) -> DataError | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import ResourceError, UsageError
+from .errors import DataError, ResourceError, SutureError, UsageError
 from .redact import hidden
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -26,25 +27,93 @@ EXHAUSTED = {  # what no other place would mend by itself: exit code 6, and what
     errno.ENFILE: "End programs that hold many files open, then try again.",
     errno.ENOMEM: "Free some memory, then try again.",
 }
+MISPLACED = (  # what lies in the path that was given
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG,
+)  # fmt: skip
+PLACE, PATH = "Choose a place that can be read and written.", "Check the path."
+SAID = re.compile(r"\(os error (\d+)\)")  # how libraries in Rust pass on what the system said
 CHUNK = 1 << 20  # bytes read at a time
 
 
 @contextmanager
-def reported(what: str) -> Iterator[None]:
-    """Turn what the system refuses into an error for users; the one place that knows which is which.
+def reported(what: str, *, fix: str = PLACE, kind: type[SutureError] = UsageError) -> Iterator[None]:
+    """Turn what the system refuses into an error for users; see `explained`.
 
     Raises:
         ResourceError: when the disk is full or fails, or files or memory have run out.
-        UsageError: when the place can not be used.
+        UsageError: when the place can not be used; or `kind`.
     """
     try:
         yield
-    except OSError as problem:
-        why = f"{problem.strerror or problem}{f': {problem.filename}' if problem.filename else ''}"
-        if problem.errno in EXHAUSTED:
-            full = ": no room" if problem.errno in FULL else ""
-            raise ResourceError(f"{what}{full}", why=why, fix=EXHAUSTED[problem.errno]) from problem
-        raise UsageError(what, why=why, fix="Choose a place that can be read and written.") from problem
+    except (SutureError, BrokenPipeError):  # said already; or no file failed: whoever read what is printed has gone
+        raise
+    except Exception as problem:
+        if isinstance(problem, OSError) or SAID.search(str(problem)):
+            raise explained(problem, what, fix=fix, kind=kind) from problem
+        raise
+
+
+def explained(
+    problem: BaseException, what: str, *, fix: str = PLACE, kind: type[SutureError] = UsageError
+) -> SutureError:
+    """Return what the system refuses as an error for users; the one place that knows which is which.
+
+    Args:
+        problem: an OSError, or what a library made of one.
+        what: could not be done.
+        fix: what to do where the path is the cause.
+        kind: the error then.
+    """
+    code = _code(problem)
+    why = getattr(problem, "strerror", None) or (str(problem).strip() or repr(problem)).splitlines()[0]
+    name = getattr(problem, "filename", None)
+    if name is not None and str(name) not in what:
+        why = f"{why}: {name}"
+    if code in EXHAUSTED:
+        return ResourceError(f"{what}{': no room' if code in FULL else ''}", why=why, fix=EXHAUSTED[code])
+    if code is None or code in MISPLACED:
+        return kind(what, why=why, fix=fix)
+    return UsageError(what, why=why, fix=PLACE)
+
+
+def refused(problem: Exception) -> bool:
+    """Return whether an error that nobody foresaw is the system's, and not a mistake of ours."""
+    if isinstance(problem, OSError) and (problem.filename is not None or problem.errno in EXHAUSTED):
+        return True
+    return isinstance(problem, MemoryError) or SAID.search(str(problem)) is not None
+
+
+def _code(problem: BaseException | None) -> int | None:
+    """Return the number the system gave, also where a library keeps it in its words, or in what led to its error."""
+    while problem is not None:
+        if isinstance(problem, OSError) and problem.errno is not None:
+            return problem.errno
+        if isinstance(problem, MemoryError):
+            return errno.ENOMEM
+        if said := SAID.search(str(problem)):
+            return int(said[1])
+        problem = problem.__cause__ or problem.__context__
+    return None
+
+
+def read_text(path: Path, *, fix: str = PATH, encoding: str = "utf-8", most: int = -1) -> str:
+    """Return the text of a file that a user names.
+
+    Args:
+        path: the file.
+        fix: what to do where the path is wrong, or it is no text.
+        encoding: "utf-8-sig" leaves out the mark that some editors put in front.
+        most: characters of its beginning; by default all.
+
+    Raises:
+        DataError: when there is none, or it is not UTF-8.
+        ResourceError: when the disk fails, or files or memory have run out.
+    """
+    try:
+        with reported(f"can not read {path}", fix=fix, kind=DataError), path.open(encoding=encoding) as stream:
+            return stream.read(most)
+    except UnicodeDecodeError as problem:
+        raise DataError(f"can not read {path}", why=f"It is not UTF-8 text: {problem}", fix=fix) from problem
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -59,6 +128,23 @@ def write_text(path: Path, text: str) -> None:
     What holds the user's own data, to be read again word for word, is written with `write_bytes`.
     """
     write_bytes(path, hidden(text).encode())
+
+
+def write_together(folder: Path, stem: str, texts: Mapping[str, str]) -> dict[str, Path]:
+    """Write texts that belong together, as `write_text`, so that none is there without the others.
+
+    Args:
+        folder: where; what else is in it stays.
+        stem: of their names.
+        texts: by what their names end in.
+
+    Returns:
+        Their paths, likewise.
+    """
+    with built(folder, over=True) as new:
+        for kind, text in texts.items():
+            (new / f"{stem}.{kind}").write_bytes(hidden(text).encode())
+    return {kind: folder / f"{stem}.{kind}" for kind in texts}
 
 
 @contextmanager
@@ -80,26 +166,65 @@ def written(path: Path) -> Iterator[Path]:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+    with confirmed(path):
         _flush(path.parent)
 
 
 @contextmanager
-def built(folder: Path) -> Iterator[Path]:
-    """Give a new folder beside `folder` to fill; on leaving it takes the place of `folder`: nothing, or an empty one.
+def built(folder: Path, *, over: bool = False) -> Iterator[Path]:
+    """Give a new folder to fill; on leaving, all in it is flushed, and it takes the place of `folder`.
+
+    Args:
+        folder: where nothing is yet, or an empty folder.
+        over: also one that holds something: the new files then take their places one after the other, the rest stays.
 
     Raises:
-        UsageError: when nothing can be written there.
+        UsageError: when nothing can be written there, or something is there already.
         ResourceError: when the disk is full or fails.
     """
+    folder = folder.resolve()
     with reported(f"can not write {folder}"):
+        inside = over and folder.is_dir()
+        if not inside:
+            check_empty(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(f".{folder.name}.{os.urandom(8).hex()}.partial")
+        # What is inside has the folder's own name, so that it can be read and checked as what it will be.
+        partial = (folder if inside else folder.parent) / f".{folder.name}.{os.urandom(8).hex()}.partial"
         partial.mkdir()
         try:
-            yield partial
-            partial.replace(folder)
+            new = partial / folder.name
+            new.mkdir()
+            yield new
+            _flush_all(new)
+            if inside:
+                _moved(new, folder)
+            else:
+                new.replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+    with confirmed(folder):
+        _flush(folder if inside else folder.parent)
+
+
+def check_empty(folder: Path) -> None:
+    """Raise UsageError when something is in a folder that is to be written whole."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not empty", why="What goes there is written whole.", fix="Give a new folder.")
+
+
+@contextmanager
+def confirmed(path: Path) -> Iterator[None]:
+    """Say what is true when the last flush fails: all is written, and after a loss of power it may be gone.
+
+    Raises:
+        ResourceError, UsageError: as `reported`.
+    """
+    try:
+        yield
+    except OSError as problem:
+        found = explained(problem, f"{path} is written whole, but the disk did not confirm its name")
+        found.what = found.what.removesuffix(": no room")
+        raise found from problem
 
 
 def sha256(path: Path) -> str:
@@ -112,8 +237,29 @@ def sha256(path: Path) -> str:
 
 
 def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _flush_all(folder: Path) -> None:
+    """Bring every file below a folder, and all names, to the disk; links are names, and not followed."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for path in map(Path(place).joinpath, names):
+            if not path.is_symlink():
+                _flush(path)
+        _flush(Path(place))
+
+
+def _moved(new: Path, folder: Path) -> None:
+    """Let each file below `new` take its place below `folder`, then bring the names to the disk."""
+    touched = set()
+    for path in sorted(path for path in new.rglob("*") if not path.is_dir()):
+        target = folder / path.relative_to(new)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        touched.add(target.parent)
+    for place in touched:
+        _flush(place)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from .errors import UsageError
+from .files import built
 
 if TYPE_CHECKING:
     from .patch import Patch
@@ -24,10 +25,11 @@ def save(patch: Patch, folder: str | Path, report: str | Path | None = None) -> 
     from .export import sums
     from .export.card import Card, read_report
 
-    folder = Path(folder)
-    path = patch.save(folder / FILE)
-    Card(report=None if report is None else read_report(report), files=[path]).export(patch, folder)
-    sums.export(folder)
+    folder, measured = Path(folder), None if report is None else read_report(report)
+    with built(folder, over=True) as new:
+        path = patch.save(new / FILE)
+        Card(report=measured, files=[path]).export(patch, new)
+        sums.export(new, over=folder)
     return folder
 
 

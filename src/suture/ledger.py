@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 from .errors import DataError, UsageError
 from .examples import Fact
 from .fact_formats import of_record
-from .files import write_bytes
+from .files import read_text, write_bytes
 from .letters import folded
 
 FORM = "suture.ledger/1"
@@ -236,11 +236,7 @@ def _edit(row: dict[str, Any], number: int, where: str) -> Edit:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise DataError(f"can not read {path}", why=str(problem), fix="Check the path.") from problem
-    for number, text in enumerate(lines, 1):
+    for number, text in enumerate(read_text(path).splitlines(), 1):
         try:
             row = json.loads(text)
         except (ValueError, RecursionError) as problem:

@@ -25,6 +25,7 @@ from .checkpoint.reading import steady
 from .checkpoint.refusals import FINER, GRID, quantisation
 from .checkpoint_forms import disk_tensors
 from .errors import CorruptFile, UnsupportedModel, UsageError
+from .files import explained
 
 ADAPTER = "adapter_config.json"
 PREFIXES = {"_orig_mod.": "torch.compile", "module.": "DistributedDataParallel", "base_model.model.": "PEFT"}
@@ -87,7 +88,7 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
                 raise UnsupportedModel(
                     f"{name} holds no safetensors", why="Pickles can run any code.", fix=CONVERT
                 ) from problem
-            raise UsageError(f"can not load {name}", why=why, fix=SOURCE) from problem
+            raise explained(problem, f"can not load {name}", fix=SOURCE) from problem
         check_filled(name, model, info)
         check_tokens(name, model, tokenizer)
         put(model)
@@ -136,8 +137,7 @@ def read_config(name: str | Path, folder: Path, revision: str | None = None) -> 
             adapter = None if folder.is_dir() else find_adapter_config_file(place, revision=revision)
             config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as problem:
-        why = (str(problem).strip() or repr(problem)).splitlines()[0]
-        raise UsageError(f"can not load {name}: can not read the config of it", why=why, fix=SOURCE) from problem
+        raise explained(problem, f"can not load {name}: can not read the config of it", fix=SOURCE) from problem
     if adapter is not None:
         raise _followed(name, Path(adapter), own=False)
     check_kind(name, config)

@@ -16,6 +16,7 @@ from pathlib import Path
 from .errors import DataError
 from .examples import Texts
 from .file_rows import csv_rows
+from .files import read_text
 from .unread import Unread
 
 KINDS = ("attacks", "xstest", "rtp", "toxigen", "safeedit")
@@ -37,11 +38,7 @@ def kind_of(source: str) -> tuple[str, str]:
     place = Path(source)
     if place.is_dir():
         return "toxigen", source
-    try:
-        with place.open(encoding="utf-8-sig") as stream:
-            head = stream.read(1 << 16)
-    except (OSError, UnicodeDecodeError) as problem:
-        raise DataError(f"can not read {source}", why=str(problem), fix="Check the path.") from problem
+    head = read_text(place, encoding="utf-8-sig", most=1 << 16)
     if place.suffix in (".json", ".jsonl"):
         if '"adversarial prompt"' in head:
             return "safeedit", source

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from .errors import CorruptFile, ResourceError, UsageError
+from .files import PATH, reported, written
 from .files import write_bytes as write_bytes
-from .files import written
 from .redact import hidden
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
@@ -68,13 +68,13 @@ def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         UsageError: when there is no such file.
         CorruptFile: when anything about it is not as written.
-        ResourceError: when it is larger than the memory of this machine.
+        ResourceError: when it is larger than the memory of this machine, the disk fails, or files have run out.
     """
 
     def bad(why: str) -> CorruptFile:
         return CorruptFile(f"{path} is not a whole {form} file", why=why, fix="Make it again, or fetch it again.")
 
-    try:
+    with reported(f"can not read {path}", fix=PATH):
         if not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(f"{path} is not a plain file", fix="Give the file itself.")
         with path.open("rb") as stream:
@@ -95,10 +95,6 @@ def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
                 raise bad(f"Its tensors take {position} bytes, and there are {size}.")
             _check_memory(path, size)
             tensors = {name: _taken(stream, *place) for name, place in places.items()}
-    except OSError as problem:
-        raise UsageError(
-            f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path."
-        ) from problem
     digest = metadata.pop("digest", "")
     if digest != _digest(tensors, metadata):
         raise bad("Its content does not have the digest it was written with.")
@@ -209,16 +205,13 @@ def form_of(path: Path) -> str:
 
     Raises:
         UsageError: when there is no such file.
+        ResourceError: when the disk fails, or files have run out.
     """
     try:
-        with path.open("rb") as stream:
+        with reported(f"can not read {path}", fix=PATH), path.open("rb") as stream:
             head = stream.read(8)
             size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
             header = json.loads(stream.read(min(size, LARGEST_HEADER)))
         return str(header["__metadata__"]["format"])
-    except OSError as problem:
-        raise UsageError(
-            f"can not read {path}", why=problem.strerror or str(problem), fix="Check the path."
-        ) from problem
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""

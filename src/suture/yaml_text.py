@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from .errors import DataError
+from .files import read_text
 
-LARGEST = 1 << 18  # bytes
+LARGEST = 1 << 18  # characters
 DEEPEST = 40  # brackets in brackets
 MOST = 20_000  # nodes, each alias counted as what it stands for
 
@@ -48,14 +49,11 @@ def read(path: Path, fix: str) -> tuple[yaml.Node, Any]:
 
     Raises:
         DataError: when it can not be read, or is no YAML within the limits; with the line.
+        ResourceError: when the disk fails, or files have run out.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(f"can not read {path}", why=f"It has more than {LARGEST} bytes.", fix=fix)
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        why = getattr(problem, "strerror", None) or str(problem)
-        raise DataError(f"can not read {path}", why=why, fix="Check the path; the file must be UTF-8.") from problem
+    text = read_text(path, encoding="utf-8-sig", most=LARGEST + 1)
+    if len(text) > LARGEST:
+        raise DataError(f"can not read {path}", why=f"It has more than {LARGEST} characters.", fix=fix)
     return parsed(text, str(path), fix)
 
 

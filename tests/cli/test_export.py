@@ -1,5 +1,6 @@
 """suture export: every way out, on the bundled model, and the mistakes one can make."""
 
+import errno
 import json
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from suture.delta import Dense
 from suture.export import sums
+from suture.export.check import Check
 from suture.patch import Patch
 from suture.probe import fit_probe
 
@@ -123,3 +125,41 @@ def test_mistakes_are_answered(words, code, said, command, place, tmp_path):
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", ["lora", "checkpoint"])
+@pytest.mark.parametrize("at", ["card", "sums"])
+def test_a_folder_is_there_whole_or_not_at_all_and_the_command_can_be_given_again(
+    to, at, command, place, tmp_path, monkeypatch
+):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    words = ("export", PATCH, "--to", to, "--no-check", "-o", tmp_path / "out")
+    with monkeypatch.context() as failing:
+        failing.setattr(f"suture.export.{at}.{'write_text' if at == 'card' else 'write_bytes'}", fail)
+        done = command(*words, cwd=place)
+    assert done.returncode == 6, done.stderr
+    assert "no room" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert command(*words, cwd=place).returncode == 0
+    assert sums.check(tmp_path / "out") >= 3
+
+
+def test_what_does_not_do_the_same_is_not_left(command, place, tmp_path, monkeypatch):
+    monkeypatch.setattr("suture.export.checkpoint.compare", lambda *_: Check(1.0, 2.0, 3.0, 0.0, 4, "it"))
+    done = command("export", PATCH, "--to", "checkpoint", "-o", tmp_path / "out", cwd=place)
+    assert done.returncode == 4, done.stderr
+    assert str(tmp_path / "out") in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_adapter_replaces_one_of_before_and_leaves_what_else_is_there(command, place, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for _ in range(2):
+        done = command("export", PATCH, "--to", "lora", "--no-check", "-o", tmp_path, "--json", cwd=place)
+        assert done.returncode == 0, done.stderr
+        assert done.json["path"] == str(tmp_path)
+        names = ["README.md", "SHA256SUMS", "adapter_config.json", "adapter_model.safetensors", "notes.txt"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == names
+        assert sums.check(tmp_path) == 4

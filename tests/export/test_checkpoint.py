@@ -1,9 +1,10 @@
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
 from models import snapshot, tiny_family
-from suture.errors import UsageError, VerificationFailed
+from suture.errors import ResourceError, UsageError, VerificationFailed
 from suture.export import checkpoint
 from suture.export.check import logits
 from suture.lm import LM
@@ -69,3 +70,16 @@ def test_a_folder_in_use_is_refused_and_a_failure_leaves_nothing(llama, low_rank
         checkpoint.export(llama, patch, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
     assert snapshot(llama) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [(Exception, "{}"), (SafetensorError, "Error while serializing: I/O error: {}")]
+)
+def test_a_full_disk_is_known_by_the_words_of_libraries(llama, low_rank, tmp_path, monkeypatch, kind, words):
+    def full(*_, **__):
+        raise kind(words.format("No space left on device (os error 28)"))
+
+    monkeypatch.setattr(llama.tokenizer, "save_pretrained", full)
+    with pytest.raises(ResourceError, match="no room"):
+        checkpoint.export(llama, low_rank(llama, ["mlp.gate"]), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

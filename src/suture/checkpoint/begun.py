@@ -50,6 +50,7 @@ class Begun:
         there: names in suture/ that were there before, apart from those that the ledger named.
         old: the patches before the change.
         new: those after it.
+        asked: of a new folder: what it is made of, and what is to be on it (see `output.asked`); empty in older notes.
     """
 
     token: str
@@ -57,6 +58,7 @@ class Begun:
     there: tuple[str, ...] = ()
     old: tuple[Entry, ...] = ()
     new: tuple[Entry, ...] = ()
+    asked: str = ""
 
     def under_way(self, what: str) -> str:
         """Return the name of a file until it is whole."""
@@ -88,6 +90,7 @@ def begin(
     there: Iterable[str] = (),
     old: Iterable[Entry] = (),
     new: Iterable[Entry] = (),
+    asked: str = "",
 ) -> Begun:
     """Write down what is begun in a folder, before anything else is written there. Returns it.
 
@@ -98,8 +101,9 @@ def begin(
         there: see there.
         old: see there.
         new: see there.
+        asked: see there.
     """
-    begun = Begun(os.urandom(8).hex(), tuple(files), tuple(there), tuple(old), tuple(new))
+    begun = Begun(os.urandom(8).hex(), tuple(files), tuple(there), tuple(old), tuple(new), asked)
     with disk.create(folder / BEGUN) as file:
         file.write(json.dumps({"format": FORMAT, **asdict(begun)}).encode() + b"\n", 0)
     disk.flush(folder)
@@ -134,7 +138,7 @@ def read_begun(folder: Path) -> Begun | None:
             raise ValueError("no token")
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise not_ours(path, "It does not hold what suture writes there.") from problem
-    return Begun(told["token"], files, there, old, new)
+    return Begun(told["token"], files, there, old, new, str(told.get("asked", "")))
 
 
 def not_ours(path: Path, why: str) -> UsageError:

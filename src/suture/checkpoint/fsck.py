@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ..errors import UsageError
-from .begun import stage_leftovers
+from ..errors import ResourceError, UsageError
 from .disk import DISK, Disk, reported
 from .folder import INTENT, KEPT, LEDGER
 from .inplace import recover
@@ -14,6 +13,8 @@ from .ledger import Ledger
 from .locks import locked
 from .output import partial_of
 from .plan import Progress, silent
+from .reading import steady
+from .repeated import sweep
 from .verify import Finding, verify
 
 OLD = (f"{LEDGER}.partial", f"{INTENT}.partial")  # files under way of version 0.1.0
@@ -35,32 +36,41 @@ def fsck(
         What was repaired, and what was checked.
 
     Raises:
-        ResourceError: when another run is at work there.
+        ResourceError: when another run is at work there; when the disk fails, or files run out.
     """
+    with reported(f"can not read {checkpoint}"):
+        repaired = _repaired(checkpoint, rollback, disk)
+    if repaired and not checkpoint.exists():
+        return repaired, []
+    try:
+        with steady(checkpoint, unfinished=True):
+            _tell_of_others(checkpoint)
+        return repaired, verify(checkpoint, progress=progress)
+    except ResourceError as problem:
+        if not repaired:
+            raise
+        raise ResourceError(
+            f"{checkpoint} is repaired, but could not be checked",
+            why=f"{'; '.join(repaired)}. Then: {problem.what}{f' ({problem.why})' if problem.why else ''}",
+            fix=problem.fix,
+        ) from problem
+
+
+def _repaired(checkpoint: Path, rollback: bool, disk: Disk) -> list[str]:
     repaired = []
     partial = partial_of(checkpoint)
     if partial.is_dir() and not partial.is_symlink():
         try:
-            _remove(partial, disk)
+            sweep(checkpoint, disk)
             repaired.append(f"removed {partial}, left by an interrupted run")
         except UsageError as problem:
             if not checkpoint.exists():
                 raise
             log.warning("%s: left alone. %s", problem.what, problem.why)
-    if repaired and not checkpoint.exists():
-        return repaired, []
     if checkpoint.is_dir():
         with locked(checkpoint, exclusive=True):
             repaired += recover(checkpoint, disk, rollback=rollback).notes
-            _tell_of_others(checkpoint)
-    return repaired, verify(checkpoint, progress=progress)
-
-
-def _remove(stage: Path, disk: Disk) -> None:
-    """Remove the folder in which a new checkpoint was built, if a run of suture left it."""
-    with reported(f"can not remove {stage}"), locked(stage, exclusive=True):
-        for path in (*stage_leftovers(stage), stage):
-            disk.remove(path)
+    return repaired
 
 
 def _tell_of_others(checkpoint: Path) -> None:

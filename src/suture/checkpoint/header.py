@@ -12,11 +12,13 @@ import math
 import os
 import stat
 import struct
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptFile
+from ..files import reported
 
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64, "F16": 16, "BF16": 16,
@@ -59,11 +61,10 @@ def regular(path: Path) -> os.stat_result:
 
     Raises:
         CorruptFile: when it is anything else (a folder, a pipe, a device) or absent.
+        ResourceError: when the disk fails, or files have run out; so do those that read it.
     """
-    try:
+    with _read(path):
         found = path.stat()
-    except OSError as problem:
-        raise CorruptFile(f"can not read {path}", why=problem.strerror or str(problem), fix=FIX) from problem
     if not stat.S_ISREG(found.st_mode):
         raise CorruptFile(f"{path} is not a plain file", fix=FIX)
     return found
@@ -77,7 +78,9 @@ def read_json(path: Path, largest: int = LARGEST) -> dict[str, Any]:
     """
     if regular(path).st_size > largest:
         raise CorruptFile(f"{path} is too large", why=f"More than {largest} bytes.", fix=FIX)
-    return _parsed(path.read_bytes(), path)
+    with _read(path):
+        content = path.read_bytes()
+    return _parsed(content, path)
 
 
 def read_header(path: Path) -> dict[str, Slot]:
@@ -91,7 +94,7 @@ def read_header(path: Path) -> dict[str, Slot]:
     def bad(why: str) -> CorruptFile:
         return CorruptFile(f"{path} is not a whole safetensors file", why=why, fix=FIX)
 
-    with path.open("rb") as stream:
+    with _read(path), path.open("rb") as stream:
         head = stream.read(8)
         if len(head) < 8:
             raise bad("It is shorter than a header.")
@@ -113,6 +116,10 @@ def read_header(path: Path) -> dict[str, Slot]:
     if position != total:
         raise bad(f"Its tensors end at byte {position}, the file at {total}.")
     return {slot.name: slot for slot in ordered}
+
+
+def _read(path: Path) -> AbstractContextManager[None]:
+    return reported(f"can not read {path}", fix=FIX, kind=CorruptFile)
 
 
 def _slot(name: str, entry: Any, path: Path, start: int) -> Slot | None:  # noqa: ANN401 - untrusted JSON

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -11,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
-from ..errors import UsageError, VerificationFailed
+from ..errors import SutureError, UsageError, VerificationFailed
+from ..files import confirmed
 from .begun import NEW, Begun, afterwards, begin, check_free, not_ours, stage_leftovers
 from .disk import Disk, check_room, reported
 from .folder import BEGUN, KEPT, LEDGER, taken
@@ -31,7 +34,10 @@ log = logging.getLogger(__name__)
 def check_place(source: Path, out: Path) -> None:
     """Raise UsageError when a new folder can not be made there."""
     if out.exists() or out.is_symlink():
-        raise UsageError(f"{out} is there already", fix="Choose another name, or change it with --in-place.")
+        raise UsageError(
+            f"{out} is there already",
+            fix=f"Look what it is: suture verify {out}    or choose another name, or change it with --in-place.",
+        )
     if out.resolve().is_relative_to(source.resolve()) or source.resolve().is_relative_to(out.resolve()):
         raise UsageError(f"{out} and {source} lie in each other", fix="Write to a folder beside it.")
 
@@ -39,6 +45,14 @@ def check_place(source: Path, out: Path) -> None:
 def partial_of(out: Path) -> Path:
     """Return where a new folder is built."""
     return out.with_name(f"{out.name}.partial")
+
+
+def asked(sketch: Plan) -> str:
+    """Return a digest of what a new folder is made of, and of what will be on it: the same for the same command."""
+    source = sketch.checkpoint.path
+    states = {str(file): _state(source / file) for file in _files(sketch)}
+    stack = [(layer.entry.sha256, layer.entry.scale) for layer in sketch.new.layers]
+    return hashlib.sha256(json.dumps([str(source.resolve()), states, stack], sort_keys=True).encode()).hexdigest()
 
 
 def needed(plan: Plan, *, link: bool, shared: bool = False) -> int:
@@ -109,7 +123,7 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
                 for path in left:
                     disk.remove(path)
                 check_place(sketch.checkpoint.path, out)
-                begun = begin(stage, disk, files=_listed(sketch))
+                begun = begin(stage, disk, files=_listed(sketch), asked=asked(sketch))
                 disk.folder(stage / NEW)
                 check_room(out.parent, needed(sketch, link=link, shared=_shares(sketch, stage / NEW, disk)))
                 for folder in _folders(sketch):
@@ -189,7 +203,7 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[
         for folder in (*_folders(plan), Path()):
             disk.flush(partial / folder)
         disk.rename(partial, draft.out)
-    with reported(f"{draft.out} is written whole, but the disk did not confirm its name"):
+    with confirmed(draft.out):
         disk.flush(draft.out.parent)
 
     def clear() -> None:
@@ -254,5 +268,5 @@ def _discard(stage: Path) -> None:
         if os.path.lexists(stage):
             for path in (*stage_leftovers(stage), stage):
                 plain.remove(path)
-    except (OSError, UsageError) as problem:
+    except (OSError, SutureError) as problem:
         log.warning("%s is left (%s)", stage, str(problem).splitlines()[0])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..files import reported
 from .folder import Checkpoint, check_finished, check_folder
 from .locks import locked
 
@@ -20,14 +21,15 @@ def steady(folder: Path, *, unfinished: bool = False) -> Iterator[None]:
 
     Raises:
         UsageError: when there is no such folder.
-        ResourceError: when a run is changing it.
+        ResourceError: when a run is changing it; when the disk fails or files run out, also in what is read inside.
         CorruptFile: when a run was stopped while it changed it.
     """
-    check_folder(folder)
-    with locked(folder, exclusive=False):
-        if not unfinished:
-            check_finished(folder)
-        yield
+    with reported(f"can not read {folder}"):
+        check_folder(folder)
+        with locked(folder, exclusive=False):
+            if not unfinished:
+                check_finished(folder)
+            yield
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Whether a command is the one that was interrupted: given again, it does nothing more than the first would have done.
 
 An interrupted change in place is finished by the next command. Where that is the very command that was interrupted, it is done
-then. Where it is another, a number in it may have changed its meaning meanwhile, and is refused.
+then. Where it is another, a number in it may have changed its meaning meanwhile, and is refused. Likewise a new folder: where
+a run was killed when it was complete, the very command that made it has nothing more to do than to clear away.
 """
 
 from __future__ import annotations
@@ -11,8 +12,14 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..files import sha256
+from .begun import Begun, read_begun, stage_leftovers
+from .disk import Disk, reported
+from .folder import BEGUN
 from .inplace import Recovered, marks
-from .ledger import Entry
+from .ledger import Entry, Ledger
+from .locks import locked
+from .output import asked, partial_of
+from .plan import Plan
 from .stack import listed, meant
 
 Wanted = Callable[[Sequence[Entry]], list[tuple[str, float]]]  # of the patches before, those after: SHA-256 and scale
@@ -59,3 +66,40 @@ def check_numbers(recovered: Recovered, words: Sequence[str], path: Path) -> Non
             f"{listed(recovered.new) or 'none'}.",
             fix="Name a patch by its SHA-256 (the digits above), or give the number that it has now.",
         )
+
+
+def completed(out: Path) -> Begun | None:
+    """Return the note of a run that was killed when its new folder was there already, before it had cleared away.
+
+    Nothing of the model lies in OUT.partial then; an empty one is what is left of it at the very end.
+    """
+    stage = partial_of(out)
+    if not out.is_dir() or not stage.is_dir() or stage.is_symlink():
+        return None
+    if [path.name for path in stage.iterdir()] not in ([BEGUN], []):
+        return None
+    try:
+        return read_begun(stage) or Begun("")
+    except UsageError:  # a user's, and in nobody's way
+        return None
+
+
+def was_made(sketch: Plan, out: Path) -> bool:
+    """Return whether a new folder is what this very command had made when it was killed, and was not changed since."""
+    begun = completed(out)
+    if begun is None or not begun.asked or begun.asked != asked(sketch):
+        return False
+    return marks(Ledger.load(out).patches) == marks([layer.entry for layer in sketch.new.layers])
+
+
+def sweep(out: Path, disk: Disk) -> None:
+    """Remove OUT.partial, if a run of suture left it.
+
+    Raises:
+        UsageError: when something in it is not suture's; then nothing is removed.
+        ResourceError: when a run is at work there, or the disk fails.
+    """
+    stage = partial_of(out)
+    with reported(f"can not remove {stage}"), locked(stage, exclusive=True):
+        for path in (*stage_leftovers(stage), stage):
+            disk.remove(path)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CorruptFile
+from ..files import explained
 from .header import Slot
 
 BLOCK = 1 << 23  # bytes hashed or compared at a time
@@ -31,7 +32,10 @@ def read_into(handle: int, view: memoryview, offset: int, slot: Slot) -> None:
         CorruptFile: when the file ends before.
     """
     while view:
-        count = os.preadv(handle, [view], offset)
+        try:
+            count = os.preadv(handle, [view], offset)
+        except OSError as problem:  # it does not say of which file
+            raise explained(problem, f"can not read {slot.file}") from problem
         if not count:
             raise CorruptFile(f"{slot.file} ended while it was read", fix="Is another program writing it?")
         offset, view = offset + count, view[count:]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
+from ..files import reported
 from .disk import DISK, Disk
 from .fitting import check_place as check_fits
 from .fitting import doubled, placed
@@ -23,7 +24,8 @@ from .locks import locked
 from .output import Draft, check_place, drafted, finish, needed
 from .plan import Plan, Progress, silent
 from .quick import check_quick, prepared
-from .repeated import adding, check_numbers, taking, was_done
+from .reading import reading
+from .repeated import adding, check_numbers, completed, sweep, taking, was_done, was_made
 from .stack import Stack, read_layer
 
 
@@ -100,13 +102,15 @@ def apply(
     with _opened(checkpoint, out, in_place, dry_run, disk) as opened:
         old, notes = opened.stack, opened.notes
         if in_place and was_done(opened.recovered, adding(patches, scale)):
-            return _done_before(opened, quick)
+            return _done_before(old, notes, quick)
         layers = [read_layer(path, scale, old.top) for path in patches]
         for layer in layers:
             check_weights(layer)
             check_fits(old.checkpoint, layer.patch, force=force)
         layers = [doubled(old.checkpoint, layer, force=force) for layer in layers]
         sketch = Plan.sketch(old, replace(old, layers=(*old.layers, *layers)))
+        if out is not None and not dry_run and was_made(sketch, out):
+            return _made_before(out, notes, disk)
         with _begun(sketch, out, link, dry_run, disk) as draft:
             new = old = prepared(old, sketch.new, quick=quick)
             for given in layers:
@@ -156,10 +160,13 @@ def revert(
     with _opened(checkpoint, out, in_place, dry_run, disk) as opened:
         old, notes = opened.stack, opened.notes
         if in_place and was_done(opened.recovered, taking(patches, checkpoint)):
-            return _done_before(opened, quick)
+            return _done_before(old, notes, quick)
         check_numbers(opened.recovered, patches, checkpoint)
         new = old.without(old.find(patches), force=force)
-        with _begun(Plan.sketch(old, new), out, link, dry_run, disk) as draft:
+        sketch = Plan.sketch(old, new)
+        if out is not None and not dry_run and was_made(sketch, out):
+            return _made_before(out, notes, disk)
+        with _begun(sketch, out, link, dry_run, disk) as draft:
             plan = Plan.make(prepared(old, new, quick=quick), new, progress)
             if not dry_run:
                 notes += _carry_out(plan, draft, disk, progress)
@@ -186,13 +193,15 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
     """Lock and read a checkpoint; what an interrupted run left in it is finished first, but not by a dry run."""
     if in_place == (out is not None):
         raise UsageError("where to write?", fix="Give either -o OUT or --in-place.")
-    if out is not None and path.is_dir():
-        check_place(path, out)
-    if not path.is_dir():
-        Checkpoint.open(path)  # says what is wrong
-    # Under the lock of the change itself: of many that begin at once, the first to hold it goes on.
-    alone = not dry_run and (in_place or (path / INTENT).exists())
-    with locked(path, exclusive=alone):
+    with reported(f"can not read {path}"), ExitStack() as held:
+        # Beside what a finished run could not clear away any more, it is seen later whether this command was that run.
+        if out is not None and path.is_dir() and (dry_run or completed(out) is None):
+            check_place(path, out)
+        if not path.is_dir():
+            Checkpoint.open(path)  # says what is wrong
+        # Under the lock of the change itself: of many that begin at once, the first to hold it goes on.
+        alone = not dry_run and (in_place or (path / INTENT).exists())
+        held.enter_context(locked(path, exclusive=alone))
         if not alone and not dry_run and (path / INTENT).exists():
             raise ResourceError(f"{path} was changed by another run of suture meanwhile", fix="Give the command again.")
         recovered = recover(path, disk) if alone else left(path) if dry_run else Recovered()
@@ -200,11 +209,19 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
         yield _Opened(Stack.load(checkpoint), [*recovered.notes, *checkpoint.notes], recovered)
 
 
-def _done_before(opened: _Opened, quick: bool) -> Outcome:
+def _done_before(stack: Stack, notes: list[str], quick: bool) -> Outcome:
     """Return the outcome of a command that had been interrupted when, or before, its change was complete."""
-    stack, note = opened.stack, "this very command had been interrupted: it is done now, and nothing more was changed"
+    note = "this very command had been interrupted: it is done now, and nothing more was changed"
     nothing = Plan(stack, stack, [], {}, {})
-    return replace(_outcome(nothing, None, False, [*opened.notes, note], quick), room=0, repeated=True)
+    return replace(_outcome(nothing, None, False, [*notes, note], quick), room=0, repeated=True)
+
+
+def _made_before(out: Path, notes: list[str], disk: Disk) -> Outcome:
+    """Clear away what a run left that was killed when its new folder was complete; returns the outcome of that."""
+    with reading(out) as made:
+        stack = Stack.load(made)
+    sweep(out, disk)
+    return _done_before(stack, notes, quick=False)
 
 
 @contextmanager

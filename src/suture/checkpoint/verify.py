@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SutureError
+from ..errors import ResourceError, SutureError
 from .fitting import doubled, placed
 from .folder import INTENT, Checkpoint
 from .header import Slot, regular
@@ -69,6 +69,8 @@ def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None
             layer = doubled(opened, layer, force=False)
             placed(completed(stack, [*layer.patch.before]), layer, force=False)
             found.append(Finding(f"{path.name} fits"))
+        except ResourceError:  # that says nothing of the patch
+            raise
         except SutureError as problem:
             found.append(Finding(f"{path.name} fits", problem.what))
     if base is not None:

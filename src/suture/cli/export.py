@@ -10,13 +10,17 @@ import typer
 from ._options import Device, Dtype, Json, typed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..direction import Direction
     from ..export._exported import Exported
+    from ..export.check import Check
     from ..patch import Patch
     from ..probe import Probe
     from ._console import Console
 
 To = Literal["lora", "gguf-lora", "gguf-control", "checkpoint", "card", "sums"]
+FOLDERS = ("lora", "checkpoint")
 WAYS = "lora (PEFT folder), gguf-lora, gguf-control (llama.cpp), checkpoint (transformers), card (README.md), sums."
 
 
@@ -49,6 +53,7 @@ def export(
     from ..export import sums
     from ..export.card import Card, read_report
     from ..export.check import PROMPTS
+    from ..files import built
     from ..lm import LM
     from ..patch import Patch
     from ._console import Console
@@ -71,24 +76,31 @@ def export(
     settings: dict[str, Any] = {"rank": rank} if to in ("lora", "gguf-lora") else {}
     if to == "gguf-control":
         settings = {"toward": toward, "strength": scale}
-    written = importlib.import_module(f"..export.{to.replace('-', '_')}", __package__).export(
-        lm, given, out, **settings
-    )
-    seen = written.check(prompt or PROMPTS) if check and written.check else None
-    if seen is not None:
-        seen.demand(str(written.path))
-    if isinstance(given, Patch) and written.path.is_dir():
-        notes = [
-            *written.notes,
-            *([f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else []),
-        ]
-        Card(to, measured, [typed()], written.files, written.kept, notes).export(given, written.path)
-        sums.export(written.path)
+    write = importlib.import_module(f"..export.{to.replace('-', '_')}", __package__).export
+    prompts = (prompt or PROMPTS) if check else []
+    if to in FOLDERS:  # card and sums belong to it: all of it is there, and checked, or nothing
+        assert isinstance(given, Patch)
+        with built(out, over=to == "lora") as new:
+            written = write(lm, given, new, **settings)
+            seen = _checked(written, prompts, out)
+            notes = [f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else []
+            card = Card(to, measured, [typed()], written.files, written.kept, [*written.notes, *notes])
+            card.export(given, new)
+            sums.export(new, over=out)
+        written = written.at(out)
+    else:
+        written = write(lm, given, out, **settings)
+        seen = _checked(written, prompts, out)
     _tell(
         console,
         written,
         {} if seen is None else {"check": {**vars(seen), "passed": seen.passed if written.exact else None}},
     )
+
+
+def _checked(written: Exported, prompts: Sequence[str], out: Path) -> Check | None:
+    """Demand that what was written does the same; None where that is not asked for, or can not be told."""
+    return written.check(prompts).demand(str(out)) if prompts and written.check else None
 
 
 def _load(source: Path, to: To) -> Patch | Probe | Direction:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import typer
 
 from ..errors import Interrupted, SutureError
+from ..files import explained, refused
 from ..printable import shown
 from . import (
     apply,
@@ -142,6 +143,11 @@ def _explain(problem: Exception) -> int:
     if isinstance(problem, typer.Abort):
         _complain("interrupted")
         return INTERRUPTED
+    if refused(problem):
+        name = getattr(problem, "filename", None)
+        place = "a file" if name is None else os.fsdecode(name)
+        what = "the memory does not suffice" if isinstance(problem, MemoryError) else f"can not read or write {place}"
+        return _explain(explained(problem, what))
     _complain(
         f"error: {type(problem).__name__}: {_one_line(str(problem))}",
         "  why: this is a bug in suture",

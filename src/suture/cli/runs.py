@@ -44,16 +44,13 @@ def resume(
     import os
     import sys
 
-    from ..errors import UsageError
+    from ..files import reported
     from ..resuming import resumable
     from ..runs import without_out
 
     made = resumable(folder, trusted=trust)
     words = [*without_out(made["command"]), "--out", str(folder.resolve())]
-    try:
+    with reported(f"can not go to {made['folder']}", fix="Put the folder back, or start the command again elsewhere."):
         os.chdir(made["folder"])  # paths in the command are relative to where it was given
-    except OSError as problem:
-        why, fix = problem.strerror or "", "Put the folder back, or start the command again elsewhere."
-        raise UsageError(f"can not go to {made['folder']}", why=why, fix=fix) from problem
     sys.argv = [sys.argv[0], *words]
     context.find_root().command.main(words, prog_name="suture", standalone_mode=False)

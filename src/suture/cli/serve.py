@@ -69,13 +69,11 @@ def serve(
 
 def _token(file: Path | None) -> str:
     from ..errors import UsageError
+    from ..files import read_text
 
     if file is None:
         return os.environ.get("SUTURE_TOKEN", "").strip()
-    try:
-        token = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"can not read the token in {file}", why=str(problem), fix="Check the path.") from problem
+    token = read_text(file).strip()
     if not token:
         raise UsageError(f"there is no token in {file}", fix="Write one into it: 16 characters or more.")
     return token

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,10 @@ class Exported:
     kept: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
     check: Callable[[Sequence[str]], Check] | None = None
+
+    def at(self, place: Path) -> Exported:
+        """Return what is said of a folder that has got another name; with the check done, there is none any more."""
+        return replace(self, path=place, files=[place / file.relative_to(self.path) for file in self.files], check=None)
 
     @property
     def exact(self) -> bool:

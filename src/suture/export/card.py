@@ -16,7 +16,7 @@ import yaml
 
 from .. import yaml_text
 from ..errors import DataError
-from ..files import sha256, write_text
+from ..files import read_text, sha256, write_text
 from ..metrics._score import Score, Unit
 from ..patch import Patch
 from ..printable import printable
@@ -135,14 +135,13 @@ def read_report(path: str | Path) -> dict[str, Any]:
     Raises:
         DataError: when it is none.
     """
+    fix = "Give the report.json of: suture eval MODEL --patch PATCH"
     try:
-        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        report = json.loads(read_text(Path(path), fix=fix))
         _measured(report)
         return dict(report)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise DataError(
-            f"{path} is not a report", why=repr(problem), fix="Give the report.json of: suture eval MODEL --patch PATCH"
-        ) from problem
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise DataError(f"{path} is not a report", why=repr(problem), fix=fix) from problem
 
 
 def check(path: str | Path) -> dict[str, Any]:
@@ -151,7 +150,7 @@ def check(path: str | Path) -> dict[str, Any]:
     Raises:
         DataError: when it has none.
     """
-    text = Path(path).read_text(encoding="utf-8")
+    text = read_text(Path(path))
     try:
         _, front, _ = text.split("---\n", 2)
         return dict(yaml_text.parsed(front, str(path), "Write it again: --to card")[1])

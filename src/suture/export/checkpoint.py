@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 
-from ..errors import ResourceError, UsageError, VerificationFailed
-from ..files import built
+from ..errors import UsageError, VerificationFailed
+from ..files import built, check_empty
 from ..lm import LM
 from ..patch import Patch
 from ..provenance import Stamp
@@ -31,8 +30,7 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
         PatchMismatch: when the patch is for another base.
     """
     folder = Path(out).resolve()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty", why="A checkpoint is written whole.", fix="Give a new folder.")
+    check_empty(folder)
     stored = lm.anatomy.stored()
     types, known = {lm.disk_dtype(name) for name in stored}, {tensor.dtype for tensor in stored.values()}
     exact = all(
@@ -45,15 +43,11 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
             why=f"It is {names} on disk, and was loaded in a type that does not hold all of it, or mixes types.",
             fix="Load it as stored or wider: --dtype auto, --dtype float32",
         )
-    try:
-        with built(folder) as partial:
-            with patch.applied(lm):
-                model = lm.model if types == known else copy.deepcopy(lm.model).to(next(iter(types)))
-                model.save_pretrained(partial)
-            lm.tokenizer.save_pretrained(partial)
-    except SafetensorError as problem:  # of what the system said, only the words are left
-        kind = ResourceError if "No space left" in str(problem) else UsageError
-        raise kind(f"can not write {folder}", why=str(problem), fix="Choose a place with room.") from problem
+    with built(folder) as partial:
+        with patch.applied(lm):
+            model = lm.model if types == known else copy.deepcopy(lm.model).to(next(iter(types)))
+            model.save_pretrained(partial)
+        lm.tokenizer.save_pretrained(partial)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return Exported(folder, files, check=lambda prompts: check(lm, patch, folder, prompts))
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .. import tensorfile
 from ..errors import UsageError
-from ..files import write_text
+from ..files import built, write_text
 from ..lm import LM
 from ..patch import Patch
 from ._exported import Exported
@@ -53,9 +53,9 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
         place = PREFIX + each.path + ".base_layer" * _depth(each, changes)
         tensors[f"{place}.lora_A.weight"], tensors[f"{place}.lora_B.weight"] = _stacked(each)
     folder = Path(out)
-    tensorfile.write(folder / WEIGHTS, tensors, {"format": "pt"})
-    text = json.dumps(config, indent=1, sort_keys=True) + "\n"
-    write_text(folder / CONFIG, text)
+    with built(folder, over=True) as new:
+        tensorfile.write(new / WEIGHTS, tensors, {"format": "pt"})
+        write_text(new / CONFIG, json.dumps(config, indent=1, sort_keys=True) + "\n")
     notes = []
     if config["target_parameters"]:
         notes.append("Some weights are reached through target_parameters: peft loads them, vLLM does not.")

@@ -5,20 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CorruptFile, UsageError, VerificationFailed
-from ..files import sha256, write_bytes
+from ..files import read_text, sha256, write_bytes
 from ._exported import Exported
 
 NAME = "SHA256SUMS"
 
 
-def export(folder: str | Path) -> Exported:
+def export(folder: str | Path, *, over: Path | None = None) -> Exported:
     """Write the sums of every file below a folder, in the order of their names.
+
+    Args:
+        folder: the folder.
+        over: one into which all of it will be moved (see `files.built`): what stays there is summed, too.
 
     Raises:
         UsageError: when there is no such folder, or nothing in it.
     """
     folder = Path(folder)
-    lines = [f"{sha256(folder / name)}  {name}\n" for name in _names(folder)]
+    places = {name: folder / name for name in _names(folder)}
+    if over is not None:
+        own = folder.parent.resolve()  # under construction, perhaps inside
+        stay = [name for name in _names(over) if not (over / name).resolve().is_relative_to(own)]
+        places = {**{name: over / name for name in stay}, **places}
+    lines = [f"{sha256(path)}  {name}\n" for name, path in sorted(places.items())]
     if not lines:
         raise UsageError(f"no files in {folder}", fix="Give the folder of an export: --to sums -o FOLDER")
     path = folder / NAME
@@ -35,10 +44,9 @@ def check(folder: str | Path) -> int:
         VerificationFailed: when a file differs, is missing or is not listed.
     """
     folder = Path(folder)
-    try:
-        lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
-    except OSError as problem:
-        raise UsageError(f"no {NAME} in {folder}", why=str(problem), fix="Write it: --to sums") from problem
+    if not (folder / NAME).is_file():
+        raise UsageError(f"no {NAME} in {folder}", fix="Write it: --to sums")
+    lines = read_text(folder / NAME).splitlines()
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if not all(len(digest) == 64 and name for name, digest in listed.items()):
         raise CorruptFile(f"{folder / NAME} can not be read", fix="Write it again: --to sums")

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import DataError, SutureError
+from ..files import read_text
 from ._base import Judge, label_all
 
 Z = 1.959964  # 97.5 % quantile of the normal distribution
@@ -94,11 +95,7 @@ def read(path: str | Path, split: str | None = None) -> list[dict[str, str]]:
         DataError: naming file and line.
     """
     rows = []
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise DataError(f"can not read {path}", why=str(problem), fix="Check the path.") from problem
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(Path(path)).splitlines(), 1):
         try:
             row = json.loads(line)
             rows.append({key: str(row[key]) for key in ("prompt", "text", "label")} | {"split": str(row.get("split"))})

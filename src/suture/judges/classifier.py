@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..files import explained
 from ..reasoning import answer_of
 from ._base import NEITHER, coherent, odds_at, unwanted
 
@@ -118,11 +119,8 @@ class Classifier:
             model = AutoModelForSequenceClassification.from_pretrained(self.name, trust_remote_code=False)
             tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
         except (OSError, ValueError) as problem:
-            raise UsageError(
-                f"can not load the classifier {self.name}",
-                why=str(problem).split("\n")[0],
-                fix="Give a folder or a Hub name of a text-classification model.",
-            ) from problem
+            fix = "Give a folder or a Hub name of a text-classification model."
+            raise explained(problem, f"can not load the classifier {self.name}", fix=fix) from problem
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         if model.config.pad_token_id is None:  # a causal classifier reads the last token that is not padding

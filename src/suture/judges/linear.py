@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from ..files import PATH, read_text, reported
 from ._base import NEITHER, coherent, odds_at
 from ._text import visible
 
@@ -97,16 +98,16 @@ def _read(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         )
     (numbers,), (words,) = found
     try:
-        with np.load(numbers, allow_pickle=False) as stored:
+        with reported(f"can not read {numbers}", fix=PATH), np.load(numbers, allow_pickle=False) as stored:
             arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in ARRAYS}
-        vocabulary = json.loads(words.read_text(encoding="utf-8"))
+        vocabulary = json.loads(read_text(words))
         if len(vocabulary.get("labels", ("", ""))) != 2:
             raise ValueError("it needs two labels")
         size, models = len(arrays["idf"]), len(arrays["intercept"])
         fits = arrays["coef"].shape == (models, size) and arrays["calib_ab"].shape == (models, 2)
         if not fits or not all(0 <= column < size for column in vocabulary["vocabulary"].values()):
             raise ValueError("the shapes do not fit each other")
-    except (ValueError, KeyError, TypeError, OSError) as problem:
+    except (ValueError, KeyError, TypeError) as problem:
         raise DataError(
             f"{folder} holds no linear judge", why=str(problem), fix="Export its arrays again."
         ) from problem

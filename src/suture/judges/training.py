@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, SutureError
 from ..examples import Behaviour, Labelled
-from ..files import write_bytes, written
+from ..files import built
 from ..instances import load
 from ._text import visible
 from .agreement import measure, read
@@ -57,16 +57,16 @@ def train(behaviour: Behaviour, folder: str | Path, *, labels: tuple[str, str] =
     fitted = [_fold(x, y, fold) for fold in range(FOLDS)]
     place = Path(folder)
     weights, biases, slopes, offsets = zip(*fitted, strict=True)
-    with written(place / "judge.npz") as partial:
+    content = {"vocabulary": columns, "token_pattern": TOKEN, "labels": list(labels), "examples": behaviour.summary()}
+    with built(place, over=True) as new:
         np.savez(
-            partial,
+            new / "judge.npz",
             idf=idf.numpy(),
             coef=np.stack([each.numpy() for each in weights]),
             intercept=np.array(biases),
             calib_ab=np.stack([slopes, offsets], axis=1),
         )
-    content = {"vocabulary": columns, "token_pattern": TOKEN, "labels": list(labels), "examples": behaviour.summary()}
-    write_bytes(place / "vocab.json", json.dumps(content).encode())
+        (new / "vocab.json").write_bytes(json.dumps(content).encode())
     return Linear(place)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..budget import Budget
 from ..figures.levels import Dot, levels
-from ..files import write_text
+from ..files import write_together
 from ..metrics._score import Score, Unit
 from .style import STYLE
 from .words import FORMS, difference, figure
@@ -108,10 +108,7 @@ class Comparison:
 
     def save(self, folder: str | Path) -> dict[str, Path]:
         """Write comparison.json and comparison.html into a folder; returns their paths."""
-        paths = {kind: Path(folder) / f"comparison.{kind}" for kind in ("json", "html")}
-        write_text(paths["json"], self.to_json())
-        write_text(paths["html"], self.to_html())
-        return paths
+        return write_together(Path(folder), "comparison", {"json": self.to_json(), "html": self.to_html()})
 
     def _row(self, row: Sequence[str]) -> str:
         if row[0] != "worst share of the budget":

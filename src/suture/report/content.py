@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..budget import Budget
 from ..figures.frontier import SearchPoint
-from ..files import write_text
+from ..files import write_together
 from ..metrics._score import Score, Unit
 
 if TYPE_CHECKING:
@@ -177,8 +177,4 @@ class Report:
 
     def save(self, folder: str | Path) -> dict[str, Path]:
         """Write report.json and report.html into a folder; returns their paths."""
-        folder = Path(folder)
-        paths = {"json": folder / "report.json", "html": folder / "report.html"}
-        write_text(paths["json"], self.to_json())
-        write_text(paths["html"], self.to_html())
-        return paths
+        return write_together(Path(folder), "report", {"json": self.to_json(), "html": self.to_html()})
