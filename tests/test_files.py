@@ -135,6 +135,17 @@ def test_what_is_whole_is_not_said_to_have_failed(tmp_path, monkeypatch, code):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_once_it_has_its_name_nothing_is_removed_any_more(tmp_path, monkeypatch):
+    """A file system that has become read-only refuses even to remove what is not there."""
+
+    def refuse(self, **_):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    write_bytes(tmp_path / "file", b"x")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
 def test_a_folder_is_flushed_with_all_that_is_in_it_before_it_gets_its_name(tmp_path, monkeypatch):
     flushed, flush = [], os.fsync
 

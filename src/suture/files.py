@@ -164,8 +164,9 @@ def written(path: Path) -> Iterator[Path]:
             yield partial
             _flush(partial)
             partial.replace(path)
-        finally:
+        except BaseException:
             partial.unlink(missing_ok=True)
+            raise
     with confirmed(path):
         _flush(path.parent)
 
@@ -208,7 +209,9 @@ def built(folder: Path, *, over: bool = False) -> Iterator[Path]:
 
 def check_empty(folder: Path) -> None:
     """Raise UsageError when something is in a folder that is to be written whole."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"can not write {folder}", why="It is a file.", fix="Give a new folder.")
+    if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty", why="What goes there is written whole.", fix="Give a new folder.")
 
 
