@@ -75,7 +75,8 @@ class Disk:
         with self.create(partial) as file:
             file.write(content, 0)
         self.rename(partial, path)
-        self.flush(path.parent)
+        for folder in dict.fromkeys((path.parent, partial.parent)):  # else a loss of power can leave it the old name as well
+            self.flush(folder)
 
     def copy(self, source: Path, target: Path, stop: Event | None = None, *, flush: bool = True) -> bool:
         """Copy a file with its holes; shares its blocks where the file system can. Returns whether it did.
