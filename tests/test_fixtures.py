@@ -201,7 +201,7 @@ def test_a_change_cut_off_by_0_1_0_is_finished_or_rolled_back(name, old, new, ro
     before, after = (len(ledger.patches) for ledger in read_intent(path))
     assert (before, after) == ((0, 1) if old == "base" else (1, 0))
     repaired, findings = fsck(path, rollback=rollback, disk=QUICK)
-    assert repaired == ["rolled back an interrupted run" if rollback else "finished an interrupted run"]
+    assert repaired[0] == ("rolled back an interrupted run" if rollback else "finished an interrupted run")
     assert not [finding for finding in findings if finding.problem]
     assert digests(path) == STATES[old if rollback else new]
 
