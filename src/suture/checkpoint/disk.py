@@ -75,7 +75,8 @@ class Disk:
         with self.create(partial) as file:
             file.write(content, 0)
         self.rename(partial, path)
-        for folder in dict.fromkeys((path.parent, partial.parent)):  # else a loss of power can leave it the old name as well
+        # the folder it left as well: else a loss of power can leave it the old name too
+        for folder in dict.fromkeys((path.parent, partial.parent)):
             self.flush(folder)
 
     def copy(self, source: Path, target: Path, stop: Event | None = None, *, flush: bool = True) -> bool:
