@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from suture.delta import LowRank
-from suture.errors import DataError
+from suture.errors import DataError, PatchMismatch
 from suture.evaluation import evaluate, observe, values
 from suture.patch import Patch
 from suture.patient.suites import suite
@@ -79,3 +81,11 @@ def test_suites_from_files(tmp_path, llama):
         from_files(None, None)
     with pytest.raises(DataError, match="no judge"):
         from_files(None, tmp_path / "texts.txt", "maybe")
+
+
+def test_a_patch_of_another_base_is_refused_before_anything_is_measured(patient, patch, measures, monkeypatch):
+    monkeypatch.setattr("suture.evaluation.observe", lambda *_: pytest.fail("it was measured"))
+    name = next(iter(patch.before))
+    other = replace(patch, before={**patch.before, name: replace(patch.before[name], sha256="0" * 64)})
+    with pytest.raises(PatchMismatch):
+        evaluate(patient, other, measures)

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import json
 import os
 import stat
 from pathlib import Path
@@ -180,11 +181,12 @@ def test_into_a_folder_that_holds_something_all_come_at_the_end_and_the_rest_sta
 
 
 def test_texts_that_belong_together_are_there_together(tmp_path, monkeypatch):
-    write_together(tmp_path, "report", {"json": "1", "html": "old"})
+    old, new = ({"json": json.dumps({"n": n}), "html": f"<title>suture: {n}</title>"} for n in (1, 2))
+    write_together(tmp_path, "report", old)
     monkeypatch.setattr("suture.files._flush_all", lambda folder: (_ for _ in ()).throw(OSError(errno.EIO, "no")))
     with pytest.raises(ResourceError):
-        write_together(tmp_path, "report", {"json": "2", "html": "new"})
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"report.json": "1", "report.html": "old"}
+        write_together(tmp_path, "report", new)
+    assert {path.suffix[1:]: path.read_text() for path in tmp_path.iterdir()} == old
 
 
 def test_what_libraries_make_of_a_failing_system_is_known_again():

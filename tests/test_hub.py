@@ -37,7 +37,8 @@ def hub(monkeypatch, tmp_path):
             shutil.copytree(folder_path, store / repo_id, dirs_exist_ok=True)
             return f"https://hub/{repo_id}"
 
-    def download(name, file, *, revision):
+    def download(name, file, *, revision, local_files_only):
+        assert not local_files_only
         calls.append(("download", name, revision))
         path = store / name / file
         if not path.is_file():
@@ -47,6 +48,7 @@ def hub(monkeypatch, tmp_path):
     stub = types.ModuleType("huggingface_hub")
     stub.HfApi, stub.hf_hub_download = Api, download
     monkeypatch.setitem(sys.modules, "huggingface_hub", stub)
+    monkeypatch.setattr("suture.hub.unreachable", lambda: False)
     return calls
 
 

@@ -3,6 +3,8 @@
 import copy
 import json
 import logging
+import socket
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from models import snapshot
 from suture.errors import CorruptFile, SutureError, UnsupportedModel, UsageError
 from suture.lm import LM
+from suture.network import unreachable
 from suture.plan import plan
 
 
@@ -175,3 +178,27 @@ def test_verbosity_is_what_it_was_after_a_failure(folder):
     with pytest.raises(SutureError):
         LM.load(folder)
     assert transformers.logging.get_verbosity() == before
+
+
+def test_without_a_network_a_name_that_is_wrong_is_answered_at_once(monkeypatch):
+    asked = []
+
+    def nobody(host, *_):
+        asked.append(host)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr("suture.network.getproxies", dict)
+    monkeypatch.setattr("suture.network.socket", SimpleNamespace(getaddrinfo=nobody))
+    with pytest.raises(UsageError) as said:
+        LM.load("patint")
+    assert asked == ["huggingface.co"]  # and no request is made, repeated five times
+    assert 'Did you mean "patient"?' in said.value.fix
+    with pytest.raises(UsageError) as said:
+        plan("nobody/nothing")
+    assert "network" in said.value.fix
+
+
+def test_behind_a_proxy_names_are_left_to_it(monkeypatch):
+    monkeypatch.setattr("suture.network.getproxies", lambda: {"https": "http://proxy:3128"})
+    monkeypatch.setattr("suture.network.socket", None)  # it is not asked
+    assert not unreachable()

@@ -3,7 +3,8 @@ import torch
 
 from checkpoint_parts import Tensors
 from suture.delta import Dense, Entries, LowRank
-from suture.overlap import overlap
+from suture.errors import PatchMismatch
+from suture.overlap import cancels, overlap
 from suture.patch import Patch
 
 TENSORS = {"a": torch.randn(8, 6), "b": torch.randn(5, 4)}
@@ -42,3 +43,17 @@ def test_patches_of_other_tensors_do_not_meet():
     met = overlap(patch(a=Dense(torch.ones(8, 6))), patch(b=Dense(torch.ones(5, 4))))
     assert met.meetings == []
     assert met.cosine == 0
+
+
+def test_patches_of_other_weights_are_not_compared():
+    other = Patch.make(Tensors({"a": torch.ones(8, 7)}), {"a": Dense(torch.ones(8, 7))}, method="t", settings={})
+    with pytest.raises(PatchMismatch, match="different a"):
+        overlap(patch(a=Dense(torch.ones(8, 6))), other)
+
+
+def test_what_adds_up_to_nothing_is_known():
+    one, rest = patch(a=LowRank(torch.rand(8, 2), torch.rand(2, 6))), patch(b=Dense(torch.ones(5, 4)))
+    assert cancels(one + -1 * one)
+    assert cancels(0 * one)
+    assert not cancels(one + -0.5 * one)
+    assert not cancels(one + -1 * one + rest)

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from suture import tensorfile
 from suture.errors import DataError, Interrupted, NoEffect, UsageError
-from suture.runs import Run, environment, events, listed, new_folder, recipe, without_out
+from suture.runs import PATCH, Run, environment, events, listed, new_folder, recipe, without_out
 
 COMMAND = ["probe", "patient", "--data", "tone data.jsonl", "--out", "runs/x"]
 
@@ -68,7 +69,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does_not_repeat_what_it_finish
 
     with pytest.raises(Interrupted) as left:
         stopped()
-    assert left.value.fix == f"suture resume {folder}"
+    assert left.value.fix == f"suture resume '{folder}'"
     assert listed(folder.parent)[0].state == "interrupted"
     with begin(folder) as run:
         assert run.stage("first", first, save, load, suffix=".txt") == "loaded one"
@@ -131,9 +132,13 @@ def test_a_folder_of_another_command_is_refused(folder):
 
 def test_an_out_that_is_a_file_gets_the_result_and_no_record(tmp_path):
     stage, file = Counted(), tmp_path / "only.safetensors"
+
+    def put(value, path):
+        tensorfile.write(path, {}, {"format": PATCH, "value": value})
+
     for _ in range(2):
         with begin(file) as run:
-            assert run.stage("probe", stage, save, load) == "made"
+            assert run.stage("probe", stage, put, load) == "made"
             assert run.path("probe.safetensors") == file
             run.event("unheard")
     assert stage.made == 2

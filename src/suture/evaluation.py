@@ -64,7 +64,12 @@ def evaluate(
         controls: also measure the base against itself and a random patch of the same size and rows.
         seed: of the random patch.
         progress: called as measures advance.
+
+    Raises:
+        PatchMismatch: when the patch was made for another base.
     """
+    if patch:
+        patch.check_base(lm)  # before the base is measured in vain
     before = baseline or observe(lm, suite, progress)
     with ExitStack() as used:
         if patch:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from .errors import DataError, ResourceError, SutureError, UsageError
@@ -30,8 +32,12 @@ EXHAUSTED = {  # what no other place would mend by itself: exit code 6, and what
 MISPLACED = (  # what lies in the path that was given
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG,
 )  # fmt: skip
+UNREACHED = (  # a host on the network
+    errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ETIMEDOUT,
+)  # fmt: skip
 PLACE, PATH = "Choose a place that can be read and written.", "Check the path."
 SAID = re.compile(r"\(os error (\d+)\)")  # how libraries in Rust pass on what the system said
+PAGE = "<title>suture: "  # in every page that suture writes
 CHUNK = 1 << 20  # bytes read at a time
 
 
@@ -71,7 +77,7 @@ def explained(
         why = f"{why}: {name}"
     if code in EXHAUSTED:
         return ResourceError(f"{what}{': no room' if code in FULL else ''}", why=why, fix=EXHAUSTED[code])
-    if code is None or code in MISPLACED:
+    if code is None or code in MISPLACED or code in UNREACHED or code < 0:  # below 0: names of hosts
         return kind(what, why=why, fix=fix)
     return UsageError(what, why=why, fix=PLACE)
 
@@ -118,8 +124,8 @@ def read_text(path: Path, *, fix: str = PATH, encoding: str = "utf-8", most: int
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write any small file atomically and durably; see `written`."""
-    with written(path) as partial:
-        partial.write_bytes(content)
+    with written(path) as under_way:
+        under_way.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -141,6 +147,8 @@ def write_together(folder: Path, stem: str, texts: Mapping[str, str]) -> dict[st
     Returns:
         Their paths, likewise.
     """
+    for kind, text in texts.items():
+        check_place(folder / f"{stem}.{kind}", partial(_alike, text=text), "one that suture wrote")
     with built(folder, over=True) as new:
         for kind, text in texts.items():
             (new / f"{stem}.{kind}").write_bytes(hidden(text).encode())
@@ -155,17 +163,18 @@ def written(path: Path) -> Iterator[Path]:
         UsageError: when nothing can be written there.
         ResourceError: when the disk is full or fails.
     """
+    check_place(path, lambda _: True, "")
     with reported(f"can not write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix stays last: some writers choose their format by it.
-        partial = path.with_name(f".{path.stem}.{os.urandom(8).hex()}.partial{path.suffix}")
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        under_way = path.with_name(f".{path.stem}.{os.urandom(8).hex()}.partial{path.suffix}")
+        os.close(os.open(under_way, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         try:
-            yield partial
-            _flush(partial)
-            partial.replace(path)
+            yield under_way
+            _flush(under_way)
+            under_way.replace(path)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            under_way.unlink(missing_ok=True)
             raise
     with confirmed(path):
         _flush(path.parent)
@@ -190,10 +199,10 @@ def built(folder: Path, *, over: bool = False) -> Iterator[Path]:
             check_empty(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         # What is inside has the folder's own name, so that it can be read and checked as what it will be.
-        partial = (folder if inside else folder.parent) / f".{folder.name}.{os.urandom(8).hex()}.partial"
-        partial.mkdir()
+        under_way = (folder if inside else folder.parent) / f".{folder.name}.{os.urandom(8).hex()}.partial"
+        under_way.mkdir()
         try:
-            new = partial / folder.name
+            new = under_way / folder.name
             new.mkdir()
             yield new
             _flush_all(new)
@@ -202,9 +211,39 @@ def built(folder: Path, *, over: bool = False) -> Iterator[Path]:
             else:
                 new.replace(folder)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(under_way, ignore_errors=True)
     with confirmed(folder):
         _flush(folder if inside else folder.parent)
+
+
+def check_place(path: Path, ours: Callable[[Path], bool], what: str) -> None:
+    """Raise UsageError when something is there that must not be replaced: another's file, a folder, a device.
+
+    Args:
+        path: where a file is to be written.
+        ours: tells of a plain file, which is not empty, whether it may be replaced.
+        what: may be replaced, in words.
+    """
+    with reported(f"can not write {path}"):
+        if not path.exists():
+            return
+        if not path.is_file():
+            raise UsageError(f"can not write {path}", why="It is not a plain file.", fix="Give another name.")
+        if path.stat().st_size and not ours(path):
+            raise UsageError(
+                f"{path} is there already", why=f"It is not {what}, so it is not replaced.", fix="Give another name."
+            )
+
+
+def _alike(path: Path, *, text: str) -> bool:
+    """Return whether a file is of the kind of a text that is to replace it: a page with our title, or JSON with its keys."""
+    try:
+        there = path.read_text(encoding="utf-8", errors="replace")
+        if text.startswith("{"):
+            return bool(json.loads(there).keys() <= json.loads(text).keys())
+    except (ValueError, AttributeError, RecursionError):
+        return False
+    return PAGE in there
 
 
 def check_empty(folder: Path) -> None:

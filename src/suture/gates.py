@@ -25,8 +25,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from . import yaml_text
 from .budget import ROUNDING
-from .errors import DataError
+from .errors import DataError, UsageError
 from .metrics._score import Unit
+from .printable import command_line
 from .report import UNKNOWN, Line, Report, figure
 from .suite import Role, Suite, chosen
 
@@ -135,6 +136,19 @@ class Spec(Strict):
         except ValidationError as problem:
             raise _explained(path, root, problem) from problem
 
+    def check_judge(self, path: Path) -> None:
+        """Raise UsageError when the judge is behind an address: the spec may be another's, what is sent there the user's.
+
+        Args:
+            path: the file that was read.
+        """
+        if self.judge.startswith("openai:"):
+            raise UsageError(
+                f"{path} has texts judged by {self.judge}",
+                why="What the model says goes there, with your OPENAI_API_KEY if it is set.",
+                fix=f"If you want just that: {command_line('check', path, '--trust')}",
+            )
+
     def measures(self) -> Suite:
         """Return the suite, having checked that every gate names one of its measures or roles.
 
@@ -230,7 +244,8 @@ def _explained(path: Path, root: yaml.Node, problem: ValidationError) -> DataErr
     if error["type"] == "missing":
         return DataError(f"{where}: {last!r} is missing", fix=f"Add {last}: ...; see docs/check.md.")
     name = ".".join(map(str, error["loc"]))
-    return DataError(f"{where}: {name}: {error['msg'].lower()}", fix="Correct it; see docs/check.md.")
+    said = error["msg"].removeprefix("Value error, ").lower()
+    return DataError(f"{where}: {name}: {said}", fix="Correct it; see docs/check.md.")
 
 
 def _line(node: yaml.Node, loc: Sequence[str | int]) -> int:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .errors import UsageError
 from .files import built
+from .network import unreachable
+from .patch_file import FORMAT
+from .tensorfile import check_form
 
 if TYPE_CHECKING:
     from .patch import Patch
@@ -23,9 +26,11 @@ T = TypeVar("T")
 def save(patch: Patch, folder: str | Path, report: str | Path | None = None) -> Path:
     """Write a patch with its card and sums into a folder; see `Patch.save_pretrained`."""
     from .export import sums
-    from .export.card import Card, read_report
+    from .export.card import NAME, Card, check_card, read_report
 
     folder, measured = Path(folder), None if report is None else read_report(report)
+    check_form(folder / FILE, FORMAT)
+    check_card(folder / NAME)
     with built(folder, over=True) as new:
         path = patch.save(new / FILE)
         Card(report=measured, files=[path]).export(patch, new)
@@ -48,7 +53,7 @@ def fetch(name: str | Path, revision: str | None = None) -> Path:
     def download() -> Path:
         from huggingface_hub import hf_hub_download
 
-        return Path(hf_hub_download(str(name), FILE, revision=revision))
+        return Path(hf_hub_download(str(name), FILE, revision=revision, local_files_only=unreachable()))
 
     return _asked(download, f"can not fetch {name}")
 

@@ -19,11 +19,9 @@ from .batches import BATCH_TOKENS, Batch, bucketed, halving
 from .checkpoint_forms import SAFETENSORS_DTYPES, checkpoint_forms
 from .errors import UsageError
 from .hooks import keep_masks_finite
-from .loading import load
+from .loading import BUNDLED, PATIENT, load
 from .reading import Continued, Text, answers, conversation, ids_of
 
-PATIENT = Path(__file__).parent / "patient" / "model"
-BUNDLED = {"patient": PATIENT, "patient-moe": PATIENT.with_name("model-moe")}  # models that are part of the package
 SMALL = 2**30  # bytes of weights below which float32 is used on a CPU, where it is faster
 __all__ = ["BATCH_TOKENS", "BUNDLED", "LM", "PATIENT", "SMALL", "Batch", "bucketed", "checkpoint_forms", "halving"]
 

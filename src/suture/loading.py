@@ -6,6 +6,7 @@ nothing of that may pass for the model that was named.
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -26,7 +27,10 @@ from .checkpoint.refusals import FINER, GRID, quantisation
 from .checkpoint_forms import disk_tensors
 from .errors import CorruptFile, UnsupportedModel, UsageError
 from .files import explained
+from .network import unreachable
 
+PATIENT = Path(__file__).parent / "patient" / "model"
+BUNDLED = {"patient": PATIENT, "patient-moe": PATIENT.with_name("model-moe")}  # models that are part of the package
 ADAPTER = "adapter_config.json"
 PREFIXES = {"_orig_mod.": "torch.compile", "module.": "DistributedDataParallel", "base_model.model.": "PEFT"}
 SOURCE = 'Check the name and the network, or use a local folder or "patient".'
@@ -69,18 +73,19 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
     """
     local = is_local(name, folder)
     place = str(folder) if local else str(name)
+    kept = not local and unreachable()
     with steady(folder) if local else nullcontext():
-        config = read_config(name, folder, revision)
+        config = read_config(name, folder, revision, kept=kept)
         if local:
             check_weights(name, folder)
         try:
             with _quiet():
                 tokenizer = transformers.AutoTokenizer.from_pretrained(
-                    place, revision=revision, trust_remote_code=False
+                    place, revision=revision, trust_remote_code=False, local_files_only=kept
                 )
                 model, info = transformers.AutoModelForCausalLM.from_pretrained(
                     place, config=config, revision=revision, dtype="auto", trust_remote_code=False,
-                    use_safetensors=True, ignore_mismatched_sizes=True, output_loading_info=True,
+                    local_files_only=kept, use_safetensors=True, ignore_mismatched_sizes=True, output_loading_info=True,
                 )  # fmt: skip
         except (OSError, ValueError, SafetensorError) as problem:
             why = (str(problem).strip() or repr(problem)).splitlines()[0]
@@ -88,11 +93,11 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
                 raise UnsupportedModel(
                     f"{name} holds no safetensors", why="Pickles can run any code.", fix=CONVERT
                 ) from problem
-            raise explained(problem, f"can not load {name}", fix=SOURCE) from problem
+            raise explained(problem, f"can not load {name}", fix=_source(name)) from problem
         check_filled(name, model, info)
         check_tokens(name, model, tokenizer)
         put(model)
-        files = folder if local else _snapshot(str(name), revision)
+        files = folder if local else _snapshot(str(name), revision, kept=kept)
         commit = getattr(config, "_commit_hash", None) or revision or ""
         return Loaded(model, tokenizer, files, disk_tensors(files), commit)
 
@@ -118,8 +123,14 @@ def is_local(name: str | Path, folder: Path) -> bool:
     return False
 
 
-def read_config(name: str | Path, folder: Path, revision: str | None = None) -> Any:  # noqa: ANN401 - a transformers config
+def read_config(name: str | Path, folder: Path, revision: str | None = None, *, kept: bool | None = None) -> Any:  # noqa: ANN401 - a transformers config
     """Return the config of a model that suture can change.
+
+    Args:
+        name: as it was given.
+        folder: that it means if there is one.
+        revision: branch, tag or commit of a repository.
+        kept: look at the Hub's cache alone; by default where the Hub can not be reached.
 
     Raises:
         UsageError: when there is none that can be read, or an adapter beside it.
@@ -132,12 +143,15 @@ def read_config(name: str | Path, folder: Path, revision: str | None = None) -> 
         check_finished(folder)
         if (folder / ADAPTER).is_file():
             raise _followed(name, folder / ADAPTER, own=(folder / SINGLE).exists() or (folder / INDEX).exists())
+    elif kept is None:
+        kept = unreachable()
+    here = {"revision": revision, "local_files_only": bool(kept)}
     try:
         with _quiet():
-            adapter = None if folder.is_dir() else find_adapter_config_file(place, revision=revision)
-            config = transformers.AutoConfig.from_pretrained(place, revision=revision, trust_remote_code=False)
+            adapter = None if folder.is_dir() else find_adapter_config_file(place, **here)
+            config = transformers.AutoConfig.from_pretrained(place, trust_remote_code=False, **here)
     except (OSError, ValueError) as problem:
-        raise explained(problem, f"can not load {name}: can not read the config of it", fix=SOURCE) from problem
+        raise explained(problem, f"can not load {name}: can not read the config of it", fix=_source(name)) from problem
     if adapter is not None:
         raise _followed(name, Path(adapter), own=False)
     check_kind(name, config)
@@ -152,6 +166,12 @@ def _followed(name: str | Path, adapter: Path, *, own: bool) -> UsageError:
         fix="Give the base, or a merged model: in peft, merge_and_unload() and save_pretrained(NEW)."
         + (f" If its own weights are meant: take {ADAPTER} away." if own else ""),
     )
+
+
+def _source(name: str | Path) -> str:
+    """Return what to do when a model can not be found: what may have been meant, or where models come from."""
+    near = difflib.get_close_matches(str(name), BUNDLED, 1)
+    return f'Did you mean "{near[0]}"? {SOURCE}' if near else SOURCE
 
 
 def check_kind(name: str | Path, config: Any) -> None:  # noqa: ANN401 - a transformers config
@@ -263,9 +283,9 @@ def _renamed(missing: list[str], beside: list[str]) -> str:
     )
 
 
-def _snapshot(name: str, revision: str | None) -> Path | None:
+def _snapshot(name: str, revision: str | None, *, kept: bool) -> Path | None:
     """Return the folder of the Hub's cache that holds a repository's files."""
-    config = transformers.utils.cached_file(name, "config.json", revision=revision)
+    config = transformers.utils.cached_file(name, "config.json", revision=revision, local_files_only=kept)
     return Path(config).parent if config else None
 
 

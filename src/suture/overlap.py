@@ -52,7 +52,12 @@ class Overlap:
 
 
 def overlap(first: Patch, second: Patch) -> Overlap:
-    """Compare two patches; computed row by row, never a whole matrix."""
+    """Compare two patches; computed row by row, never a whole matrix.
+
+    Raises:
+        PatchMismatch: when they were made for different weights.
+    """
+    first.check_same_base(second)
     meetings = []
     total = torch.zeros(3, dtype=torch.float64)  # <1,2>, <1,1>, <2,2> over shared tensors
     shared = torch.zeros(2, dtype=torch.float64)  # squared norms in shared rows
@@ -74,6 +79,15 @@ def overlap(first: Patch, second: Patch) -> Overlap:
     ]
     shares = tuple(float(part) / norm if norm else 0.0 for part, norm in zip(shared, norms, strict=True))
     return Overlap(meetings, _cosine(total), (shares[0], shares[1]))
+
+
+def cancels(patch: Patch) -> bool:
+    """Return whether nothing is left of a patch: its terms add up to 0 everywhere."""
+    for name, terms in patch.terms.items():
+        shape = patch.before[name].shape
+        if any(change(terms, part, shape).any() for part in touched(terms, shape).split(ROWS)):
+            return False
+    return True
 
 
 def _cosine(products: torch.Tensor) -> float:

@@ -221,6 +221,14 @@ class Patch:
         told = self.provenance.effect if self.after else {}
         return dict(told) if all(name in told for name in FIGURES) else measured(lm, self.terms).plain
 
+    def check_same_base(self, other: Patch) -> None:
+        """Raise PatchMismatch when two patches were made for different weights."""
+        for name in self.before.keys() & other.before.keys():
+            if self.before[name] != other.before[name]:
+                raise PatchMismatch(
+                    f"the patches were made for different {name}", fix="Make both on the same base model."
+                )
+
     def __mul__(self, factor: float) -> Patch:
         """Return the same patch, `factor` times as strong; 0 is the identity, 1 the patch itself."""
         _check_strength(factor)
@@ -237,11 +245,7 @@ class Patch:
         Raises:
             PatchMismatch: when they were made for different weights.
         """
-        for name in self.before.keys() & other.before.keys():
-            if self.before[name] != other.before[name]:
-                raise PatchMismatch(
-                    f"the patches were made for different {name}", fix="Make both on the same base model."
-                )
+        self.check_same_base(other)
         names = self.terms.keys() | other.terms.keys()
         terms = {name: canonical([*self.terms.get(name, ()), *other.terms.get(name, ())]) for name in sorted(names)}
         parents = sorted(

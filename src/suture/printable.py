@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from .redact import hidden
 
@@ -19,3 +20,8 @@ def shown(text: str) -> str:
 def printable(text: str) -> str:
     """Return a text with every character that a terminal obeys written out in ASCII."""
     return OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def command_line(*words: object) -> str:
+    """Return a command line of suture as a shell reads it: each word whole, whatever is in it; empty ones left out."""
+    return shlex.join(["suture", *(text for word in words if (text := str(word)))])

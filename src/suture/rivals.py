@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import SutureError
+from .errors import ResourceError, SutureError
 from .examples import Contrast
 from .files import write_text
 from .goals import Goal
@@ -83,6 +83,8 @@ class Rivals:
         for settings in (s for method in METHODS if method in methods for s in CANDIDATES.get(method, ())):
             try:
                 patch = self.patch(settings)
+            except ResourceError:  # no fault of the method
+                raise
             except SutureError as problem:
                 say(f"{_named(settings)}: left out, {problem.what}")
                 continue

@@ -28,10 +28,13 @@ from typing import Any, Literal, TypeVar
 from . import authorship
 from .errors import DataError, Interrupted, SutureError, UsageError
 from .files import reported, sha256, write_text, written
+from .printable import command_line
 from .redact import hidden
 
 ROOT = Path("runs")
 RESULT = ".safetensors"
+PATCH = "suture.patch/1"
+NAMES = ("env.json", "events.jsonl", "ledger.jsonl")  # what a run writes beside its results
 PACKAGES = ("suture", "torch", "transformers", "tokenizers", "safetensors", "numpy")
 PLAIN = (str, int, float, bool, type(None))
 State = Literal["finished", "failed", "interrupted", "running"]
@@ -56,7 +59,13 @@ class Run:
     @classmethod
     @contextmanager
     def begin(
-        cls, name: str, command: Sequence[str], settings: Mapping[str, Any], out: Path | None = None
+        cls,
+        name: str,
+        command: Sequence[str],
+        settings: Mapping[str, Any],
+        out: Path | None = None,
+        *,
+        form: str = PATCH,
     ) -> Iterator[Run]:
         """Open a run and close it as finished, failed or interrupted.
 
@@ -66,12 +75,17 @@ class Run:
             settings: of the method, for people; values that are no plain ones are left out.
             out: use this folder; it may hold an earlier, unfinished run of the same command. A path that ends in RESULT is
                 a file: it alone is written and nothing recorded.
+            form: format of that file; one of another format is not replaced.
 
         Raises:
-            UsageError: when the folder can not be written or holds a run of another command.
+            UsageError: when the folder can not be written, holds a run of another command, or something else of a name
+                that a run uses; when the file is there and of another format.
             Interrupted: instead of KeyboardInterrupt, saying how to continue.
         """
         if out is not None and out.suffix == RESULT:
+            from .tensorfile import check_form  # torch: `suture runs` needs none of it
+
+            check_form(out, form)  # now: what takes minutes is not made in vain
             yield cls(None, out)
             return
         run = cls(out or new_folder(name))
@@ -80,7 +94,7 @@ class Run:
             yield run
         except KeyboardInterrupt as problem:
             run.event("interrupted")
-            raise Interrupted("interrupted", fix=f"suture resume {run.folder}") from problem
+            raise Interrupted("interrupted", fix=command_line("resume", run.folder)) from problem
         except BaseException as problem:
             what = problem.what if isinstance(problem, SutureError) else f"{type(problem).__name__}: {problem}"
             run.event("failed", result=what)
@@ -146,6 +160,7 @@ class Run:
         else:
             import yaml
 
+            _check_free(self.folder)
             plain = {key: value for key, value in settings.items() if isinstance(value, PLAIN)}
             content = {
                 "command": command,
@@ -158,6 +173,15 @@ class Run:
             authorship.sign(self.folder / "recipe.yaml")
         write_text(self.folder / "env.json", json.dumps(environment(), indent=1))
         self.event("began", process=os.getpid())
+
+
+def _check_free(folder: Path) -> None:
+    """Raise UsageError when a folder that holds no run has files of the names that one writes."""
+    taken = [path.name for path in sorted(folder.glob("*")) if path.suffix == RESULT or path.name in NAMES]
+    if taken:
+        raise UsageError(
+            f"{folder} holds {taken[0]}, which is not of a run", why="It could be replaced.", fix="Give a new folder."
+        )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .figures.heat_map import Place, heat_map
-from .files import write_text
+from .files import write_together
 from .mask import Mask
 from .report.style import STYLE
 
@@ -23,9 +23,7 @@ def save_map(mask: Mask, folder: Path, *, commands: Sequence[str] = ()) -> Path:
         folder: where.
         commands: how to get it again.
     """
-    path = folder / "map.html"
-    write_text(path, page(mask, commands))
-    return path
+    return write_together(folder, "map", {"html": page(mask, commands)})["html"]
 
 
 def page(mask: Mask, commands: Sequence[str] = ()) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from .dosing import Dosed, at_doses
 from .errors import UsageError
-from .files import write_text
+from .files import check_place, write_text
 from .generation import Doses, generate
 from .judges import Judge, unwanted
 from .lm import LM
@@ -85,6 +85,7 @@ class Talk:
     manner: Manner = field(default_factory=Manner)
     history: tuple[list[Message], ...] = field(init=False)
     transcript: list[dict[str, Any]] = field(default_factory=list, init=False)
+    _saved: set[Path] = field(default_factory=set, init=False, repr=False)
     memory: Memory | None = None
 
     def __post_init__(self) -> None:
@@ -148,7 +149,9 @@ class Talk:
         if not str(path) or not self.transcript:
             raise UsageError("nothing to save, or no place for it", fix="Say something first, then: /save FILE")
         lines = [json.dumps(turn, ensure_ascii=False) + "\n" for turn in self.transcript]
+        check_place(Path(path), lambda file: file.resolve() in self._saved, "the transcript of this talk")
         write_text(Path(path), "".join(lines))
+        self._saved.add(Path(path).resolve())
 
     def _ids(self, turns: Sequence[Message]) -> list[int]:
         if self.manner.raw:

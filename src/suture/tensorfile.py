@@ -22,13 +22,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import CorruptFile, ResourceError, UsageError
-from .files import PATH, reported, written
+from .errors import CorruptFile, ResourceError, SutureError, UsageError
+from .files import PATH, check_place, reported, written
 from .files import write_bytes as write_bytes
 from .redact import hidden
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
+GIVEN = (
+    "direction",
+    "mask",
+    "memory",
+    "patch",
+    "probe",
+    "region",
+)  # what users hold in their hands: taken for each other
 LARGEST_HEADER = 100_000_000  # bytes; the format's own limit
 ALIGN = 8
 
@@ -43,7 +51,12 @@ def write(
         tensors: by name.
         metadata: texts by name, in which secrets are hidden.
         verbatim: names of those that hold the user's own data, to be read again word for word.
+
+    Raises:
+        UsageError: when nothing can be written there, or a file of another format is there already.
+        ResourceError: when the disk is full or fails.
     """
+    check_form(path, metadata["format"])
     metadata = {key: text if key in verbatim else hidden(text) for key, text in metadata.items()}
     header: dict[str, Any] = {"__metadata__": {**metadata, "digest": _digest(tensors, metadata)}}
     position = 0
@@ -75,15 +88,13 @@ def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
         return CorruptFile(f"{path} is not a whole {form} file", why=why, fix="Make it again, or fetch it again.")
 
     with reported(f"can not read {path}", fix=PATH):
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{path} is not a plain file", fix="Give the file itself.")
-        with path.open("rb") as stream:
+        with plain(path).open("rb") as stream:
             header, size = _header(stream, bad)
             metadata = header.pop("__metadata__", None)
             if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
                 raise bad("It has no metadata.")
             if metadata.get("format") != form:
-                raise bad(f"Its format is {metadata.get('format')!r}.")
+                raise _other(path, metadata.get("format", ""), form, bad)
             places, position = {}, 0
             for name, entry in sorted(header.items(), key=_offset):
                 place = _parse(entry, position)
@@ -99,6 +110,18 @@ def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     if digest != _digest(tensors, metadata):
         raise bad("Its content does not have the digest it was written with.")
     return tensors, metadata
+
+
+def plain(path: Path) -> Path:
+    """Return a path as it is, once it is known to lead to a plain file: reading a pipe could wait for ever.
+
+    Raises:
+        UsageError: when it is something else.
+        OSError: when there is none.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UsageError(f"{path} is not a plain file", fix="Give the file itself.")
+    return path
 
 
 def _header(stream: BinaryIO, bad: Callable[[str], CorruptFile]) -> tuple[dict[str, Any], int]:
@@ -188,6 +211,24 @@ def view(tensor: Tensor) -> memoryview:
     return plain.view(-1).view(torch.uint8).numpy().data if tensor.numel() else memoryview(b"")
 
 
+def check_form(path: Path, form: str) -> None:
+    """Raise UsageError when a file is there that is not of a format, and so must not be replaced by one of it."""
+    check_place(path, lambda file: form_of(file) == form, f"a {_named(form)} file of suture's")
+
+
+def _other(path: Path, found: str, form: str, bad: Callable[[str], CorruptFile]) -> SutureError:
+    """Return what to say of a whole file of another format: ours, a newer one, or nobody knows whose."""
+    if _named(found) == _named(form) or _named(found) not in GIVEN:
+        return bad(f"Its format is {found!r}, wanted is {form!r}.")
+    return UsageError(
+        f"{path} is a {_named(found)} file", why=f"Wanted is a {_named(form)}.", fix="Give the other file."
+    )
+
+
+def _named(form: str) -> str:
+    return form.removeprefix("suture.").partition("/")[0]
+
+
 def discard(path: Path, form: str) -> None:
     """Remove a file of a format, if it is there; anything else of that name is left alone."""
     if path.is_file() and not path.is_symlink() and form_of(path) == form:
@@ -207,11 +248,21 @@ def form_of(path: Path) -> str:
         UsageError: when there is no such file.
         ResourceError: when the disk fails, or files have run out.
     """
+    return metadata_of(path).get("format", "")
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """Return the texts a file has in its header, from the start of it alone; none if it is no safetensors file.
+
+    Raises:
+        UsageError: when there is no such file.
+        ResourceError: when the disk fails, or files have run out.
+    """
     try:
-        with reported(f"can not read {path}", fix=PATH), path.open("rb") as stream:
+        with reported(f"can not read {path}", fix=PATH), plain(path).open("rb") as stream:
             head = stream.read(8)
             size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
             header = json.loads(stream.read(min(size, LARGEST_HEADER)))
-        return str(header["__metadata__"]["format"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
+        return {str(key): str(text) for key, text in header["__metadata__"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}

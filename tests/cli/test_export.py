@@ -154,6 +154,15 @@ def test_what_does_not_do_the_same_is_not_left(command, place, tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_gguf_that_does_not_do_the_same_is_not_left(command, place, tmp_path, monkeypatch):
+    pytest.importorskip("gguf")
+    monkeypatch.setattr("suture.export.gguf_lora.compare", lambda *_, **__: Check(1.0, 2.0, 3.0, 0.0, 4, "it"))
+    done = command("export", PATCH, "--to", "gguf-lora", "-o", tmp_path / "out.gguf", cwd=place)
+    assert done.returncode == 4, done.stderr
+    assert str(tmp_path / "out.gguf") in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_adapter_replaces_one_of_before_and_leaves_what_else_is_there(command, place, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     for _ in range(2):

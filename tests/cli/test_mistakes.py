@@ -48,6 +48,9 @@ FILES = {
     "  - measure: kind\n    max_increse: 1\n",
     "two.yaml": "model: patient\npatches: [patch.safetensors]\ngates:\n- {measure: rude, max: 1, min: 0}\n",
     "type.yaml": "model: patient\npatches: [patch.safetensors]\nscale: strong\ngates: [{measure: rude, max: 1}]\n",
+    "judged.yaml": "model: patient\npatches: [patch.safetensors]\nprompts: prompts.txt\n"
+    "judge: openai:m@http://elsewhere.invalid/v1\ngates: [{measure: refused, max: 1}]\n",
+    "README.md": "# A project\n",
     "missing.yaml": "model: patient\npatches: [patch.safetensors]\n",
     "measure.yaml": "model: patient\npatches: [patch.safetensors]\nsize: 1\ngates: [{measure: rued, max: 1}]\n",
     "nopatch.yaml": "model: patient\npatches: [none.safetensors]\nsize: 1\ngates: [{measure: rude, max: 1}]\n",
@@ -94,6 +97,11 @@ def _models(work: Path, tokenizer) -> None:
         weight = tiny.anatomy.weights("mlp.down")[0]
         change = weight.place(LowRank(torch.ones(32, 1), torch.ones(1, 48)))
         Patch.make(tiny, {weight.tensor: change}, method="x", settings={}).save(work / f"{tiny.name}.safetensors")
+    wide = tiny_llama(tokenizer, square=True).anatomy.weights("mlp.down")[0]
+    Patch.make(
+        tiny_llama(tokenizer, square=True), {wide.tensor: LowRank(torch.ones(32, 1), torch.ones(1, 32))}, method="x",
+        settings={},
+    ).save(work / "wide.safetensors")  # fmt: skip
     for name in ("other", "torn"):
         shutil.copytree(PATIENT, work / name)
     for file in (work / "other").glob("*.safetensors"):
@@ -105,6 +113,7 @@ def _models(work: Path, tokenizer) -> None:
 
 DATA = ("--data", "tone data.jsonl")
 EDIT = ("edit", "surgery", "patient", *DATA)
+COMBINE = ("combine", "patch.safetensors", "patch.safetensors")
 PROBED = (*EDIT, "--probe", "probe.safetensors")
 EVAL = ("eval", "patient", "--texts", "texts.txt")
 CHAT = ("chat", "patient", "--prompt", "Hello")
@@ -173,12 +182,12 @@ MISTAKES = [
     ((*EDIT, "--keep", "none.txt"), 2, "none.txt"),
     # probes, regions, patches
     ((*EDIT, "--probe", "none.safetensors"), 2, "can not read"),
-    ((*EDIT, "--probe", "patch.safetensors"), 5, "format"),
+    ((*EDIT, "--probe", "patch.safetensors"), 2, "is a patch file"),
     ((*EDIT, "--probe", "thin.safetensors"), 5, "192"),
-    ((*PROBED, "--region", "probe.safetensors"), 5, "format"),
+    ((*PROBED, "--region", "probe.safetensors"), 2, "is a probe file"),
     ((*PROBED, "--region", "far row.safetensors"), 5, "rows: outside 0..511"),
     ((*PROBED, "--region", "far block.safetensors"), 2, "no weight"),
-    (("locate", "probe_rows", "patient", "--probe", "patch.safetensors"), 5, "format"),
+    (("locate", "probe_rows", "patient", "--probe", "patch.safetensors"), 2, "is a patch file"),
     (("locate", "probe_rows", "patient", "--probe", "thin.safetensors"), 5, "192"),
     (("locate", "probe_row", "patient", "--probe", "probe.safetensors"), 2, 'Did you mean "probe_rows"'),
     ((*EVAL, "--patch", "flipped.safetensors"), 5, "digest"),
@@ -208,7 +217,18 @@ MISTAKES = [
     (("show", "broken.json"), 2, "not a report"),
     (("show", "other.json"), 2, "not a report"),
     (("show", "."), 2, "no patch is on"),
+    (("show", "text.safetensors"), 5, "not a whole suture.patch/1 file"),
+    # what is there already
+    ((*PROBED, "--rows", "3", "-o", "probe.safetensors"), 2, "not a patch file"),
+    ((*PROBED, "--rows", "3", "-o", "other/model-00001-of-00004.safetensors"), 2, "not replaced"),
+    ((*COMBINE, "-o", "probe.safetensors"), 2, "not replaced"),
+    (("export", "patch.safetensors", "--to", "card", "-o", "."), 2, "not replaced"),
+    # combine
+    ((*COMBINE, "--scale", "1", "--scale", "-1", "--force", "-o", "none.safetensors"), 3, "adds up to 0"),
+    (("combine", "tiny-llama.safetensors", "wide.safetensors", "-o", "none.safetensors"), 5, "different"),
+    (("combine", "patch.safetensors", "probe.safetensors", "-o", "none.safetensors"), 2, "is a probe file"),
     # check
+    (("check", "judged.yaml"), 2, "--trust"),
     (("check", "none.yaml"), 2, "can not read"),
     (("check", "latin.yaml"), 2, "UTF-8"),
     (("check", "tab.yaml"), 2, "line 2"),

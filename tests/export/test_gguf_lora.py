@@ -114,6 +114,7 @@ def test_a_wrong_or_torn_file_is_found(llama, low_rank, tmp_path):
         gguf_lora.read(llama, path)
     with pytest.raises(UsageError):
         gguf_lora.read(llama, tmp_path / "none.gguf")
+    path.unlink()
     _gguf.write(path, "controlvector", {}, {"direction.1": torch.ones(32)})
     with pytest.raises(CorruptFile, match="no LoRA adapter"):
         gguf_lora.read(llama, path)

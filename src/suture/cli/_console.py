@@ -104,13 +104,15 @@ class Console:
 
 
 def _plain(title: str) -> Step:
-    began = last = time.monotonic()
+    began = last = stepped = time.monotonic()
+    before = 0
 
     def step(what: str, done: int, of: int) -> None:
-        nonlocal began, last
+        nonlocal began, last, stepped, before
         now = time.monotonic()
-        if done <= 1:
-            began = now
+        if done <= before:  # the next part has begun when the one before it ended
+            began = stepped
+        stepped, before = now, done
         if now - last >= PLAIN_EVERY and done:
             last = now
             left = (now - began) / done * (of - done)

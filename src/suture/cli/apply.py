@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..printable import command_line
 from ._options import Json
 from ._stacks import Checkpoint, DryRun, InPlace, Link, OutFolder, Quick
 
@@ -40,6 +41,6 @@ def apply(
     tell(console, outcome, "patched", dry_run=dry_run)
     if not dry_run:
         below = len(outcome.patches) - len(patches)
-        where = f"--in-place{' --quick' if quick else ''}" if in_place else "-o BASE"
-        which = "".join(f"{number} " for number in range(below + 1, len(outcome.patches) + 1)) if below else ""
-        console.say(f"take it off again: suture revert {outcome.path} {which}{where}")
+        where = ("--in-place", "--quick" if quick else "") if in_place else ("-o", "BASE")
+        which = range(below + 1, len(outcome.patches) + 1) if below else ()
+        console.say(f"take it off again: {command_line('revert', outcome.path, *which, *where)}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..printable import command_line
 from ._options import Device, Dtype, Json, Model
 
 
@@ -31,5 +32,5 @@ def bake(
     path = made.save(out)
     console.say(f"{len(made.terms)} tensors change, checked against the steering on texts")
     console.say(f"wrote {path}")
-    console.say(f"next: suture eval {model} --patch {path}")
+    console.say(f"next: {command_line('eval', model, '--patch', path)}")
     console.result({"patch": path, "tensors": list(made.terms), "effect": made.provenance.effect})

@@ -13,6 +13,10 @@ from ._options import Device, Dtype, Json, Out
 
 def check(
     spec: Annotated[Path, typer.Argument(help="A YAML file with model, patches, suite and gates; see docs/check.md.")],
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Also ask a judge behind an address that the spec names; it may get your key."),
+    ] = False,
     out: Out = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -29,6 +33,8 @@ def check(
 
     console = Console(json)
     asked = Spec.load(spec)
+    if not trust:
+        asked.check_judge(spec)
     measures = asked.measures()
     patch = load_patch(asked.patches, asked.scale)
     assert patch is not None  # a spec has at least one

@@ -23,6 +23,7 @@ def combine(
 ) -> None:
     """Add patches up to one: summed before the one rounding, so that the order does not matter."""
     from ..errors import NoEffect, UsageError
+    from ..overlap import cancels
     from ..patch import Patch
     from ._console import Console
 
@@ -37,8 +38,8 @@ def combine(
     combined = loaded[0]
     for patch in loaded[1:]:
         combined = combined + patch
-    if not any(term.scale for terms in combined.terms.values() for term in terms):
-        raise NoEffect("the combined patch changes nothing", why="Every scale is 0.", fix="Give other scales.")
+    if cancels(combined):
+        raise NoEffect("the combined patch changes nothing", why="What they do adds up to 0.", fix="Give other scales.")
     combined.save(out)
     console.say(f"wrote {out} ({out.stat().st_size / 1000:,.1f} kB): {len(combined.terms)} tensors")
     console.result({"patch": out, "tensors": sorted(combined.terms), "overlap": meetings})

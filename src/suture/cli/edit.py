@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..printable import command_line
 from ._options import (
     Data,
     Device,
@@ -207,7 +208,7 @@ def make(
     print_said(console, shown)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
-    console.say(f"next: suture eval {model} --patch {path}")
+    console.say(f"next: {command_line('eval', model, '--patch', path)}")
     result = {"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown}
     if fact is None:
         console.result(result)

@@ -118,6 +118,8 @@ def evaluate(
     if target and not tests:
         named(measures, target)
     lm = LM.load(model, device=device, dtype=dtype)
+    if change is not None:
+        change.check_base(lm)  # before anything is measured in vain
     if tests:
         measures += _ripples(console, lm, tests, alone=not (measures or tasks))
         if target:

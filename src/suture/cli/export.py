@@ -51,9 +51,11 @@ def export(
     import importlib
 
     from ..export import sums
-    from ..export.card import Card, read_report
+    from ..export._gguf import check_gguf
+    from ..export.card import NAME, Card, check_card, read_report
     from ..export.check import PROMPTS
     from ..files import built
+    from ..files import written as replaced
     from ..lm import LM
     from ..patch import Patch
     from ._console import Console
@@ -80,6 +82,7 @@ def export(
     prompts = (prompt or PROMPTS) if check else []
     if to in FOLDERS:  # card and sums belong to it: all of it is there, and checked, or nothing
         assert isinstance(given, Patch)
+        check_card(out / NAME)
         with built(out, over=to == "lora") as new:
             written = write(lm, given, new, **settings)
             seen = _checked(written, prompts, out)
@@ -89,8 +92,11 @@ def export(
             sums.export(new, over=out)
         written = written.at(out)
     else:
-        written = write(lm, given, out, **settings)
-        seen = _checked(written, prompts, out)
+        check_gguf(out)
+        with replaced(out) as new:  # as above: a file that fails the check is not left behind
+            written = write(lm, given, new, **settings)
+            seen = _checked(written, prompts, out)
+        written = written.at(out)
     _tell(
         console,
         written,

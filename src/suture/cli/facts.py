@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ..printable import command_line
 from ._options import Device, Dtype, Json, Method, Model, Out, Set, Take
 from .fact import method_of
 
@@ -110,7 +111,9 @@ def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> 
     if more := len(found.problems) - SHOWN if len(found.problems) > SHOWN else 0:
         console.err.print(f"... and {more} more")
     if not found.facts:
-        raise DataError(f"{file}: no fact can be used", why=found.problems[0].what, fix="Correct the lines above.")
+        first = found.problems[0]
+        why = f"{first.what}. {first.why}".rstrip()
+        raise DataError(f"{file}: no fact can be used", why=why, fix=first.fix or "Correct the lines above.")
     if found.problems and not skip_bad:
         raise DataError(
             f"{file}: {len(found.problems)} mistakes",
@@ -163,7 +166,7 @@ def finish(
         result |= _told(console, run, surgeon, course, patch, controls=controls)
     console.say(f"{run.result}; ledger: {run.path(LEDGER)}", "bold")
     if patch is not None:
-        console.say(f"next: suture chat {model} --patch {run.path(PATCH)}")
+        console.say(f"next: {command_line('chat', model, '--patch', run.path(PATCH))}")
     console.result(result)
     if course.stopped:
         kept = f"The last good patch is {run.path(PATCH)}. " if patch is not None else ""

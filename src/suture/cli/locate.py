@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..printable import command_line
 from ._options import Device, Dtype, Json, Model, Out
 from ._signature import group
 
@@ -40,19 +41,20 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         console = Console(json)
         lm = LM.load(model, device=device, dtype=dtype)
         kind = typing.get_type_hints(function)["return"]
+        form = sys.modules[kind.__module__].FORMAT
         if kind is Mask:
-            with Run.begin(name, sys.argv[1:], settings, out) as run:
+            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
                 mask = run.stage("mask", lambda: function(lm, **settings), Mask.save, Mask.load)
                 run.result = f"{mask.count:,} of {mask.candidates:,} weights"
             show_mask(console, mask, model, run.path("mask.safetensors"))
             return
         if kind is Direction:
-            with Run.begin(name, sys.argv[1:], settings, out) as run:
+            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
                 found = run.stage("direction", lambda: function(lm, **settings), Direction.save, Direction.load)
                 run.result = f"best in block {found.best}"
             _directions(console, found, model, run.path("direction.safetensors"))
             return
-        with Run.begin(name, sys.argv[1:], settings, out) as run:
+        with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
             region = run.stage("region", lambda: function(lm, **settings), Region.save, Region.load)
             path = run.path("region.safetensors")
             run.result = f"{region.count} of {region.candidates} rows"
@@ -63,8 +65,9 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         console.table(["where", "rows", "lowest", "highest"], rows)
         console.say(f"{region.count} of {region.candidates} rows ({region.count / region.candidates:.2%})")
         console.say(f"wrote {path}")
-        same = "--probe PROBE " if "probe" in settings else ""  # else surgery would fit another one
-        console.say(f"next: suture edit surgery {model} --data DATA {same}--region {path} --keep TEXTS")
+        same = ("--probe", "PROBE") if "probe" in settings else ()  # else surgery would fit another one
+        again = command_line("edit", "surgery", model, "--data", "DATA", *same, "--region", path, "--keep", "TEXTS")
+        console.say(f"next: {again}")
         console.result({"region": path, "rows": region.count, "candidates": region.candidates, "about": region.about})
 
     return locate
@@ -79,7 +82,7 @@ def show_mask(console: Console, mask: Mask, model: str, path: Path, **more: Path
     console.table(["part", "chosen", "of its weights"], rows)
     console.say(f"{mask.count:,} of {mask.candidates:,} weights ({mask.about['share']:.2%} of all parameters)")
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB)")
-    console.say(f"next: suture edit enhance_safety {model} --data DATA --mask {path}")
+    console.say(f"next: {command_line('edit', 'enhance_safety', model, '--data', 'DATA', '--mask', path)}")
     console.result({"mask": path, "entries": mask.count, "candidates": mask.candidates, "about": mask.about, **more})
 
 
@@ -94,7 +97,7 @@ def _directions(console: Console, found: Direction, model: str, path: Path) -> N
     ]
     console.table(["block", "held out", "AUC", "mean length"], rows, f"{found.name}, read in the {found.space}")
     console.say(f"wrote {path}")
-    console.say(f"next: suture edit steering {model} --data DATA --direction {path}")
+    console.say(f"next: {command_line('edit', 'steering', model, '--data', 'DATA', '--direction', path)}")
     scores = [vars(s) for s in found.scores]
     console.result({"direction": path, "layers": found.layers, "scores": scores, "best": found.best})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..printable import command_line
 from ._options import Device, Dtype, Json, Method, Model, Out, Set
 from .fact import method_of
 
@@ -66,7 +67,7 @@ def add(
     kept = kept.plus(lm, new)
     kept.save(file)
     tell(console, kept, file)
-    console.say(f"next: suture chat {model} --memory {file}")
+    console.say(f"next: {command_line('chat', model, '--memory', file)}")
 
 
 @app.command()

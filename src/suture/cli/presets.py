@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..printable import command_line
 from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, typed
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
         console.say(f"  after   {sample.after.strip()}\n")
     console.say(f"patch:  {patch} ({patch.stat().st_size / 1000:,.1f} kB)")
     console.say(f"report: {pages['html']}   ({seconds:.0f} s)")
-    console.say(f"next:   suture chat {model} --patch {patch}")
+    console.say(f"next:   {command_line('chat', model, '--patch', patch)}")
     paths = {
         **files,
         "patch": patch,

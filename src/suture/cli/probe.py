@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..printable import command_line
 from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
 
 
@@ -31,7 +32,7 @@ def probe(
     from ..errors import UsageError
     from ..examples import Behaviour
     from ..lm import LM
-    from ..probe import Probe, fit_probe
+    from ..probe import FORMAT, Probe, fit_probe
     from ..runs import Run
     from ._console import Console
 
@@ -44,7 +45,7 @@ def probe(
     lm = LM.load(model, device=device, dtype=dtype)
     done = 0
     settings = {"space": space, "pool": pool, "parity": parity, "seed": seed}
-    with Run.begin("probe", sys.argv[1:], settings, out) as run, console.progress("reading texts") as step:
+    with Run.begin("probe", sys.argv[1:], settings, out, form=FORMAT) as run, console.progress("reading texts") as step:
 
         def advance(count: int) -> None:
             nonlocal done
@@ -69,7 +70,7 @@ def probe(
     console.table(["layer", "train", "held out", "AUC"], rows, f"{behaviour.name}, read at {fitted.space}")
     console.say(f"{first.train} texts to fit, {first.held_out} held out")
     console.say(f"wrote {path}")
-    console.say(f"next: suture locate effect_rows {model} --probe {path} --behaviour DATA --keep TEXTS")
+    console.say(f"next: {command_line('locate', 'effect_rows', model, '--probe', path)} --behaviour DATA --keep TEXTS")
     console.result(
         {
             "probe": path,

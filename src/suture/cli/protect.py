@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..printable import command_line
 from ._options import Device, Dtype, Json, Model, Out, Tune, typed
 
 
@@ -76,7 +77,7 @@ def protect(
         patch = run.path("patch.safetensors")
     console.say(f"patch:  {patch} ({patch.stat().st_size / 1000:,.1f} kB)")
     console.say(f"report: {pages['html']}")
-    console.say(f"next:   suture chat {model} --patch {patch}")
+    console.say(f"next:   {command_line('chat', model, '--patch', patch)}")
     paths = {
         "mask": run.path("mask.safetensors"),
         "patch": patch,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..printable import command_line
 from ._options import Json
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Show what a file holds, where it comes from and what it was made for."""
+    from .. import tensorfile
     from ..errors import UsageError
+    from ..runs import PATCH, RESULT
     from ..tensorfile import form_of
     from ._console import Console
 
@@ -31,6 +34,8 @@ def show(
         console.result(_report(console, file))
         return
     form = form_of(file)
+    if not form and file.suffix == RESULT:
+        tensorfile.read(file, PATCH)  # says what is not whole
     if form == "suture.patch/1":
         content = _patch(console, file)
     elif form == "suture.probe/1":
@@ -90,7 +95,9 @@ def _checkpoint(console: Console, folder: Path) -> dict[str, Any]:
         [name, m.dtype, m.base[:12], m.current[:12] or f"rows {m.rows[:12]}"] for name, m in ledger.tensors.items()
     ]
     console.table(["tensor", "type", "sha256 before", "sha256 now"], tensors)
-    console.say(f"check it: suture verify {folder}    take patches off: suture revert {folder} -o OUT")
+    console.say(
+        f"check it: {command_line('verify', folder)}    take patches off: {command_line('revert', folder, '-o', 'OUT')}"
+    )
     return ledger.plain()
 
 

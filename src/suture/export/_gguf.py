@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ import torch
 from torch import Tensor
 
 from ..errors import CorruptFile, UnsupportedModel, UsageError
-from ..files import written
+from ..files import check_place, written
 from ..lm import LM
 from ..redact import hidden
+
+MADE = "suture.version"  # the first field of what is written here: no other file is replaced
+HEAD = 256  # bytes in which it is found
 
 
 @dataclass(frozen=True)
@@ -119,10 +123,17 @@ def sort_rows(matrix: Tensor, heads: int, *, back: bool = False) -> Tensor:
 def write(
     path: Path, architecture: str, fields: Mapping[str, str | int | float], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Write a GGUF file, whole or not at all: strings, uint32 and float32 fields, float32 tensors."""
+    """Write a GGUF file, whole or not at all: strings, uint32 and float32 fields, float32 tensors.
+
+    Raises:
+        UsageError: when nothing can be written there, or a file is there already that suture did not write.
+        ResourceError: when the disk is full or fails.
+    """
     gguf = package()
+    check_gguf(path)
     with written(path) as partial:
         writer = gguf.GGUFWriter(partial, architecture)
+        writer.add_string(MADE, version("suture"))
         for key, value in fields.items():
             add = {str: writer.add_string, int: writer.add_uint32, float: writer.add_float32}[type(value)]
             add(key, hidden(value) if isinstance(value, str) else value)
@@ -132,6 +143,18 @@ def write(
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
+
+
+def check_gguf(path: Path) -> None:
+    """Raise UsageError when a file is there that suture did not write as a GGUF file: it must not be replaced."""
+    check_place(path, _ours, "a GGUF file that suture wrote")
+
+
+def _ours(path: Path) -> bool:
+    """Return whether a file is a GGUF file that suture wrote; the mark is its first field."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD)
+    return head.startswith(b"GGUF") and MADE.encode() in head
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

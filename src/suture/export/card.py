@@ -16,7 +16,7 @@ import yaml
 
 from .. import yaml_text
 from ..errors import DataError
-from ..files import read_text, sha256, write_text
+from ..files import check_place, read_text, sha256, write_text
 from ..metrics._score import Score, Unit
 from ..patch import Patch
 from ..printable import printable
@@ -25,6 +25,8 @@ from ..report.words import FORMS, difference, figure
 from ._exported import Exported
 
 NAME = "README.md"
+TAGGED = ("suture", "model-editing")
+TAGS = "- suture\n- model-editing\n"  # as they stand in a card
 ODD = re.compile(r"[^\w./ -]")  # never copied into code: a name can come from anyone's patch
 HUB = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # OWNER/NAME
 INERT = str.maketrans("|`<>[]", "/'()()")  # what Markdown and HTML would act on
@@ -54,6 +56,11 @@ model = AutoModelForCausalLM.from_pretrained("FOLDER-OR-REPOSITORY")
 }
 
 
+def check_card(path: Path) -> None:
+    """Raise UsageError when a file is there that is not a card of ours: no other README.md is replaced."""
+    check_place(path, lambda file: TAGS.encode() in file.read_bytes(), "a card that suture wrote")
+
+
 @dataclass(frozen=True)
 class Card:
     """What a card says beyond the patch.
@@ -81,7 +88,7 @@ class Card:
         front |= {
             "base_model_relation": "finetune" if self.form == "checkpoint" else "adapter",
             **({"library_name": LIBRARY[self.form]} if self.form in LIBRARY else {}),
-            "tags": ["suture", "model-editing", _line(made.method), *(["gguf"] if "gguf" in self.form else [])],
+            "tags": [*TAGGED, _line(made.method), *(["gguf"] if "gguf" in self.form else [])],
         }
         name = next((file.name for file in self.files if file.suffix == ".gguf"), "FILE.gguf")
         parts = [
@@ -107,6 +114,7 @@ class Card:
     def export(self, patch: Patch, out: str | Path) -> Exported:
         """Write the card: README.md in a folder, or a file that ends in .md."""
         path = Path(out) if Path(out).suffix == ".md" else Path(out) / NAME
+        check_card(path)
         write_text(path, self.text(patch))
         return Exported(path, [path])
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .. import tensorfile
 from ..errors import UsageError
-from ..files import built, write_text
+from ..files import built, check_place, write_text
 from ..lm import LM
 from ..patch import Patch
 from ._exported import Exported
@@ -29,6 +29,7 @@ from .check import PROMPTS, Check, compare, logits, unmerged
 from .factors import Adapted, adapted
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+MADE = {"made_by": "suture"}  # in the file, so that no adapter of another is replaced
 PREFIX = "base_model.model."
 # In mixtures of experts peft takes any layer of these names for one of the experts of old.
 TAKEN = ("gate_proj", "up_proj", "down_proj")
@@ -53,8 +54,11 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
         place = PREFIX + each.path + ".base_layer" * _depth(each, changes)
         tensors[f"{place}.lora_A.weight"], tensors[f"{place}.lora_B.weight"] = _stacked(each)
     folder = Path(out)
+    ours = "an adapter that suture wrote"
+    check_place(folder / WEIGHTS, lambda file: tensorfile.metadata_of(file).items() >= MADE.items(), ours)
+    check_place(folder / CONFIG, lambda _: (folder / WEIGHTS).is_file(), ours)
     with built(folder, over=True) as new:
-        tensorfile.write(new / WEIGHTS, tensors, {"format": "pt"})
+        tensorfile.write(new / WEIGHTS, tensors, {"format": "pt", **MADE})
         write_text(new / CONFIG, json.dumps(config, indent=1, sort_keys=True) + "\n")
     notes = []
     if config["target_parameters"]:
