@@ -81,7 +81,8 @@ def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
     whole_aim = goal("detox", patient, tune=10, report=8)
     few = [m for m in whole_aim.tune if m.name in ("rude", "rude_floor", "perplexity")]
     more = [m.part(slice(8)) for m in whole_aim.confirm if m.name == "perplexity"]
-    aim = replace(whole_aim, keep=Texts(whole_aim.keep[::20]), tune=few, confirm=more, report=few)
+    fewer = replace(whole_aim.behaviour, examples=whole_aim.behaviour.examples[::6])
+    aim = replace(whole_aim, behaviour=fewer, keep=Texts(whole_aim.keep[::20]), tune=few, confirm=more, report=few)
 
     def reach(folder, say=lambda text: None):
         with Run.begin("detox", ["detox"], {}, folder) as run:

@@ -139,7 +139,7 @@ def test_methods_and_doctor(work):
 
 @pytest.fixture(scope="module")
 def demonstrated(work):
-    done = suture("demo", "--json", "--size", "40", "-o", "demo", cwd=work, COLUMNS="80")
+    done = suture("demo", "--json", "--size", "20", "-o", "demo", cwd=work, COLUMNS="80")
     assert done.returncode == 0, done.stderr
     return done
 
@@ -151,7 +151,7 @@ def test_the_demo_tells_the_whole_story(work, demonstrated):
     assert base.keys() == patched.keys()
     assert all(Path(work / path).is_file() for path in result["paths"].values())
     removed = (base["rude"] - patched["rude"]) / (base["rude"] - base["rude_floor"])
-    assert removed > 0.6  # of 40 prompts; the figures of the README are measured on more
+    assert removed > 0.6  # of 20 prompts; the figures of the README are measured on more
     assert patched["kind"] > base["kind"] + 0.3
     assert "about" in demonstrated.stderr or "left" in demonstrated.stderr
 
