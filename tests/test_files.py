@@ -58,7 +58,7 @@ def test_what_can_not_be_written_is_said(tmp_path, monkeypatch):
     assert not (tmp_path / "new").exists()
 
 
-EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+EXHAUSTED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE}
 
 
 @pytest.mark.parametrize("code", sorted({*EXHAUSTED, errno.EACCES, errno.EROFS}))

@@ -1,10 +1,12 @@
 """What is put behind a text is read with it in one piece, whatever the tokenizer does at the beginning of a text."""
 
+import copy
 import math
 import random
 
 import pytest
 import torch
+from tokenizers import processors
 
 from models import SHARED, blank_first_tokenizer, tiny_llama
 from suture.contrasts import contrasts
@@ -81,14 +83,32 @@ def test_chinese_goes_on_without_a_blank(llama):
     assert llama.decode(row.ids[row.begin :]) == "柏林"
 
 
+@pytest.mark.parametrize("template", ["<s> $A </s>", "$A </s>", "<s> $A"])
+def test_what_a_tokenizer_puts_behind_a_text_is_not_read_before_what_goes_on(llama, template):
+    own = llama.tokenizer
+    pieces = {"<s>": own.bos_token or own.eos_token, "</s>": own.eos_token}
+    single = [{"A": "$A"}.get(word, pieces.get(word, word)) for word in template.split()]
+    closed = copy.deepcopy(own)
+    closed._tokenizer.post_processor = processors.TemplateProcessing(
+        single=single, special_tokens=[(name, own.convert_tokens_to_ids(name)) for name in set(pieces.values())]
+    )
+    lm = LM(llama.model, closed)
+    plain = own("Once upon a", add_special_tokens=False)["input_ids"]
+    start = [own.convert_tokens_to_ids(pieces["<s>"])] if template.startswith("<s>") else []
+    assert lm.encode("Once upon a") == lm.encode_prompts(["Once upon a"])[0] == [*start, *plain]
+    ids, begin = lm.encode_answers(["Once upon a"], ["time"])[0]
+    assert ids[:begin] == [*start, *plain]
+    assert lm.encode("") == start
+
+
 def test_a_tokenizer_without_offsets_gives_the_same(blank_first):
     class Slow:
         """The same tokenizer, which does not say which characters a token stands for."""
 
         is_fast = False
 
-        def __call__(self, text, add_special_tokens=True):
-            return blank_first.tokenizer(text, add_special_tokens=add_special_tokens)
+        def __call__(self, text, **asked):
+            return blank_first.tokenizer(text, **asked)
 
     fast = continued(blank_first, Text("Once upon a"), " time")
     slow = object.__new__(LM)

@@ -36,6 +36,8 @@ REASONED = {  # what stands before an answer, and behind it
     "Granite 3.3": (f"<think>{THOUGHT}</think><response>", "</response>"),
     "Granite 3.3, cut off": (f"<think>{THOUGHT}</think><response>", ""),
     "Granite 3.2": (f"Here is my thought process: {THOUGHT}\n\nHere is my response: ", ""),
+    "Command A": (f"<|START_THINKING|>{THOUGHT}<|END_THINKING|><|START_RESPONSE|>", "<|END_RESPONSE|>"),
+    "MedGemma": (f"<unused94>thought\n{THOUGHT}<unused95>", ""),
     "Magistral": (f"[THINK]{THOUGHT}[/THINK]", ""),
     "with an answer's tag": (f"<think>{THOUGHT}</think>\n<answer>", "</answer>"),
 }  # fmt: skip

@@ -102,3 +102,17 @@ def test_published_files_are_known_to_their_last_key(caplog):
     contrasted(Path(data / "xstest/xstest_prompts.csv"))
     Behaviour.load(data / "surge_toxicity/toxicity_en.csv")
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "count"),
+    [
+        ("p.jsonl", '{"prompt": "Hi"}\n{"prompt": " "}\n{"prompt": ""}\n', 2),
+        ("p.csv", 'prompt\nHi\n""\n', 1),
+        ("p.txt", "Hi\n\n\n", 0),
+    ],
+)
+def test_rows_without_a_text_are_counted(tmp_path, caplog, name, content, count):
+    (tmp_path / name).write_text(content)
+    assert len(Texts.load(tmp_path / name)) == 1
+    assert (f"{count} without a text" in caplog.text) == bool(count)

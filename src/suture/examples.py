@@ -114,6 +114,8 @@ def prompts_of(path: Path) -> list[Asked]:
         unread.see(row, read.used | UNASKED)
         if read.text:
             found.append(read)
+        elif path.suffix in readers:  # between lines of a text a blank one means nothing
+            unread.empty += 1
     if not found:
         raise DataError(f"{path} is empty", fix="Give a text a line.")
     unread.tell()

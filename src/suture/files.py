@@ -28,6 +28,7 @@ EXHAUSTED = {  # what no other place would mend by itself: exit code 6, and what
     errno.EMFILE: "Raise the limit of open files: ulimit -n",
     errno.ENFILE: "End programs that hold many files open, then try again.",
     errno.ENOMEM: "Free some memory, then try again.",
+    errno.ESTALE: "Mount the network disk again, then try again.",
 }
 MISPLACED = (  # what lies in the path that was given
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG,

@@ -162,8 +162,8 @@ class LM:
         return self.model.base_model
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of raw text, with the start token if the tokenizer uses one."""
-        return list(self.tokenizer(text)["input_ids"])
+        """Return the ids of raw text, with the start token if the tokenizer uses one, and no end token."""
+        return ids_of(self, Text(text))
 
     def encode_messages(
         self, messages: Sequence[Mapping[str, str]], *, reply: bool = True, thinking: bool = False

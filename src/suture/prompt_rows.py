@@ -30,6 +30,7 @@ ATTACK_COLUMNS = (
     "jailbreak",
 )
 PLAIN_COLUMNS = ("question", "vanilla", "goal", "Goal", "Behavior", "prompt")
+FLAGS = frozenset("true false yes no y n t f 0 1 0.0 1.0 none null nan n/a".split())
 BETWEEN = "\n\n---\n\n"  # context and behaviour, in HarmBench
 UNASKED = frozenset(  # what rows of prompts hold beside them: answers, and what describes a row
     "behavior behaviorid functionalcategory semanticcategory unsafetycategory attackname attackcategory label focus note notes "
@@ -85,12 +86,17 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
 
 def _attack(row: Mapping[str, Any]) -> str:
     """Return the key of the attack that is wrapped around the question of a row, "" without any."""
-    if told := next((name for name in ATTACK_COLUMNS if _told(row.get(name))), ""):
+    if told := next((name for name in ATTACK_COLUMNS if _told(row.get(name)) and not _flag(row[name])), ""):
         return told
     question, wrapped = row.get("question"), row.get("input")
     if isinstance(question, str) and isinstance(wrapped, str) and _told(wrapped):
         return "input" if "attack name" in row or places(wrapped, question.strip()) else ""
     return ""
+
+
+def _flag(value: str) -> bool:
+    """Return whether a text is a yes or no, as a column that says whether a prompt is an attack has."""
+    return value.strip().casefold() in FLAGS
 
 
 def _told(value: object) -> bool:

@@ -32,8 +32,15 @@ class Text(NamedTuple):
 
 
 def ids_of(lm: LM, text: Text) -> list[int]:
-    """Return the ids of a text."""
-    return list(lm.tokenizer(text.text, add_special_tokens=not text.framed)["input_ids"])
+    """Return the ids of a text that is not at its end: what some tokenizers put behind every text (</s>) is left out."""
+    if text.framed:
+        return list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
+    coded = lm.tokenizer(text.text or "a", return_special_tokens_mask=True)
+    ids, added = list(coded["input_ids"]), list(coded["special_tokens_mask"])
+    own = [index for index, mark in enumerate(added) if not mark]
+    if not text.text or not own:
+        return ids[: own[0]] if own else ids
+    return ids[: own[-1] + 1]
 
 
 def conversation(lm: LM, messages: Sequence[Mapping[str, str]], *, reply: bool, thinking: bool) -> Text:

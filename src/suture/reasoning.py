@@ -2,6 +2,8 @@
 
     <think> .. </think> answer                    Qwen 3, DeepSeek R1, or another tag; opened by the template, too
     <think> .. </think> <response> answer         Granite; also <answer> .. </answer>
+    <|START_THINKING|> .. <|END_THINKING|><|START_RESPONSE|> answer <|END_RESPONSE|>     Command A
+    <unused94>thought .. <unused95> answer        MedGemma
     Here is my thought process: .. Here is my response: answer                                             Granite 3.2
     <|channel|>analysis<|message|> .. <|channel|>final<|message|> answer                      harmony, of gpt-oss
     analysis .. assistantfinal answer             the same when special tokens are left out, as decoding does
@@ -14,14 +16,15 @@ from __future__ import annotations
 import re
 
 TAGS = r"think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|seed:think"
-OPEN = rf"(?:<(?:{TAGS})>|\[THINK\]|◁think▷|<\|begin_of_thought\|>)"
-CLOSE = rf"(?:</(?:{TAGS})>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>)"
+OPEN = rf"(?:<(?:{TAGS})>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|START_THINKING\|>|<unused94>)"
+CLOSE = rf"(?:</(?:{TAGS})>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|END_THINKING\|>|<unused95>)"
 CLOSED = re.compile(rf"{OPEN}.*?{CLOSE}", re.DOTALL | re.IGNORECASE)
 BEHIND = re.compile(rf"^.*{CLOSE}", re.DOTALL | re.IGNORECASE)  # opened in the prompt
 CUT_OFF = re.compile(rf"{OPEN}.*$", re.DOTALL | re.IGNORECASE)
 OPENED = re.compile(rf"{OPEN}\s*$", re.IGNORECASE)
 WRAPPED = re.compile(
-    r"^\s*<(response|answer)>(.*?)(?:</\1>.*)?$|^\s*<\|begin_of_solution\|>(.*?)(?:<\|end_of_solution\|>.*)?$",
+    r"^\s*<(response|answer)>(.*?)(?:</\1>.*)?$"
+    r"|^\s*<\|(?:begin_of_solution|START_RESPONSE)\|>(.*?)(?:<\|(?:end_of_solution|END_RESPONSE)\|>.*)?$",
     re.DOTALL | re.IGNORECASE,
 )
 GRANITE = re.compile(r"^\s*here(?:'s| is) my thought process\s*:.*?(?:here(?:'s| is) my response\s*:(.*))?$",

@@ -6,6 +6,7 @@ the next sign. Whether there is a blank changes the tokens that follow, so it is
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -16,17 +17,25 @@ CLOSING = frozenset(
 )  # marks that stand close to the word before
 CLOSES, OPENS = ("Pe", "Pf"), ("Ps", "Pi")  # Unicode's brackets and quotes that end something, and that begin it
 OPENING = "\u00bf\u00a1"
+ELIDED = frozenset(  # French, Italian and Catalan words that end in an apostrophe, beside those of one letter
+    "qu jusqu lorsqu puisqu quoiqu presqu quelqu dell all nell sull dall coll un quest quell bell sant gl".split()
+)
+MARKING = "#@"  # stand close to the next word where they begin one
+BINDING = "/\\_=&"  # and these, as hyphens, behind a letter or digit
 QUOTES = "\"'"  # open or close, told by what stands before
 
 
 def gap(before: str, after: str) -> str:
     """Return what is written between a text and what goes on with it: "" or one blank.
 
-    None where either is empty, `before` ends in white space or in a bracket or quote that opens, `after` begins with white
-    space or a mark that closes, or neither side's script writes blanks. Digits and marks are of the script beside them. A mark
+    None where either is empty, `before` ends in white space, in a bracket or quote that opens or in what words are written
+    close to ("l'", "T-", "$" before a digit), `after` begins with white space or a mark that closes, or neither side's script
+    writes blanks. Digits and marks are of the script beside them. A mark
     that a letter or digit follows (".NET", ".5") begins a word.
     """
     if not before or not after or before[-1].isspace() or after[0].isspace():
+        return ""
+    if unicodedata.category(before[-1]) == "Sc" and after[0].isdigit():  # $5
         return ""
     return "" if _opens(before) or _closes(after) else apart(before, after)
 
@@ -48,10 +57,23 @@ def _script(chars: Iterable[str]) -> bool | None:
 
 
 def _opens(before: str) -> bool:
+    """Return whether a text ends in what the next word is written close to."""
     last, rest = before[-1], before[:-1]
     if last in QUOTES:
+        return not rest or rest[-1].isspace() or _opens(rest) or _elided(before)
+    if last == "\u2019":
+        return _elided(before)
+    if last in MARKING:
         return not rest or rest[-1].isspace() or _opens(rest)
+    if unicodedata.category(last) == "Pd" or last in BINDING:
+        return bool(rest) and rest[-1].isalnum()
     return last in OPENING or unicodedata.category(last) in OPENS
+
+
+def _elided(before: str) -> bool:
+    """Return whether a text ends in a word that lost its end before a vowel, as in l'Italie."""
+    word = re.search(r"([^\W\d_]+)['\u2019]$", before)
+    return word is not None and (len(word[1]) == 1 or word[1].casefold() in ELIDED)
 
 
 def _closes(after: str) -> bool:

@@ -31,6 +31,7 @@ class Unread:
     def __init__(self, source: str | Path) -> None:
         self.source = str(source)
         self.rows = 0
+        self.empty = 0  # rows that a reader found nothing in, and left out
         self.found: Counter[str] = Counter()
 
     def see(self, row: object, known: Collection[str], inside: str = "") -> None:
@@ -55,7 +56,9 @@ class Unread:
             yield line, row
 
     def tell(self) -> None:
-        """Log the line, if anything was found."""
+        """Log what was found, a line each."""
+        if self.empty:
+            log.warning("%s: left out, of %d rows: %d without a text", self.source, self.rows, self.empty)
         if self.found:
             told = ", ".join(f"{key!r} ({count})" for key, count in self.found.items())
             log.warning("%s: not used, of %d rows: %s", self.source, self.rows, told)

@@ -120,7 +120,8 @@ class Desk:
         try:
             wanted = kind.model_validate_json(await asyncio.wait_for(_body(request), PATIENCE))
         except (TimeoutError, asyncio.TimeoutError):
-            raise HTTPException(408, f"The request did not arrive within {PATIENCE:.0f} seconds.") from None
+            late = f"The request did not arrive within {PATIENCE:.0f} seconds."
+            raise HTTPException(408, late, {"Connection": "close"}) from None  # what trickles on is not waited for
         if wanted.model != self.name:
             raise HTTPException(404, f"There is no model {wanted.model!r} here; it is {self.name!r}.")
         return wanted
