@@ -181,6 +181,19 @@ def test_half_a_head_is_not_waited_for_without_end(engine, monkeypatch, sent):
         assert client("GET", "/health")[0] == 200
 
 
+def test_half_a_body_is_answered_and_its_connection_closed(engine, monkeypatch):
+    monkeypatch.setattr("suture.serve.app.PATIENCE", 0.2)
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    with listening(Desk(engine, "tiny")) as client:
+        with socket.create_connection(("127.0.0.1", client.port), timeout=30) as open_:
+            open_.sendall(head)
+            said = b""
+            while part := open_.recv(4096):  # until the server closes it, though the rest never came
+                said += part
+        assert said.startswith(b"HTTP/1.1 408")
+        assert client("GET", "/health")[0] == 200
+
+
 HUGE = {
     "messages": lambda: {"messages": [{}] * 100_000},
     "parts": lambda: {"messages": [{"role": "user", "content": [{}] * 100_000}]},
