@@ -3,6 +3,7 @@
 import json
 import queue
 import socket
+import time
 import threading
 
 import pytest
@@ -181,16 +182,22 @@ def test_half_a_head_is_not_waited_for_without_end(engine, monkeypatch, sent):
         assert client("GET", "/health")[0] == 200
 
 
-def test_half_a_body_is_answered_and_its_connection_closed(engine, monkeypatch):
+def test_a_body_that_trickles_is_answered_and_its_connection_closed(engine, monkeypatch):
     monkeypatch.setattr("suture.serve.app.PATIENCE", 0.2)
-    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    lines = (
+        "POST /v1/completions HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        "Content-Length: 9999",
+    )
     with listening(Desk(engine, "tiny")) as client:
         with socket.create_connection(("127.0.0.1", client.port), timeout=30) as open_:
-            open_.sendall(head)
-            said = b""
-            while part := open_.recv(4096):  # until the server closes it, though the rest never came
-                said += part
-        assert said.startswith(b"HTTP/1.1 408")
+            open_.sendall("\r\n".join([*lines, "", "{"]).encode())
+            assert open_.recv(4096).startswith(b"HTTP/1.1 408")
+            with pytest.raises(OSError, match=r"."):  # the server has closed it: in the end it can not be written to
+                for _ in range(9000):
+                    open_.sendall(b" ")
+                    time.sleep(0.001)
         assert client("GET", "/health")[0] == 200
 
 
