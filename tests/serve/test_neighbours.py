@@ -3,8 +3,8 @@
 import json
 import queue
 import socket
-import time
 import threading
+import time
 
 import pytest
 import torch
@@ -182,6 +182,12 @@ def test_half_a_head_is_not_waited_for_without_end(engine, monkeypatch, sent):
         assert client("GET", "/health")[0] == 200
 
 
+def trickle(open_, count):
+    for _ in range(count):
+        open_.sendall(b" ")
+        time.sleep(0.001)
+
+
 def test_a_body_that_trickles_is_answered_and_its_connection_closed(engine, monkeypatch):
     monkeypatch.setattr("suture.serve.app.PATIENCE", 0.2)
     lines = (
@@ -195,9 +201,7 @@ def test_a_body_that_trickles_is_answered_and_its_connection_closed(engine, monk
             open_.sendall("\r\n".join([*lines, "", "{"]).encode())
             assert open_.recv(4096).startswith(b"HTTP/1.1 408")
             with pytest.raises(OSError, match=r"."):  # the server has closed it: in the end it can not be written to
-                for _ in range(9000):
-                    open_.sendall(b" ")
-                    time.sleep(0.001)
+                trickle(open_, 9000)
         assert client("GET", "/health")[0] == 200
 
 
