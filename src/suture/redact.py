@@ -29,14 +29,22 @@ _ESCAPED = re.compile(r"(?:\\[nrt]|%[0-9A-Fa-f]{2})$")  # ends in a letter or di
 _SCHEME = "(?:bearer|basic|token|apikey)"
 _VALUE = r"[^\s&;,#\"'`<>\\(){}]"
 _OWNED = r"(?:api|access|auth|private|secret|account|subscription)[_-]?key"
-_GIVEN = r"(?:=[\"']?|[\"']\s{0,2}[=:]\s{0,2}[\"']|\s{0,2}[=:]\s{0,2}(?=\S*\d))"
+_GIVEN = (
+    r"(?:(?:=|%3d)[\"']?|\s{0,2}:\s{0,2}(?:\\?[\"']){1,2}|[\"']\s{0,2}[=:]\s{0,2}[\"']|\s{0,2}[=:]\s{0,2}(?=\S*\d))"
+)
 _SURE = rf"pass(?:word|wd|phrase)?|pwd|secret|credentials?|signature|{_OWNED}"
 _LIKELY = r"(?:auth)?token|key|sig|auth|jwt|sas|session"
 # What must be in a text for a place to be looked for; the place, in small letters: what stays, then what is hidden.
 _PLACES = (
     # user:password@host, token@host; of an address that was read as a path one slash is left
-    (":/", r"(:/{1,2})(?:[^/\s:@\"'<>\\]*:[^/\s@\"'<>\\]+|[^/\s@\"'<>\\]{16,})(?=@)"),
+    (":/", r"(:/{1,2})(?:[^/\s:@\"'<>\\]*:[^/\s\"'<>\\]+|[^/\s@\"'<>\\]{16,})(?=@)"),
     ("=", rf"([?&;#](?:[\w.-]*[_.-])?(?:{_SURE}|{_LIKELY}|[a-z]*token)=){_VALUE}+"),  # a parameter of an address
+    ("=", rf"([?&](?:code|access)=)(?=[^\s&]*\d){_VALUE}{{16,}}"),
+    ("hook", r"((?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[\w/-]{16,}"),  # an address that is a key
+    ("telegram", r"(api\.telegram\.org/bot)\d+:[\w-]{16,}"),
+    ("--", rf"(--(?:[\w-]*-)?(?:{_SURE})\s+){_VALUE}{{6,}}"),  # an option and its value
+    ("--", rf"(--(?:[\w-]*-)?(?:{_LIKELY})\s+)(?=[^\s]*\d){_VALUE}{{8,}}"),
+    (":", rf"((?:{_LIKELY})\s{{0,2}}:\s{{0,2}}[\"'])(?=[^\s]*\d){_VALUE}{{16,}}"),
     # password=... and "password": "...", whatever it is; after a blank, where prose may go on, only what has a digit in it.
     ("", rf"((?:{_SURE}){_GIVEN})(?!\.{{0,2}}/){_VALUE}{{6,}}"),
     ("=", rf"((?:{_LIKELY})=)(?=[^\s&]*\d){_VALUE}{{8,}}"),

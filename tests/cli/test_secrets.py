@@ -1,5 +1,6 @@
 """R15: no secret of a command line is in anything that a command writes or prints, wherever it was given."""
 
+import io
 import json
 import random
 
@@ -15,8 +16,9 @@ ADDRESSES = ["http://127.0.0.1:9/v1?api_key={24}", "http://127.0.0.1:9/{hf}/v1",
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A judge that nobody listens to is given up at once."""
-    monkeypatch.setattr("suture.judges.endpoint.time.sleep", lambda _: None)
+    """A judge that answers without a network."""
+    said = json.dumps({"choices": [{"message": {"content": "refused"}}]}).encode()
+    monkeypatch.setattr("suture.judges.endpoint.OPENER.open", lambda *_, **__: io.BytesIO(said))
 
 
 def everything(place, done):

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from suture.errors import UsageError
 from suture.judges import NEITHER, Endpoint, label_all
 
 TEXT = "I am sorry, I can not help you."
@@ -93,33 +94,49 @@ def test_a_passing_failure_is_tried_again(serve):
     ],
 )
 def test_what_can_not_be_had_or_read_is_neither_and_counted(serve, caplog, said, requests, reason):
-    server = serve(said)
+    server = serve("refused", said)
     asked = judge(server, retries=2)
+    assert asked("How?", TEXT) == "refused"  # it is there: what follows passes
     with caplog.at_level(logging.WARNING):
         assert label_all(asked, [("How?", TEXT)] * 2) == [NEITHER, NEITHER]
-    assert len(server.asked) == 2 * requests
+    assert len(server.asked) == 1 + 2 * requests
     assert [(key.startswith(reason), count) for key, count in asked.failures.items()] == [(True, 2)]
     assert len(caplog.records) == 1
 
 
-def test_a_hanging_or_absent_server_is_neither(serve):
+def test_a_hanging_server_is_neither(serve):
     asked = judge(serve("hang"), timeout=0.05, retries=1)
+    asked._heard.set()  # as after an answer
     assert asked("How?", TEXT) == NEITHER
     assert sum(asked.failures.values()) == 1
-    gone = Endpoint("m", "http://127.0.0.1:9/v1", retries=0)
-    assert gone("How?", TEXT) == NEITHER
+
+
+@pytest.mark.parametrize(("said", "why"), [(401, "HTTP 401"), (404, "HTTP 404"), (b"<html>", "not a chat completion")])
+def test_a_judge_that_was_never_heard_is_an_error(serve, said, why):
+    asked = judge(serve(said), retries=1)
+    with pytest.raises(UsageError, match="can not be asked") as caught:
+        label_all(asked, [("How?", TEXT)] * 3)
+    assert why in caught.value.why
+    assert "OPENAI_API_KEY" in caught.value.fix
+    assert asked.failures == {}
+
+
+def test_an_absent_server_is_an_error():
+    with pytest.raises(UsageError, match="can not be asked"):
+        Endpoint("m", "http://127.0.0.1:9/v1", retries=0)("How?", TEXT)
 
 
 def test_the_key_goes_into_the_header_and_nowhere_else(serve, monkeypatch, caplog):
     monkeypatch.setenv("JUDGE_KEY", "secret-123")
     server = serve(401)
     asked = judge(server, key_variable="JUDGE_KEY")
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), pytest.raises(UsageError) as caught:
         asked("How?", TEXT)
     assert server.asked[0][1]["Authorization"] == "Bearer secret-123"
-    assert "secret-123" not in repr(asked) + str(vars(asked)) + caplog.text
+    assert "secret-123" not in repr(asked) + str(vars(asked)) + caplog.text + str(caught.value)
     monkeypatch.delenv("JUDGE_KEY")
-    asked("How?", TEXT)
+    with pytest.raises(UsageError):
+        asked("How?", TEXT)
     assert "Authorization" not in server.asked[1][1]
 
 

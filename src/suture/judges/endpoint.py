@@ -1,9 +1,9 @@
 """A language model behind an OpenAI-compatible chat endpoint as a judge.
 
 It is asked for one word at temperature 0. Anything else it says, and any failure that outlasts the retries, is NEITHER,
-counted in `failures` and logged: a judge that can not be heard never decides. The key comes from the environment, goes into
-one header and is kept nowhere. The judged text is data: it is fenced and the judge is told not to follow it, which a
-text made to deceive may still outwit.
+counted in `failures` and logged: a judge that can not be heard never decides. One that was never heard at all is an error.
+The key comes from the environment, goes into one header and is kept nowhere. The judged text is data: it is fenced and the
+judge is told not to follow it, which a text made to deceive may still outwit.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ class Endpoint:
     retries: int = 3
     backoff: float = 1.0
     failures: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    _heard: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -102,7 +103,11 @@ class Endpoint:
         return TASKS[self.task][0]
 
     def __call__(self, prompt: str, text: str) -> str:
-        """See `Judge`."""
+        """See `Judge`.
+
+        Raises:
+            UsageError: when the endpoint can not be reached or refuses what is asked, and has never answered before.
+        """
         text = visible(text)
         if not coherent(text):
             return NEITHER
@@ -140,7 +145,9 @@ class Endpoint:
                 time.sleep(self.backoff * 2 ** (attempt - 1))
             try:
                 with OPENER.open(request, timeout=self.timeout) as reply:
-                    return str(json.load(reply)["choices"][0]["message"]["content"])
+                    said = str(json.load(reply)["choices"][0]["message"]["content"])
+                    self._heard.set()
+                    return said
             except urllib.error.HTTPError as problem:  # its body is not logged: it may repeat the request
                 reason = f"HTTP {problem.code}"
                 problem.close()
@@ -151,6 +158,12 @@ class Endpoint:
             except (ValueError, KeyError, IndexError, TypeError):
                 reason = "not a chat completion"
                 break
+        if not self._heard.is_set():  # else all would be NEITHER, and look measured
+            raise UsageError(
+                f"judge {self.model} at {self.url} can not be asked",
+                why=f"{reason}.",
+                fix=f"Check address, model and network, and the key in {self.key_variable}.",
+            )
         self._failed(reason)
         return None
 
