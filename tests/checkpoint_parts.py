@@ -112,6 +112,16 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+def snapshot(folder):
+    """Names, contents and times of everything, links as what they say."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        state = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path)] = (state.st_mode, state.st_mtime_ns, state.st_ino, content)
+    return found
+
+
 class Quick(Disk):
     """A disk that does not wait: for tests of what is written, not of when."""
 
