@@ -38,7 +38,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "anatomy": {"errors", "layouts", "sites"},
     "checkpoint_forms": {"sites"},
     "batches": {"errors"},
-    "lm": {"anatomy", "batches", "checkpoint_forms", "errors", "hooks", "loading", "reading"},
+    "lm": {"anatomy", "batches", "checkpoint_forms", "errors", "hooks", "loading", "patient", "reading"},
     "loading": {
         "checkpoint.folder",
         "checkpoint.header",

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
+from ..files import PLACE
 from .begun import check_free, check_kept, check_stage, stage_leftovers
 from .disk import Disk, check_room, reported
 from .folder import KEPT, LEDGER
@@ -24,7 +25,7 @@ from .plan import Plan
 from .undo import digest, size
 
 WRITABLE = "Make it writable (chmod u+w; lsattr shows what is locked), or write a new folder: -o OUT"
-FORBIDDEN = "Its permissions, its attributes or a disk that is mounted read-only forbid it."
+FORBIDDEN = "its permissions, its attributes or a disk that is mounted read-only forbid it."
 
 
 def check_in_place(plan: Plan, disk: Disk) -> None:
@@ -108,7 +109,7 @@ def check_new(plan: Plan, out: Path, *, link: bool) -> list[str]:
             place = place.parent
         if not place.is_dir():
             raise UsageError(f"can not write {out}", why=f"{place} is not a folder.", fix="Choose another place.")
-        _check_folder(place, f"can not write {out}")
+        _check_folder(place, f"can not write {out}", PLACE)
         touched = plan.by_shard()
         for file in map(plan.checkpoint.path.joinpath, copied(plan)):
             with file.open("rb") as stream:
@@ -148,10 +149,10 @@ def _check_stage(stage: Path) -> list[str]:
     return [f"an interrupted run left {stage}; the command removes it"] if found else []
 
 
-def _check_folder(folder: Path, what: str) -> None:
+def _check_folder(folder: Path, what: str, fix: str = WRITABLE) -> None:
     """Raise UsageError unless names can be made and removed in a folder."""
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise UsageError(what, why=f"Nothing can be written in {folder}. {FORBIDDEN}", fix=WRITABLE)
+        raise UsageError(what, why=f"Nothing can be written in {folder}: {FORBIDDEN}", fix=fix)
 
 
 def _check_replaceable(path: Path) -> None:
@@ -166,4 +167,4 @@ def _check_replaceable(path: Path) -> None:
         # EPERM: it is locked by an attribute. That it may not be written to itself (EACCES) or is a link does not matter.
         locked_up = locked_up or problem.errno in (errno.EPERM, errno.EROFS)
     if locked_up:
-        raise UsageError(f"can not replace {path}", why=FORBIDDEN, fix=WRITABLE)
+        raise UsageError(f"can not replace {path}", why=FORBIDDEN.capitalize(), fix=WRITABLE)

@@ -27,7 +27,7 @@ from .allowed import WRITABLE, check_in_place, needed_in_place
 from .begun import Begun, afterwards, begin, check_kept, plain, read_begun
 from .disk import Disk, check_room, reported
 from .folder import BEGUN, INTENT, KEPT, LEDGER, Checkpoint
-from .ledger import Entry, Ledger, intent, read_intent
+from .ledger import Entry, Ledger, intent, read_intent, told_intent
 from .output import keep
 from .plan import Change, Plan
 from .stack import Stack
@@ -139,6 +139,23 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
     return Recovered((FINISHED, *_told(old.patches, new.patches)), tuple(old.patches), tuple(new.patches))
 
 
+def would_recover(folder: Path, disk: Disk, *, rollback: bool) -> list[str]:
+    """Return what `recover` would do, changing nothing; it raises what that would raise before its first change.
+
+    The caller holds a lock.
+    """
+    begun = read_begun(folder)
+    if not (folder / INTENT).exists():
+        return [] if begun is None else ["would remove what an interrupted run left"]
+    old, new = read_intent(folder)
+    check_kept(folder)
+    target, other = (old, new) if rollback else (new, old)
+    for shard, parts in _by_shard(_differences(Checkpoint.open(folder, unfinished=True), target, other)).items():
+        if not standing(parts):
+            disk.check(shard)
+    return [f"would {'roll back' if rollback else 'finish'} an interrupted run: {told_intent(folder)}"]
+
+
 def _begin(folder: Path, old: Ledger, new: Collection[Entry], disk: Disk, more: Collection[str] = ()) -> Begun:
     kept = folder / KEPT
     there = {file.name for file in kept.iterdir()} if kept.is_dir() else set()
@@ -179,9 +196,7 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], begun: Begun, d
     changed. After an interruption nothing is known of the rest, so that tensors are hashed whole; but not those of which
     nothing but rows was known before.
     """
-    by_shard: dict[Path, list[Change]] = {}
-    for change in changes:
-        by_shard.setdefault(change.rows.slot.file, []).append(change)
+    by_shard = _by_shard(changes)
     # A shard that could not be written to does not stand in the way of a repair: it is what it was.
     done = [] if surveyed else [shard for shard, parts in by_shard.items() if standing(parts)]
     write_rows({shard: parts for shard, parts in by_shard.items() if shard not in done}, disk)
@@ -197,6 +212,13 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], begun: Begun, d
     else:
         disk.remove(folder / LEDGER)
         disk.flush(folder)
+
+
+def _by_shard(changes: Collection[Change]) -> dict[Path, list[Change]]:
+    found: dict[Path, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.rows.slot.file, []).append(change)
+    return found
 
 
 def _is(path: Path, content: bytes) -> bool:
