@@ -4,11 +4,13 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import struct
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 
@@ -167,6 +169,54 @@ class Killing(Counting):
     def reached(self, number, what, path):
         if number == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Keeping(Counting):
+    """A disk that copies a folder before each operation: what it would look like if the process were killed there."""
+
+    def __init__(self, place: Path, into: Path) -> None:
+        super().__init__()
+        self.place, self.into = place, into
+
+    def step(self, what, path):
+        with self.lock:  # no other thread begins an operation meanwhile; those under way end, or are seen half done
+            self.count += 1
+            target = self.into / str(self.count)
+            while True:
+                try:
+                    shutil.copytree(self.place, target, symlinks=True)
+                    return
+                except (FileNotFoundError, shutil.Error):  # another thread has just renamed or removed a file
+                    shutil.rmtree(target)
+
+
+def killed_anywhere(make, work, into: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield what is left of a folder by processes killed before each operation in turn; at last, one that came to its end.
+
+    A killed process leaves what is on the disk at that instant. So the command is run once, and the folder copied before
+    each operation; every sixteenth time a process is killed in earnest.
+
+    Args:
+        make: makes the folder as it is before the command, at a path.
+        work: runs the command with (the folder, a disk).
+        into: an empty folder for all of them; what is yielded goes again afterwards.
+
+    Yields:
+        A folder, and whether the command came to its end.
+    """
+    watched = into / "watched"
+    make(watched)
+    disk = Keeping(watched, into)
+    work(watched, disk)
+    for number in range(1, disk.count + 1):
+        path = into / str(number)
+        if number % 16 == 0:
+            shutil.rmtree(path)
+            make(path)
+            assert in_child(lambda path=path, at=number: work(path, Killing(at))) == -signal.SIGKILL
+        yield path, False
+        shutil.rmtree(path)
+    yield watched, True
 
 
 def in_child(work) -> int:
