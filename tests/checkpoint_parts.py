@@ -17,6 +17,7 @@ from threading import Lock
 import torch
 
 from suture.checkpoint.disk import Disk
+from suture.checkpoint.folder import INTENT
 from suture.delta import Dense, Entries, LowRank
 from suture.errors import SutureError
 from suture.patch import Patch
@@ -172,15 +173,17 @@ class Killing(Counting):
 
 
 class Keeping(Counting):
-    """A disk that copies a folder before each operation: what it would look like if the process were killed there."""
+    """A disk that copies a folder before each operation (or one of them): what a process killed there would leave."""
 
-    def __init__(self, place: Path, into: Path) -> None:
+    def __init__(self, place: Path, into: Path, at: int | None = None) -> None:
         super().__init__()
-        self.place, self.into = place, into
+        self.place, self.into, self.at = place, into, at
 
     def step(self, what, path):
         with self.lock:  # no other thread begins an operation meanwhile; those under way end, or are seen half done
             self.count += 1
+            if self.at not in (None, self.count):
+                return
             target = self.into / str(self.count)
             while True:
                 try:
@@ -217,6 +220,23 @@ def killed_anywhere(make, work, into: Path) -> Iterator[tuple[Path, bool]]:
         yield path, False
         shutil.rmtree(path)
     yield watched, True
+
+
+def half_done(folder: Path, work) -> None:
+    """Leave a checkpoint between two states, as runs do that are killed one after the other, each an operation later.
+
+    Args:
+        folder: the checkpoint.
+        work: changes it in place, with a disk.
+    """
+    at, into = 0, folder.with_name("half done")
+    while not (folder / INTENT).exists():
+        at += 1
+        into.mkdir()
+        work(Keeping(folder, into, at))
+        shutil.rmtree(folder)
+        (into / str(at)).rename(folder)
+        into.rmdir()
 
 
 def in_child(work) -> int:

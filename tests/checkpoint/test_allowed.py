@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from checkpoint_parts import QUICK, Killing, Quick, digests, in_child, patch_of, snapshot, weights, write_checkpoint
+from checkpoint_parts import (
+    QUICK,
+    Killing,
+    Quick,
+    digests,
+    half_done,
+    in_child,
+    patch_of,
+    snapshot,
+    weights,
+    write_checkpoint,
+)
 from suture.checkpoint import allowed, forecast
 from suture.checkpoint.folder import INTENT
 from suture.checkpoint.fsck import fsck
@@ -140,12 +151,10 @@ def test_a_shard_that_is_locked_meanwhile_is_rolled_back_around(base, patches, t
 
 def test_fsck_rolls_back_around_a_shard_that_can_not_be_written(base, patches):
     """Also what a killed run left; forward it can not go, and says which file bars the way."""
-    before, at = digests(base), 0
+    before = digests(base)
     last = sorted(base.glob("model-*.safetensors"))[-1]
     untouched = last.read_bytes()
-    while not (base / INTENT).exists():
-        at += 1
-        in_child(lambda at=at: apply(base, patches[2:3], in_place=True, disk=Killing(at)))
+    half_done(base, lambda disk: apply(base, patches[2:3], in_place=True, disk=disk))
     assert last.read_bytes() == untouched
     with pytest.raises(UsageError, match="can not repair") as caught:
         fsck(base, disk=Barred(last.name, errno.EPERM))

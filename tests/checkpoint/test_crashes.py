@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from checkpoint_parts import QUICK, Failing, Killing, digests, in_child, killed_anywhere
+from checkpoint_parts import QUICK, Failing, Killing, digests, half_done, in_child, killed_anywhere
 from suture.checkpoint.folder import INTENT, Checkpoint
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply, revert
@@ -153,10 +153,7 @@ def given_up(start, work, tmp_path):
 def test_the_next_command_finishes_what_a_killed_one_began(states, patches, tmp_path, verb):
     start, _, calls = states
     call, new = calls[verb]
-    at = 0
-    while not (start / INTENT).exists():
-        at += 1
-        in_child(lambda at=at: call(start, in_place=True, disk=Killing(at)))
+    half_done(start, lambda disk: call(start, in_place=True, disk=disk))
     outcome = apply(start, [patches[3]], tmp_path / "next", disk=QUICK)
     assert "finished an interrupted run" in outcome.notes
     assert digests(start) == new
@@ -193,10 +190,8 @@ def test_a_quick_change_of_another_base_is_repaired_as_far_as_it_is_known(base, 
     content = bytearray(slot.file.read_bytes())
     content[slot.begin + next(n for n in range(24) if n not in rows_of(patches[0])) * 16] ^= 1
     slot.file.write_bytes(content)
-    old, at = digests(base), 0
-    while not (base / INTENT).exists():
-        at += 1
-        in_child(lambda at=at: apply(base, patches[:1], in_place=True, quick=True, disk=Killing(at)))
+    old = digests(base)
+    half_done(base, lambda disk: apply(base, patches[:1], in_place=True, quick=True, disk=disk))
     repaired, findings = fsck(base, rollback=rollback, disk=QUICK)
     assert repaired
     assert {f.what for f in findings if f.problem} == (set() if rollback else {"a.weight"})

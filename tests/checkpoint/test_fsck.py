@@ -5,8 +5,7 @@ import os
 
 import pytest
 
-from checkpoint_parts import QUICK, Killing, Quick, digests, in_child, snapshot
-from suture.checkpoint.folder import INTENT
+from checkpoint_parts import QUICK, Killing, Quick, digests, half_done, in_child, snapshot
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply
 from suture.errors import UsageError
@@ -14,10 +13,7 @@ from suture.errors import UsageError
 
 def cut(base, patches):
     """Kill a change in place when its intent is there."""
-    at = 0
-    while not (base / INTENT).exists():
-        at += 1
-        in_child(lambda at=at: apply(base, patches[2:3], in_place=True, disk=Killing(at)))
+    half_done(base, lambda disk: apply(base, patches[2:3], in_place=True, disk=disk))
 
 
 @pytest.mark.parametrize(("rollback", "verb"), [(False, "finish"), (True, "roll back")])
