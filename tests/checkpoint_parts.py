@@ -4,17 +4,20 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import struct
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 
 import torch
 
 from suture.checkpoint.disk import Disk
+from suture.checkpoint.folder import INTENT
 from suture.delta import Dense, Entries, LowRank
 from suture.errors import SutureError
 from suture.patch import Patch
@@ -112,6 +115,16 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+def snapshot(folder):
+    """Names, contents and times of everything, links as what they say."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        state = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path)] = (state.st_mode, state.st_mtime_ns, state.st_ino, content)
+    return found
+
+
 class Quick(Disk):
     """A disk that does not wait: for tests of what is written, not of when."""
 
@@ -159,6 +172,73 @@ class Killing(Counting):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Keeping(Counting):
+    """A disk that copies a folder before each operation (or one of them): what a process killed there would leave."""
+
+    def __init__(self, place: Path, into: Path, at: int | None = None) -> None:
+        super().__init__()
+        self.place, self.into, self.at = place, into, at
+
+    def step(self, what, path):
+        with self.lock:  # no other thread begins an operation meanwhile; those under way end, or are seen half done
+            self.count += 1
+            if self.at not in (None, self.count):
+                return
+            target = self.into / str(self.count)
+            while True:
+                try:
+                    shutil.copytree(self.place, target, symlinks=True)
+                    return
+                except (FileNotFoundError, shutil.Error):  # another thread has just renamed or removed a file
+                    shutil.rmtree(target)
+
+
+def killed_anywhere(make, work, into: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield what is left of a folder by processes killed before each operation in turn; at last, one that came to its end.
+
+    A killed process leaves what is on the disk at that instant. So the command is run once, and the folder copied before
+    each operation; every sixteenth time a process is killed in earnest.
+
+    Args:
+        make: makes the folder as it is before the command, at a path.
+        work: runs the command with (the folder, a disk).
+        into: an empty folder for all of them; what is yielded goes again afterwards.
+
+    Yields:
+        A folder, and whether the command came to its end.
+    """
+    watched = into / "watched"
+    make(watched)
+    disk = Keeping(watched, into)
+    work(watched, disk)
+    for number in range(1, disk.count + 1):
+        path = into / str(number)
+        if number % 16 == 0:
+            shutil.rmtree(path)
+            make(path)
+            assert in_child(lambda path=path, at=number: work(path, Killing(at))) == -signal.SIGKILL
+        yield path, False
+        shutil.rmtree(path)
+    yield watched, True
+
+
+def half_done(folder: Path, work) -> None:
+    """Leave a checkpoint between two states, as runs do that are killed one after the other, each an operation later.
+
+    Args:
+        folder: the checkpoint.
+        work: changes it in place, with a disk.
+    """
+    at, into = 0, folder.with_name("half done")
+    while not (folder / INTENT).exists():
+        at += 1
+        into.mkdir()
+        work(Keeping(folder, into, at))
+        shutil.rmtree(folder)
+        (into / str(at)).rename(folder)
+        into.rmdir()
+
+
 def in_child(work) -> int:
     """Run `work` in a process of its own; returns its exit status, negative for a signal."""
     with warnings.catch_warnings():
@@ -174,3 +254,19 @@ def in_child(work) -> int:
             os._exit(99)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def as_user(place, work):
+    """Run `work` as a user who owns everything in a folder, and whom permissions bind; returns what it returns."""
+
+    nobody = 65534
+
+    def lowered():
+        if os.geteuid() == 0:
+            os.seteuid(nobody)
+        work()
+
+    if os.geteuid() == 0:
+        for path in (place, *place.rglob("*")):
+            os.chown(path, nobody, nobody, follow_symlinks=False)
+    return in_child(lowered)

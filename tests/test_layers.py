@@ -38,7 +38,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "anatomy": {"errors", "layouts", "sites"},
     "checkpoint_forms": {"sites"},
     "batches": {"errors"},
-    "lm": {"anatomy", "batches", "checkpoint_forms", "errors", "hooks", "loading", "reading"},
+    "lm": {"anatomy", "batches", "checkpoint_forms", "errors", "hooks", "loading", "patient", "reading"},
     "network": set(),
     "loading": {
         "checkpoint.folder",
@@ -49,6 +49,7 @@ ALLOWED = {  # module -> modules of the package it may import
         "errors",
         "files",
         "network",
+        "patient",
     },
     "tracing": {"anatomy", "errors", "hooks", "lm"},
     "file_rows": {"errors", "files"},

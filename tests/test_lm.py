@@ -144,3 +144,10 @@ def test_a_bundled_model_without_weights_says_how_to_make_them(monkeypatch, tmp_
     monkeypatch.setitem(BUNDLED, "patient-moe", tmp_path / "none")
     with pytest.raises(UsageError, match=r"suture\.patient\.train --moe"):
         LM.load("patient-moe")
+
+
+def test_a_folder_called_like_the_bundled_model_is_told_of(tmp_path, monkeypatch, caplog):
+    (tmp_path / "patient").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert LM.load("patient").path == PATIENT
+    assert "the folder of that name here is ./patient" in caplog.text

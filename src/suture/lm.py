@@ -7,6 +7,7 @@ patch does in memory exactly what it does to the file.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,13 @@ from .batches import BATCH_TOKENS, Batch, bucketed, halving
 from .checkpoint_forms import SAFETENSORS_DTYPES, checkpoint_forms
 from .errors import UsageError
 from .hooks import keep_masks_finite
-from .loading import BUNDLED, PATIENT, load
+from .loading import load
+from .patient import FOLDERS
 from .reading import Continued, Text, answers, conversation, ids_of
 
+log = logging.getLogger(__name__)
+BUNDLED = FOLDERS  # models that are part of the package
+PATIENT = BUNDLED["patient"]
 SMALL = 2**30  # bytes of weights below which float32 is used on a CPU, where it is faster
 __all__ = ["BATCH_TOKENS", "BUNDLED", "LM", "PATIENT", "SMALL", "Batch", "bucketed", "checkpoint_forms", "halving"]
 
@@ -79,6 +84,8 @@ class LM:
             UsageError, UnsupportedModel, CorruptFile, ResourceError: when there is none that can be used; see `loading`.
         """
         folder = BUNDLED.get(str(name), Path(name))
+        if str(name) in BUNDLED and Path(name).is_dir():
+            log.warning("%s is the bundled model; the folder of that name here is ./%s", name, name)
         if str(name) in BUNDLED and not folder.is_dir():
             raise UsageError(
                 f"{name} is not there",

@@ -28,9 +28,8 @@ from .checkpoint_forms import disk_tensors
 from .errors import CorruptFile, UnsupportedModel, UsageError
 from .files import explained
 from .network import unreachable
+from .patient import FOLDERS
 
-PATIENT = Path(__file__).parent / "patient" / "model"
-BUNDLED = {"patient": PATIENT, "patient-moe": PATIENT.with_name("model-moe")}  # models that are part of the package
 ADAPTER = "adapter_config.json"
 PREFIXES = {"_orig_mod.": "torch.compile", "module.": "DistributedDataParallel", "base_model.model.": "PEFT"}
 SOURCE = 'Check the name and the network, or use a local folder or "patient".'
@@ -170,7 +169,7 @@ def _followed(name: str | Path, adapter: Path, *, own: bool) -> UsageError:
 
 def _source(name: str | Path) -> str:
     """Return what to do when a model can not be found: what may have been meant, or where models come from."""
-    near = difflib.get_close_matches(str(name), BUNDLED, 1)
+    near = difflib.get_close_matches(str(name), FOLDERS, 1)
     return f'Did you mean "{near[0]}"? {SOURCE}' if near else SOURCE
 
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from checkpoint_parts import QUICK, Counting, Failing, Killing, digests, in_child
+from checkpoint_parts import QUICK, Counting, Failing, Killing, digests, in_child, snapshot
 from suture.checkpoint.begun import BEGUN, HEAD, afterwards, begin, read_begun, stage_leftovers
 from suture.checkpoint.folder import INTENT
 from suture.checkpoint.fsck import fsck
@@ -28,16 +28,6 @@ def fill(folder):
 
 def check(folder):
     assert {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()} == MINE
-
-
-def snapshot(folder):
-    """Names, contents and times of everything, links as what they say."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        state = path.lstat()
-        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        found[str(path)] = (state.st_mode, state.st_mtime_ns, state.st_ino, content)
-    return found
 
 
 class Between(Counting):
@@ -151,8 +141,10 @@ def test_what_a_user_put_into_a_folder_under_construction_stays(base, patches, t
     mine.parent.mkdir(exist_ok=True)
     mine.symlink_to(base) if name == "new/deep" else mine.write_bytes(b"mine")
     before = digests(tmp_path)
-    with pytest.raises(UsageError, match=name):
+    with pytest.raises(UsageError, match=f"{name} is in the way, and suture did not write it") as caught:
         apply(base, patches[:1], tmp_path / "out", disk=QUICK)
+    assert f"suture began {tmp_path / 'out.partial'}" in caught.value.why
+    assert f"Move {name} out of there" in caught.value.fix
     assert digests(tmp_path) == before
     mine.unlink()
     apply(base, patches[:1], tmp_path / "out", disk=QUICK)

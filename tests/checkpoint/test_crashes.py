@@ -2,12 +2,12 @@
 
 import errno
 import shutil
-import signal
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from checkpoint_parts import QUICK, Failing, Killing, digests, in_child
+from checkpoint_parts import QUICK, Failing, Killing, digests, half_done, in_child, killed_anywhere
 from suture.checkpoint.folder import INTENT, Checkpoint
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply, revert
@@ -112,39 +112,48 @@ def test_in_place_every_failure(states, tmp_path, verb):
 def test_in_place_every_end_can_be_repaired(states, tmp_path, verb, rollback, how):
     start, old, calls = states
     call, new = calls[verb]
-    between = 0
-    for at in range(1, MANY):
-        path = tmp_path / f"in{at}"
-        shutil.copytree(start, path)
-        if how == "killed":
-            done = in_child(lambda path=path, at=at: call(path, in_place=True, disk=Killing(at)))
-            assert done in (0, -signal.SIGKILL)
-        else:
-            disk, done = Failing(at, forever=True), 1
-            with suppress(SutureError):
-                call(path, in_place=True, disk=disk)
-                done = disk.count >= at  # what fails when the change is complete is told
+    between, seen = 0, []
+    ends = {"killed": killed, "dead disk": given_up}[how]
+    for path, done in ends(start, lambda path, disk: call(path, in_place=True, disk=disk), tmp_path):
         begun = (path / INTENT).exists()
         between += begun
-        fsck(path, rollback=rollback, disk=QUICK)
+        _, findings = fsck(path, rollback=rollback, disk=QUICK)
         found = digests(path)
         assert found == (old if rollback else new) if begun else found in (old, new)
-        assert not [finding for finding in verify(path) if finding.problem]
-        shutil.rmtree(path)
-        if done == 0:
-            break
+        assert findings
+        assert not [finding for finding in findings if finding.problem]
+        seen.append(done)
+    assert seen[-1]
     assert found == new
     assert between > 3
+
+
+def killed(start, work, tmp_path):
+    """Yield (copy of `start`, or an empty folder, as a killed run leaves it; whether that came to its end)."""
+    (tmp_path / "killed").mkdir()
+    make = Path.mkdir if start is None else lambda path: shutil.copytree(start, path)
+    return killed_anywhere(make, work, tmp_path / "killed")
+
+
+def given_up(start, work, tmp_path):
+    """The same of runs on a disk that fails from some operation on."""
+    for at in range(1, MANY):
+        path = shutil.copytree(start, tmp_path / f"in{at}")
+        disk, done = Failing(at, forever=True), False
+        with suppress(SutureError):
+            work(path, disk)
+            done = disk.count < at  # what fails when the change is complete is told
+        yield path, done
+        shutil.rmtree(path)
+        if done:
+            return
 
 
 @pytest.mark.parametrize("verb", ["apply", "revert"])
 def test_the_next_command_finishes_what_a_killed_one_began(states, patches, tmp_path, verb):
     start, _, calls = states
     call, new = calls[verb]
-    at = 0
-    while not (start / INTENT).exists():
-        at += 1
-        in_child(lambda at=at: call(start, in_place=True, disk=Killing(at)))
+    half_done(start, lambda disk: call(start, in_place=True, disk=disk))
     outcome = apply(start, [patches[3]], tmp_path / "next", disk=QUICK)
     assert "finished an interrupted run" in outcome.notes
     assert digests(start) == new
@@ -153,16 +162,11 @@ def test_the_next_command_finishes_what_a_killed_one_began(states, patches, tmp_
 def test_new_folder_killed_anywhere_is_absent_or_whole_and_swept(states, tmp_path):
     start, old, calls = states
     call, new = calls["apply"]
-    out = tmp_path / "out"
-    for at in range(1, MANY):
-        done = in_child(lambda at=at: call(start, out=out, disk=Killing(at)))
+    for place, done in killed(None, lambda place, disk: call(start, out=place / "out", disk=disk), tmp_path):
         assert digests(start) == old
-        if out.exists():
-            assert digests(out) == new
-            shutil.rmtree(out)
-        if not done:
-            break
-    assert done == 0
+        assert digests(place / "out") == (new if done or (place / "out").exists() else {})
+    assert done
+    out = tmp_path / "out"
     in_child(lambda: call(start, out=out, disk=Killing(20)))
     assert (tmp_path / "out.partial").exists()
     call(start, out=out, disk=QUICK)
@@ -186,10 +190,8 @@ def test_a_quick_change_of_another_base_is_repaired_as_far_as_it_is_known(base, 
     content = bytearray(slot.file.read_bytes())
     content[slot.begin + next(n for n in range(24) if n not in rows_of(patches[0])) * 16] ^= 1
     slot.file.write_bytes(content)
-    old, at = digests(base), 0
-    while not (base / INTENT).exists():
-        at += 1
-        in_child(lambda at=at: apply(base, patches[:1], in_place=True, quick=True, disk=Killing(at)))
+    old = digests(base)
+    half_done(base, lambda disk: apply(base, patches[:1], in_place=True, quick=True, disk=disk))
     repaired, findings = fsck(base, rollback=rollback, disk=QUICK)
     assert repaired
     assert {f.what for f in findings if f.problem} == (set() if rollback else {"a.weight"})
@@ -223,7 +225,7 @@ def with_strays(folder):
 @pytest.mark.parametrize("how", ["apply", "revert by number", "revert by hash", "revert all"])
 def test_a_command_given_again_after_a_kill_ends_where_the_first_would_have(base, patches, tmp_path, how):
     """By number as well: numbers shift when a patch is taken off."""
-    start, number = tmp_path / "start", 1
+    start = tmp_path / "start"
     apply(base, patches[:3], start, disk=QUICK)
     words = {"revert by number": ["2"], "revert by hash": [sha256(patches[1])[:8]], "revert all": []}.get(how)
     with_strays(start)
@@ -236,29 +238,23 @@ def test_a_command_given_again_after_a_kill_ends_where_the_first_would_have(base
     shutil.copytree(start, tmp_path / "new")
     call(tmp_path / "new")
     new, seen = digests(tmp_path / "new"), set()
-    for number in range(1, MANY):
-        path = shutil.copytree(start, tmp_path / f"in{number}")
-        killed = in_child(lambda path=path, at=number: call(path, Killing(at)))
-        if killed:
+    for path, done in killed(start, call, tmp_path):
+        if not done:
             seen.add(call(path).repeated)
         assert digests(path) == new
-        shutil.rmtree(path)
-        if not killed:
-            break
     assert seen == {False, True}
     assert all((tmp_path / "new" / name).read_bytes() == content for name, content in STRAYS.items())
 
 
 def test_a_new_folder_given_again_after_a_kill_leaves_what_others_put_beside_it(base, patches, tmp_path):
-    out = tmp_path / "out"
-    for at in range(1, MANY):
-        killed = in_child(lambda at=at: apply(base, patches[:1], out, disk=Killing(at)))
+    seen = []
+    for place, done in killed(None, lambda place, disk: apply(base, patches[:1], place / "out", disk=disk), tmp_path):
+        out = place / "out"
         if not out.exists():
             apply(base, patches[:1], out, disk=QUICK)
         assert not [finding for finding in verify(out, base=base) if finding.problem]
         fsck(out, disk=QUICK)
-        assert not (tmp_path / "out.partial").exists()
-        shutil.rmtree(out)
-        if not killed:
-            break
-    assert at > 20
+        assert not (place / "out.partial").exists()
+        seen.append(done)
+    assert len(seen) > 20
+    assert seen[-1]

@@ -1,41 +1,72 @@
 """Ctrl-C and SIGTERM while a patch is put on: no new folder is left, and in place it is the old state or the new one."""
 
 import os
+import select
 import signal
-import subprocess
 import sys
+import threading
+import time
+import warnings
 
 import pytest
 
 from checkpoint_parts import QUICK, Counting, Quick, digests, in_child
+from suture.checkpoint.disk import Disk
 from suture.checkpoint.folder import INTENT
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply
 from suture.checkpoint.verify import verify
-
-CHILD = """
-import os, select, signal, sys, threading, time
-from pathlib import Path
-from suture.checkpoint import disk
 from suture.cli.main import run
-at, count, lock = int(sys.argv.pop(1)), 0, threading.Lock()
-told, tell = os.pipe()
-os.set_blocking(tell, False)
-signal.set_wakeup_fd(tell)  # threads never get a signal; this tells them that the main one did
-def step(self, what, path):
-    global count
-    with lock:
-        count += 1
-        number = count
-    if number == at:
-        print("now", flush=True)
-        if threading.current_thread() is threading.main_thread():
-            time.sleep(60)
-        else:
-            select.select([told], [], [], 60)
-disk.Disk.step = step
-run()
-"""
+
+
+def wait_at(at):
+    """Let every disk say when its n-th operation comes, and wait there for a signal."""
+    count, lock = 0, threading.Lock()
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)  # threads never get a signal; this tells them that the main one did
+
+    def step(self, what, path):
+        nonlocal count
+        with lock:
+            count += 1
+            number = count
+        if number == at:
+            os.write(1, b"now\n")
+            if threading.current_thread() is threading.main_thread():
+                time.sleep(60)
+            else:
+                select.select([told], [], [], 60)
+
+    Disk.step = step
+
+
+def command(words, folder, at):
+    """Run a command in a process of its own until its n-th operation; returns its number and what it prints."""
+    printed, said = os.pipe(), os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch has threads, the child uses none of them
+        child = os.fork()
+    if not child:
+        code = 99
+        try:
+            os.dup2(printed[1], 1), os.dup2(said[1], 2)
+            sys.stdout, sys.stderr = open(1, "w"), open(2, "w", buffering=1)
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
+            os.chdir(folder)
+            sys.argv = ["suture", *words]
+            wait_at(at)
+            run()
+        except SystemExit as left:
+            code = left.code
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    for _, end in (printed, said):
+        os.close(end)
+    return child, open(printed[0]), open(said[0])
+
+
 PLACES = {"a new folder": ["-o", "out"], "in place": ["--in-place"]}
 
 
@@ -77,15 +108,12 @@ def check(folder, place, states):
 @pytest.mark.parametrize("place", PLACES)
 def test_a_command_that_is_stopped_cleans_up_and_says_so(base, patches, states, place, at):
     number = signal.SIGTERM if at == 9 else signal.SIGINT
-    words = [sys.executable, "-c", CHILD, str(at), "apply", str(base), str(patches[0]), *PLACES[place]]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=base.parent,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in what a shell runs in the background
-    ) as child:  # fmt: skip
-        assert child.stdout.readline() == "now\n"
-        child.send_signal(number)
-        _, said = child.communicate(timeout=120)
-    assert child.returncode == 130, said
+    child, printed, errors = command(["apply", str(base), str(patches[0]), *PLACES[place]], base.parent, at)
+    with printed, errors:
+        assert printed.readline() == "now\n"
+        os.kill(child, number)
+        said = errors.read()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said
     check(base, place, states)

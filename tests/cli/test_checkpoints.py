@@ -10,6 +10,7 @@ import pytest
 from checkpoint_parts import digests, patch_of, weights, write_checkpoint
 from suture import patch_file
 from suture.patch import Patch
+from suture.patient import FOLDERS
 
 VERBS = """
 import json, sys
@@ -122,6 +123,16 @@ def test_quickly_in_place_and_off_again(command, work):
         (("revert", "base", "--in-place", "--quick", "--force"), 2, "do not go together"),
         (("fsck", "nowhere"), 2, "no checkpoint folder"),
         (("show", "base"), 2, "no patch is on"),
+        (("verify", "nowhere"), 2, "There is nothing of that name."),
+        (("verify", "base/config.json"), 2, "It is a file."),
+        (("verify", "maker/model"), 2, "hf download maker/model"),
+        (("show", "patient"), 2, "no patch is on"),
+        (("apply", "patient", "p0.safetensors", "--in-place"), 2, "-o FOLDER"),
+        (("apply", "patient", "p0.safetensors", "--in-place", "--quick"), 2, "patient is not changed in place"),
+        (("apply", "patient-moe", "p0.safetensors", "--in-place", "--dry-run"), 2, "is not changed in place"),
+        (("revert", "patient", "--in-place"), 2, "patient is not changed in place"),
+        (("plan", "apply", "patient", "p0.safetensors", "--in-place"), 2, "patient is not changed in place"),
+        (("plan", "revert", "patient", "--in-place"), 2, "patient is not changed in place"),
     ],
 )
 def test_mistakes_are_answered_with_the_right_code(command, work, words, code, says):
@@ -133,6 +144,33 @@ def test_mistakes_are_answered_with_the_right_code(command, work, words, code, s
     assert "Traceback" not in done.stderr
     assert digests(work) == before
     assert not (work / "x").exists()
+
+
+def test_every_verb_on_checkpoints_knows_the_bundled_model(command, work, monkeypatch):
+    """By its name; a folder of that name is the one that is meant, and what was put on the bundled one comes off."""
+    monkeypatch.setitem(FOLDERS, "patient", work / "installed")
+    command("apply", "base", "p0.safetensors", "-o", "installed", cwd=work)
+    for words in (("verify", "patient"), ("show", "patient"), ("fsck", "patient"), ("plan", "verify", "patient")):
+        assert command(*words, cwd=work).returncode == 0, words
+    assert command("diff", "base", "patient", "-o", "d", cwd=work).returncode == 0
+    done = command("revert", "patient", "--in-place", cwd=work)
+    assert (done.returncode, f"suture revert {work / 'installed'} --in-place" in done.stderr) == (2, True)
+    assert command("revert", "patient", "-o", "patient", cwd=work).returncode == 0
+    assert digests(work / "patient") == digests(work / "base")
+    assert command("apply", "patient", "p1.safetensors", "--in-place", cwd=work).returncode == 0
+    assert "p1.safetensors" in command("show", "patient", cwd=work).stdout
+
+
+def test_fsck_says_what_it_would_do(command, work):
+    code = f"{KILLED}\nverbs.apply(Path('out'), [Path('p1.safetensors')], in_place=True, disk=Killed())"
+    command("apply", "base", "p0.safetensors", "-o", "out", cwd=work)
+    assert subprocess.run([sys.executable, "-c", code], cwd=work).returncode == -9
+    before = digests(work)
+    done = command("fsck", "out", "--dry-run", "--json", cwd=work)
+    assert (done.returncode, done.json["dry_run"]) == (4, True)
+    assert done.json["repaired"][0].startswith("would finish an interrupted run: from p0.safetensors")
+    assert digests(work) == before
+    assert command("fsck", "out", "--json", cwd=work).json["dry_run"] is False
 
 
 def test_a_change_that_was_not_finished_is_said_and_not_shown(command, work):

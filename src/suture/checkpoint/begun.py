@@ -121,7 +121,7 @@ def read_begun(folder: Path) -> Begun | None:
         return None
     content = path.read_bytes() if plain(path) and path.lstat().st_size <= LARGEST else None
     if content is None:
-        raise not_ours(path, "It is a link, a folder, or too large.")
+        raise not_ours(path, "It is a link, a folder, or too large.", verb="write")
     if HEAD.startswith(content) or not content.strip(b"\0"):  # also what a lost power supply leaves
         return Begun("")
     try:
@@ -130,23 +130,37 @@ def read_begun(folder: Path) -> Begun | None:
     except (ValueError, RecursionError):
         if content.startswith(HEAD) and not content.endswith(b"\n"):
             return Begun("")
-        raise not_ours(path, "It does not hold what suture writes there.") from None
+        raise not_ours(path, "It does not hold what suture writes there.", verb="write") from None
     try:
         files, there = (tuple(map(str, told[name])) for name in ("files", "there"))
         old, new = (tuple(map(read_entry, told[name])) for name in ("old", "new"))
         if not whole or not TOKEN.fullmatch(told["token"]):
             raise ValueError("no token")
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise not_ours(path, "It does not hold what suture writes there.") from problem
+        raise not_ours(path, "It does not hold what suture writes there.", verb="write") from problem
     return Begun(told["token"], files, there, old, new, str(told.get("asked", "")))
 
 
-def not_ours(path: Path, why: str) -> UsageError:
-    """Return the error for something in the way that suture can not prove to have written."""
+def not_ours(path: Path, why: str, *, verb: str = "begin") -> UsageError:
+    """Return the error for something in the way that suture can not prove to have written.
+
+    Args:
+        path: that thing.
+        why: it is not.
+        verb: what suture would have done: "begin" a folder, or "write" a file.
+    """
     return UsageError(
-        f"{path} is in the way, and suture did not begin it",
+        f"{path} is in the way, and suture did not {verb} it",
         why=why,
         fix="Move it away, or write elsewhere. If suture 0.1.0 left it when it was killed, remove it by hand.",
+    )
+
+
+def _foreign(stage: Path, name: Path) -> UsageError:
+    return UsageError(
+        f"{stage / name} is in the way, and suture did not write it",
+        why=f"A run of suture began {stage} and was interrupted; it is swept only when nothing of another's is in it.",
+        fix=f"Move {name} out of there, then give the command again; or write elsewhere.",
     )
 
 
@@ -178,8 +192,18 @@ def check_free(target: Path, digest: str) -> bool:
     if not os.path.lexists(target):
         return False
     if not plain(target) or sha256(target) != digest:
-        raise not_ours(target, "It does not hold what its name says.")
+        raise UsageError(
+            f"{target} is in the way",
+            why="It does not hold what its name says: it is another's, or was damaged.",
+            fix="Move it away, then give the command again.",
+        )
     return True
+
+
+def check_stage(stage: Path) -> None:
+    """Raise UsageError when a new folder can not be built there: something is in the way that is no folder."""
+    if stage.is_symlink() or (stage.exists() and not stage.is_dir()):
+        raise not_ours(stage, "It is a link." if stage.is_symlink() else "It is a file.")
 
 
 def stage_leftovers(stage: Path) -> list[Path]:
@@ -188,8 +212,7 @@ def stage_leftovers(stage: Path) -> list[Path]:
     Raises:
         UsageError: when something there is not: then nothing of it may be removed.
     """
-    if stage.is_symlink():
-        raise not_ours(stage, "It is a link.")
+    check_stage(stage)
     begun, found = read_begun(stage), []
     files = {Path(file) for file in begun.files} if begun else set()
     folders = {Path(NEW), Path(NEW, KEPT), *(parent for file in files for parent in file.parents)}
@@ -200,8 +223,10 @@ def stage_leftovers(stage: Path) -> list[Path]:
                 continue
             inner = begun is not None and name.parent == Path(NEW, KEPT) and begun.names(name.name)
             known = (name in files or inner) if plain(path) else (name in folders and not path.is_symlink())
-            if not (begun and begun.token and known):
-                raise not_ours(stage, f"{name} in it is not what a run of suture wrote there.")
+            if begun is None:
+                raise not_ours(stage, f"It holds {name}, and no note of suture.")
+            if not (begun.token and known):
+                raise _foreign(stage, name)
             found.append(path)
     return [*found, *([stage / BEGUN] if begun else [])]
 

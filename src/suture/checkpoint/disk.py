@@ -63,6 +63,10 @@ class Disk:
         with self._open(path, os.O_RDWR) as file:
             yield file
 
+    def check(self, path: Path) -> None:
+        """Raise the OSError that `edit` would, before anything is changed; nothing is changed by asking."""
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW))
+
     def write(self, path: Path, content: bytes, partial: Path | None = None) -> None:
         """Put a small file in its place, whole or not at all, and on the disk.
 

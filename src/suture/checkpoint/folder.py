@@ -20,6 +20,7 @@ PARTIAL = ".partial"  # how the name of a folder ends that is not written to its
 BEGUN = "suture.begun"  # while something is written: what is, see `begun`
 OURS = (LEDGER, INTENT, KEPT, BEGUN, f"{LEDGER}.partial", f"{INTENT}.partial")
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,250}\.safetensors")
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")  # how a repository of the Hub is called
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LARGEST_INDEX = 100_000_000  # bytes
 CONVERT = (
@@ -137,8 +138,17 @@ def inside(folder: Path, path: Path) -> Path:
 
 def check_folder(path: Path) -> None:
     """Raise UsageError when there is no such folder."""
-    if not path.is_dir():
-        raise UsageError(f"no checkpoint folder {path}", fix="Give a folder that save_pretrained wrote.")
+    if path.is_dir():
+        return
+    fix = "Give a folder that save_pretrained wrote"
+    if path.is_file():
+        fix = f"{fix}; perhaps the one it lies in: {path.parent}"
+    elif path.with_name(f"{path.name}{PARTIAL}").is_dir():
+        fix = f"A run was building it, or was stopped in that: suture fsck {path} sweeps it"
+    elif REPOSITORY.fullmatch(str(path)):
+        fix = f"{fix}. If it is a name on the Hub, fetch it first: hf download {path} --local-dir FOLDER"
+    why = "It is a file." if path.is_file() else "There is nothing of that name."
+    raise UsageError(f"no checkpoint folder {path}", why=why, fix=f"{fix}.")
 
 
 def check_finished(path: Path) -> None:
@@ -151,7 +161,8 @@ def check_finished(path: Path) -> None:
             why=f"A run of suture was stopped while it changed it in place: {told_intent(path)}. Some rows are old, some new.",
             fix=f"Finish that: suture fsck {path}    or take it back: suture fsck {path} --rollback",
         )
-    stage = path.parent if (path.parent / BEGUN).exists() else path  # in which it is built
+    here = path.absolute()  # "." has another name, seen from elsewhere
+    stage = here.parent if (here.parent / BEGUN).exists() else here  # in which it is built
     if stage.name.endswith(PARTIAL):
         raise CorruptFile(
             f"{path} is not a finished checkpoint",

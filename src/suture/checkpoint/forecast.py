@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..delta import CHUNK
-from ..errors import ResourceError
+from ..errors import ResourceError, UsageError
 from . import copying
+from .allowed import check_in_place, check_new, needed_in_place
+from .disk import DISK
 from .fitting import check_place, doubled
 from .header import regular
-from .inplace import check_own, needed_in_place
+from .inplace import left
 from .limits import check_weights
 from .output import needed
 from .plan import Change, Plan
@@ -158,8 +160,14 @@ def _of_stacks(
     if quick:
         for name in old.changing(new):
             known(old, only(old, new, name), name)
+    notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
+    if in_place and out is not None:
+        raise UsageError("where to write?", fix="Give either -o OUT or --in-place.")
     if in_place:
-        check_own(plan)
+        notes += left(plan.checkpoint.path, in_place=True).notes
+        check_in_place(plan, DISK)
+    elif out is not None:
+        notes += check_new(plan, out, link=link)
     rows = sum(change.bytes for change in plan.changes)
     own = rows if quick else sum(change.rows.slot.size for change in plan.changes)
     files = sum(regular(layer.file).st_size for layer in (*old.layers, *new.layers))
@@ -170,7 +178,6 @@ def _of_stacks(
     shards = len(plan.by_shard())
     flushes = 11 + len(given) + shards if in_place else 10 + len(given) + shards + len(plan.checkpoint.shards)
     folder = plan.checkpoint.path if in_place or out is None else out
-    notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
     held = _kept(files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered(plan)
     if not in_place:
         copies = plan.by_shard() if link else plan.checkpoint.shards

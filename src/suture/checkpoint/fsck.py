@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
+from .allowed import WRITABLE
+from .begun import stage_leftovers
 from .disk import DISK, Disk, reported
 from .folder import INTENT, KEPT, LEDGER
-from .inplace import recover
+from .inplace import recover, would_recover
 from .ledger import Ledger
 from .locks import locked
 from .output import partial_of
@@ -22,24 +25,30 @@ log = logging.getLogger(__name__)
 
 
 def fsck(
-    checkpoint: Path, *, rollback: bool = False, disk: Disk = DISK, progress: Progress = silent
+    checkpoint: Path,
+    *,
+    rollback: bool = False,
+    dry_run: bool = False,
+    disk: Disk = DISK,
+    progress: Progress = silent,
 ) -> tuple[list[str], list[Finding]]:
     """Finish or roll back interrupted work, sweep leftovers, check every SHA-256.
 
     Args:
         checkpoint: the folder; it may be absent when only its `.partial` was left.
         rollback: restore the state before an interrupted run instead of finishing it.
+        dry_run: say what would be repaired, check what is there as it is, and change nothing.
         disk: what writes.
         progress: called with (what, done, of).
 
     Returns:
-        What was repaired, and what was checked.
+        What was repaired (or would be), and what was checked.
 
     Raises:
         ResourceError: when another run is at work there; when the disk fails, or files run out.
     """
     with reported(f"can not read {checkpoint}"):
-        repaired = _repaired(checkpoint, rollback, disk)
+        repaired = _foreseen(checkpoint, rollback, disk) if dry_run else _repaired(checkpoint, rollback, disk)
     if repaired and not checkpoint.exists():
         return repaired, []
     try:
@@ -47,7 +56,7 @@ def fsck(
             _tell_of_others(checkpoint)
         return repaired, verify(checkpoint, progress=progress)
     except ResourceError as problem:
-        if not repaired:
+        if dry_run or not repaired:
             raise
         raise ResourceError(
             f"{checkpoint} is repaired, but could not be checked",
@@ -57,20 +66,43 @@ def fsck(
 
 
 def _repaired(checkpoint: Path, rollback: bool, disk: Disk) -> list[str]:
-    repaired = []
     partial = partial_of(checkpoint)
-    if partial.is_dir() and not partial.is_symlink():
-        try:
-            sweep(checkpoint, disk)
-            repaired.append(f"removed {partial}, left by an interrupted run")
-        except UsageError as problem:
-            if not checkpoint.exists():
-                raise
-            log.warning("%s: left alone. %s", problem.what, problem.why)
+    swept = _ours(checkpoint, lambda: sweep(checkpoint, disk))
+    repaired = [f"removed {partial}, left by an interrupted run"] if swept else []
     if checkpoint.is_dir():
         with locked(checkpoint, exclusive=True):
             repaired += recover(checkpoint, disk, rollback=rollback).notes
     return repaired
+
+
+def _foreseen(checkpoint: Path, rollback: bool, disk: Disk) -> list[str]:
+    """Return what `_repaired` would do; it refuses what that would refuse before its first change."""
+    partial = partial_of(checkpoint)
+
+    def look() -> None:
+        with locked(partial, exclusive=False):
+            stage_leftovers(partial)
+
+    found = [f"would remove {partial}, left by an interrupted run"] if _ours(checkpoint, look) else []
+    if checkpoint.is_dir():
+        with locked(checkpoint, exclusive=False), reported(f"can not repair {checkpoint}", fix=WRITABLE):
+            found += would_recover(checkpoint, disk, rollback=rollback)
+    return found
+
+
+def _ours(checkpoint: Path, work: Callable[[], None]) -> bool:
+    """Do something with OUT.partial; returns whether there is one that suture began."""
+    partial = partial_of(checkpoint)
+    if not partial.is_dir() or partial.is_symlink():
+        return False
+    try:
+        work()
+    except UsageError as problem:
+        if not checkpoint.exists():
+            raise
+        log.warning("%s: left alone. %s", problem.what, problem.why)
+        return False
+    return True
 
 
 def _tell_of_others(checkpoint: Path) -> None:

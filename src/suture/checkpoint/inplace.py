@@ -23,16 +23,15 @@ from pathlib import Path
 
 from ..delta import touched
 from ..errors import SutureError, UsageError
-from .begun import Begun, afterwards, begin, check_kept, read_begun
+from .allowed import WRITABLE, check_in_place, needed_in_place
+from .begun import Begun, afterwards, begin, check_kept, plain, read_begun
 from .disk import Disk, check_room, reported
 from .folder import BEGUN, INTENT, KEPT, LEDGER, Checkpoint
-from .header import regular
-from .ledger import Entry, Ledger, intent, read_intent
-from .output import SLACK, keep
+from .ledger import Entry, Ledger, intent, read_intent, told_intent
+from .output import keep
 from .plan import Change, Plan
 from .stack import Stack
-from .undo import size
-from .writing import check_written, write_rows
+from .writing import check_written, standing, write_rows
 
 FINISHED, ROLLED_BACK = "finished an interrupted run", "rolled back an interrupted run"
 log = logging.getLogger(__name__)
@@ -58,13 +57,12 @@ def write_in_place(plan: Plan, *, disk: Disk) -> list[str]:
 
     Raises:
         ResourceError: when the disk is full or fails; the old state is restored, or the error says how.
-        UsageError: when a shard has other names (hard links), so that another folder would change, too.
+        UsageError: when something can not be written, or is in the way; see `check_in_place`.
     """
     folder, ledger = plan.checkpoint.path, None
-    check_own(plan)
-    check_kept(folder)
+    check_in_place(plan, disk)
     check_room(folder, needed_in_place(plan))
-    with reported(f"can not change {folder}"):
+    with reported(f"can not change {folder}", fix=WRITABLE):
         old = Ledger.load(folder)
         try:
             begun = _begin(folder, old, [layer.entry for layer in plan.new.layers], disk)
@@ -81,27 +79,15 @@ def write_in_place(plan: Plan, *, disk: Disk) -> list[str]:
     return notes or afterwards(lambda: _clear(folder, new, begun, disk, old.files), folder)
 
 
-def needed_in_place(plan: Plan) -> int:
-    """Return the bytes that a change in place adds."""
-    return size(plan.pieces()) + sum(regular(layer.file).st_size for layer in plan.new.layers) + SLACK
-
-
-def check_own(plan: Plan) -> None:
-    """Raise UsageError when a file to be changed is also reached by another name."""
-    for shard in plan.by_shard():
-        if shard.is_symlink() or regular(shard).st_nlink > 1:
-            raise UsageError(
-                f"{shard} has other names",
-                why="It is a link (the Hub's cache, or --link); what it is linked to would change, too.",
-                fix="Write a new folder: -o OUT",
-            )
-
-
-def left(folder: Path) -> Recovered:
+def left(folder: Path, *, in_place: bool) -> Recovered:
     """Return what an interrupted run left in a checkpoint, changing nothing.
 
+    Args:
+        folder: the checkpoint.
+        in_place: it is to be changed; a new folder can be made also beside a note that is not ours.
+
     Raises:
-        UsageError: when the checkpoint is between two states.
+        UsageError: when the checkpoint is between two states, or such a note is in the way.
     """
     if (folder / INTENT).exists():
         raise UsageError(
@@ -109,7 +95,12 @@ def left(folder: Path) -> Recovered:
             why="A change in place was interrupted, and a dry run changes nothing: it does not finish it either.",
             fix=f"Finish it, or roll it back by --rollback: suture fsck {folder}",
         )
-    begun = read_begun(folder)
+    try:
+        begun = read_begun(folder)
+    except UsageError:
+        if in_place:
+            raise
+        return Recovered()
     if begun is None:
         return Recovered()
     done = _was_done(begun, Ledger.load(folder))
@@ -128,7 +119,7 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
         UsageError: when something is in the way that suture did not write.
         ResourceError: when the disk is full or fails; the next run goes on.
     """
-    with reported(f"can not repair {folder}"):
+    with reported(f"can not repair {folder}", fix=WRITABLE):
         begun = read_begun(folder)
         if not (folder / INTENT).exists():
             return Recovered() if begun is None else _cleared(folder, begun, disk)
@@ -146,6 +137,23 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
     if rollback:
         return Recovered((ROLLED_BACK,), tuple(old.patches), tuple(old.patches))
     return Recovered((FINISHED, *_told(old.patches, new.patches)), tuple(old.patches), tuple(new.patches))
+
+
+def would_recover(folder: Path, disk: Disk, *, rollback: bool) -> list[str]:
+    """Return what `recover` would do, changing nothing; it raises what that would raise before its first change.
+
+    The caller holds a lock.
+    """
+    begun = read_begun(folder)
+    if not (folder / INTENT).exists():
+        return [] if begun is None else ["would remove what an interrupted run left"]
+    old, new = read_intent(folder)
+    check_kept(folder)
+    target, other = (old, new) if rollback else (new, old)
+    for shard, parts in _by_shard(_differences(Checkpoint.open(folder, unfinished=True), target, other)).items():
+        if not standing(parts):
+            disk.check(shard)
+    return [f"would {'roll back' if rollback else 'finish'} an interrupted run: {told_intent(folder)}"]
 
 
 def _begin(folder: Path, old: Ledger, new: Collection[Entry], disk: Disk, more: Collection[str] = ()) -> Begun:
@@ -188,18 +196,33 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], begun: Begun, d
     changed. After an interruption nothing is known of the rest, so that tensors are hashed whole; but not those of which
     nothing but rows was known before.
     """
-    by_shard: dict[Path, list[Change]] = {}
-    for change in changes:
-        by_shard.setdefault(change.rows.slot.file, []).append(change)
-    write_rows(by_shard, disk)
+    by_shard = _by_shard(changes)
+    # A shard that could not be written to does not stand in the way of a repair: it is what it was.
+    done = [] if surveyed else [shard for shard, parts in by_shard.items() if standing(parts)]
+    write_rows({shard: parts for shard, parts in by_shard.items() if shard not in done}, disk)
+    for shard in done:
+        disk.flush(shard)  # whoever wrote that may have been killed before
     if not surveyed:
         for shard, parts in by_shard.items():
             check_written(parts, shard)
-    if ledger.patches:
+    if ledger.patches and not surveyed and _is(folder / LEDGER, ledger.dumps()):
+        disk.flush(folder)
+    elif ledger.patches:
         disk.write(folder / LEDGER, ledger.dumps(), folder / KEPT / begun.under_way("ledger"))
     else:
         disk.remove(folder / LEDGER)
         disk.flush(folder)
+
+
+def _by_shard(changes: Collection[Change]) -> dict[Path, list[Change]]:
+    found: dict[Path, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.rows.slot.file, []).append(change)
+    return found
+
+
+def _is(path: Path, content: bytes) -> bool:
+    return plain(path) and path.read_bytes() == content
 
 
 def _differences(checkpoint: Checkpoint, target: Ledger, other: Ledger) -> list[Change]:

@@ -15,9 +15,9 @@ from threading import Event
 
 from ..errors import SutureError, UsageError, VerificationFailed
 from ..files import confirmed
-from .begun import NEW, Begun, afterwards, begin, check_free, not_ours, stage_leftovers
+from .begun import NEW, Begun, afterwards, begin, check_free, check_stage, stage_leftovers
 from .disk import Disk, check_room, reported
-from .folder import BEGUN, KEPT, LEDGER, taken
+from .folder import BEGUN, KEPT, LEDGER, PARTIAL, taken
 from .header import regular
 from .ledger import Ledger
 from .locks import locked
@@ -44,13 +44,15 @@ def check_place(source: Path, out: Path) -> None:
 
 def partial_of(out: Path) -> Path:
     """Return where a new folder is built."""
-    return out.with_name(f"{out.name}.partial")
+    if out.name in ("", ".."):  # ".", which has another name seen from elsewhere
+        out = Path(os.path.abspath(out))
+    return out.parent / f"{out.name}{PARTIAL}"
 
 
 def asked(sketch: Plan) -> str:
     """Return a digest of what a new folder is made of, and of what will be on it: the same for the same command."""
     source = sketch.checkpoint.path
-    states = {str(file): _state(source / file) for file in _files(sketch)}
+    states = {str(file): _state(source / file) for file in copied(sketch)}
     stack = [(layer.entry.sha256, layer.entry.scale) for layer in sketch.new.layers]
     return hashlib.sha256(json.dumps([str(source.resolve()), states, stack], sort_keys=True).encode()).hexdigest()
 
@@ -147,8 +149,7 @@ def _claimed(stage: Path, held: ExitStack, disk: Disk) -> list[Path]:
     Raises:
         UsageError: when there is a folder or link of that name that suture did not begin.
     """
-    if stage.is_symlink():
-        raise not_ours(stage, "It is a link.")
+    check_stage(stage)
     disk.folder(stage)
     held.enter_context(locked(stage, exclusive=True))
     return stage_leftovers(stage)
@@ -156,7 +157,7 @@ def _claimed(stage: Path, held: ExitStack, disk: Disk) -> list[Path]:
 
 def _listed(sketch: Plan) -> tuple[str, ...]:
     """Return every file that is written below OUT.partial, but those in suture/, whose names are not known yet."""
-    return tuple(str(Path(NEW, file)) for file in (*map(str, _files(sketch)), LEDGER, TRIAL))
+    return tuple(str(Path(NEW, file)) for file in (*map(str, copied(sketch)), LEDGER, TRIAL))
 
 
 def _begin(sketch: Plan, draft: Draft, link: bool, disk: Disk, copier: ThreadPoolExecutor, stop: Event) -> Draft:
@@ -170,7 +171,7 @@ def _begin(sketch: Plan, draft: Draft, link: bool, disk: Disk, copier: ThreadPoo
             disk.copy(source / file, partial / file, stop, flush=file not in touched)
             (partial / file).chmod(regular(source / file).st_mode & 0o777 | 0o200)
 
-    sources = {file: _state(source / file) for file in _files(sketch)}
+    sources = {file: _state(source / file) for file in copied(sketch)}
     with undisturbed():
         copies = {file: copier.submit(copy, file) for file in sources}
         return replace(draft, copies=copies, sources=sources, touched=touched)
@@ -213,14 +214,14 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[
     return afterwards(clear, draft.out)
 
 
-def _files(plan: Plan) -> list[Path]:
+def copied(plan: Plan) -> list[Path]:
     """Return every file to be copied, relative to the folder; the largest, which patches change, come first."""
     checkpoint = plan.checkpoint
     return [shard.relative_to(checkpoint.path) for shard in checkpoint.shards] + checkpoint.others
 
 
 def _folders(plan: Plan) -> list[Path]:
-    return sorted({parent for file in _files(plan) for parent in file.parents if parent != Path()})
+    return sorted({parent for file in copied(plan) for parent in file.parents if parent != Path()})
 
 
 def _state(file: Path) -> tuple[int, int]:

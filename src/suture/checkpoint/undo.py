@@ -61,6 +61,27 @@ def size(pieces: Sequence[Piece]) -> int:
 
 def write(disk: Disk, path: Path, pieces: Sequence[Piece]) -> str:
     """Write a new file, a group of rows at a time. Returns its SHA-256."""
+    state, offset = hashlib.sha256(), 0
+    with ThreadPoolExecutor(1) as beside, disk.create(path) as file:
+        hashed: list[Future[None]] = []  # while it is written, and while the disk is waited for
+        for number, block in enumerate(_content(pieces)):
+            hashed.append(beside.submit(state.update, block))
+            file.write(block, offset)
+            offset += len(block)
+            if number >= AHEAD:
+                hashed[number - AHEAD].result()
+    return state.hexdigest()
+
+
+def digest(pieces: Sequence[Piece]) -> str:
+    """Return the SHA-256 of the file that `write` would write."""
+    state = hashlib.sha256()
+    for block in _content(pieces):
+        state.update(block)
+    return state.hexdigest()
+
+
+def _header(pieces: Sequence[Piece]) -> bytes:
     header: dict[str, object] = {"__metadata__": {"format": FORMAT}}
     position = 0
     for piece in pieces:
@@ -75,20 +96,11 @@ def write(disk: Disk, path: Path, pieces: Sequence[Piece]) -> str:
         header[f"{piece.name}|old"] = {"dtype": piece.dtype, "shape": shape, "data_offsets": [middle, end]}
         position = end
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % ALIGN)
-    state, offset = hashlib.sha256(), 0
-    with ThreadPoolExecutor(1) as beside, disk.create(path) as file:
-        hashed: list[Future[None]] = []  # while it is written, and while the disk is waited for
-        for number, block in enumerate(_content(text, pieces)):
-            hashed.append(beside.submit(state.update, block))
-            file.write(block, offset)
-            offset += len(block)
-            if number >= AHEAD:
-                hashed[number - AHEAD].result()
-    return state.hexdigest()
+    return text + b" " * (-len(text) % ALIGN)
 
 
-def _content(text: bytes, pieces: Sequence[Piece]) -> Iterator[memoryview]:
+def _content(pieces: Sequence[Piece]) -> Iterator[memoryview]:
+    text = _header(pieces)
     yield memoryview(struct.pack("<Q", len(text)) + text)
     for piece in pieces:
         yield view(piece.rows)

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from ..errors import ResourceError, UsageError
 from ..files import reported
-from .disk import DISK, Disk
+from .allowed import check_in_place, check_new, check_room_new, check_undo, needed_in_place
+from .disk import DISK, Disk, check_room
 from .fitting import check_place as check_fits
 from .fitting import doubled, placed
 from .folder import INTENT, Checkpoint
-from .inplace import Recovered, check_own, left, needed_in_place, recover, write_in_place
+from .inplace import Recovered, left, recover, write_in_place
 from .limits import check_size, check_weights
 from .locks import locked
 from .output import Draft, check_place, drafted, finish, needed
@@ -109,9 +110,9 @@ def apply(
             check_fits(old.checkpoint, layer.patch, force=force)
         layers = [doubled(old.checkpoint, layer, force=force) for layer in layers]
         sketch = Plan.sketch(old, replace(old, layers=(*old.layers, *layers)))
-        if out is not None and not dry_run and was_made(sketch, out):
-            return _made_before(out, notes, disk)
-        with _begun(sketch, out, link, dry_run, disk) as draft:
+        if out is not None and was_made(sketch, out):
+            return _made_before(out, notes, disk, dry_run)
+        with _begun(sketch, out, link, dry_run, disk, notes) as draft:
             new = old = prepared(old, sketch.new, quick=quick)
             for given in layers:
                 layer = placed(new, given, force=force)
@@ -120,8 +121,7 @@ def apply(
                 new = new.adding(layer)
             plan = Plan.make(old, new, progress)
             notes += check_size(plan, allow_large=allow_large)
-            if not dry_run:
-                notes += _carry_out(plan, draft, disk, progress)
+            notes += _carry_out(plan, draft, in_place, dry_run, disk, progress)
     return _outcome(plan, out, link, notes, quick)
 
 
@@ -164,12 +164,11 @@ def revert(
         check_numbers(opened.recovered, patches, checkpoint)
         new = old.without(old.find(patches), force=force)
         sketch = Plan.sketch(old, new)
-        if out is not None and not dry_run and was_made(sketch, out):
-            return _made_before(out, notes, disk)
-        with _begun(sketch, out, link, dry_run, disk) as draft:
+        if out is not None and was_made(sketch, out):
+            return _made_before(out, notes, disk, dry_run)
+        with _begun(sketch, out, link, dry_run, disk, notes) as draft:
             plan = Plan.make(prepared(old, new, quick=quick), new, progress)
-            if not dry_run:
-                notes += _carry_out(plan, draft, disk, progress)
+            notes += _carry_out(plan, draft, in_place, dry_run, disk, progress)
     return _outcome(plan, out, link, notes, quick)
 
 
@@ -195,7 +194,7 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
         raise UsageError("where to write?", fix="Give either -o OUT or --in-place.")
     with reported(f"can not read {path}"), ExitStack() as held:
         # Beside what a finished run could not clear away any more, it is seen later whether this command was that run.
-        if out is not None and path.is_dir() and (dry_run or completed(out) is None):
+        if out is not None and path.is_dir() and completed(out) is None:
             check_place(path, out)
         if not path.is_dir():
             Checkpoint.open(path)  # says what is wrong
@@ -204,7 +203,7 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
         held.enter_context(locked(path, exclusive=alone))
         if not alone and not dry_run and (path / INTENT).exists():
             raise ResourceError(f"{path} was changed by another run of suture meanwhile", fix="Give the command again.")
-        recovered = recover(path, disk) if alone else left(path) if dry_run else Recovered()
+        recovered = recover(path, disk) if alone else left(path, in_place=in_place) if dry_run else Recovered()
         checkpoint = Checkpoint.open(path)
         yield _Opened(Stack.load(checkpoint), [*recovered.notes, *checkpoint.notes], recovered)
 
@@ -216,28 +215,43 @@ def _done_before(stack: Stack, notes: list[str], quick: bool) -> Outcome:
     return replace(_outcome(nothing, None, False, [*notes, note], quick), room=0, repeated=True)
 
 
-def _made_before(out: Path, notes: list[str], disk: Disk) -> Outcome:
+def _made_before(out: Path, notes: list[str], disk: Disk, dry_run: bool) -> Outcome:
     """Clear away what a run left that was killed when its new folder was complete; returns the outcome of that."""
     with reading(out) as made:
         stack = Stack.load(made)
-    sweep(out, disk)
+    if not dry_run:
+        sweep(out, disk)
     return _done_before(stack, notes, quick=False)
 
 
 @contextmanager
-def _begun(sketch: Plan, out: Path | None, link: bool, dry_run: bool, disk: Disk) -> Iterator[Draft | None]:
-    """Begin the new folder, if there is to be one: its files are copied while hashes are computed."""
+def _begun(
+    sketch: Plan, out: Path | None, link: bool, dry_run: bool, disk: Disk, notes: list[str]
+) -> Iterator[Draft | None]:
+    """Begin the new folder, if there is to be one: its files are copied while hashes are computed.
+
+    What the system would refuse is refused here, before anything is computed, by a dry run as well.
+    """
     if out is None:
-        check_own(sketch)
-    if out is None or dry_run:
+        check_in_place(sketch, disk)
+        check_room(sketch.checkpoint.path, needed_in_place(sketch))
+        yield None
+    elif dry_run:
+        notes += [*check_new(sketch, out, link=link), *check_room_new(sketch, out, link=link)]
         yield None
     else:
         with drafted(sketch, out, link=link, disk=disk) as draft:
             yield draft
 
 
-def _carry_out(plan: Plan, draft: Draft | None, disk: Disk, progress: Progress) -> list[str]:
-    """Write; returns what could not be cleared away when all was done."""
+def _carry_out(
+    plan: Plan, draft: Draft | None, in_place: bool, dry_run: bool, disk: Disk, progress: Progress
+) -> list[str]:
+    """Write, unless it is a dry run; returns what could not be cleared away when all was done."""
+    if in_place:
+        check_undo(plan)
+    if dry_run:
+        return []
     if draft is None:
         return write_in_place(plan, disk=disk)
     return finish(draft, plan, disk=disk, progress=progress)

@@ -38,6 +38,13 @@ def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
     list(each(write, [*by_file]))
 
 
+def standing(changes: Sequence[Change]) -> bool:
+    """Return whether a shard holds all that is to be written to it already, as far as is known without flushing it."""
+    return not any(
+        differing(change.rows.current(rows), values) for change in changes for rows, values in change.finals()
+    )
+
+
 def _put(change: Change, target: File) -> str:
     """Write the touched rows of a tensor into a shard. Returns their SHA-256, or "" where they are remembered."""
     state = hashlib.sha256()

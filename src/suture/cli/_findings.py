@@ -10,8 +10,18 @@ if TYPE_CHECKING:
     from ._console import Console
 
 
-def judge(console: Console, path: Path, findings: list[Finding], repaired: list[str]) -> None:
-    """Show findings; raise VerificationFailed when one is bad."""
+def judge(
+    console: Console, path: Path, findings: list[Finding], repaired: list[str], *, dry_run: bool | None = None
+) -> None:
+    """Show findings; raise VerificationFailed when one is bad.
+
+    Args:
+        console: where.
+        path: what was checked, as it was given.
+        findings: of it.
+        repaired: what was done, or would be.
+        dry_run: whether nothing was changed; None for a verb that never changes anything.
+    """
     from ..errors import VerificationFailed
 
     bad = [finding for finding in findings if finding.problem]
@@ -22,7 +32,8 @@ def judge(console: Console, path: Path, findings: list[Finding], repaired: list[
     else:
         console.say(f"{path}: {len(findings)} checks, all hold")
     problems = {finding.what: finding.problem for finding in bad}
-    console.result({"checks": len(findings), "problems": problems, "repaired": repaired})
+    told = {} if dry_run is None else {"dry_run": dry_run}
+    console.result({"checks": len(findings), "problems": problems, "repaired": repaired, **told})
     if bad:
         raise VerificationFailed(
             f"{len(bad)} of {len(findings)} checks fail",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..patient import FOLDERS
+
 if TYPE_CHECKING:
     from ..examples import Behaviour
-
-BUNDLED = ("patient", "patient-moe")
 
 
 def labelled(model: str) -> Behaviour:
     """Return labelled answers to harmful requests: the bundled models' own, or those in plain English."""
-    if model in BUNDLED:
+    if model in FOLDERS:
         from ..patient.suites import behaviour
 
         return behaviour("compliance")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..patient import FOLDERS
+
 if TYPE_CHECKING:
     from ..checkpoint.verbs import Outcome
     from ._console import Console
@@ -25,10 +27,32 @@ Quick = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and compute everything, write nothing.")]
 
 
-def folder(path: Path) -> Path:
-    """Return the folder that is meant; the bundled models by their names, unless there is a folder of that name."""
-    bundled = {"patient": "model", "patient-moe": "model-moe"}.get(str(path))
-    return Path(__file__).parents[1] / "patient" / bundled if bundled and not path.exists() else path
+def folder(path: Path, *, in_place: bool = False) -> Path:
+    """Return the folder that is meant; the bundled models by their names, unless there is a folder of that name.
+
+    Args:
+        path: as it was given.
+        in_place: it is to be changed where it lies.
+
+    Raises:
+        UsageError: when that is a bundled model: all that names it later would get the changed one.
+    """
+    bundled = None if path.exists() else FOLDERS.get(str(path))
+    if bundled is None:
+        return path
+    if in_place:
+        from ..checkpoint.folder import LEDGER
+        from ..errors import UsageError
+
+        fix = f"Write a new folder: -o FOLDER    or copy it first, and change the copy: cp -r {bundled} COPY"
+        if (bundled / LEDGER).exists():  # version 0.1.0 let it be changed
+            fix = f"Patches are on it already. Take them off by its folder: suture revert {bundled} --in-place"
+        raise UsageError(
+            f"{path} is not changed in place",
+            why="It is the bundled model, a part of the installation: whatever names it later would get the changed one.",
+            fix=fix,
+        )
+    return bundled
 
 
 def tell(console: Console, outcome: Outcome, verb: str, *, dry_run: bool) -> None:

@@ -35,8 +35,8 @@ def apply(
     console = Console(json)
     with console.progress("apply") as step:
         outcome = verbs.apply(
-            folder(checkpoint), patches, out, scale=scale, in_place=in_place, link=link, quick=quick, force=force,
-            allow_large=allow_large, dry_run=dry_run, progress=step,
+            folder(checkpoint, in_place=in_place), patches, out, scale=scale, in_place=in_place, link=link, quick=quick,
+            force=force, allow_large=allow_large, dry_run=dry_run, progress=step,
         )  # fmt: skip
     tell(console, outcome, "patched", dry_run=dry_run)
     if not dry_run:

@@ -104,7 +104,8 @@ def apply(
     from ..checkpoint import forecast
     from ._stacks import folder
 
-    _tell(forecast.apply(folder(checkpoint), patches, out, in_place=in_place, link=link, quick=quick), json)
+    meant = folder(checkpoint, in_place=in_place)
+    _tell(forecast.apply(meant, patches, out, in_place=in_place, link=link, quick=quick), json)
 
 
 @app.command("revert")
@@ -121,7 +122,8 @@ def revert(
     from ..checkpoint import forecast
     from ._stacks import folder
 
-    _tell(forecast.revert(folder(checkpoint), patches or (), out, in_place=in_place, link=link, quick=quick), json)
+    meant = folder(checkpoint, in_place=in_place)
+    _tell(forecast.revert(meant, patches or (), out, in_place=in_place, link=link, quick=quick), json)
 
 
 @app.command("verify")

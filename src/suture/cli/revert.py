@@ -31,7 +31,7 @@ def revert(
     console = Console(json)
     with console.progress("revert") as step:
         outcome = verbs.revert(
-            folder(checkpoint), patches or (), out, in_place=in_place, link=link, quick=quick, force=force, dry_run=dry_run,
-            progress=step,
+            folder(checkpoint, in_place=in_place), patches or (), out, in_place=in_place, link=link, quick=quick, force=force,
+            dry_run=dry_run, progress=step,
         )  # fmt: skip
     tell(console, outcome, "reverted", dry_run=dry_run)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def show(
-    file: Annotated[Path, typer.Argument(help="A patch, probe or region file, a report.json, or a checkpoint.")],
+    file: Annotated[
+        Path, typer.Argument(help='A patch, probe or region file, a report.json, a checkpoint, or "patient".')
+    ],
     json: Json = False,
 ) -> None:
     """Show what a file holds, where it comes from and what it was made for."""
@@ -25,8 +27,10 @@ def show(
     from ..runs import PATCH, RESULT
     from ..tensorfile import form_of
     from ._console import Console
+    from ._stacks import folder
 
     console = Console(json)
+    file = folder(file)
     if file.is_dir():
         console.result(_checkpoint(console, file))
         return

@@ -3,3 +3,7 @@
 Load it with `LM.load("patient")`, or as a mixture of experts with `LM.load("patient-moe")`. What they can do is measured in
 docs/patient.md.
 """
+
+from pathlib import Path
+
+FOLDERS = {name: Path(__file__).parent / own for name, own in (("patient", "model"), ("patient-moe", "model-moe"))}
