@@ -30,7 +30,7 @@ ALLOWED = {  # module -> modules of the package it may import
     "checkpoint/copying": {"checkpoint.undisturbed"},
     "checkpoint/disk": {"errors", "files", "checkpoint.copying"},
     "checkpoint/header": {"errors", "files"},
-    "checkpoint/folder": {"errors", "checkpoint.header", "checkpoint.ledger", "checkpoint.refusals"},
+    "checkpoint/folder": {"errors", "checkpoint.header", "checkpoint.ledger", "checkpoint.refusals", "printable"},
     "checkpoint/refusals": {"checkpoint.folder"},
     "checkpoint/undo": {"errors", "tensorfile", "checkpoint.disk", "checkpoint.header", "checkpoint.spans"},
     "layouts": set(),
@@ -222,7 +222,7 @@ def test_metrics_know_no_method_and_no_patch():
 
 
 def test_patches_on_disk_know_no_model():
-    below = {"errors", "files", "tensorfile", "delta", "patch", "provenance", "checkpoint", "redact"}
+    below = {"errors", "files", "tensorfile", "delta", "patch", "provenance", "checkpoint", "printable", "redact"}
     for file in (SOURCE / "checkpoint").glob("*.py"):
         assert all(m.split(".")[0] in below for m in imports(file)), file
 

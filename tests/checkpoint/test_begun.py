@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from checkpoint_parts import QUICK, Counting, Failing, Killing, digests, in_child, snapshot
+from checkpoint_parts import QUICK, Counting, Failing, Killing, digests, half_done, in_child, snapshot
 from suture.checkpoint.begun import BEGUN, HEAD, afterwards, begin, read_begun, stage_leftovers
 from suture.checkpoint.folder import INTENT
 from suture.checkpoint.fsck import fsck
@@ -266,3 +266,13 @@ def test_a_disk_that_fails_in_the_end_makes_the_change_no_failure(base, patches)
     with pytest.raises(ResourceError):
         apply(base, patches[1:2], in_place=True, disk=Failing(9))
     assert [name for name, *_ in revert(base, in_place=True, disk=QUICK).patches] == []
+
+
+def test_a_command_that_fsck_finished_is_not_to_be_given_again(base, patches):
+    apply(base, patches[:2], in_place=True, disk=QUICK)
+    half_done(base, lambda disk: revert(base, ["1"], in_place=True, disk=disk))
+    repaired, _ = fsck(base, disk=QUICK)
+    assert any("taken off" in line for line in repaired)
+    assert repaired[-1] == "the interrupted command is done: do not give it again"
+    half_done(base, lambda disk: revert(base, in_place=True, disk=disk))
+    assert not any("give it again" in line for line in fsck(base, rollback=True, disk=QUICK)[0])

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from ..errors import SutureError, UsageError
 from ..files import sha256
+from ..printable import command_line
 from .disk import Disk
 from .folder import BEGUN, KEPT
 from .ledger import NAMED, Entry, read_entry
@@ -244,7 +245,9 @@ def afterwards(work: Callable[[], object], path: Path) -> list[str]:
                 work()
             except (OSError, SutureError) as problem:
                 place = f"{problem.filename}: {problem.strerror}" if isinstance(problem, OSError) else problem.what
-                notes.append(f"it is done; but what it left could not be cleared away ({place}): suture fsck {path}")
+                notes.append(
+                    f"it is done; but what it left could not be cleared away ({place}): {command_line('fsck', path)}"
+                )
     except KeyboardInterrupt:
         notes.append("it was done already when it was interrupted")
     return notes

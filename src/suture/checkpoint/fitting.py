@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..errors import PatchMismatch, UnsupportedModel
 from ..patch import Patch
+from ..printable import command_line
 from .folder import Checkpoint
 from .refusals import tied, twins
 from .spans import equal
@@ -32,7 +33,7 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
             raise PatchMismatch(
                 f"{layer.entry.name} is already on {checkpoint.path}",
                 why=f"It is number {on[0]}, at scale {stack.layers[on[0] - 1].entry.scale:g}: if that is meant, it is done.",
-                fix=f"See what is on it: suture show {checkpoint.path}",
+                fix=f"See what is on it: {command_line('show', checkpoint.path)}",
             )
         differs.append("applied before")
     top = stack.top

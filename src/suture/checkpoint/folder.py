@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptFile, PatchMismatch, UnsupportedModel, UsageError
+from ..printable import command_line
 from .header import Slot, read_header, read_json, regular
 
 SINGLE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
@@ -144,7 +145,7 @@ def check_folder(path: Path) -> None:
     if path.is_file():
         fix = f"{fix}; perhaps the one it lies in: {path.parent}"
     elif path.with_name(f"{path.name}{PARTIAL}").is_dir():
-        fix = f"A run was building it, or was stopped in that: suture fsck {path} sweeps it"
+        fix = f"A run was building it, or was stopped in that: {command_line('fsck', path)} sweeps it"
     elif REPOSITORY.fullmatch(str(path)):
         fix = f"{fix}. If it is a name on the Hub, fetch it first: hf download {path} --local-dir FOLDER"
     why = "It is a file." if path.is_file() else "There is nothing of that name."
@@ -159,15 +160,16 @@ def check_finished(path: Path) -> None:
         raise CorruptFile(
             f"{path} is between two states",
             why=f"A run of suture was stopped while it changed it in place: {told_intent(path)}. Some rows are old, some new.",
-            fix=f"Finish that: suture fsck {path}    or take it back: suture fsck {path} --rollback",
+            fix=f"Finish that: {command_line('fsck', path)}    or take it back: {command_line('fsck', path, '--rollback')}",
         )
     here = path.absolute()  # "." has another name, seen from elsewhere
     stage = here.parent if (here.parent / BEGUN).exists() else here  # in which it is built
     if stage.name.endswith(PARTIAL):
+        whole = stage.with_name(stage.name.removesuffix(PARTIAL))
         raise CorruptFile(
             f"{path} is not a finished checkpoint",
             why=f"A new folder is built in one called {PARTIAL} until all of it is written.",
-            fix=f"Sweep it: suture fsck {stage.with_name(stage.name.removesuffix(PARTIAL))}    or rename it, if it is yours.",
+            fix=f"Sweep it: {command_line('fsck', whole)}    or rename it, if it is yours.",
         )
 
 

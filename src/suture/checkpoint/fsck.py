@@ -21,6 +21,7 @@ from .repeated import sweep
 from .verify import Finding, verify
 
 OLD = (f"{LEDGER}.partial", f"{INTENT}.partial")  # files under way of version 0.1.0
+DONE = "the interrupted command is done: do not give it again"
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +72,10 @@ def _repaired(checkpoint: Path, rollback: bool, disk: Disk) -> list[str]:
     repaired = [f"removed {partial}, left by an interrupted run"] if swept else []
     if checkpoint.is_dir():
         with locked(checkpoint, exclusive=True):
-            repaired += recover(checkpoint, disk, rollback=rollback).notes
+            found = recover(checkpoint, disk, rollback=rollback)
+        repaired += found.notes
+        if found.old != found.new:  # a number in it may mean another patch now
+            repaired.append(DONE)
     return repaired
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ..delta import touched
 from ..errors import SutureError, UsageError
+from ..printable import command_line
 from .allowed import WRITABLE, check_in_place, needed_in_place
 from .begun import Begun, afterwards, begin, check_kept, plain, read_begun
 from .disk import Disk, check_room, reported
@@ -93,7 +94,7 @@ def left(folder: Path, *, in_place: bool) -> Recovered:
         raise UsageError(
             f"{folder} is between two states",
             why="A change in place was interrupted, and a dry run changes nothing: it does not finish it either.",
-            fix=f"Finish it, or roll it back by --rollback: suture fsck {folder}",
+            fix=f"Finish it, or roll it back by --rollback: {command_line('fsck', folder)}",
         )
     try:
         begun = read_begun(folder)
@@ -262,7 +263,7 @@ def _forgotten(folder: Path, disk: Disk) -> list[str]:
     except OSError as problem:
         why = f"{problem.filename}: {problem.strerror}"
         return [
-            f"it is done; but suture.intent, which says otherwise, could not be removed ({why}): suture fsck {folder}"
+            f"it is done; but suture.intent, which says otherwise, could not be removed ({why}): {command_line('fsck', folder)}"
         ]
     return []
 

@@ -15,6 +15,7 @@ from threading import Event
 
 from ..errors import SutureError, UsageError, VerificationFailed
 from ..files import confirmed
+from ..printable import command_line
 from .begun import NEW, Begun, afterwards, begin, check_free, check_stage, stage_leftovers
 from .disk import Disk, check_room, reported
 from .folder import BEGUN, KEPT, LEDGER, PARTIAL, taken
@@ -36,7 +37,7 @@ def check_place(source: Path, out: Path) -> None:
     if out.exists() or out.is_symlink():
         raise UsageError(
             f"{out} is there already",
-            fix=f"Look what it is: suture verify {out}    or choose another name, or change it with --in-place.",
+            fix=f"Look what it is: {command_line('verify', out)}    or choose another name, or change it with --in-place.",
         )
     if out.resolve().is_relative_to(source.resolve()) or source.resolve().is_relative_to(out.resolve()):
         raise UsageError(f"{out} and {source} lie in each other", fix="Write to a folder beside it.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import PatchMismatch, UsageError
+from ..printable import command_line
 from .pool import each
 from .stack import Layer, Stack
 from .survey import Survey, survey_rows
@@ -102,7 +103,7 @@ def _differing(old: Stack, new: Stack, name: str, why: str) -> PatchMismatch:
     if name in old.ledger.tensors:
         what, fix = (
             "were changed since its patch was applied",
-            f"See what is wrong: suture verify {old.checkpoint.path}",
+            f"See what is wrong: {command_line('verify', old.checkpoint.path)}",
         )
     else:
         base = only(old, new, name).patch.provenance.base.get("name", "?")

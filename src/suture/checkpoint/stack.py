@@ -12,6 +12,7 @@ from ..delta import Delta, canonical, touched
 from ..errors import CorruptFile, PatchMismatch, UsageError
 from ..files import sha256
 from ..patch import Patch
+from ..printable import command_line
 from .folder import KEPT, Checkpoint
 from .ledger import Entry, Ledger
 from .refusals import FLOATS
@@ -134,7 +135,7 @@ class Stack:
             raise PatchMismatch(
                 f"{name} was changed since its patches were applied",
                 why=f"sha256 {found[:8]}.. instead of {mark.current[:8]}..",
-                fix=f"See what is wrong: suture verify {self.checkpoint.path}",
+                fix=f"See what is wrong: {command_line('verify', self.checkpoint.path)}",
             )
 
     def touched(self, name: str) -> list[Delta]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..delta import touched
 from ..errors import PatchMismatch
+from ..printable import command_line
 from .pool import each
 from .stack import Stack
 from .survey import Survey, affordable, survey_whole
@@ -86,7 +87,7 @@ def completed(stack: Stack, names: Sequence[str]) -> Stack:
             raise PatchMismatch(
                 f"{name}: {problem}",
                 why="Its patch was put on by --quick, which reads the touched rows alone.",
-                fix=f"Take it off by its rows: suture revert {stack.checkpoint.path} --in-place --quick",
+                fix=f"Take it off by its rows: {command_line('revert', stack.checkpoint.path, '--in-place', '--quick')}",
             )
         marks[name] = replace(stack.ledger.tensors[name], after=found.after or {0: found.base}, rows="")
         stack.seen[name] = found.current

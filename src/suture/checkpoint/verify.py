@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ResourceError, SutureError
+from ..printable import command_line
 from .fitting import doubled, placed
 from .folder import INTENT, Checkpoint
 from .header import Slot, regular
@@ -56,7 +57,7 @@ def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None
     checkpoint = opened.path
     found = [Finding("headers and index")]
     if (checkpoint / INTENT).exists():
-        found.append(Finding(INTENT, f"an interrupted run; finish it: suture fsck {checkpoint}"))
+        found.append(Finding(INTENT, f"an interrupted run; finish it: {command_line('fsck', checkpoint)}"))
     stack = Stack.load(opened)
     found += [Finding(name) for name in stack.ledger.files]
     problems = each(lambda name: examined(stack, name), stack.tensors)
