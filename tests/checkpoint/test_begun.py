@@ -5,10 +5,11 @@ import json
 import os
 import shutil
 import signal
+from functools import partial
 
 import pytest
 
-from checkpoint_parts import QUICK, Counting, Failing, Killing, digests, half_done, in_child, snapshot
+from checkpoint_parts import QUICK, Counting, Failing, Killing, digests, in_child, snapshot
 from suture.checkpoint.begun import BEGUN, HEAD, afterwards, begin, read_begun, stage_leftovers
 from suture.checkpoint.folder import INTENT
 from suture.checkpoint.fsck import fsck
@@ -270,9 +271,9 @@ def test_a_disk_that_fails_in_the_end_makes_the_change_no_failure(base, patches)
 
 def test_a_command_that_fsck_finished_is_not_to_be_given_again(base, patches):
     apply(base, patches[:2], in_place=True, disk=QUICK)
-    half_done(base, lambda disk: revert(base, ["1"], in_place=True, disk=disk))
+    half_done(base, partial(revert, patches=["1"]))
     repaired, _ = fsck(base, disk=QUICK)
     assert any("taken off" in line for line in repaired)
     assert repaired[-1] == "the interrupted command is done: do not give it again"
-    half_done(base, lambda disk: revert(base, in_place=True, disk=disk))
+    half_done(base, revert)
     assert not any("give it again" in line for line in fsck(base, rollback=True, disk=QUICK)[0])
