@@ -238,3 +238,14 @@ def test_every_reader_tells_a_wrong_path_from_a_system_that_fails(tmp_path, monk
         READERS[reader](path)
     assert "ulimit -n" in caught.value.fix
     assert str(path) in caught.value.what
+
+
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path):
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "there" / "file")  # of nothing yet, and then of a file
+    for content in (b"one", b"two"):
+        write_bytes(link, content)
+        assert link.is_symlink()
+        assert (tmp_path / "there" / "file").read_bytes() == content
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]

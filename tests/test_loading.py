@@ -202,3 +202,13 @@ def test_behind_a_proxy_names_are_left_to_it(monkeypatch):
     monkeypatch.setattr("suture.network.getproxies", lambda: {"https": "http://proxy:3128"})
     monkeypatch.setattr("suture.network.socket", None)  # it is not asked
     assert not unreachable()
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
+def test_weights_on_a_grid_are_refused_without_a_word_of_it_in_the_config(folder, dtype):
+    file = folder / "model.safetensors"
+    tensors = load_file(file)
+    name = next(name for name in tensors if name.endswith("up_proj.weight"))
+    save_file({**tensors, name: tensors[name].to(dtype)}, file, {"format": "pt"})
+    with pytest.raises(UnsupportedModel, match="quantised"):
+        LM.load(folder)

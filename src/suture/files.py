@@ -165,6 +165,7 @@ def written(path: Path) -> Iterator[Path]:
         ResourceError: when the disk is full or fails.
     """
     check_place(path, lambda _: True, "")
+    path = path.resolve() if path.is_symlink() else path  # what a link leads to is written, the link stays
     with reported(f"can not write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix stays last: some writers choose their format by it.

@@ -20,10 +20,10 @@ from safetensors import SafetensorError
 from transformers.models.auto import modeling_auto
 from transformers.utils import find_adapter_config_file
 
-from .checkpoint.folder import CONVERT, INDEX, SINGLE, check_finished, weight_files
+from .checkpoint.folder import CONVERT, INDEX, SINGLE, Checkpoint, check_finished, weight_files
 from .checkpoint.header import read_json
 from .checkpoint.reading import steady
-from .checkpoint.refusals import FINER, GRID, quantisation
+from .checkpoint.refusals import FINER, GRID, quantisation, scheme
 from .checkpoint_forms import disk_tensors
 from .errors import CorruptFile, UnsupportedModel, UsageError
 from .files import explained
@@ -244,13 +244,17 @@ def check_tokens(name: str | Path, model: Any, tokenizer: Any) -> None:  # noqa:
 
 
 def check_weights(name: str | Path, folder: Path) -> None:
-    """Refuse pickles (UnsupportedModel), two sets of weights (CorruptFile), and none (UsageError)."""
+    """Refuse pickles and quantised weights (UnsupportedModel), two sets of weights (CorruptFile), and none (UsageError)."""
     try:
         weight_files(folder)
     except UnsupportedModel:
         raise
     except UsageError as problem:
         raise UsageError(f"can not load {name}", why=problem.why, fix=problem.fix) from problem
+    checkpoint = Checkpoint.open(folder)
+    for tensor in checkpoint.slots:
+        if tensor.endswith(".weight") and (quantised := scheme(checkpoint, tensor)):
+            raise UnsupportedModel(f"{name} is quantised: {tensor} is {quantised}", why=GRID, fix=FINER)
 
 
 def _first(names: list[str]) -> str:

@@ -121,7 +121,10 @@ def test_where_a_file_system_has_no_locks_there_is_reading_all_the_same(base, mo
 
 def test_only_who_holds_the_lock_opens_checkpoints():
     """A reader that comes later goes through `reading`, or is named here with the reason."""
-    allowed = {"reading.py": "takes the lock", "verbs.py": "holds it", "inplace.py": "finishes what is unfinished"}
+    allowed = {
+        "reading.py": "takes the lock", "verbs.py": "holds it", "inplace.py": "finishes what is unfinished",
+        "loading.py": "within `steady`",
+    }  # fmt: skip
     root = Path(suture.__file__).parent
     calls = {
         file.name
@@ -161,3 +164,10 @@ def test_a_model_that_is_loaded_does_not_change_with_its_files(stored, dtype):
         stream.seek(slot.begin)
         stream.write(bytes(slot.size))
     assert snapshot(lm) == before
+
+
+def test_verify_says_of_a_copy_under_way_that_it_is_not_all(base):
+    partial = base.rename(base.with_name("out.partial"))
+    assert any(finding.what == "finished" and "not a finished" in finding.problem for finding in verify(partial))
+    whole = partial.rename(partial.with_name("out"))
+    assert not any(finding.problem for finding in verify(whole))

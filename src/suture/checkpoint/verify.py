@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ResourceError, SutureError
+from ..errors import CorruptFile, ResourceError, SutureError
 from ..printable import command_line
 from .fitting import doubled, placed
-from .folder import INTENT, Checkpoint
+from .folder import INTENT, Checkpoint, check_finished
 from .header import Slot, regular
 from .plan import Progress, silent
 from .pool import each
@@ -58,6 +58,11 @@ def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None
     found = [Finding("headers and index")]
     if (checkpoint / INTENT).exists():
         found.append(Finding(INTENT, f"an interrupted run; finish it: {command_line('fsck', checkpoint)}"))
+    else:
+        try:
+            check_finished(checkpoint)
+        except CorruptFile as unready:  # a copy under way: what it holds may be right, and is not all
+            found.append(Finding("finished", f"{unready.what}. {unready.fix}"))
     stack = Stack.load(opened)
     found += [Finding(name) for name in stack.ledger.files]
     problems = each(lambda name: examined(stack, name), stack.tensors)
