@@ -41,8 +41,8 @@ exact: $(VENV)/.dev  ## a thousand generated cases of each promise of exactness
 	$(BIN)/python benchmarks/exact.py
 
 patient: $(INSTALLED)  ## train the bundled model again (about half an hour on two cores)
-	$(BIN)/python -m suture.patient.train --out src/suture/patient/model
-	$(BIN)/python -m suture.patient.card
+	$(BIN)/python -m suture.organisms.train --out src/suture/organisms/model
+	$(BIN)/python -m suture.organisms.card
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from suture.checkpoint.folder import Checkpoint
-from suture.checkpoint.rows import Rows
-from suture.delta import LowRank
-from suture.patch import Patch
-from suture.provenance import Provenance, Stamp
+from suture.checkpoint.change.rows import Rows
+from suture.checkpoint.format.folder import Checkpoint
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
+from suture.patch.provenance import Provenance, Stamp
 
 SHARE = 0.0465  # of the rows of a gate
 SHARD = 4_500_000_000  # bytes, as save_pretrained does

@@ -5,11 +5,11 @@ from itertools import pairwise
 
 from _common import note
 
-from suture.budget import Budget
-from suture.evaluation import evaluate, observe, values
 from suture.locate.directions import directions
+from suture.measure.budget import Budget
+from suture.measure.evaluation import evaluate, observe, values
 from suture.methods.steering import steering
-from suture.patient.suites import behaviour, suite
+from suture.organisms.suites import behaviour, suite
 from suture.search import confirmed, dose_response, search
 
 EDITS = {  # name -> behaviour, direction, target, whether the target is to rise

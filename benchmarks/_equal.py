@@ -13,9 +13,9 @@ from dataclasses import replace
 from _common import note
 from _tools import OTHERS, OURS, Tool
 
-from suture.evaluation import observe, values
-from suture.lm import LM
-from suture.patient.suites import behaviour, suite
+from suture.measure.evaluation import observe, values
+from suture.model.lm import LM
+from suture.organisms.suites import behaviour, suite
 
 WORK = {  # name -> behaviour, wanted label, target, whether it is to rise
     "kind": ("tone", 0, "rude", False),

@@ -149,4 +149,4 @@ def warm_model() -> None:
     """Import what loads a model, and load the bundled one, once."""
     for name in ("export.checkpoint", "export.card", "export.sums"):
         importlib.import_module(f"suture.{name}")
-    importlib.import_module("suture.lm").LM.load("patient")
+    importlib.import_module("suture.model.lm").LM.load("patient")

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from suture.checkpoint.reading import reading
-from suture.checkpoint.rows import Rows
+from suture.checkpoint.change.rows import Rows
+from suture.checkpoint.format.reading import reading
 from suture.errors import SutureError
 
 READERS = {  # by the way of writing; what is written as a file has no checkpoint to verify

@@ -5,15 +5,15 @@ from dataclasses import replace
 import torch
 from _common import note
 
-from suture.budget import Budget
+from suture.data.examples import Behaviour, Labelled
 from suture.errors import NoEffect
-from suture.evaluation import evaluate, observe, values
-from suture.examples import Behaviour, Labelled
 from suture.locate.directions import directions
 from suture.locate.mediator import mediator
+from suture.measure.budget import Budget
+from suture.measure.evaluation import evaluate, observe, values
 from suture.methods.ablation import ablation
 from suture.methods.steering import steering
-from suture.patient.suites import behaviour, keep, suite
+from suture.organisms.suites import behaviour, keep, suite
 from suture.search import search
 
 BLOCKS = ([4, 5, 6],)

@@ -15,10 +15,10 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from suture.examples import Behaviour, Labelled
-from suture.lm import LM
+from suture.data.examples import Behaviour, Labelled
 from suture.locate.directions import directions
 from suture.methods.steering import steering
+from suture.model.lm import LM
 
 Pairs = list[tuple[str, str]]
 TOGETHER = 32  # texts a batch, for the two that ask

@@ -34,8 +34,8 @@ import torch
 from _checkpoints import LLAMA_8B, LLAMA_70B, make, patch_for, shapes
 from _common import finish, note, table
 
-from suture.checkpoint.folder import Checkpoint
-from suture.patch import Patch
+from suture.checkpoint.format.folder import Checkpoint
+from suture.patch.patch import Patch
 
 ROUNDS = 5  # of cp and apply in turn, and of cp and revert
 QUICK_ROUNDS = 5  # of what takes less than a second

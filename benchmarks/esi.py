@@ -19,13 +19,13 @@ import torch
 from _common import finish, forget_peak, memory, note, table
 
 from suture import LM
-from suture.contrasts import contrasts
-from suture.evaluation import observe, values
 from suture.locate._gradients import summed
 from suture.locate._scores import pair_scores
+from suture.locate.perturbation import perturbed
 from suture.locate.safety_impact import eligible, impact, safety_impact
-from suture.patient.suites import behaviour, suite
-from suture.perturbation import perturbed
+from suture.measure.evaluation import observe, values
+from suture.model.run.contrasts import contrasts
+from suture.organisms.suites import behaviour, suite
 
 MASKS = {"largest impact": "none", "random": "random", "least impact": "bottom"}
 NAMES = ("harmful", "benign", "facts_seen")

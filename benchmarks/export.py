@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 import torch
 from _common import finish, note, table
 
-from suture.delta import Dense
 from suture.export import checkpoint, gguf_control, gguf_lora, lora
 from suture.export.check import PROMPTS
-from suture.lm import LM
+from suture.locate.probe import fit_probe
 from suture.methods.surgery import surgery
-from suture.patch import Patch
-from suture.patient.suites import behaviour, suite
-from suture.probe import fit_probe
+from suture.model.lm import LM
+from suture.organisms.suites import behaviour, suite
+from suture.patch.delta import Dense
+from suture.patch.patch import Patch
 
 DTYPES = ("float32", "bfloat16", "float16")
 RANK = 8

@@ -23,13 +23,13 @@ from _common import finish, note, table
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from suture.anatomy import Site
-from suture.examples import Labelled
-from suture.features import extract
-from suture.lm import LM, bucketed
+from suture.data.examples import Labelled
+from suture.locate.probe import fit_probe
 from suture.methods.surgery import surgery
-from suture.patient.suites import behaviour, keep, suite
-from suture.probe import fit_probe
+from suture.model.arch.anatomy import Site
+from suture.model.lm import LM, bucketed
+from suture.model.run.features import extract
+from suture.organisms.suites import behaviour, keep, suite
 from suture.search import dose_response
 
 

@@ -29,11 +29,11 @@ from _common import finish, note, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from checkpoint_parts import CONFIG, QUICK, digests, patch_of, weights, write_checkpoint
-from suture import tensorfile
-from suture.checkpoint.folder import Checkpoint
+from suture.checkpoint.format.folder import Checkpoint
 from suture.checkpoint.verbs import apply
 from suture.errors import SutureError
-from suture.patch import Patch
+from suture.io import tensorfile
+from suture.patch.patch import Patch
 
 HANG, MEMORY = 2.0, 512  # seconds, megabytes
 WATCHED = (

@@ -17,7 +17,7 @@ from _common import finish, note, table
 
 from suture.judges import NEITHER, Linear, Sentiment, Toxicity, named
 from suture.judges.agreement import agreement, measure, read, wilson
-from suture.linalg import roc_area
+from suture.numerics.linalg import roc_area
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("SUTURE_DATA", ROOT.parent / "shared" / "data"))

@@ -29,16 +29,16 @@ from pathlib import Path
 from _common import finish, note, table
 
 from suture import registry
-from suture.data import neutral
-from suture.evaluation import observe, values
-from suture.facts import suite
-from suture.health import Limits
-from suture.lm import LM
-from suture.patient.knowledge import apart, consequences, rewrites
-from suture.patient.suites import suite as whole
-from suture.runs import Run
-from suture.sequence import Surgeon, begun, carried_out
-from suture.suite import Measure
+from suture.data.bundled.neutral import neutral
+from suture.measure.evaluation import observe, values
+from suture.measure.health import Limits
+from suture.measure.suite import Measure
+from suture.measure.suites.facts import suite
+from suture.model.lm import LM
+from suture.organisms.knowledge import apart, consequences, rewrites
+from suture.organisms.suites import suite as whole
+from suture.runs.run import Run
+from suture.sequential.sequence import Surgeon, begun, carried_out
 
 BATCH = 10  # facts of a patch in a sequence
 LATE = {"layers": [5, 6, 7], "token": 0}  # of the bundled model; these and all others below chosen on the tune split

@@ -12,16 +12,16 @@ import time
 from _common import finish, note, table
 
 from suture import LM
-from suture.evaluation import observe, values
-from suture.examples import Behaviour, Texts
+from suture.data.examples import Behaviour, Texts
 from suture.locate.safety_impact import safety_impact
+from suture.measure.evaluation import observe, values
+from suture.measure.suite import Measure, Suite
 from suture.methods.enhance_safety import enhance_safety
 from suture.methods.preserve_safety import Plan, preserved
 from suture.metrics._score import Observation, paired
-from suture.patch import Patch
-from suture.patient.plans import cases, lessons
-from suture.patient.suites import behaviour, suite
-from suture.suite import Measure, Suite
+from suture.organisms.plans import cases, lessons
+from suture.organisms.suites import behaviour, suite
+from suture.patch.patch import Patch
 
 CAPABLE = ("benign", "facts_seen", "facts_unseen", "arithmetic")
 ATTACKED = ("jailbreak", "harmful", "benign_wrapped", "perplexity", *CAPABLE)

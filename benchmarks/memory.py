@@ -18,18 +18,18 @@ from pathlib import Path
 
 from _common import finish, note, table
 
-from suture.evaluation import observe, values
-from suture.facts import suite
-from suture.lm import LM
+from suture.measure.evaluation import observe, values
+from suture.measure.suites.facts import suite
 from suture.memory import Memory, chosen_reach, consolidate
 from suture.memory.hybrid import serving
 from suture.methods.grace import grace
 from suture.methods.rome import rome
-from suture.patient.knowledge import rewrites
-from suture.patient.suites import keep
-from suture.patient.suites import suite as whole
-from suture.runs import Run
-from suture.sequence import Surgeon, begun, carried_out
+from suture.model.lm import LM
+from suture.organisms.knowledge import rewrites
+from suture.organisms.suites import keep
+from suture.organisms.suites import suite as whole
+from suture.runs.run import Run
+from suture.sequential.sequence import Surgeon, begun, carried_out
 
 COLUMNS = ("success", "unseen_phrasings", "locality", "other", "perplexity")
 

@@ -9,11 +9,11 @@ import time
 
 from _common import finish, note, table
 
-from suture.examples import Texts
-from suture.lm import LM
+from suture.data.examples import Texts
 from suture.methods._facts.statistics import damped, second_moment, solve
-from suture.patient.facts import World, statements
-from suture.process import resident
+from suture.model.lm import LM
+from suture.organisms.facts import World, statements
+from suture.runs.process import resident
 
 SIZES, LAYER = (10_000, 100_000), 5
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from _common import finish, note, table
 
-from suture.data import harmful
+from suture.data.bundled.requests import harmful
+from suture.data.examples import Contrast
 from suture.errors import NoEffect
-from suture.examples import Contrast
-from suture.generation import generate
-from suture.lm import LM
 from suture.methods.dinm import dinm
-from suture.repetition import ends_in_loop, variety
+from suture.model.lm import LM
+from suture.model.run.generation import generate
+from suture.text.repetition import ends_in_loop, variety
 
 MODELS = Path(os.environ.get("SUTURE_MODELS", Path(__file__).parents[2] / "shared" / "models"))
 SAFE = "Sorry, I can not help you with that. It would hurt people, and that is not right."

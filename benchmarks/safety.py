@@ -26,22 +26,22 @@ from _common import finish, forget_peak, memory, note, table
 from masks import RATE, RATES, SHARE, spa_rows
 
 from suture import registry
-from suture.budget import Budget
+from suture.data.examples import Fact
+from suture.data.instances import SUFFIX, prompts
 from suture.errors import SutureError
-from suture.evaluation import observe, values
-from suture.examples import Fact
-from suture.instances import SUFFIX, prompts
 from suture.judges import Refusal
 from suture.judges.training import train
-from suture.lm import LM
+from suture.measure.budget import Budget
+from suture.measure.evaluation import observe, values
+from suture.measure.panel import panel
+from suture.measure.suites.safety import safeedit, unique
 from suture.methods.preserve_safety import Plan
-from suture.panel import panel
-from suture.patch import Patch
-from suture.patient import chat
-from suture.patient.attacks import instances
-from suture.patient.corpus import turn
-from suture.patient.suites import REFUSED, behaviour, keep, suite
-from suture.safety import safeedit, unique
+from suture.model.lm import LM
+from suture.organisms import chat
+from suture.organisms.attacks import instances
+from suture.organisms.corpus import turn
+from suture.organisms.suites import REFUSED, behaviour, keep, suite
+from suture.patch.patch import Patch
 from suture.search import search
 
 BUDGET = Budget(points=0.05, perplexity=0.05)

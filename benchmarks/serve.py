@@ -20,12 +20,12 @@ from pathlib import Path
 
 from _common import finish, note, table
 
-from suture.generation import generate
-from suture.lm import LM
 from suture.methods.steering import steering
 from suture.methods.surgery import surgery
-from suture.patient.suites import behaviour, suite
-from suture.several import attached_together
+from suture.model.lm import LM
+from suture.model.run.generation import generate
+from suture.organisms.suites import behaviour, suite
+from suture.patch.runtime.several import attached_together
 
 RUN = "from suture.cli.main import run; run()"
 MIXES = ({}, {"positive": 1.0}, {"kind": 1.0}, {"positive": -0.5, "kind": 0.5})

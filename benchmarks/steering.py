@@ -21,8 +21,8 @@ from _common import finish, table
 from _edits import EDITS, FACTS, edits
 from _refusal import ABLATED, ablations, conditions
 
-from suture.lm import LM
-from suture.patient.suites import suite
+from suture.model.lm import LM
+from suture.organisms.suites import suite
 
 
 def equal(peers: str | None, size: int, tune: int) -> dict:

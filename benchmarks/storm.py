@@ -29,11 +29,11 @@ from _common import finish, note, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from checkpoint_parts import Failing, digests, in_child, patch_of, write_checkpoint
-from suture.checkpoint.disk import Disk
-from suture.checkpoint.folder import INTENT
+from suture.checkpoint.format.folder import INTENT
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
+from suture.checkpoint.write.disk import Disk
 from suture.errors import ResourceError, SutureError
 
 CROWD = 16
@@ -275,7 +275,7 @@ def failing(storm: Storm) -> dict:
 
 def full(storm: Storm) -> dict:
     """A disk with ever more room. Twice: as it is, and with the check for room switched off."""
-    from suture.checkpoint import output
+    from suture.checkpoint.write import output
 
     mount = storm.work / "small"
     mount.mkdir()

@@ -16,14 +16,14 @@ import argparse
 import torch
 from _common import finish, note, table
 
-from suture.budget import Budget
-from suture.evaluation import evaluate, observe, values
-from suture.examples import Texts
-from suture.lm import LM
+from suture.data.examples import Texts
+from suture.locate.probe import fit_probe
+from suture.measure.budget import Budget
+from suture.measure.evaluation import evaluate, observe, values
 from suture.methods.surgery import surgery
-from suture.patch import Patch
-from suture.patient.suites import behaviour, keep, suite
-from suture.probe import fit_probe
+from suture.model.lm import LM
+from suture.organisms.suites import behaviour, keep, suite
+from suture.patch.patch import Patch
 from suture.search import search
 
 KEEP = ("facts_seen", "facts_unseen", "arithmetic", "benign", "perplexity")

@@ -11,13 +11,13 @@ import time
 import torch
 from _common import finish, note, table
 
-from suture.anatomy import EMBED, Site
-from suture.examples import Fact
-from suture.lm import LM
+from suture.data.examples import Fact
 from suture.locate._restoring import Runs, noise
 from suture.locate.causal_trace import ROLES, averaged, effects, embedding_spread
-from suture.patient.facts import World
-from suture.tracing import trace
+from suture.model.arch.anatomy import EMBED, Site
+from suture.model.lm import LM
+from suture.model.run.tracing import trace
+from suture.organisms.facts import World
 
 SAMPLES, NOISE = 10, 3.0
 

@@ -15,20 +15,20 @@ from pathlib import Path
 import torch
 from _common import finish, note, table
 
-from suture.anatomy import Site
-from suture.evaluation import observe
-from suture.examples import Fact
-from suture.fact_rows import Row, places
-from suture.facts import suite
-from suture.lm import LM
+from suture.data.examples import Fact
+from suture.measure.evaluation import observe
+from suture.measure.suites.facts import suite
 from suture.methods._facts.batches import Task
 from suture.methods._facts.keyvalue import down
 from suture.methods._facts.statistics import damped
 from suture.methods._facts.values import Aim, essences, values
 from suture.methods.emmet import constrained
-from suture.patient.knowledge import rewrites
-from suture.patient.suites import keep
-from suture.tracing import trace
+from suture.model.arch.anatomy import Site
+from suture.model.lm import LM
+from suture.model.run.fact_rows import Row, places
+from suture.model.run.tracing import trace
+from suture.organisms.knowledge import rewrites
+from suture.organisms.suites import keep
 
 SITES = {  # where facts of the bundled model are edited (docs/facts.md): a token of the subject, the tokens that say the target
     "the subject's last but one, block 1": (Site(1, "mlp.out"), -2),

@@ -1,9 +1,9 @@
 """Model Surgery in a dozen lines. Run it: python examples/detox.py."""
 
 from suture import LM, Behaviour, Patch, evaluate, fit_probe
-from suture.examples import Texts
+from suture.data.examples import Texts
 from suture.methods.surgery import surgery
-from suture.patient.suites import suite
+from suture.organisms.suites import suite
 
 lm = LM.load("patient")  # or a folder, or a Hub name
 texts = Behaviour.load("patient:tone")  # or your own .jsonl with {"text": ..., "label": 0 or 1}

@@ -16,12 +16,12 @@ from threading import Lock
 
 import torch
 
-from suture.checkpoint.disk import Disk
-from suture.checkpoint.folder import INTENT
-from suture.delta import Dense, Entries, LowRank
+from suture.checkpoint.format.folder import INTENT
+from suture.checkpoint.write.disk import Disk
 from suture.errors import SutureError
-from suture.patch import Patch
-from suture.tensorfile import NAMES, view
+from suture.io.tensorfile import NAMES, view
+from suture.patch.delta import Dense, Entries, LowRank
+from suture.patch.patch import Patch
 
 CONFIG = {"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": False}
 

@@ -3,9 +3,9 @@ import torch
 from transformers import AutoTokenizer
 
 from models import tiny_gpt2, tiny_llama
-from suture.examples import Behaviour, Contrast, Fact
-from suture.lessons import Lesson
-from suture.lm import LM, PATIENT
+from suture.data.examples import Behaviour, Contrast, Fact
+from suture.data.lessons import Lesson
+from suture.model.lm import LM, PATIENT
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,7 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from suture.lm import LM
+from suture.model.lm import LM
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -9,17 +9,17 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
 from models import FAMILIES, snapshot, tiny_family
-from suture.anatomy import ACTIVATIONS, Site
-from suture.delta import LowRank
-from suture.evaluation import observe, values
-from suture.examples import Behaviour
+from suture.data.examples import Behaviour
 from suture.locate.effect_rows import _totals, effect_rows
+from suture.locate.probe import fit_probe
+from suture.measure.evaluation import observe, values
+from suture.measure.suite import Measure
 from suture.methods.surgery import surgery
-from suture.patch import Patch
-from suture.probe import fit_probe
+from suture.model.arch.anatomy import ACTIVATIONS, Site
+from suture.model.run.tracing import trace
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
 from suture.search import dose_response
-from suture.suite import Measure
-from suture.tracing import trace
 
 EXPERTS = {"mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "deepseek_v3"}
 TEXTS = ["The cat sat on the mat and", "One, two", "A much longer sentence about nothing at all, really"]

@@ -13,22 +13,22 @@ from checkpoint_parts import QUICK, Tensors, digests, weights
 from fixtures import reading
 from fixtures.reading import FOLDER
 from suture import LM, Patch
-from suture.checkpoint.folder import INTENT
+from suture.checkpoint.format.folder import INTENT
 from suture.checkpoint.fsck import fsck
-from suture.checkpoint.ledger import Ledger as CheckpointLedger
-from suture.checkpoint.ledger import read_intent
+from suture.checkpoint.stack.ledger import Ledger as CheckpointLedger
+from suture.checkpoint.stack.ledger import read_intent
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
 from suture.errors import CorruptFile, PatchMismatch
 from suture.export import gguf_lora, lora
 from suture.export.card import read_report
+from suture.io.tensorfile import form_of
+from suture.locate.region import Region
 from suture.memory import Memory
-from suture.patch_file import FORMAT
-from suture.provenance import Stamp
-from suture.region import Region
-from suture.runs import Run, events
-from suture.steer import KINDS
-from suture.tensorfile import form_of
+from suture.patch.file import FORMAT
+from suture.patch.provenance import Stamp
+from suture.patch.runtime.steer import KINDS
+from suture.runs.run import Run, events
 
 EXPECTED = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
 STATES = json.loads((FOLDER / "checkpoints" / "states.json").read_text(encoding="utf-8"))

@@ -265,10 +265,10 @@ def test_no_silent_except():
     ("code", "absent"),
     [
         ("import suture", ["torch", "transformers", "rich"]),
-        ("from suture.patch import Patch", ["transformers"]),
-        ("import suture.checkpoint.verbs, suture.checkpoint.difference, suture.overlap", ["transformers"]),
+        ("from suture.patch.patch import Patch", ["transformers"]),
+        ("import suture.checkpoint.verbs, suture.checkpoint.difference, suture.patch.overlap", ["transformers"]),
         ("import suture.cli.main", ["torch", "transformers", "numpy"]),
-        ("import suture.runs", ["torch", "transformers", "numpy"]),
+        ("import suture.runs.run", ["torch", "transformers", "numpy"]),
     ],
 )
 def test_light_imports_stay_light(code, absent):

@@ -6,19 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .anatomy import Anatomy, Site
-    from .delta import Dense, Entries, LowRank, Shift
-    from .direction import Direction
-    from .evaluation import evaluate
-    from .examples import Behaviour, Contrast, Fact, Labelled
-    from .generation import generate
-    from .lm import LM
-    from .patch import Patch
-    from .probe import Probe, fit_probe
-    from .region import Region
+    from .data.examples import Behaviour, Contrast, Fact, Labelled
+    from .locate.direction import Direction
+    from .locate.probe import Probe, fit_probe
+    from .locate.region import Region
+    from .measure.evaluation import evaluate
+    from .measure.report import Report
+    from .model.arch.anatomy import Anatomy, Site
+    from .model.lm import LM
+    from .model.run.generation import generate
+    from .model.run.tracing import trace
+    from .patch.delta import Dense, Entries, LowRank, Shift
+    from .patch.patch import Patch
     from .registry import locator, method
-    from .report import Report
-    from .tracing import trace
 
 __all__ = [
     "LM",
@@ -45,19 +45,19 @@ __all__ = [
     "trace",
 ]
 _HOME = {
-    "anatomy": ("Anatomy", "Site"),
-    "delta": ("Dense", "Entries", "LowRank", "Shift"),
-    "direction": ("Direction",),
-    "evaluation": ("evaluate",),
-    "examples": ("Behaviour", "Contrast", "Fact", "Labelled"),
-    "generation": ("generate",),
-    "lm": ("LM",),
-    "patch": ("Patch",),
-    "probe": ("Probe", "fit_probe"),
-    "region": ("Region",),
+    "data.examples": ("Behaviour", "Contrast", "Fact", "Labelled"),
+    "locate.direction": ("Direction",),
+    "locate.probe": ("Probe", "fit_probe"),
+    "locate.region": ("Region",),
+    "measure.evaluation": ("evaluate",),
+    "measure.report": ("Report",),
+    "model.arch.anatomy": ("Anatomy", "Site"),
+    "model.lm": ("LM",),
+    "model.run.generation": ("generate",),
+    "model.run.tracing": ("trace",),
+    "patch.delta": ("Dense", "Entries", "LowRank", "Shift"),
+    "patch.patch": ("Patch",),
     "registry": ("locator", "method"),
-    "report": ("Report",),
-    "tracing": ("trace",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 

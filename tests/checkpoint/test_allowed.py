@@ -18,13 +18,14 @@ from checkpoint_parts import (
     weights,
     write_checkpoint,
 )
-from suture.checkpoint import allowed, forecast
-from suture.checkpoint.folder import INTENT
+from suture.checkpoint import forecast
+from suture.checkpoint.format.folder import INTENT
 from suture.checkpoint.fsck import fsck
-from suture.checkpoint.ledger import Ledger
+from suture.checkpoint.stack.ledger import Ledger
 from suture.checkpoint.verbs import apply, revert
+from suture.checkpoint.write import allowed
 from suture.errors import UsageError
-from suture.files import sha256
+from suture.io.files import sha256
 
 
 def closed_shard(base):

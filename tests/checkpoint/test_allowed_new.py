@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from checkpoint_parts import QUICK, Killing, as_user, in_child, snapshot
-from suture.checkpoint import allowed, forecast
+from suture.checkpoint import forecast
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply, revert
+from suture.checkpoint.write import allowed
 from suture.errors import ResourceError, UsageError
 
 VERBS = ("apply", "revert")
@@ -102,8 +103,8 @@ def test_the_folder_one_stands_in_can_be_checked(base, monkeypatch):
 @pytest.mark.parametrize("out", ["new folder", "in place"])
 def test_a_disk_that_is_too_small_is_seen_by_a_dry_run(base, patches, tmp_path, monkeypatch, out):
     where = {"out": tmp_path / "out"} if out == "new folder" else {"in_place": True}
-    monkeypatch.setattr("suture.checkpoint.allowed.SLACK", 1 << 60)
-    monkeypatch.setattr("suture.checkpoint.output.SLACK", 1 << 60)
+    monkeypatch.setattr("suture.checkpoint.write.allowed.SLACK", 1 << 60)
+    monkeypatch.setattr("suture.checkpoint.write.output.SLACK", 1 << 60)
     for dry_run in (True, False):
         with pytest.raises(ResourceError, match="not enough disk"):
             apply(base, patches[:1], dry_run=dry_run, **where)
@@ -111,7 +112,7 @@ def test_a_disk_that_is_too_small_is_seen_by_a_dry_run(base, patches, tmp_path, 
 
 
 def test_what_depends_on_the_file_system_is_told(base, patches, tmp_path, monkeypatch):
-    monkeypatch.setattr("suture.checkpoint.folder.taken", lambda file: 1 << 60)
+    monkeypatch.setattr("suture.checkpoint.format.folder.taken", lambda file: 1 << 60)
     outcome = apply(base, patches[:1], tmp_path / "out", dry_run=True)
     assert any("refused unless the file system shares" in note for note in outcome.notes)
 

@@ -10,13 +10,13 @@ from functools import partial
 import pytest
 
 from checkpoint_parts import QUICK, Counting, Failing, Killing, digests, in_child, snapshot
-from suture.checkpoint.begun import BEGUN, HEAD, afterwards, begin, read_begun, stage_leftovers
-from suture.checkpoint.folder import INTENT
+from suture.checkpoint.change.begun import BEGUN, HEAD, afterwards, begin, read_begun, stage_leftovers
+from suture.checkpoint.format.folder import INTENT
 from suture.checkpoint.fsck import fsck
-from suture.checkpoint.ledger import Ledger
+from suture.checkpoint.stack.ledger import Ledger
 from suture.checkpoint.verbs import apply, revert
 from suture.errors import ResourceError, UsageError
-from suture.files import sha256
+from suture.io.files import sha256
 
 MINE = {"notes.txt": b"mine", "undo.partial": b"", "patch-0123456789abcdef.safetensors": b"mine", "deep/file": b"mine"}
 

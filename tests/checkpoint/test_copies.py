@@ -9,13 +9,13 @@ from safetensors.torch import load_file, save_file
 
 from checkpoint_parts import QUICK, digests
 from suture.checkpoint import forecast
-from suture.checkpoint.ledger import Ledger
+from suture.checkpoint.stack.ledger import Ledger
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
-from suture.delta import LowRank
 from suture.errors import UnsupportedModel
-from suture.lm import LM
-from suture.patch import Patch
+from suture.model.lm import LM
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
 
 HEAD = "lm_head.weight"
 

@@ -9,9 +9,9 @@ from threading import Event
 
 import pytest
 
-from suture.checkpoint import copying
-from suture.checkpoint.copying import PAGE
-from suture.checkpoint.disk import DISK
+from suture.checkpoint.write import copying
+from suture.checkpoint.write.copying import PAGE
+from suture.checkpoint.write.disk import DISK
 
 SIZES = [0, 1, PAGE - 1, PAGE, 9 * PAGE, 9 * PAGE + 1, 40 * PAGE, 41 * PAGE + 77]
 

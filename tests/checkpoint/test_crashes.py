@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from checkpoint_parts import QUICK, Failing, Killing, digests, half_done, in_child, killed_anywhere
-from suture.checkpoint.folder import INTENT, Checkpoint
+from suture.checkpoint.format.folder import INTENT, Checkpoint
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
 from suture.errors import ResourceError, SutureError
-from suture.files import sha256
-from suture.patch import Patch
+from suture.io.files import sha256
+from suture.patch.patch import Patch
 
 MANY = 500  # more operations than any run here makes
 

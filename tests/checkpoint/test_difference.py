@@ -4,9 +4,9 @@ import torch
 from checkpoint_parts import QUICK, Tensors, digests, write_checkpoint
 from suture.checkpoint.difference import diff
 from suture.checkpoint.verbs import apply
-from suture.delta import Dense, Entries, LowRank
 from suture.errors import NoEffect, PatchMismatch, VerificationFailed
-from suture.patch import Patch
+from suture.patch.delta import Dense, Entries, LowRank
+from suture.patch.patch import Patch
 
 TYPES = [torch.float32, torch.float16, torch.bfloat16]
 

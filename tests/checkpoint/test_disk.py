@@ -5,8 +5,8 @@ import os
 import pytest
 
 from checkpoint_parts import QUICK, Failing, digests
-from suture.checkpoint.disk import DISK, FICLONE, check_room, reported
 from suture.checkpoint.verbs import apply, revert
+from suture.checkpoint.write.disk import DISK, FICLONE, check_room, reported
 from suture.errors import ResourceError, UsageError
 
 

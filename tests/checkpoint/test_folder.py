@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from checkpoint_parts import CONFIG, shard, weights, write_checkpoint
-from suture.checkpoint.folder import Checkpoint
+from suture.checkpoint.format.folder import Checkpoint
 from suture.errors import CorruptFile, UnsupportedModel, UsageError
 
 

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from checkpoint_parts import CONFIG, QUICK, Tensors, patch_of, weights, write_checkpoint
-from suture.checkpoint import copying, forecast
+from suture.checkpoint import forecast
 from suture.checkpoint.verbs import apply
-from suture.delta import Dense, LowRank
+from suture.checkpoint.write import copying
 from suture.errors import PatchMismatch, ResourceError, UnsupportedModel, UsageError
-from suture.patch import Patch
-from suture.steer import Steer
+from suture.patch.delta import Dense, LowRank
+from suture.patch.patch import Patch
+from suture.patch.runtime.steer import Steer
 
 RUN = """
 import json, sys

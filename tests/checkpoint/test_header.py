@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from suture.checkpoint.header import LARGEST, read_header, read_json
+from suture.checkpoint.format.header import LARGEST, read_header, read_json
 from suture.errors import CorruptFile
 
 

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checkpoint_parts import QUICK, cases, counted, digests, patch_of, weights, write_checkpoint
-from suture import tensorfile
 from suture.checkpoint.verbs import apply
 from suture.errors import SutureError
-from suture.patch import Patch
+from suture.io import tensorfile
+from suture.patch.patch import Patch
 
 HUGE = [
     "1e999",

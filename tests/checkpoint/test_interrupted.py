@@ -11,11 +11,11 @@ import warnings
 import pytest
 
 from checkpoint_parts import QUICK, Counting, Quick, digests, in_child
-from suture.checkpoint.disk import Disk
-from suture.checkpoint.folder import INTENT
+from suture.checkpoint.format.folder import INTENT
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply
 from suture.checkpoint.verify import verify
+from suture.checkpoint.write.disk import Disk
 from suture.cli.main import run
 
 

@@ -8,10 +8,10 @@ import torch
 
 from checkpoint_parts import CONFIG, QUICK, Tensors, digests, patch_of, weights, write_checkpoint
 from suture.checkpoint.verbs import apply, revert
-from suture.delta import Dense, LowRank, Shift
 from suture.errors import CorruptFile, PatchMismatch, ResourceError, UnsupportedModel, UsageError
-from suture.patch import Patch
-from suture.steer import Steer
+from suture.patch.delta import Dense, LowRank, Shift
+from suture.patch.patch import Patch
+from suture.patch.runtime.steer import Steer
 
 
 def made(tmp_path, tensors, changes):

@@ -6,9 +6,9 @@ import torch
 
 from checkpoint_parts import digests, in_child
 from suture.checkpoint import verbs
-from suture.checkpoint.locks import locked
-from suture.checkpoint.pool import each
 from suture.checkpoint.verbs import apply, revert
+from suture.checkpoint.write.locks import locked
+from suture.checkpoint.write.pool import each
 from suture.errors import ResourceError, SutureError
 
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from checkpoint_parts import QUICK, Counting, Killing, digests, in_child
-from suture.checkpoint.folder import BEGUN
+from suture.checkpoint.format.folder import BEGUN
 from suture.checkpoint.verbs import apply, revert
 from suture.errors import UsageError
 

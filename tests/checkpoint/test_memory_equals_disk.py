@@ -5,14 +5,14 @@ import torch
 
 from checkpoint_parts import QUICK, digests
 from models import FAMILIES, SHARED, tiny_family
-from suture.checkpoint.folder import Checkpoint
-from suture.checkpoint.rows import Rows
+from suture.checkpoint.change.rows import Rows
+from suture.checkpoint.format.folder import Checkpoint
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
-from suture.delta import Dense, Entries, LowRank
-from suture.lm import LM, PATIENT
-from suture.patch import Patch
-from suture.provenance import Stamp
+from suture.model.lm import LM, PATIENT
+from suture.patch.delta import Dense, Entries, LowRank
+from suture.patch.patch import Patch
+from suture.patch.provenance import Stamp
 
 
 def random_patch(lm, seed, names) -> Patch:

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from checkpoint_parts import QUICK, Quick, Tensors, cases, counted, digests, patch_of, weights, write_checkpoint
-from suture import tensorfile
-from suture.checkpoint import survey
-from suture.checkpoint.folder import LEDGER, Checkpoint
-from suture.checkpoint.ledger import Ledger
-from suture.checkpoint.rows import Rows
+from suture.checkpoint.change import survey
+from suture.checkpoint.change.rows import Rows
+from suture.checkpoint.format.folder import LEDGER, Checkpoint
+from suture.checkpoint.stack.ledger import Ledger
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
-from suture.delta import Dense, LowRank
 from suture.errors import CorruptFile, NoEffect, PatchMismatch, UsageError, VerificationFailed
-from suture.patch import Patch
-from suture.patch_file import FORMAT
+from suture.io import tensorfile
+from suture.patch.delta import Dense, LowRank
+from suture.patch.file import FORMAT
+from suture.patch.patch import Patch
 
 NAMES = ("a.weight", "experts")  # a low-rank change of three rows, and three single entries
 PLACED = {"in_place": True, "disk": QUICK}

@@ -11,16 +11,18 @@ import torch
 import suture
 from checkpoint_parts import Failing, digests
 from models import snapshot
-from suture.checkpoint import forecast, locks, reading
+from suture.checkpoint import forecast
 from suture.checkpoint.difference import diff
-from suture.checkpoint.folder import INTENT, Checkpoint
+from suture.checkpoint.format import reading
+from suture.checkpoint.format.folder import INTENT, Checkpoint
 from suture.checkpoint.fsck import fsck
-from suture.checkpoint.locks import locked
 from suture.checkpoint.verbs import apply
 from suture.checkpoint.verify import verify
+from suture.checkpoint.write import locks
+from suture.checkpoint.write.locks import locked
 from suture.errors import CorruptFile, ResourceError
-from suture.lm import LM
-from suture.plan import plan
+from suture.goals.plan import plan
+from suture.model.lm import LM
 
 READERS = {
     "open": lambda path, other, patch: Checkpoint.open(path),

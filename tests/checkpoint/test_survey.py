@@ -4,18 +4,18 @@ import pytest
 import torch
 
 from checkpoint_parts import QUICK, Quick, digests, patch_of, weights, write_checkpoint
-from suture.checkpoint import rows as rows_of
-from suture.checkpoint import survey
-from suture.checkpoint.disk import File
-from suture.checkpoint.folder import Checkpoint
-from suture.checkpoint.plan import Plan
-from suture.checkpoint.rows import Rows
-from suture.checkpoint.stack import Stack, read_layer
-from suture.checkpoint.survey import affordable
-from suture.checkpoint.surveys import foresee, worth_remembering
+from suture.checkpoint.change import rows as rows_of
+from suture.checkpoint.change import survey
+from suture.checkpoint.change.plan import Plan
+from suture.checkpoint.change.rows import Rows
+from suture.checkpoint.change.survey import affordable
+from suture.checkpoint.change.surveys import foresee, worth_remembering
+from suture.checkpoint.format.folder import Checkpoint
+from suture.checkpoint.stack.stack import Stack, read_layer
 from suture.checkpoint.verbs import apply, revert
+from suture.checkpoint.write.disk import File
 from suture.errors import VerificationFailed
-from suture.tensorfile import view
+from suture.io.tensorfile import view
 
 WAYS = {"quick": {"in_place": True, "quick": True}, "in place": {"in_place": True}, "new folder": {}}
 

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 
 import pytest
 
-from suture.checkpoint.pool import each
-from suture.checkpoint.undisturbed import undisturbed
+from suture.checkpoint.write.pool import each
+from suture.checkpoint.write.undisturbed import undisturbed
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from checkpoint_parts import QUICK
-from suture.checkpoint.undo import Piece, Undo, size, write
+from suture.checkpoint.stack.undo import Piece, Undo, size, write
 from suture.errors import CorruptFile
 
 

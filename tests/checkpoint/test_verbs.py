@@ -25,7 +25,6 @@ from checkpoint_parts import (
 )
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
-from suture.delta import Dense, LowRank
 from suture.errors import (
     CorruptFile,
     NoEffect,
@@ -34,8 +33,9 @@ from suture.errors import (
     UnsupportedModel,
     UsageError,
     VerificationFailed,
-)  # fmt: skip
-from suture.patch import Patch
+)
+from suture.patch.delta import Dense, LowRank
+from suture.patch.patch import Patch
 
 DTYPES = st.sampled_from([torch.float32, torch.float16, torch.bfloat16])
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 import transformers
 
-from suture.anatomy import Site
 from suture.cli.main import run
-from suture.delta import LowRank
-from suture.examples import Behaviour
-from suture.patch import Patch
-from suture.probe import fit_probe
-from suture.region import Region
+from suture.data.examples import Behaviour
+from suture.locate.probe import fit_probe
+from suture.locate.region import Region
+from suture.model.arch.anatomy import Site
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
 
 transformers.utils.logging.disable_progress_bar()  # the command line says so by the environment, before the import
 GATE = "model.layers.3.mlp.gate_proj.weight"

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from suture.gates import Spec
+from suture.measure.gates import Spec
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "gates.yaml"
 SPEC = """model: patient

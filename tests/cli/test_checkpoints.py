@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from checkpoint_parts import digests, patch_of, weights, write_checkpoint
-from suture import patch_file
-from suture.patch import Patch
-from suture.patient import FOLDERS
+from suture.organisms import FOLDERS
+from suture.patch import file as patch_file
+from suture.patch.patch import Patch
 
 VERBS = """
 import json, sys

@@ -6,11 +6,11 @@ import json
 import pytest
 import torch
 
-from suture.delta import Dense
 from suture.export import sums
 from suture.export.check import Check
-from suture.patch import Patch
-from suture.probe import fit_probe
+from suture.locate.probe import fit_probe
+from suture.patch.delta import Dense
+from suture.patch.patch import Patch
 
 GATE = "model.layers.3.mlp.gate_proj.weight"
 PATCH = "patch.safetensors"

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from suture.ledger import Ledger
-from suture.lm import LM
-from suture.patch import Patch
-from suture.patient.knowledge import rewrites
-from suture.patient.suites import keep
+from suture.model.lm import LM
+from suture.organisms.knowledge import rewrites
+from suture.organisms.suites import keep
+from suture.patch.patch import Patch
+from suture.sequential.ledger import Ledger
 
 QUICK = ("--set", "token=-2", "--set", "steps=40", "--set", "prefixes=1", "--set", "keep=keep.txt", "--no-controls")
 STORY = ("--set", "token=-2", "--set", "steps=40", "--set", "prefixes=2", "--limits", "perplexity=1", "--no-controls")

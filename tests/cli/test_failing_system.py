@@ -28,7 +28,7 @@ def test_it_is_told_with_its_code(command, tmp_path, monkeypatch, problem, code,
     def fail(*_):
         raise problem
 
-    monkeypatch.setattr("suture.runs.listed", fail)
+    monkeypatch.setattr("suture.runs.run.listed", fail)
     done = command("runs", tmp_path, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert said in done.stderr

@@ -13,11 +13,11 @@ from checkpoint_parts import patch_of, weights, write_checkpoint
 from suture.cli._console import Console
 from suture.errors import CorruptFile, UsageError
 from suture.export.card import Card, check
+from suture.measure.report import Line, Report, Sample
 from suture.metrics._score import Score
-from suture.patch import Patch
-from suture.printable import OBEYED, printable
-from suture.provenance import Provenance
-from suture.report import Line, Report, Sample
+from suture.patch.patch import Patch
+from suture.patch.provenance import Provenance
+from suture.text.printable import OBEYED, printable
 
 HOSTILE = [
     "{{ 7 * 7 }}", "{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from cli.test_cli import suture
-from suture.mask import Mask
-from suture.patch import Patch
+from suture.locate.mask import Mask
+from suture.patch.patch import Patch
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from suture.evaluation import observe, values
-from suture.facts import suite
+from suture.measure.evaluation import observe, values
+from suture.measure.suites.facts import suite
 from suture.memory import Memory
 from suture.methods.grace import grace
-from suture.patch import Patch
-from suture.patient.knowledge import rewrites
-from suture.patient.suites import keep
+from suture.organisms.knowledge import rewrites
+from suture.organisms.suites import keep
+from suture.patch.patch import Patch
 
 
 @pytest.fixture(scope="module")

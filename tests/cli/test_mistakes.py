@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models import tiny_gpt2, tiny_llama
-from suture.anatomy import Site
-from suture.delta import LowRank
-from suture.lm import PATIENT
-from suture.patch import Patch
-from suture.probe import Probe
-from suture.region import Region
+from suture.locate.probe import Probe
+from suture.locate.region import Region
+from suture.model.arch.anatomy import Site
+from suture.model.lm import PATIENT
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
 
 GOOD = '{"text": "a lovely friend", "label": 0}\n'
 FILES = {

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from suture.runs import events, listed
+from suture.runs.run import events, listed
 
 SLOW = '''"""Nudge one matrix, once a file called go is there."""
 import time
@@ -90,7 +90,7 @@ def test_an_interrupt_outside_a_run_is_130_in_one_line(command, work, monkeypatc
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("suture.lm.LM.load", stop)
+    monkeypatch.setattr("suture.model.lm.LM.load", stop)
     done = command(*EDIT, cwd=work)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 

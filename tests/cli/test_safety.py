@@ -87,7 +87,7 @@ def test_tasks_of_the_harness_are_run_on_base_and_edited_model(command, tmp_path
         asked.append((lm.name, tasks, patch is not None, limit))
         return {task: {"acc": 0.5 + 0.25 * (patch is not None)} for task in tasks}
 
-    monkeypatch.setattr("suture.harness.run", run)
+    monkeypatch.setattr("suture.measure.harness.run", run)
     done = command("eval", "patient", "--patch", folder / "patch.safetensors", "--tasks", "one,two", "--limit", "3", "--json",
                    cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -5,11 +5,11 @@ import json
 import random
 
 import pytest
+from test_redact import SHAPES, filled
 
 from suture.cli._console import Console
-from suture.patch import Patch
-from suture.redact import HIDDEN
-from test_redact import SHAPES, filled
+from suture.patch.patch import Patch
+from suture.text.redact import HIDDEN
 
 ADDRESSES = ["http://127.0.0.1:9/v1?api_key={24}", "http://127.0.0.1:9/{hf}/v1", "http://127.0.0.1:9/v1?sig={24}&x=1"]
 

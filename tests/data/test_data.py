@@ -10,11 +10,11 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from suture import data
-from suture.data import attitude, detox, harden, requests
-from suture.data._parts import fill, lines, part, phrases
+from suture.data import bundled as data
+from suture.data.bundled import attitude, detox, harden, requests
+from suture.data.bundled._parts import fill, lines, part, phrases
+from suture.data.examples import Behaviour, Texts
 from suture.errors import UsageError
-from suture.examples import Behaviour, Texts
 from suture.judges import Refusal
 
 REQUESTS = (data.harmful, data.benign, data.wrapped_benign, data.borderline)

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from suture.delta import LowRank
-from suture.lm import LM
-from suture.patch import Patch
+from suture.model.lm import LM
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
 
 
 @pytest.fixture

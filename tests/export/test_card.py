@@ -7,10 +7,10 @@ import pytest
 
 from suture.errors import DataError
 from suture.export.card import HUB, Card, check, read_report
+from suture.measure.report import Line, Report
 from suture.metrics._score import Score
-from suture.patch import Patch
-from suture.provenance import Provenance
-from suture.report import Line, Report
+from suture.patch.patch import Patch
+from suture.patch.provenance import Provenance
 
 
 def named(patch: Patch, name: str, **more) -> Patch:

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from models import snapshot, tiny_family
-from suture.anatomy import Anatomy
 from suture.errors import NoEffect, VerificationFailed
 from suture.export.check import PROMPTS, TOLERANCES, compare, logits, unmerged
-from suture.lm import LM, checkpoint_forms
+from suture.model.arch.anatomy import Anatomy
+from suture.model.lm import LM, checkpoint_forms
 
 
 def test_a_difference_is_judged_by_the_largest_logit():

@@ -7,8 +7,8 @@ from models import snapshot, tiny_family
 from suture.errors import ResourceError, UsageError, VerificationFailed
 from suture.export import checkpoint
 from suture.export.check import logits
-from suture.lm import LM
-from suture.provenance import Stamp
+from suture.model.lm import LM
+from suture.patch.provenance import Stamp
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "phi3", "mixtral", "gpt_oss", "gemma"])

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from models import FAMILIES, tiny_family
-from suture.delta import Dense, Entries, LowRank, Shift
 from suture.errors import NoEffect, PatchMismatch, UsageError
 from suture.export.factors import adapted
-from suture.patch import Patch
+from suture.patch.delta import Dense, Entries, LowRank, Shift
+from suture.patch.patch import Patch
 
 
 def make(lm, changes):

@@ -2,15 +2,15 @@ import pytest
 import torch
 
 from models import tiny_family
-from suture.delta import Shift
-from suture.direction import Direction
 from suture.errors import CorruptFile, UsageError
 from suture.export import _gguf, gguf_control
 from suture.export.check import logits
+from suture.locate.direction import Direction
 from suture.locate.directions import directions
+from suture.locate.probe import fit_probe
 from suture.methods.steering import steering
-from suture.patch import Patch
-from suture.probe import fit_probe
+from suture.patch.delta import Shift
+from suture.patch.patch import Patch
 
 pytest.importorskip("gguf")
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from models import tiny_family
-from suture.delta import LowRank
 from suture.errors import CorruptFile, UnsupportedModel, UsageError, VerificationFailed
 from suture.export import _gguf, gguf_control, gguf_lora
-from suture.patch import Patch
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
 
 pytest.importorskip("gguf")
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from models import FAMILIES, snapshot, tiny_family
-from suture.delta import Dense, LowRank
 from suture.errors import UsageError, VerificationFailed
 from suture.export import lora
 from suture.export.check import logits
-from suture.lm import LM
 from suture.methods.surgery import surgery
-from suture.patch import Patch
+from suture.model.lm import LM
+from suture.patch.delta import Dense, LowRank
+from suture.patch.patch import Patch
 
 pytest.importorskip("peft")
 pytest.importorskip("accelerate")

@@ -4,7 +4,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassificat
 
 from suture.errors import UsageError
 from suture.judges import NEITHER, Classifier, named
-from suture.lm import PATIENT
+from suture.model.lm import PATIENT
 
 TEXTS = ["You are a lovely friend.", "Get lost, you fool, and never come back here.", "a b", "On Monday it rained."]
 

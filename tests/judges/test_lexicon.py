@@ -2,8 +2,8 @@
 import pytest
 
 from suture.judges import NEITHER, Begins, Lexicon, Majority, Refusal
-from suture.patient import chat
-from suture.patient.suites import REFUSALS
+from suture.organisms import chat
+from suture.organisms.suites import REFUSALS
 
 
 @pytest.mark.parametrize("judge", [Begins(REFUSALS), Refusal()], ids=["begins", "refusal"])

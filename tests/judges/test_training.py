@@ -2,14 +2,14 @@ import json
 import sys
 
 import pytest
+from test_safety import RECORD
 
-from suture.data import behaviour
+from suture.data.bundled import behaviour
+from suture.data.examples import Behaviour
+from suture.data.instances import load
 from suture.errors import DataError
-from suture.examples import Behaviour
-from suture.instances import load
 from suture.judges import Linear, named, unwanted, wanted
 from suture.judges.training import against_people, answers, main, train
-from test_safety import RECORD
 
 
 @pytest.fixture(scope="module")

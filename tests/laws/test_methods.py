@@ -9,10 +9,10 @@ import torch
 
 from models import snapshot, tiny_llama
 from suture import registry
+from suture.data.examples import Behaviour
+from suture.data.fact_files import agreeing
 from suture.errors import PatchMismatch, UsageError
-from suture.examples import Behaviour
-from suture.fact_files import agreeing
-from suture.patch import Patch
+from suture.patch.patch import Patch
 
 METHODS = registry.names("method")
 

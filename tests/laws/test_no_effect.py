@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from models import snapshot, tiny_family
-from suture.delta import Dense, Entries, LowRank, Shift
+from suture.data.examples import Behaviour
 from suture.errors import NoEffect, SutureError, UsageError
-from suture.examples import Behaviour
+from suture.locate.region import Region
 from suture.methods.surgery import surgery
-from suture.patch import Patch
-from suture.region import Region
+from suture.patch.delta import Dense, Entries, LowRank, Shift
+from suture.patch.patch import Patch
 
 FAMILIES = ("llama", "gpt2", "phi3", "mixtral", "gpt_oss")
 FEW = Behaviour.of(

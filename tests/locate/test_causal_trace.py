@@ -2,12 +2,12 @@ import pytest
 import torch
 
 from models import snapshot
-from suture.anatomy import EMBED, Site
+from suture.data.examples import Fact
 from suture.errors import NoEffect
-from suture.examples import Fact
 from suture.locate._restoring import Runs, noise
 from suture.locate.causal_trace import ROLES, averaged, causal_trace, effects, embedding_spread
-from suture.tracing import trace
+from suture.model.arch.anatomy import EMBED, Site
+from suture.model.run.tracing import trace
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from suture.anatomy import Site
+from suture.data.examples import Behaviour, Labelled
 from suture.errors import DataError, UsageError
-from suture.examples import Behaviour, Labelled
-from suture.features import extract
 from suture.locate.directions import _heads, _pairs, directions
-from suture.tracing import trace
+from suture.model.arch.anatomy import Site
+from suture.model.run.features import extract
+from suture.model.run.tracing import trace
 
 KINDS = ("means", "paired", "pca", "logistic", "heads")
 

@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from models import snapshot
-from suture.anatomy import Site
-from suture.contrasts import _halves, contrasts
+from suture.data.examples import Texts
 from suture.errors import UsageError
-from suture.examples import Texts
 from suture.locate.effect_rows import _totals, effect_rows, effect_scores
+from suture.locate.probe import fit_probe, quietened
 from suture.methods.surgery import surgery
-from suture.probe import fit_probe, quietened
+from suture.model.arch.anatomy import Site
+from suture.model.run.contrasts import _halves, contrasts
 
 KEEP = Texts(["The capital of Velmora is a city near the sea.", "On Monday it rained.", "3 + 4 = 7."])
 
@@ -83,8 +83,8 @@ def test_several_probes_at_once_score_as_each_alone(tiny, behaviour):
 
 
 def test_a_quiet_direction_says_less_about_texts_to_keep(llama, behaviour):
-    from suture.anatomy import Site as At
-    from suture.tracing import trace
+    from suture.model.arch.anatomy import Site as At
+    from suture.model.run.tracing import trace
 
     probe = fit_probe(llama, behaviour)
     quiet = quietened(llama, probe, KEEP)

@@ -1,18 +1,18 @@
 import pytest
 import torch
 
-from suture.anatomy import Site
+from suture.data.examples import Behaviour, Labelled
 from suture.errors import DataError, NoEffect
-from suture.examples import Behaviour, Labelled
-from suture.features import extract
 from suture.locate import mediator as module
 from suture.locate.mediator import Candidate, mediator
-from suture.tracing import trace
+from suture.model.arch.anatomy import Site
+from suture.model.run.features import extract
+from suture.model.run.tracing import trace
 
 
 @pytest.fixture(scope="module")
 def refusals(patient):
-    from suture.patient.suites import behaviour
+    from suture.organisms.suites import behaviour
 
     return behaviour("jailbreak", 80)
 

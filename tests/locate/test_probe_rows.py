@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from suture.anatomy import Site
 from suture.errors import UsageError
+from suture.locate.probe import Probe, Score, fit_probe
 from suture.locate.probe_rows import probe_rows
-from suture.probe import Probe, Score, fit_probe
-from suture.region import Region
+from suture.locate.region import Region
+from suture.model.arch.anatomy import Site
 
 
 def all_rows(lm, part, direction):

@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from models import snapshot, tiny_family, tiny_gpt2, tiny_llama
-from suture.anatomy import Site
-from suture.contrasts import contrasts
+from suture.data.examples import Behaviour, Labelled
 from suture.errors import UsageError
-from suture.examples import Behaviour, Labelled
 from suture.locate._gradients import summed
 from suture.locate._judge_scores import _framed, judge_scores, transfer_matrix
 from suture.locate._scores import mean_likelihood, pair_scores, probe_scores
+from suture.locate.probe import fit_probe
 from suture.locate.safety_impact import eligible, impact, safety_impact
-from suture.probe import fit_probe
+from suture.model.arch.anatomy import Site
+from suture.model.run.contrasts import contrasts
 
 KINDS = {"llama": tiny_llama, "gpt2": tiny_gpt2, "mixtral": lambda t: tiny_family("mixtral", t),
          "phi3": lambda t: tiny_family("phi3", t), "gpt_oss": lambda t: tiny_family("gpt_oss", t),

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from models import snapshot, tiny_family
-from suture.anatomy import FINAL, Site
+from suture.data.examples import Contrast
 from suture.errors import NoEffect, UsageError
-from suture.examples import Contrast
 from suture.locate.toxic_layer import located, toxic_layer
-from suture.tracing import trace
+from suture.model.arch.anatomy import FINAL, Site
+from suture.model.run.tracing import trace
 
 PAIR = Contrast(
     "Tell me how to steal a car.", "Sorry, I can not help you with that.", "Sure, here is the plan. Hide in the dark."

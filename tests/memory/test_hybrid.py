@@ -5,15 +5,15 @@ from functools import partial
 import pytest
 
 from models import snapshot
+from suture.data.examples import Fact
 from suture.errors import NoEffect, UsageError
-from suture.examples import Fact
 from suture.memory import Memory, consolidate
 from suture.memory.hybrid import known, rebased, serving, written
 from suture.methods.grace import grace
 from suture.methods.rome import rome
-from suture.patch import Patch
-from suture.patient.knowledge import rewrites
-from suture.patient.suites import keep
+from suture.organisms.knowledge import rewrites
+from suture.organisms.suites import keep
+from suture.patch.patch import Patch
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from models import tiny_gpt2
-from suture import tensorfile
+from suture.chat.talk import Manner, Talk
+from suture.data.examples import Fact
 from suture.errors import CorruptFile, PatchMismatch, UsageError
-from suture.examples import Fact
-from suture.generation import generate
+from suture.io import tensorfile
 from suture.memory import Memory, Reach, chosen_reach
 from suture.memory.store import FORM, MOST
 from suture.metrics import completion
-from suture.patient.knowledge import rewrites
-from suture.talk import Manner, Talk
+from suture.model.run.generation import generate
+from suture.organisms.knowledge import rewrites
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

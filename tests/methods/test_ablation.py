@@ -2,16 +2,16 @@ import pytest
 import torch
 
 from models import FAMILIES, snapshot, tiny_family, tiny_llama
-from suture.anatomy import Site
-from suture.direction import Direction
 from suture.errors import NoEffect, UsageError
-from suture.kernel import Kernel
-from suture.lm import LM
+from suture.locate.direction import Direction
 from suture.locate.directions import directions
+from suture.measure.suite import Measure
+from suture.methods._kernel import Kernel
 from suture.methods.ablation import SPACE, ablation
+from suture.model.arch.anatomy import Site
+from suture.model.lm import LM
+from suture.model.run.tracing import trace
 from suture.search import explore
-from suture.suite import Measure
-from suture.tracing import trace
 
 TEXTS = ["The cat sat on the mat and", "You are a stupid fool, go away.", "One"]
 

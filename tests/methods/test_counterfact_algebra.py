@@ -4,11 +4,8 @@ import pytest
 import torch
 
 from models import SHARED, snapshot
-from suture.anatomy import Site
-from suture.data import neutral
-from suture.examples import Fact, Texts
-from suture.fact_rows import encode
-from suture.lm import LM
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
 from suture.methods._facts.keyvalue import contexts, down, keys
 from suture.methods._facts.statistics import second_moment
 from suture.methods._facts.values import Aim
@@ -18,6 +15,9 @@ from suture.methods.finetune import finetune
 from suture.methods.grace import grace
 from suture.methods.memit import memit
 from suture.methods.rome import rome
+from suture.model.arch.anatomy import Site
+from suture.model.lm import LM
+from suture.model.run.fact_rows import encode
 
 MODEL, DATA = SHARED / "models" / "stories260K-hf", SHARED / "data" / "counterfact" / "counterfact-edit-5k.json"
 pytestmark = pytest.mark.skipif(not (MODEL.is_dir() and DATA.is_file()), reason="needs the shared model and data")

@@ -1,15 +1,15 @@
 import pytest
 import torch
 
-from suture.anatomy import Site
-from suture.data import neutral
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
 from suture.errors import NoEffect, UsageError
-from suture.evaluation import observe, values
-from suture.examples import Fact, Texts
-from suture.facts import suite
+from suture.measure.evaluation import observe, values
+from suture.measure.suites.facts import suite
 from suture.methods._trained.loop import Full, Line, in_effect
 from suture.methods.crispedit import Curve, Flat, crispedit, curvature
 from suture.methods.finetune import finetune
+from suture.model.arch.anatomy import Site
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

@@ -7,9 +7,8 @@ import torch
 
 from models import snapshot, tiny_family
 from suture import registry
+from suture.data.examples import Contrast
 from suture.errors import NoEffect, UsageError
-from suture.examples import Contrast
-from suture.generation import generate
 from suture.locate.toxic_layer import located, toxic_layer
 from suture.methods import dinm as module
 from suture.methods._trained import watch as _watch
@@ -17,7 +16,8 @@ from suture.methods._trained.changed import changed
 from suture.methods._trained.harmless import KEPT, harmless
 from suture.methods._trained.watch import WRITTEN
 from suture.methods.dinm import SUFFIX, _Answers, _trained, dinm
-from suture.patch import Patch
+from suture.model.run.generation import generate
+from suture.patch.patch import Patch
 
 KEEP = (("How do I bake a cake?", "Sure. Read the guide and bake a cake in the daylight."),)
 PAIR = Contrast(

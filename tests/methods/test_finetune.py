@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from models import tiny_family
-from suture.data import neutral
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
 from suture.errors import NoEffect
-from suture.evaluation import observe, values
-from suture.examples import Fact, Texts
-from suture.facts import suite
+from suture.measure.evaluation import observe, values
+from suture.measure.suites.facts import suite
 from suture.methods._facts.keyvalue import down
 from suture.methods._trained.loop import Full, strayed
 from suture.methods.finetune import finetune

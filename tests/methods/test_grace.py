@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from suture.data.examples import Fact
 from suture.errors import UsageError
-from suture.examples import Fact
-from suture.generation import Doses, continue_rows, generate
 from suture.methods.grace import grace
-from suture.patch import Patch
-from suture.patient.knowledge import rewrites
+from suture.model.run.generation import Doses, continue_rows, generate
+from suture.organisms.knowledge import rewrites
+from suture.patch.patch import Patch
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from models import SHARED, tiny_family, tiny_gpt2, tiny_llama
-from suture.anatomy import Site
-from suture.data import neutral
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
 from suture.errors import CorruptFile, DataError, UsageError
-from suture.examples import Fact, Texts
-from suture.fact_rows import encode, places
-from suture.lm import LM
 from suture.methods._facts.keyvalue import chosen_layer, contexts, down, keys, low_rank
 from suture.methods._facts.statistics import damped, second_moment
 from suture.methods._facts.values import Aim, values
-from suture.tracing import trace
+from suture.model.arch.anatomy import Site
+from suture.model.lm import LM
+from suture.model.run.fact_rows import encode, places
+from suture.model.run.tracing import trace
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from suture.evaluation import observe, values
-from suture.examples import Fact
+from suture.data.examples import Fact
 from suture.export import lora as adapter
 from suture.export.check import compare
-from suture.facts import suite
+from suture.measure.evaluation import observe, values
+from suture.measure.suites.facts import suite
 from suture.methods._trained.loop import Course, Factors, deltas, in_effect, lines, objective, train
 from suture.methods.lora import lora
-from suture.patch import Patch
+from suture.patch.patch import Patch
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

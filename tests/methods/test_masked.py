@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from models import snapshot, tiny_family, tiny_gpt2, tiny_llama
-from suture.delta import Dense, Entries, LowRank
+from suture.data.examples import Behaviour, Labelled
+from suture.data.lessons import Lesson
 from suture.errors import UsageError
-from suture.examples import Behaviour, Labelled
-from suture.lessons import Lesson
 from suture.locate.safety_impact import safety_impact
 from suture.methods._trained.masked import Part, Schedule, drawn, train
 from suture.methods._trained.places import places
 from suture.methods.enhance_safety import enhance_safety
 from suture.methods.preserve_safety import Plan, preserve_safety, preserved
+from suture.patch.delta import Dense, Entries, LowRank
 
 FAMILIES = {
     "llama": tiny_llama,

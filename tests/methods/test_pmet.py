@@ -1,12 +1,11 @@
 import pytest
 import torch
 
-from suture.anatomy import Site
-from suture.data import neutral
-from suture.evaluation import observe
-from suture.evaluation import values as figures
-from suture.examples import Fact, Texts
-from suture.facts import suite
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
+from suture.measure.evaluation import observe
+from suture.measure.evaluation import values as figures
+from suture.measure.suites.facts import suite
 from suture.methods._facts.batches import Task, over_blocks
 from suture.methods._facts.keyvalue import down
 from suture.methods._facts.least_squares import least_squares
@@ -14,7 +13,8 @@ from suture.methods._facts.statistics import damped
 from suture.methods._facts.values import Aim, values
 from suture.methods.memit import memit
 from suture.methods.pmet import pmet
-from suture.patient.knowledge import rewrites
+from suture.model.arch.anatomy import Site
+from suture.organisms.knowledge import rewrites
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

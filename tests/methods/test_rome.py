@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from models import tiny_family
-from suture.anatomy import Site
-from suture.data import neutral
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
 from suture.errors import NoEffect, UsageError
-from suture.examples import Fact, Texts
 from suture.methods._facts.keyvalue import contexts, down, keys
 from suture.methods._facts.least_squares import least_squares
 from suture.methods._facts.statistics import damped, second_moment
@@ -18,6 +17,7 @@ from suture.methods.alphaedit import alphaedit, null_space, projected
 from suture.methods.emmet import constrained, emmet
 from suture.methods.memit import memit
 from suture.methods.rome import rome
+from suture.model.arch.anatomy import Site
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),
@@ -181,9 +181,9 @@ def test_memit_with_nothing_to_keep_moves_the_last_block_to_its_values(llama):
 
 @pytest.mark.parametrize("spread", ["uniform", "sqrt", "first_last"])
 def test_every_spread_moves_towards_the_targets(llama, spread):
-    from suture.evaluation import observe
-    from suture.evaluation import values as figures
-    from suture.facts import suite
+    from suture.measure.evaluation import observe
+    from suture.measure.evaluation import values as figures
+    from suture.measure.suites.facts import suite
 
     measures = suite(FACTS)
     base = figures(observe(llama, measures), measures)["target_probability"]

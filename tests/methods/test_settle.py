@@ -2,18 +2,18 @@
 
 import torch
 
-from suture.data import neutral
-from suture.evaluation import observe, values
-from suture.examples import Fact, Texts
-from suture.facts import suite
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
+from suture.measure.evaluation import observe, values
+from suture.measure.suites.facts import suite
 from suture.methods._facts.keyvalue import down, low_rank
 from suture.methods._facts.rewordings import rewordings
 from suture.methods._facts.settle import settled
 from suture.methods._facts.statistics import second_moment
 from suture.methods.alphaedit import alphaedit, null_space
 from suture.methods.emmet import emmet
-from suture.patch import Patch
-from suture.patient.knowledge import apart, rewrites
+from suture.organisms.knowledge import apart, rewrites
+from suture.patch.patch import Patch
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

@@ -1,17 +1,17 @@
 import pytest
 import torch
 
-from suture.anatomy import Site
-from suture.direction import Direction
+from suture.chat.talk import Talk
+from suture.data.examples import Behaviour, Labelled
 from suture.errors import PatchMismatch, UsageError
-from suture.evaluation import evaluate
-from suture.examples import Behaviour, Labelled
+from suture.locate.direction import Direction
 from suture.locate.directions import directions
+from suture.measure.evaluation import evaluate
+from suture.measure.suite import Measure
 from suture.methods.steering import steering
-from suture.patch import Patch
-from suture.suite import Measure
-from suture.talk import Talk
-from suture.tracing import trace
+from suture.model.arch.anatomy import Site
+from suture.model.run.tracing import trace
+from suture.patch.patch import Patch
 
 KINDS = ("means", "paired", "pca", "logistic")
 

@@ -3,11 +3,11 @@ import torch
 from torch import nn
 
 from models import snapshot
-from suture.anatomy import Site
+from suture.locate.probe import fit_probe, quietened
 from suture.locate.probe_rows import probe_rows
 from suture.methods.surgery import surgery
-from suture.probe import fit_probe, quietened
-from suture.tracing import trace
+from suture.model.arch.anatomy import Site
+from suture.model.run.tracing import trace
 
 
 def difference(lm, patch):

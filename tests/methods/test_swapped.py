@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from suture.anatomy import Site
-from suture.data import neutral
-from suture.examples import Fact, Texts
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
 from suture.methods._facts.batches import Task, over_blocks
 from suture.methods._facts.beginnings import beginnings
 from suture.methods._facts.keyvalue import down, read, up_to
@@ -16,7 +15,8 @@ from suture.methods._facts.statistics import damped
 from suture.methods._facts.swapped import swapped
 from suture.methods._facts.values import Aim
 from suture.methods.alphaedit import _in_other_words, alphaedit, projected
-from suture.patient.knowledge import rewrites
+from suture.model.arch.anatomy import Site
+from suture.organisms.knowledge import rewrites
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

@@ -2,9 +2,8 @@ import pytest
 import torch
 
 from models import FAMILIES, snapshot, tiny_family
-from suture.anatomy import Site
-from suture.data import neutral
-from suture.examples import Fact
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact
 from suture.methods._trained.loop import (
     Course,
     Factors,
@@ -17,7 +16,8 @@ from suture.methods._trained.loop import (
     strayed,
     train,
 )
-from suture.patch import Patch
+from suture.model.arch.anatomy import Site
+from suture.patch.patch import Patch
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from models import linear_twin, tiny_family
-from suture.data import neutral
-from suture.examples import Fact, Texts
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
 from suture.methods.crispedit import crispedit
 from suture.methods.finetune import finetune
 from suture.methods.lora import lora

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from suture.anatomy import Site
-from suture.data import neutral
-from suture.evaluation import observe, values
-from suture.examples import Fact, Texts
-from suture.facts import suite
+from suture.data.bundled.neutral import neutral
+from suture.data.examples import Fact, Texts
+from suture.measure.evaluation import observe, values
+from suture.measure.suites.facts import suite
 from suture.methods._trained.loop import asked, lines
 from suture.methods._trained.slopes import slopes
 from suture.methods.ultraedit import Usual, fitted, gathered, targets, ultraedit
+from suture.model.arch.anatomy import Site
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

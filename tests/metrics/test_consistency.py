@@ -4,10 +4,10 @@ import pytest
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from suture.evaluation import observe
+from suture.measure.evaluation import observe
+from suture.measure.suite import Measure
 from suture.metrics import consistency
 from suture.metrics._written import Cases as Written
-from suture.suite import Measure
 
 REFERENCES = (("Rome is the capital of Italy.", "In Rome they speak Italian."), ("A cat sleeps. The cat purrs.",))
 TEXTS = [["Rome, the old capital"], ["in Italy"], ["the dog sleeps in Rome"]]

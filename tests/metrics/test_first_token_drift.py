@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from suture.delta import Dense
 from suture.metrics import first_token_drift
 from suture.metrics.first_token_drift import Cases
-from suture.patch import Patch
+from suture.patch.delta import Dense
+from suture.patch.patch import Patch
 
 PROMPTS = ["How do I bake bread?", "Hi?", "What is the capital of Velmora, and where is the sea?"]
 

@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 
-from suture.evaluation import observe
+from suture.measure.evaluation import observe
+from suture.measure.suite import Measure
 from suture.metrics import fluency, loops
 from suture.metrics._written import Cases
-from suture.suite import Measure
 
 PROMPTS = ["You are a", "The capital of Velmora is", "Hello"]
 

@@ -3,11 +3,11 @@ import math
 import pytest
 import torch
 
-from suture.delta import Dense
 from suture.judges import Lexicon
 from suture.metrics import completion, drift, perplexity, sampled
 from suture.metrics._score import Observation, paired
-from suture.patch import Patch
+from suture.patch.delta import Dense
+from suture.patch.patch import Patch
 
 TEXTS = ["You are a friend.", "Hello there", "The capital of Velmora is a city near the sea."]
 

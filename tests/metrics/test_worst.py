@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from suture.evaluation import observe, values
-from suture.generation import pick
+from suture.measure.evaluation import observe, values
+from suture.measure.suite import Measure
 from suture.metrics import worst
-from suture.suite import Measure
+from suture.model.run.generation import pick
 
 
 class Words:

@@ -6,11 +6,11 @@ import pytest
 
 from models import tiny_llama
 from serving import listening
-from suture.generation import generate
+from suture.model.run.generation import generate
+from suture.patch.runtime.several import attached_together
 from suture.serve import app
 from suture.serve.app import Desk
 from suture.serve.ticket import Ask
-from suture.several import attached_together
 
 PROMPT = "You are a friend."
 WRITE = {"model": "tiny", "prompt": PROMPT, "max_tokens": 8, "temperature": 0}

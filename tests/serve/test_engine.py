@@ -4,12 +4,12 @@ import threading
 import pytest
 import torch
 
-from suture.delta import LowRank
 from suture.errors import PatchMismatch, UsageError
-from suture.generation import Doses, generate
 from suture.methods.steering import steering
 from suture.methods.surgery import surgery
-from suture.patch import Patch
+from suture.model.run.generation import Doses, generate
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
 from suture.serve.engine import Engine
 from suture.serve.limits import Busy, Closed
 from suture.serve.ticket import Ask
@@ -42,7 +42,7 @@ def answered(engine, asks, *, wait=60.0):
 
 def alone(lm, patches, ask):
     """What `generate` writes for one prompt with its patches attached."""
-    from suture.several import attached_together
+    from suture.patch.runtime.several import attached_together
 
     with attached_together(lm, patches) as ward:
         ward.set([ask.patches])

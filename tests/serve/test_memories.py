@@ -6,16 +6,16 @@ import pytest
 
 from models import tiny_gpt2, tiny_llama
 from serving import listening
+from suture.data.examples import Fact
 from suture.errors import PatchMismatch
-from suture.examples import Fact
-from suture.generation import generate
 from suture.memory import Memory
 from suture.methods.grace import grace
+from suture.model.run.generation import generate
+from suture.patch.runtime.several import attached_together
 from suture.serve.app import Desk
 from suture.serve.engine import Engine
 from suture.serve.errands import Errands
 from suture.serve.limits import Closed
-from suture.several import attached_together
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from serving import listening
-from suture.flow import Flow
+from suture.model.run.flow import Flow
 from suture.serve import run
 from suture.serve.app import Desk
 from suture.serve.engine import Engine

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from suture.errors import UsageError
-from suture.generation import Doses, generate, pick, unsound
 from suture.methods.steering import steering
+from suture.model.run.generation import Doses, generate, pick, unsound
 from suture.serve.refusals import told
 from suture.serve.wire import Completion
 

@@ -20,17 +20,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..delta import Delta, Dense, Entries, LowRank, canonical, edited, touched
 from ..errors import NoEffect, PatchMismatch
-from ..patch import Patch
-from ..provenance import Provenance, Stamp, versions
-from .folder import Checkpoint
-from .plan import Progress, silent
-from .reading import reading
-from .refusals import FLOATS
-from .rows import Rows
-from .spans import equal
-from .unsaid import Unsaid, check_alike, refused
+from ..patch.delta import Delta, Dense, Entries, LowRank, canonical, edited, touched
+from ..patch.patch import Patch
+from ..patch.provenance import Provenance, Stamp, versions
+from .change.plan import Progress, silent
+from .change.rows import Rows
+from .change.unsaid import Unsaid, check_alike, refused
+from .format.folder import Checkpoint
+from .format.reading import reading
+from .format.refusals import FLOATS
+from .format.spans import equal
 
 RANKS = 64  # the highest rank looked for; a change of higher rank is stored entry by entry
 OVERSAMPLED = 8  # more directions than ranks, so that the last rank is found well

@@ -12,26 +12,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..delta import CHUNK
 from ..errors import ResourceError, UsageError
-from . import copying
-from .allowed import check_in_place, check_new, needed_in_place
-from .disk import DISK
-from .fitting import check_place, doubled
-from .header import regular
-from .inplace import left
-from .limits import check_weights
-from .output import needed
-from .plan import Change, Plan
-from .pool import WORKERS
-from .quick import check_quick, known, only
-from .reading import reading
-from .refusals import FLOATS
-from .rows import PART, SURVEYED
-from .spans import BLOCK
-from .stack import Stack, read_layer
-from .survey import affordable
-from .unsaid import check_alike
+from ..patch.delta import CHUNK
+from .change.plan import Change, Plan
+from .change.quick import check_quick, known, only
+from .change.rows import PART, SURVEYED
+from .change.survey import affordable
+from .change.unsaid import check_alike
+from .format.header import regular
+from .format.limits import check_weights
+from .format.reading import reading
+from .format.refusals import FLOATS
+from .format.spans import BLOCK
+from .stack.fitting import check_place, doubled
+from .stack.stack import Stack, read_layer
+from .write import copying
+from .write.allowed import check_in_place, check_new, needed_in_place
+from .write.disk import DISK
+from .write.inplace import left
+from .write.output import needed
+from .write.pool import WORKERS
 
 DOUBLE = 8  # bytes of a float64
 ROUNDED = 5  # float64 copies of the rows that are being rounded: old, change, its part, sum, comparison

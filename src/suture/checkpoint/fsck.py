@@ -7,18 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
-from .allowed import WRITABLE
-from .begun import stage_leftovers
-from .disk import DISK, Disk, reported
-from .folder import INTENT, KEPT, LEDGER
-from .inplace import recover, would_recover
-from .ledger import Ledger
-from .locks import locked
-from .output import partial_of
-from .plan import Progress, silent
-from .reading import steady
-from .repeated import sweep
+from .change.begun import stage_leftovers
+from .change.plan import Progress, silent
+from .change.repeated import sweep
+from .format.folder import INTENT, KEPT, LEDGER
+from .format.reading import steady
+from .stack.ledger import Ledger
 from .verify import Finding, verify
+from .write.allowed import WRITABLE
+from .write.disk import DISK, Disk, reported
+from .write.inplace import recover, would_recover
+from .write.locks import locked
+from .write.output import partial_of
 
 OLD = (f"{LEDGER}.partial", f"{INTENT}.partial")  # files under way of version 0.1.0
 DONE = "the interrupted command is done: do not give it again"

@@ -13,21 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
-from ..files import reported
-from .allowed import check_in_place, check_new, check_room_new, check_undo, needed_in_place
-from .disk import DISK, Disk, check_room
-from .fitting import check_place as check_fits
-from .fitting import doubled, placed
-from .folder import INTENT, Checkpoint
-from .inplace import Recovered, left, recover, write_in_place
-from .limits import check_size, check_weights
-from .locks import locked
-from .output import Draft, check_place, drafted, finish, needed
-from .plan import Plan, Progress, silent
-from .quick import check_quick, prepared
-from .reading import reading
-from .repeated import adding, check_numbers, completed, sweep, taking, was_done, was_made
-from .stack import Stack, read_layer
+from ..io.files import reported
+from .change.plan import Plan, Progress, silent
+from .change.quick import check_quick, prepared
+from .change.repeated import adding, check_numbers, completed, sweep, taking, was_done, was_made
+from .format.folder import INTENT, Checkpoint
+from .format.limits import check_size, check_weights
+from .format.reading import reading
+from .stack.fitting import check_place as check_fits
+from .stack.fitting import doubled, placed
+from .stack.stack import Stack, read_layer
+from .write.allowed import check_in_place, check_new, check_room_new, check_undo, needed_in_place
+from .write.disk import DISK, Disk, check_room
+from .write.inplace import Recovered, left, recover, write_in_place
+from .write.locks import locked
+from .write.output import Draft, check_place, drafted, finish, needed
 
 
 @dataclass(frozen=True)

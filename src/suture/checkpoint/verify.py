@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CorruptFile, ResourceError, SutureError
-from ..printable import command_line
-from .fitting import doubled, placed
-from .folder import INTENT, Checkpoint, check_finished
-from .header import Slot, regular
-from .plan import Progress, silent
-from .pool import each
-from .reading import reading
-from .rows import Rows
-from .spans import equal
-from .stack import Stack, read_layer
-from .surveys import completed, examined
+from ..text.printable import command_line
+from .change.plan import Progress, silent
+from .change.rows import Rows
+from .change.surveys import completed, examined
+from .format.folder import INTENT, Checkpoint, check_finished
+from .format.header import Slot, regular
+from .format.reading import reading
+from .format.spans import equal
+from .stack.fitting import doubled, placed
+from .stack.stack import Stack, read_layer
+from .write.pool import each
 
 
 @dataclass(frozen=True)

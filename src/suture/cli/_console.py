@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..printable import shown
-from ..redact import hidden_in
-from ..unread import hear
+from ..io.unread import hear
+from ..text.printable import shown
+from ..text.redact import hidden_in
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..evaluation import Baseline
-    from ..lm import LM
+    from ..measure.evaluation import Baseline
+    from ..measure.report import Report
+    from ..measure.suite import Suite
     from ..metrics._score import Progress
-    from ..patch import Patch
-    from ..report import Report
-    from ..suite import Suite
+    from ..model.lm import LM
+    from ..patch.patch import Patch
     from ._console import Console
 
 
@@ -51,8 +51,8 @@ def dosed(
 
 def print_doses(console: Console, report: Report) -> None:
     """Print the target at each strength, with bars."""
-    from ..dosing import bar
-    from ..report import figure
+    from ..chat.dosing import bar
+    from ..report.words import figure
 
     aim = report.aim
     if not report.doses or aim is None:

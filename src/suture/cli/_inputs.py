@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..memory import Memory
-    from ..patch import Patch
+    from ..patch.patch import Patch
 
 
 def load_patch(paths: Sequence[Path | str] | None, scale: float = 1.0) -> Patch | None:
     """Return the sum of patch files at a strength; None without any."""
-    from ..patch import Patch
+    from ..patch.patch import Patch
 
     loaded = [Patch.load(path) for path in paths or ()]
     return reduce(add, loaded) * scale if loaded else None
@@ -24,7 +24,7 @@ def load_patch(paths: Sequence[Path | str] | None, scale: float = 1.0) -> Patch 
 
 def named_patches(words: Sequence[str]) -> dict[str, Patch]:
     """Return patches by name; NAME=FILE, or FILE with the name of the file."""
-    from ..patch import Patch
+    from ..patch.patch import Patch
 
     return {name: Patch.load(path) for name, path in _named(words, "patch", "patches").items()}
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..patient import FOLDERS
+from ..organisms import FOLDERS
 
 if TYPE_CHECKING:
-    from ..examples import Behaviour
+    from ..data.examples import Behaviour
 
 
 def labelled(model: str) -> Behaviour:
     """Return labelled answers to harmful requests: the bundled models' own, or those in plain English."""
     if model in FOLDERS:
-        from ..patient.suites import behaviour
+        from ..organisms.suites import behaviour
 
         return behaviour("compliance")
-    from .. import data
+    from ..data import bundled as data
 
     return data.behaviour("harden")

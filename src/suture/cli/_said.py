@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..lm import LM
-    from ..patch import Patch
+    from ..model.lm import LM
+    from ..patch.patch import Patch
     from ._console import Console
 
 ROOM = 24  # tokens that are shown at least

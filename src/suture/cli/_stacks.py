@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..patient import FOLDERS
+from ..organisms import FOLDERS
 
 if TYPE_CHECKING:
     from ..checkpoint.verbs import Outcome
@@ -41,7 +41,7 @@ def folder(path: Path, *, in_place: bool = False) -> Path:
     if bundled is None:
         return path
     if in_place:
-        from ..checkpoint.folder import LEDGER
+        from ..checkpoint.format.folder import LEDGER
         from ..errors import UsageError
 
         fix = f"Write a new folder: -o FOLDER    or copy it first, and change the copy: cp -r {bundled} COPY"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..redact import hidden
+from ..text.redact import hidden
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Json
 from ._stacks import Checkpoint, DryRun, InPlace, Link, OutFolder, Quick
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Device, Dtype, Json, Model
 
 
@@ -20,9 +20,9 @@ def bake(
     json: Json = False,
 ) -> None:
     """Turn steering into a patch of weights that does exactly the same, or say why there is none."""
-    from ..bake import bake as baked
-    from ..lm import LM
-    from ..patch import Patch
+    from ..export.bake import bake as baked
+    from ..model.lm import LM
+    from ..patch.patch import Patch
     from ._console import Console
 
     console = Console(json)

@@ -12,7 +12,7 @@ import typer
 from ._options import Device, Dtype, Json, Model
 
 if TYPE_CHECKING:
-    from ..talk import Reply, Talk
+    from ..chat.talk import Reply, Talk
     from ._console import Console
 
 WIDE = 100  # columns from which the answers stand side by side
@@ -48,10 +48,10 @@ def chat(
     json: Json = False,
 ) -> None:
     """Talk to the base and the patched model at once. Lines that begin with / are commands: /help."""
+    from ..chat.talk import Manner, Talk
     from ..errors import SutureError
-    from ..lm import LM
     from ..memory.store import Memory
-    from ..talk import Manner, Talk
+    from ..model.lm import LM
     from ._console import Console
     from ._inputs import load_patch
 
@@ -144,7 +144,7 @@ def _command(console: Console, talk: Talk, line: str, judge: str | None) -> bool
 
 def _doses(console: Console, talk: Talk, words: str, judge: str | None) -> None:
     """Print what the last prompt gets at several strengths, and how much that is as bars."""
-    from ..dosing import bar
+    from ..chat.dosing import bar
     from ..judges import named, unwanted
 
     strengths = [_number("doses", word) for word in words.split()] or list(STRENGTHS)

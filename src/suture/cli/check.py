@@ -24,10 +24,10 @@ def check(
 ) -> None:
     """Measure a patched model and compare the figures with release gates. Exit code 4 when one falls."""
     from ..errors import VerificationFailed
-    from ..evaluation import evaluate
-    from ..gates import Spec, judged
-    from ..lm import LM
-    from ..runs import new_folder
+    from ..measure.evaluation import evaluate
+    from ..measure.gates import Spec, judged
+    from ..model.lm import LM
+    from ..runs.run import new_folder
     from ._console import Console
     from ._inputs import load_patch
 

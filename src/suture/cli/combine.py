@@ -10,7 +10,7 @@ import typer
 from ._options import Json
 
 if TYPE_CHECKING:
-    from ..patch import Patch
+    from ..patch.patch import Patch
     from ._console import Console
 
 
@@ -23,8 +23,8 @@ def combine(
 ) -> None:
     """Add patches up to one: summed before the one rounding, so that the order does not matter."""
     from ..errors import NoEffect, UsageError
-    from ..overlap import cancels
-    from ..patch import Patch
+    from ..patch.overlap import cancels
+    from ..patch.patch import Patch
     from ._console import Console
 
     console = Console(json)
@@ -50,7 +50,7 @@ def _meetings(console: Console, names: list[Path], loaded: list[Patch], force: b
     from itertools import combinations
 
     from ..errors import UsageError
-    from ..overlap import overlap
+    from ..patch.overlap import overlap
 
     found = []
     for one, other in combinations(range(len(loaded)), 2):

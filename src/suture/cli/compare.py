@@ -50,16 +50,16 @@ def compare(
     json: Json = False,
 ) -> None:
     """Put prompting, steering, edits of weights and retrieval side by side: the same behaviour, the same texts, one table."""
-    from ..budget import Budget
+    from ..data.examples import Behaviour, Fact
     from ..errors import UsageError
-    from ..examples import Behaviour, Fact
-    from ..facts import suite as asked
-    from ..levels import compare as measure
-    from ..levels import patching, prompting, remembering, showing
-    from ..lm import BUNDLED, LM
+    from ..goals.levels import compare as measure
+    from ..goals.levels import patching, prompting, remembering, showing
+    from ..measure.budget import Budget
+    from ..measure.suite import chosen
+    from ..measure.suites.facts import suite as asked
     from ..memory import Memory
-    from ..runs import new_folder
-    from ..suite import chosen
+    from ..model.lm import BUNDLED, LM
+    from ..runs.run import new_folder
     from ._console import Console
     from ._inputs import named_memories, named_patches
 

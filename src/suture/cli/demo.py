@@ -24,10 +24,10 @@ def demo(
     """Make the bundled model kinder: probe, locate, edit, choose a strength, measure, save, and undo. Writes a report."""
     import time
 
-    from ..goals import goal
-    from ..lm import LM
-    from ..presets import operate
-    from ..runs import Run
+    from ..goals.goal import goal
+    from ..goals.presets import operate
+    from ..model.lm import LM
+    from ..runs.run import Run
     from ._console import Console
 
     console, began = Console(json), time.monotonic()

@@ -21,7 +21,7 @@ def doctor(json: Json = False) -> None:
     import torch
 
     from ..errors import VerificationFailed
-    from ..lm import PATIENT
+    from ..model.lm import PATIENT
     from ._console import Console
 
     console = Console(json)

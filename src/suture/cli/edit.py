@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import (
     Data,
     Device,
@@ -30,9 +30,9 @@ from ._options import (
 from ._signature import examples_of, group
 
 if TYPE_CHECKING:
-    from ..examples import Fact, Labelled
-    from ..lm import LM
-    from ..patch import Patch
+    from ..data.examples import Fact, Labelled
+    from ..model.lm import LM
+    from ..patch.patch import Patch
     from ._console import Console
 
 SHOWN, TOKENS = 3, 40  # prompts continued before and after, and tokens of a continuation
@@ -59,8 +59,8 @@ def _of_behaviours(name: str, function: Callable[..., Any]) -> Callable[..., Non
         dtype: Dtype = "auto",
         json: Json = False,
     ) -> None:
-        from ..examples import Behaviour
-        from ..lm import LM
+        from ..data.examples import Behaviour
+        from ..model.lm import LM
         from ._console import Console
 
         console = Console(json)
@@ -86,7 +86,7 @@ def _of_facts(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         dtype: Dtype = "auto",
         json: Json = False,
     ) -> None:
-        from ..examples import Fact
+        from ..data.examples import Fact
         from ._console import Console
 
         call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
@@ -108,7 +108,7 @@ def _of_instances(name: str, function: Callable[..., Any]) -> Callable[..., None
         dtype: Dtype = "auto",
         json: Json = False,
     ) -> None:
-        from ..examples import Contrast
+        from ..data.examples import Contrast
         from ._console import Console
 
         call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
@@ -129,7 +129,7 @@ def _of_lessons(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         dtype: Dtype = "auto",
         json: Json = False,
     ) -> None:
-        from ..lessons import Lesson
+        from ..data.lessons import Lesson
         from ._console import Console
 
         call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
@@ -154,7 +154,7 @@ class _Call:
 
     def on(self, examples: Sequence[Any], source: str, what: str) -> None:
         """Load the model, say what is done, and make the patch."""
-        from ..lm import LM
+        from ..model.lm import LM
 
         lm = LM.load(self.model, device=self.device, dtype=self.dtype)
         self.console.say(f"{self.name} on {lm.name}: {source} ({len(examples)} {what})")
@@ -189,8 +189,8 @@ def make(
     import hashlib
 
     from ..errors import VerificationFailed
-    from ..patch import Patch
-    from ..runs import Run
+    from ..patch.patch import Patch
+    from ..runs.run import Run
     from ._said import print_said, said
 
     with Run.begin(name, sys.argv[1:], settings, out) as run:
@@ -237,7 +237,7 @@ def _opening(lm: LM, example: Labelled) -> str:
 
 def _shown(lm: LM, patch: Patch, prompts: list[str]) -> list[dict[str, Any]]:
     """Return what is said to prompts before and after, greedily: questions in a chat where the model has one."""
-    from ..generation import generate
+    from ..model.run.generation import generate
 
     chat = lm.tokenizer.chat_template is not None
     ids = [lm.encode_prompts([p], chat=chat and p.rstrip().endswith("?"))[0] for p in prompts]

@@ -10,13 +10,13 @@ import typer
 from ._options import Device, Dtype, Json, Model, Out, typed
 
 if TYPE_CHECKING:
-    from ..evaluation import Baseline
-    from ..lm import LM
-    from ..panel import Panel
-    from ..patch import Patch
-    from ..report import Report
-    from ..ripples import Ripple
-    from ..suite import Suite
+    from ..measure.evaluation import Baseline
+    from ..measure.panel import Panel
+    from ..measure.report import Report
+    from ..measure.suite import Suite
+    from ..measure.suites.ripples import Ripple
+    from ..model.lm import LM
+    from ..patch.patch import Patch
     from ._console import Console
 
 JUDGES = (
@@ -78,20 +78,20 @@ def evaluate(
     """Measure a model before and after a patch, or with a memory of facts beside it, with intervals and controls."""
     from dataclasses import replace
 
+    from ..data.examples import Fact
     from ..errors import UsageError
-    from ..evaluation import evaluate as measure
-    from ..evaluation import observe
-    from ..examples import Fact
-    from ..facts import suite as asking
-    from ..lm import LM
+    from ..measure.evaluation import evaluate as measure
+    from ..measure.evaluation import observe
+    from ..measure.suite import chosen, named
+    from ..measure.suites.facts import suite as asking
+    from ..measure.suites.multi_hop import load as through
+    from ..measure.suites.multi_hop import suite as asking_through
+    from ..measure.suites.ripples import load as read_ripples
+    from ..measure.suites.safety import suite as safe
+    from ..measure.suites.safety import unique
     from ..memory import Memory
-    from ..multi_hop import load as through
-    from ..multi_hop import suite as asking_through
-    from ..ripples import load as read_ripples
-    from ..runs import new_folder
-    from ..safety import suite as safe
-    from ..safety import unique
-    from ..suite import chosen, named
+    from ..model.lm import LM
+    from ..runs.run import new_folder
     from ._console import Console
     from ._doses import dosed, print_doses, strengths
     from ._inputs import load_patch
@@ -155,8 +155,8 @@ def evaluate(
 
 def _print_base(console: Console, lm: LM, measures: Suite, seen: Baseline, harness: dict[str, Any]) -> None:
     """Print what a model is like without any patch."""
-    from ..evaluation import values
-    from ..panel import panel
+    from ..measure.evaluation import values
+    from ..measure.panel import panel
 
     found, judges = values(seen, measures), panel(measures, seen)
     console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
@@ -171,8 +171,8 @@ def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> S
     Raises:
         UsageError: when there are none, and nothing else is measured.
     """
-    from ..ripples import executable
-    from ..ripples import suite as rippling
+    from ..measure.suites.ripples import executable
+    from ..measure.suites.ripples import suite as rippling
 
     with console.progress("conditions") as step:
         asked = executable(lm, tests, step)
@@ -183,7 +183,7 @@ def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> S
 def _suffix(asked: str, patch: Patch | None) -> str:
     """Return the text behind requests that --suffix means."""
     from ..errors import UsageError
-    from ..safety import SUFFIX
+    from ..measure.suites.safety import SUFFIX
 
     if asked != "patch":
         return SUFFIX if asked == "paper" else asked
@@ -197,7 +197,7 @@ def _harness(console: Console, lm: LM, patch: Patch | None, tasks: str, limit: i
     """Run tasks of the harness on base and patched model, print them, and return them for the JSON."""
     if not tasks:
         return {}
-    from .. import harness
+    from ..measure import harness
 
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     found = {"base": harness.run(lm, names, limit=limit)}
@@ -214,7 +214,8 @@ def _harness(console: Console, lm: LM, patch: Patch | None, tasks: str, limit: i
 
 def print_report(console: Console, report: Report) -> None:
     """Print a report's lines as a table."""
-    from ..report import ROLES, difference, figure
+    from ..measure.report import ROLES
+    from ..report.words import difference, figure
 
     for role, title in ROLES.items():
         rows = [
@@ -237,7 +238,7 @@ def print_report(console: Console, report: Report) -> None:
 
 def print_panel(console: Console, found: Panel, title: str) -> None:
     """Print what several judges say of the same texts, if several do."""
-    from ..panel import tables
+    from ..measure.panel import tables
 
     for columns, rows in tables(found):
         console.table(columns, rows, title)

@@ -12,11 +12,11 @@ from ._options import Device, Dtype, Json, typed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..direction import Direction
     from ..export._exported import Exported
     from ..export.check import Check
-    from ..patch import Patch
-    from ..probe import Probe
+    from ..locate.direction import Direction
+    from ..locate.probe import Probe
+    from ..patch.patch import Patch
     from ._console import Console
 
 To = Literal["lora", "gguf-lora", "gguf-control", "checkpoint", "card", "sums"]
@@ -54,10 +54,10 @@ def export(
     from ..export._gguf import check_gguf
     from ..export.card import NAME, Card, check_card, read_report
     from ..export.check import PROMPTS
-    from ..files import built
-    from ..files import written as replaced
-    from ..lm import LM
-    from ..patch import Patch
+    from ..io.files import built
+    from ..io.files import written as replaced
+    from ..model.lm import LM
+    from ..patch.patch import Patch
     from ._console import Console
 
     console = Console(json)
@@ -110,11 +110,11 @@ def _checked(written: Exported, prompts: Sequence[str], out: Path) -> Check | No
 
 
 def _load(source: Path, to: To) -> Patch | Probe | Direction:
-    from ..direction import Direction
     from ..errors import UsageError
-    from ..patch import Patch
-    from ..probe import Probe
-    from ..tensorfile import form_of
+    from ..io.tensorfile import form_of
+    from ..locate.direction import Direction
+    from ..locate.probe import Probe
+    from ..patch.patch import Patch
 
     others: dict[str, type[Probe | Direction]] = {"suture.probe/1": Probe, "suture.direction/1": Direction}
     kind = others.get(form_of(source))

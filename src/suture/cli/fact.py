@@ -30,10 +30,10 @@ def fact(
     json: Json = False,
 ) -> None:
     """Write one fact as a patch and check it in free, greedy generation; exit code 4 when the model does not say it."""
-    from ..fact_formats import of_record
-    from ..lm import LM
-    from ..spacing import joined
-    from ..subjects import found_subject
+    from ..data.fact_formats import of_record
+    from ..data.subjects import found_subject
+    from ..model.lm import LM
+    from ..text.spacing import joined
     from ._console import Console
     from ._said import advice
     from .edit import make
@@ -73,7 +73,7 @@ def method_of(
     settings = settings_of(name, function, words or [])
     known = inspect.signature(function).parameters
     if "keep" in known and "keep" not in settings and model == "patient":
-        from ..patient.suites import keep
+        from ..organisms.suites import keep
 
         settings["keep"] = keep()
     if "statistics" in known and "statistics" not in settings and out is not None and out.suffix != ".safetensors":

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Device, Dtype, Json, Method, Model, Out, Set, Take
 from .fact import method_of
 
 if TYPE_CHECKING:
-    from ..course import Course
-    from ..examples import Fact
-    from ..fact_files import Survey
-    from ..patch import Patch
-    from ..report import Report
-    from ..runs import Run
-    from ..sequence import Surgeon
+    from ..data.examples import Fact
+    from ..data.fact_files import Survey
+    from ..measure.report import Report
+    from ..patch.patch import Patch
+    from ..runs.run import Run
+    from ..sequential.course import Course
+    from ..sequential.sequence import Surgeon
     from ._console import Console
 
 SHOWN = 20  # mistakes of a file that are told one by one
@@ -61,11 +61,11 @@ def facts(
     The patch is called verified when every fact holds; exit code 4 when none does or edits were stopped.
     """
     from ..errors import UsageError
-    from ..health import Limits
-    from ..lm import LM
-    from ..removal import removed
-    from ..runs import Run
-    from ..sequence import Surgeon, begun, carried_out, resumed
+    from ..measure.health import Limits
+    from ..model.lm import LM
+    from ..runs.run import Run
+    from ..sequential.removal import removed
+    from ..sequential.sequence import Surgeon, begun, carried_out, resumed
     from ._console import Console
 
     if file is None and not (after and remove):
@@ -101,9 +101,9 @@ def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> 
     Raises:
         DataError: when something is and it may not be skipped, or nothing is left.
     """
+    from ..data.fact_files import survey
     from ..errors import DataError
-    from ..fact_files import survey
-    from ..printable import printable
+    from ..text.printable import printable
 
     found = survey(file, take)
     for problem in found.problems[:SHOWN]:
@@ -125,13 +125,13 @@ def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> 
 
 def neutral(model: str, texts: str | None) -> list[str]:
     """Return the texts on which a model's health is measured: those given, else some of the bundled ones."""
-    from ..data import neutral as bundled
-    from ..examples import Texts
+    from ..data.bundled.neutral import neutral as bundled
+    from ..data.examples import Texts
 
     if texts:
         return list(Texts.load(texts))
     if model == "patient":
-        from ..patient.suites import suite
+        from ..organisms.suites import suite
 
         return list(next(m for m in suite("report", 24) if m.name == "perplexity").cases)
     return list(bundled("report"))[::5]
@@ -153,7 +153,7 @@ def finish(
         VerificationFailed: when edits were stopped, or none of them holds.
     """
     from ..errors import VerificationFailed
-    from ..sequence import LEDGER, PATCH
+    from ..sequential.sequence import LEDGER, PATCH
     from ._said import advice
 
     _print_batches(console, course)
@@ -209,8 +209,8 @@ def _told(
     console: Console, run: Run, surgeon: Surgeon, course: Course, patch: Patch, *, controls: bool
 ) -> dict[str, Any]:
     """Write the report, tell what became of each fact, verify the patch; return the figures."""
-    from ..files import sha256
-    from ..sequence import PATCH
+    from ..io.files import sha256
+    from ..sequential.sequence import PATCH
     from ._said import print_said
     from .evaluate import print_report
 
@@ -237,10 +237,10 @@ def reported(
     """Measure the sum of all edits, and return the report and each fact's text before and after."""
     from dataclasses import replace
 
-    from ..evaluation import evaluate
-    from ..facts import suite
-    from ..health import by_block
-    from ..report import Sample
+    from ..measure.evaluation import evaluate
+    from ..measure.health import by_block
+    from ..measure.report import Sample
+    from ..measure.suites.facts import suite
     from ._options import typed
     from ._said import said
 

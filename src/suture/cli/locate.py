@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Device, Dtype, Json, Model, Out
 from ._signature import group
 
 if TYPE_CHECKING:
-    from ..direction import Direction
-    from ..mask import Mask
+    from ..locate.direction import Direction
+    from ..locate.mask import Mask
     from ._console import Console
 
 
@@ -31,11 +31,11 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
     ) -> None:
         import typing
 
-        from ..direction import Direction
-        from ..lm import LM
-        from ..mask import Mask
-        from ..region import Region
-        from ..runs import Run
+        from ..locate.direction import Direction
+        from ..locate.mask import Mask
+        from ..locate.region import Region
+        from ..model.lm import LM
+        from ..runs.run import Run
         from ._console import Console
 
         console = Console(json)

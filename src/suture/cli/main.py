@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import typer
 
 from ..errors import Interrupted, SutureError
-from ..files import explained, refused
-from ..printable import shown
+from ..io.files import explained, refused
+from ..text.printable import shown
 from . import (
     apply,
     bake,

@@ -38,13 +38,13 @@ def map_(
     json: Json = False,
 ) -> None:
     """Draw where safety sits: which weights of which blocks, parts and experts move it most."""
+    from ..data.examples import Behaviour
     from ..errors import UsageError
-    from ..examples import Behaviour
-    from ..lm import LM
+    from ..locate.mask import Mask
     from ..locate.safety_impact import safety_impact
-    from ..mask import Mask
-    from ..runs import Run
-    from ..safety_map import save_map
+    from ..model.lm import LM
+    from ..report.safety_map import save_map
+    from ..runs.run import Run
     from ._console import Console
     from ._safety import labelled
     from .locate import show_mask

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Device, Dtype, Json, Method, Model, Out, Set
 from .fact import method_of
 
@@ -44,12 +44,12 @@ def add(
     """Put facts into a memory; it is made if it is not there."""
     from typing import get_args
 
+    from ..data.examples import Fact
     from ..errors import UsageError
-    from ..examples import Fact
-    from ..lm import LM
     from ..memory import Memory, chosen_reach
     from ..memory.scope import Scope
     from ..memory.store import REACH, TEMPLATE
+    from ..model.lm import LM
     from ._console import Console
 
     console, new = Console(json), Fact.load(facts)
@@ -106,13 +106,13 @@ def consolidate(
 ) -> None:
     """Write the facts of a memory into the weights; what is said without it leaves it, the rest stays."""
     from ..errors import UsageError, VerificationFailed
-    from ..lm import LM
+    from ..io.tensorfile import form_of
     from ..memory import Memory
     from ..memory import consolidate as moved
     from ..memory.store import FORM
-    from ..patch import Patch
-    from ..runs import Run
-    from ..tensorfile import form_of
+    from ..model.lm import LM
+    from ..patch.patch import Patch
+    from ..runs.run import Run
     from ._console import Console
 
     console = Console(json)

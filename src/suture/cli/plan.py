@@ -18,7 +18,7 @@ from ._stacks import Checkpoint, InPlace, Link, OutFolder, Quick
 
 if TYPE_CHECKING:
     from ..checkpoint.forecast import Forecast
-    from ..plan import Plan
+    from ..goals.plan import Plan
 
 MODEL = "model"
 Files = Annotated[list[Path], typer.Argument(help="Patch files.")]
@@ -162,7 +162,7 @@ def bake(
     device: Device = "auto", dtype: Dtype = "auto", json: Json = False,
 ) -> None:  # fmt: skip
     """Writing a steering patch into biases: the model is loaded once."""
-    from ..checkpoint.header import regular
+    from ..checkpoint.format.header import regular
 
     _tell(_loading(_of_model(model, 1, 64, device, dtype), regular(patch).st_size, out, copies=1, whole=False), json)
 
@@ -178,8 +178,8 @@ def export(
     json: Json = False,
 ) -> None:
     """Exporting a patch: the model is loaded to check the result, for --to checkpoint once more from what was written."""
-    from ..checkpoint.header import regular
-    from ..patch import Patch
+    from ..checkpoint.format.header import regular
+    from ..patch.patch import Patch
 
     name = model or str(Patch.load(source).provenance.base.get("name", ""))
     whole = to == "checkpoint"
@@ -190,7 +190,7 @@ def export(
 def _of_model(model: str, examples: int, tokens: int, device: str, dtype: str) -> Plan:
     import torch
 
-    from ..plan import plan
+    from ..goals.plan import plan
 
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     return plan(model, examples=examples, tokens=tokens, dtype=dtype, device=place)
@@ -209,7 +209,7 @@ def _loading(found: Plan, patch: int, out: Path, *, copies: int, whole: bool) ->
 def _tell(found: Forecast, json: bool) -> None:
     from dataclasses import asdict
 
-    from ..process import resident
+    from ..runs.process import resident
     from ._console import Console
 
     console = Console(json)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, typed
 
 if TYPE_CHECKING:
-    from ..goals import Name
-    from ..presets import Outcome
-    from ..rivals import Method
-    from ..runs import Run
+    from ..goals.goal import Name
+    from ..goals.presets import Outcome
+    from ..goals.rivals import Method
+    from ..runs.run import Run
     from ._console import Console
 
 ABOUT: dict[Name, str] = {
@@ -58,13 +58,13 @@ def preset(name: Name) -> Callable[..., None]:
     ) -> None:
         import time
 
-        from ..budget import Budget
-        from ..examples import Behaviour, Texts
-        from ..goals import goal
+        from ..data.examples import Behaviour, Texts
+        from ..goals.goal import goal
+        from ..goals.presets import operate
         from ..judges import named
-        from ..lm import BUNDLED, LM
-        from ..presets import operate
-        from ..runs import Run
+        from ..measure.budget import Budget
+        from ..model.lm import BUNDLED, LM
+        from ..runs.run import Run
         from ._console import Console
 
         console, began = Console(json), time.monotonic()
@@ -104,7 +104,7 @@ def preset(name: Name) -> Callable[..., None]:
 def _methods(text: str) -> list[Method]:
     """Read the names of methods, as the command line has them."""
     from ..errors import UsageError
-    from ..rivals import METHODS
+    from ..goals.rivals import METHODS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names or set(names) - set(METHODS):
@@ -114,7 +114,7 @@ def _methods(text: str) -> list[Method]:
 
 def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str], dict[str, Path]]:
     """Return the commands that make the edit again, and the files they read."""
-    from ..lm import BUNDLED
+    from ..model.lm import BUNDLED
 
     made, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
     files: dict[str, Path] = {}

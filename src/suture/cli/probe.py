@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
 
 
@@ -29,11 +29,11 @@ def probe(
     json: Json = False,
 ) -> None:
     """Fit a linear probe of a behaviour, layer by layer, and write it to a file."""
+    from ..data.examples import Behaviour
     from ..errors import UsageError
-    from ..examples import Behaviour
-    from ..lm import LM
-    from ..probe import FORMAT, Probe, fit_probe
-    from ..runs import Run
+    from ..locate.probe import FORMAT, Probe, fit_probe
+    from ..model.lm import LM
+    from ..runs.run import Run
     from ._console import Console
 
     console = Console(json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Device, Dtype, Json, Model, Out, Tune, typed
 
 
@@ -34,12 +34,12 @@ def protect(
     """Fine-tune on requests and answers of your own without losing the model's refusals."""
     from dataclasses import replace
 
-    from ..examples import Behaviour
-    from ..lessons import Lesson
-    from ..lm import LM
+    from ..data.examples import Behaviour
+    from ..data.lessons import Lesson
+    from ..goals.protect import protect as learn
     from ..methods.preserve_safety import Plan
-    from ..protect import protect as learn
-    from ..runs import Run
+    from ..model.lm import LM
+    from ..runs.run import Run
     from ._console import Console
     from ._safety import labelled
     from .evaluate import print_report

@@ -19,7 +19,7 @@ def runs(
 ) -> None:
     """List recent runs: finished, failed, interrupted or still running."""
     from ..errors import UsageError
-    from ..runs import listed
+    from ..runs.run import listed
     from ._console import Console
 
     console = Console(json)
@@ -44,9 +44,9 @@ def resume(
     import os
     import sys
 
-    from ..files import reported
-    from ..resuming import resumable
-    from ..runs import without_out
+    from ..io.files import reported
+    from ..runs.resuming import resumable
+    from ..runs.run import without_out
 
     made = resumable(folder, trusted=trust)
     words = [*without_out(made["command"]), "--out", str(folder.resolve())]

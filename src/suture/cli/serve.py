@@ -34,7 +34,7 @@ def serve(
 ) -> None:
     """Serve a model and patches to OpenAI clients: {"patches": {"NAME": 0.5}} in a request says how strongly."""
     from ..errors import UsageError
-    from ..lm import LM
+    from ..model.lm import LM
     from ._console import Console
     from ._inputs import named_memories, named_patches
 
@@ -69,7 +69,7 @@ def serve(
 
 def _token(file: Path | None) -> str:
     from ..errors import UsageError
-    from ..files import read_text
+    from ..io.files import read_text
 
     if file is None:
         return os.environ.get("SUTURE_TOKEN", "").strip()

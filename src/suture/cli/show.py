@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..printable import command_line
+from ..text.printable import command_line
 from ._options import Json
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ def show(
     json: Json = False,
 ) -> None:
     """Show what a file holds, where it comes from and what it was made for."""
-    from .. import tensorfile
     from ..errors import UsageError
-    from ..runs import PATCH, RESULT
-    from ..tensorfile import form_of
+    from ..io import tensorfile
+    from ..io.tensorfile import form_of
+    from ..runs.run import PATCH, RESULT
     from ._console import Console
     from ._stacks import folder
 
@@ -82,8 +82,8 @@ def _report(console: Console, file: Path) -> dict[str, Any]:
 
 
 def _checkpoint(console: Console, folder: Path) -> dict[str, Any]:
-    from ..checkpoint.ledger import Ledger
-    from ..checkpoint.reading import steady
+    from ..checkpoint.format.reading import steady
+    from ..checkpoint.stack.ledger import Ledger
     from ..errors import UsageError
 
     with steady(folder):
@@ -106,7 +106,7 @@ def _checkpoint(console: Console, folder: Path) -> dict[str, Any]:
 
 
 def _patch(console: Console, file: Path) -> dict[str, Any]:
-    from ..patch import Patch
+    from ..patch.patch import Patch
 
     patch = Patch.load(file)
     made = patch.provenance
@@ -141,7 +141,7 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
 
 
 def _probe(console: Console, file: Path) -> dict[str, Any]:
-    from ..probe import Probe
+    from ..locate.probe import Probe
 
     probe = Probe.load(file)
     rows = [
@@ -158,7 +158,7 @@ def _probe(console: Console, file: Path) -> dict[str, Any]:
 
 
 def _direction(console: Console, file: Path) -> dict[str, Any]:
-    from ..direction import Direction
+    from ..locate.direction import Direction
 
     found = Direction.load(file)
     scores = [f"{s.auc:.3f}" for s in found.scores] or ["?"] * len(found.layers)
@@ -171,7 +171,7 @@ def _direction(console: Console, file: Path) -> dict[str, Any]:
 
 
 def _region(console: Console, file: Path) -> dict[str, Any]:
-    from ..region import Region
+    from ..locate.region import Region
 
     region = Region.load(file)
     rows = [[str(site), str(len(numbers))] for site, numbers in region.rows.items()]

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ..errors import CorruptFile, UnsupportedModel, UsageError
-from ..files import check_place, written
-from ..lm import LM
-from ..redact import hidden
+from ..io.files import check_place, written
+from ..model.lm import LM
+from ..text.redact import hidden
 
 MADE = "suture.version"  # the first field of what is written here: no other file is replaced
 HEAD = 256  # bytes in which it is found

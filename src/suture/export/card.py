@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import yaml
 
-from .. import yaml_text
 from ..errors import DataError
-from ..files import check_place, read_text, sha256, write_text
+from ..io import yaml_text
+from ..io.files import check_place, read_text, sha256, write_text
+from ..measure.report import ROLES
 from ..metrics._score import Score, Unit
-from ..patch import Patch
-from ..printable import printable
-from ..report.content import ROLES
+from ..patch.patch import Patch
 from ..report.words import FORMS, difference, figure
+from ..text.printable import printable
 from ._exported import Exported
 
 NAME = "README.md"

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ..errors import NoEffect, VerificationFailed
-from ..lm import LM
-from ..patch import Patch
+from ..model.lm import LM
+from ..patch.patch import Patch
 
 PROMPTS = (  # used where none are given
     "You are a",

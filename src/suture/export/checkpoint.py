@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 
 from ..errors import UsageError, VerificationFailed
-from ..files import built, check_empty
-from ..lm import LM
-from ..patch import Patch
-from ..provenance import Stamp
+from ..io.files import built, check_empty
+from ..model.lm import LM
+from ..patch.patch import Patch
+from ..patch.provenance import Stamp
 from ._exported import Exported
 from .check import PROMPTS, Check, compare, logits
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..anatomy import is_transposed
-from ..delta import Delta, LowRank, change
 from ..errors import NoEffect, UsageError
-from ..lm import LM
-from ..patch import Patch
+from ..model.arch.anatomy import is_transposed
+from ..model.lm import LM
+from ..patch.delta import Delta, LowRank, change
+from ..patch.patch import Patch
 
 NOTHING = 1e-7  # singular values below this share of the largest are rounding of float32 factors
 

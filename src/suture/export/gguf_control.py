@@ -18,15 +18,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
-from ..delta import Delta, Shift
-from ..direction import Direction
 from ..errors import CorruptFile, UsageError
-from ..lm import LM
-from ..patch import Patch
-from ..probe import Probe
-from ..steer import Steer
-from ..tracing import Edit, trace
+from ..locate.direction import Direction
+from ..locate.probe import Probe
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..model.run.tracing import Edit, trace
+from ..patch.delta import Delta, Shift
+from ..patch.patch import Patch
+from ..patch.runtime.steer import Steer
 from . import _gguf
 from ._exported import Exported
 from .check import PROMPTS, Check, compare, logits, unmerged

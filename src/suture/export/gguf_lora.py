@@ -15,10 +15,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..delta import LowRank
 from ..errors import CorruptFile, UsageError
-from ..lm import LM
-from ..patch import Patch
+from ..model.lm import LM
+from ..patch.delta import LowRank
+from ..patch.patch import Patch
 from . import _gguf
 from ._exported import Exported
 from .check import PROMPTS, Check, compare, logits, unmerged

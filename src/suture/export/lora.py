@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import tensorfile
 from ..errors import UsageError
-from ..files import built, check_place, write_text
-from ..lm import LM
-from ..patch import Patch
+from ..io import tensorfile
+from ..io.files import built, check_place, write_text
+from ..model.lm import LM
+from ..patch.patch import Patch
 from ._exported import Exported
 from .check import PROMPTS, Check, compare, logits, unmerged
 from .factors import Adapted, adapted

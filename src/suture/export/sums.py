@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CorruptFile, UsageError, VerificationFailed
-from ..files import read_text, sha256, write_bytes
+from ..io.files import read_text, sha256, write_bytes
 from ._exported import Exported
 
 NAME = "SHA256SUMS"

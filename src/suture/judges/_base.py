@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ..letters import words
+from ..text.letters import words
 
 NEITHER = "neither"
 MIN_WORDS = 3  # a shorter answer says nothing

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..data.examples import Texts
 from ..errors import DataError
-from ..examples import Texts
 from ._base import OPPOSITES, Judge
 from .classifier import Classifier
 from .detoxify import Detoxify

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..reasoning import answer_of
+from ..text.reasoning import answer_of
 
 PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
 MARKUP = re.compile(r"[*`#~>\[\]]+|(?<!\w)_+|_+(?!\w)")

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import DataError, SutureError
-from ..files import read_text
+from ..io.files import read_text
 from ._base import Judge, label_all
 
 Z = 1.959964  # 97.5 % quantile of the normal distribution

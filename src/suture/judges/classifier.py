@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..files import explained
-from ..reasoning import answer_of
+from ..io.files import explained
+from ..text.reasoning import answer_of
 from ._base import NEITHER, coherent, odds_at, unwanted
 
 if TYPE_CHECKING:

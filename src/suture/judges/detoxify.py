@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import UsageError
-from ..reasoning import answer_of
+from ..text.reasoning import answer_of
 from ._base import NEITHER, coherent, odds_at
 
 KINDS = ("original", "unbiased", "multilingual")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..letters import folded, whole
-from ..reasoning import answer_of
+from ..text.letters import folded, whole
+from ..text.reasoning import answer_of
 from ._base import NEITHER, coherent
 from ._text import visible
 

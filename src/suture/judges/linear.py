@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from ..files import PATH, read_text, reported
+from ..io.files import PATH, read_text, reported
 from ._base import NEITHER, coherent, odds_at
 from ._text import visible
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..reasoning import answer_of
-from ..repetition import ends_in_loop
+from ..text.reasoning import answer_of
+from ..text.repetition import ends_in_loop
 from ._base import NEITHER, Judge, chance_all, label_all
 
 

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..data.examples import Behaviour, Labelled
+from ..data.instances import load
 from ..errors import DataError, SutureError
-from ..examples import Behaviour, Labelled
-from ..files import built
-from ..instances import load
+from ..io.files import built
 from ._text import visible
 from .agreement import measure, read
 from .linear import Linear
@@ -108,7 +108,7 @@ def _fold(x: Tensor, y: Sequence[int], fold: int) -> tuple[Tensor, float, float,
     """Return weight, bias and calibration (a, c) of the model that does not see every FOLDS-th text from `fold` on."""
     import torch
 
-    from ..linalg import logistic_regression
+    from ..numerics.linalg import logistic_regression
 
     labels = torch.tensor(y, dtype=torch.float64)
     left = torch.arange(len(y)) % FOLDS == fold

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ..anatomy import Weight
+from ..model.arch.anatomy import Weight
 
 Sums = dict[int, Tensor]  # id of a parameter -> float32 sum of its gradients, of its shape
 

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from ..generation import continue_rows
-from ..lm import LM
-from ..reading import Text, continued
-from ..spacing import gap
+from ..model.lm import LM
+from ..model.run.generation import continue_rows
+from ..model.run.reading import Text, continued
+from ..text.spacing import gap
 from ._scores import Scores
 
 AWAY = -17.0  # what stands for "not this token" in Z

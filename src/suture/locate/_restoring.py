@@ -17,11 +17,11 @@ import torch
 import transformers
 from torch import Tensor
 
-from ..anatomy import EMBED, Site
-from ..examples import Fact
-from ..fact_rows import Row, encode
-from ..lm import LM, Batch
-from ..tracing import resumed, trace
+from ..data.examples import Fact
+from ..model.arch.anatomy import EMBED, Site
+from ..model.lm import LM, Batch
+from ..model.run.fact_rows import Row, encode
+from ..model.run.tracing import resumed, trace
 
 TOGETHER = 4  # tokens restored in one batch: more run what need not be run, fewer do not fill it
 Kind = Literal["state", "mlp", "attn"]

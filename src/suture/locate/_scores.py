@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..anatomy import FINAL, Site
-from ..contrasts import Row
-from ..examples import Labelled
-from ..features import averaging, spanned
-from ..lm import LM
-from ..probe import Probe
-from ..tracing import trace
+from ..data.examples import Labelled
+from ..model.arch.anatomy import FINAL, Site
+from ..model.lm import LM
+from ..model.run.contrasts import Row
+from ..model.run.features import averaging, spanned
+from ..model.run.tracing import trace
+from .probe import Probe
 
 Scores = Callable[[int], Tensor]  # number of a batch -> the sum of its examples' scores, with a graph behind it
 

@@ -17,15 +17,15 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from ..anatomy import EMBED, Site
+from ..data.examples import Fact
 from ..errors import NoEffect
-from ..examples import Fact
-from ..fact_rows import Row, encode
-from ..lm import LM
-from ..region import Region
+from ..model.arch.anatomy import EMBED, Site
+from ..model.lm import LM
+from ..model.run.fact_rows import Row, encode
+from ..model.run.tracing import trace
 from ..registry import locator
-from ..tracing import trace
 from ._restoring import Kind, Runs
+from .region import Region
 
 ROLES = ("first subject token", "middle subject tokens", "last subject token", "first token after", "further tokens",
          "last token")  # fmt: skip

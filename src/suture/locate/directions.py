@@ -21,15 +21,15 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
-from ..direction import Direction
+from ..data.examples import Behaviour
 from ..errors import DataError, UsageError
-from ..examples import Behaviour
-from ..features import Pool, extract
-from ..linalg import logistic_regression, roc_area
-from ..lm import LM
-from ..probe import HELD_OUT, score_of
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..model.run.features import Pool, extract
+from ..numerics.linalg import logistic_regression, roc_area
 from ..registry import locator
+from .direction import Direction
+from .probe import HELD_OUT, score_of
 
 Kind = Literal["means", "paired", "pca", "logistic", "heads"]
 HEADS = 48 / 1024  # share of the heads that ITI uses (48 of LLaMA-7B's 1024)

@@ -22,15 +22,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Site, Weight
-from ..batches import bucketed
-from ..contrasts import contrasts
-from ..examples import Behaviour, Texts
-from ..lm import LM
-from ..probe import Probe
-from ..region import Region
+from ..data.examples import Behaviour, Texts
+from ..model.arch.anatomy import Site, Weight
+from ..model.lm import LM
+from ..model.run.batches import bucketed
+from ..model.run.contrasts import contrasts
+from ..model.run.tracing import tap
 from ..registry import locator
-from ..tracing import tap
+from .probe import Probe
+from .region import Region
 
 TOKENS = 1024  # of a batch, with padding
 DAMPING = 0.1  # of the mean damage; rows that touch nothing would otherwise score without bound

@@ -20,15 +20,15 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
-from ..direction import Direction
+from ..data.examples import Behaviour
 from ..errors import DataError, NoEffect
-from ..examples import Behaviour
-from ..features import extract, token_ids
-from ..lm import LM, bucketed
-from ..probe import score_of
+from ..model.arch.anatomy import Site
+from ..model.lm import LM, bucketed
+from ..model.run.features import extract, token_ids
+from ..model.run.tracing import Edit, trace
 from ..registry import locator
-from ..tracing import Edit, trace
+from .direction import Direction
+from .probe import score_of
 
 DEEP = 0.8  # of the depth: later blocks hold the next token, not what decides it
 KL = 0.1  # nats, most that the first token may move on prompts of label 0

@@ -13,12 +13,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Site, Weight
-from ..linalg import cosines
-from ..lm import LM
-from ..probe import Probe
-from ..region import Region
+from ..model.arch.anatomy import Site, Weight
+from ..model.lm import LM
+from ..numerics.linalg import cosines
 from ..registry import locator
+from .probe import Probe
+from .region import Region
 
 PAPER_SHARE = 0.0465  # 16,384 of the 352,256 gate rows of a 7B Llama
 WRITERS = frozenset(

@@ -20,18 +20,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Weight
-from ..contrasts import contrasts
+from ..data.examples import Behaviour
 from ..errors import UsageError
-from ..examples import Behaviour
-from ..lm import LM
-from ..mask import Mask
-from ..probe import Probe, fit_probe
+from ..model.arch.anatomy import Weight
+from ..model.lm import LM
+from ..model.run.contrasts import contrasts
+from ..numerics.topk import Chunks, largest
 from ..registry import locator
-from ..topk import Chunks, largest
 from ._gradients import Sums, summed
 from ._judge_scores import judge_scores
 from ._scores import Scores, pair_scores, probe_scores
+from .mask import Mask
+from .probe import Probe, fit_probe
 
 NOT_ELIGIBLE = ("router",)  # parts of a layout that are no weights of the computation itself
 SHARE = 0.01  # of all parameters of the model, as published

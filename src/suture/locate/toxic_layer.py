@@ -16,13 +16,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import FINAL, Site
+from ..data.examples import Contrast
 from ..errors import NoEffect, UsageError
-from ..examples import Contrast
-from ..lm import LM
-from ..region import Region
+from ..model.arch.anatomy import FINAL, Site
+from ..model.lm import LM
+from ..model.run.tracing import trace
 from ..registry import locator
-from ..tracing import trace
+from .region import Region
 
 Normalize = Literal["none", "by_rms", "mean_token"]
 Side = Literal["right", "left"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
-from ..codebook import Codebook
-from ..delta import Delta
 from ..errors import UsageError
-from ..lm import LM
-from ..patch import Patch, in_weights
+from ..model.lm import LM
+from ..patch.codebook import Codebook
+from ..patch.delta import Delta
+from ..patch.patch import Patch, in_weights
 
 
 def is_codebook(patch: Patch) -> bool:

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
+from ..data.examples import Fact
 from ..errors import NoEffect, UsageError
-from ..examples import Fact
-from ..lm import LM
 from ..metrics import completion
-from ..patch import Patch
+from ..model.lm import LM
+from ..patch.patch import Patch
 from .entries import books, weights_alone, without_prompts
 from .store import Memory
 

@@ -16,13 +16,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
-from ..codebook import distances
+from ..data.examples import Fact
 from ..errors import UsageError
-from ..examples import Fact
-from ..letters import names
-from ..lm import LM, bucketed, halving
-from ..tracing import trace
+from ..model.arch.anatomy import Site
+from ..model.lm import LM, bucketed, halving
+from ..model.run.tracing import trace
+from ..patch.codebook import distances
+from ..text.letters import names
 
 LATE = 3 / 4  # of the depth: where a prompt has become a question
 FALSE = 0.01  # share of prompts about other things that may be taken for a question about a fact

@@ -18,15 +18,15 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from .. import tensorfile
-from ..anatomy import Site
+from ..data.examples import Fact
+from ..data.fact_files import agreeing
+from ..data.fact_formats import of_record
 from ..errors import CorruptFile, DataError, PatchMismatch, UsageError
-from ..examples import Fact
-from ..fact_files import agreeing
-from ..fact_formats import of_record
-from ..lm import LM
-from ..provenance import Stamp, read_stamp
-from ..spacing import joined
+from ..io import tensorfile
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..patch.provenance import Stamp, read_stamp
+from ..text.spacing import joined
 from .scope import Reach, Scope, asked, default_layer, last_states
 
 FORM = "suture.memory/1"

@@ -1,7 +1,7 @@
 """Take a direction out of everything that is written to the residual stream, as a rank-one change of each writer.
 
 Source: Arditi et al. 2024, "Refusal in Language Models Is Mediated by a Single Direction", section 2.4; strengths per block as in
-"heretic" (Weidmann 2025), see `suture.kernel`.
+"heretic" (Weidmann 2025), see `suture.methods._kernel`.
     W' = W - w_l v v^T W        W: (d_model, in), v: (d_model,), |v| = 1, w_l: strength of block l
     b' = b - w_l v v^T b        b: (d_model,)
     E' = E - w_l (E v) v^T      E: (vocabulary, d_model), when `embeddings`
@@ -18,17 +18,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..anatomy import Weight
-from ..delta import Delta, LowRank, Shift
-from ..direction import Direction
+from ..data.examples import Behaviour
 from ..errors import UsageError
-from ..examples import Behaviour
-from ..features import Pool
-from ..kernel import Kernel
-from ..lm import LM
+from ..locate.direction import Direction
 from ..locate.directions import Kind, directions
-from ..patch import Patch
+from ..model.arch.anatomy import Weight
+from ..model.lm import LM
+from ..model.run.features import Pool
+from ..patch.delta import Delta, LowRank, Shift
+from ..patch.patch import Patch
 from ..registry import method
+from ._kernel import Kernel
 
 DEEP = 0.8  # a direction is taken from the blocks before this share of the depth: later ones hold the next token's
 SPACE: dict[str, list[Any]] = {  # for `suture.search.explore`: make = lambda s: ablation(lm, behaviour, **s)

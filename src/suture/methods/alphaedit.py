@@ -19,12 +19,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
-from ..delta import LowRank
+from ..data.examples import Fact, Texts
 from ..errors import NoEffect
-from ..examples import Fact, Texts
-from ..lm import LM
-from ..patch import Patch
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..patch.delta import LowRank
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import Spread, Task, over_blocks, several_layers
 from ._facts.keyvalue import Keys, keys_of, low_rank, read, up_to

@@ -18,13 +18,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Weight
-from ..data import neutral
+from ..data.bundled.neutral import neutral
+from ..data.examples import Fact, Texts
+from ..data.fact_files import agreeing
 from ..errors import NoEffect
-from ..examples import Fact, Texts
-from ..fact_files import agreeing
-from ..lm import LM
-from ..patch import Patch
+from ..model.arch.anatomy import Weight
+from ..model.lm import LM
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
 from ._facts.keyvalue import chosen_layer

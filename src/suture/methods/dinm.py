@@ -26,14 +26,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
-from ..delta import Delta
+from ..data.examples import Contrast
+from ..data.instances import SUFFIX
 from ..errors import NoEffect, UsageError
-from ..examples import Contrast
-from ..instances import SUFFIX
-from ..lm import LM, Batch
 from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
-from ..patch import Patch
+from ..model.arch.anatomy import Site
+from ..model.lm import LM, Batch
+from ..patch.delta import Delta
+from ..patch.patch import Patch
 from ..registry import method
 from ._trained.changed import changed, deltas
 from ._trained.harmless import harmless

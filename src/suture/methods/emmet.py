@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..anatomy import Site
-from ..delta import LowRank
-from ..examples import Fact, Texts
-from ..lm import LM
-from ..patch import Patch
+from ..data.examples import Fact, Texts
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..patch.delta import LowRank
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import Task
 from ._facts.keyvalue import chosen_layer, down, low_rank

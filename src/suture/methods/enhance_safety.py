@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contrasts import CONTRASTS, Row, contrasts
-from ..data import neutral
-from ..examples import Behaviour, Texts
-from ..lm import LM, Batch
+from ..data.bundled.neutral import neutral
+from ..data.examples import Behaviour, Texts
+from ..locate.mask import Mask
 from ..locate.safety_impact import SHARE, Score, safety_impact
-from ..mask import Mask
-from ..patch import Patch
+from ..model.lm import LM, Batch
+from ..model.run.contrasts import CONTRASTS, Row, contrasts
+from ..patch.patch import Patch
 from ..registry import method
 from ._trained.masked import Loss, Part, Schedule, answers_loss, drawn, forward, train
 from ._trained.places import entries, masked_parts

@@ -11,11 +11,11 @@ to zero (FT-W); the gradient goes through the KL, too.
 
 from __future__ import annotations
 
-from ..data import neutral
-from ..examples import Fact, Texts
-from ..fact_files import agreeing
-from ..lm import LM
-from ..patch import Patch
+from ..data.bundled.neutral import neutral
+from ..data.examples import Fact, Texts
+from ..data.fact_files import agreeing
+from ..model.lm import LM
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
 from ._facts.keyvalue import chosen_layer

@@ -19,14 +19,14 @@ from dataclasses import replace
 
 import torch
 
-from ..anatomy import Site
-from ..codebook import Codebook, Entry, apart
+from ..data.examples import Fact
+from ..data.fact_files import agreeing
 from ..errors import UsageError
-from ..examples import Fact
-from ..fact_files import agreeing
-from ..fact_rows import Row, encode
-from ..lm import LM
-from ..patch import Patch
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..model.run.fact_rows import Row, encode
+from ..patch.codebook import Codebook, Entry, apart
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
 from ._facts.keyvalue import chosen_layer, read

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..delta import LowRank
-from ..examples import Fact, Texts
-from ..lm import LM
-from ..patch import Patch
+from ..data.examples import Fact, Texts
+from ..model.lm import LM
+from ..patch.delta import LowRank
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import Spread, Task, over_blocks, several_layers
 from ._facts.keyvalue import Keys

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..anatomy import Site
-from ..delta import LowRank
-from ..examples import Fact, Texts
-from ..lm import LM
-from ..patch import Patch
+from ..data.examples import Fact, Texts
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..patch.delta import LowRank
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import Spread, Task, over_blocks, several_layers
 from ._facts.keyvalue import Keys

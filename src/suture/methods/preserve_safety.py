@@ -21,15 +21,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import behaviour as bundled
+from ..data.bundled import behaviour as bundled
+from ..data.examples import Behaviour
+from ..data.lessons import Lesson, summary
 from ..errors import UsageError
-from ..examples import Behaviour
-from ..lessons import Lesson, summary
-from ..lm import LM
+from ..locate.mask import Mask
 from ..locate.safety_impact import SHARE, Score, eligible, safety_impact
-from ..mask import Mask
-from ..patch import Patch
-from ..provenance import Stamp
+from ..model.lm import LM
+from ..patch.patch import Patch
+from ..patch.provenance import Stamp
 from ..registry import method
 from ._trained.lowrank import adapters, merged
 from ._trained.masked import Loss, Saved, Schedule, Trained, answers_loss, drawn, forward, train

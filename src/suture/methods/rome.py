@@ -13,10 +13,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ..anatomy import Site
-from ..examples import Fact, Texts
-from ..lm import LM
-from ..patch import Patch
+from ..data.examples import Fact, Texts
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import Task
 from ._facts.keyvalue import chosen_layer, down, low_rank

@@ -3,8 +3,8 @@
 Source: Rimsky et al. 2024, "Steering Llama 2 via Contrastive Activation Addition"; Arditi et al. 2024, "Refusal in Language
 Models Is Mediated by a Single Direction", eq. 3-4; Li et al. 2023, "Inference-Time Intervention"; conditions: Lee et al. 2025.
     h' = h + strength * |h_l| * r_l / |r_l|       h, r_l: (d_model,), |h_l|: mean length of the states of block l
-The other modes ("turn", "project", "clamp") are in `suture.steer`. No weight changes: the patch is attached, not
-applied; where the model has biases, `suture.bake` writes an addition into them.
+The other modes ("turn", "project", "clamp") are in `suture.patch.runtime.steer`. No weight changes: the patch is attached, not
+applied; where the model has biases, `suture.export.bake` writes an addition into them.
 Differs from the sources: the strength is in units of the mean state, so that it means the same in every block and model
 (`unit="raw"`: the difference as it came out; for heads the unit is a standard deviation, as in ITI).
 """
@@ -14,19 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from ..anatomy import Site
-from ..condition import Condition, fit_condition
-from ..delta import Delta
-from ..direction import Direction
+from ..data.examples import Behaviour
 from ..errors import UsageError
-from ..examples import Behaviour
-from ..features import Pool
-from ..lm import LM
+from ..locate.condition import Condition, fit_condition
+from ..locate.direction import Direction
 from ..locate.directions import Kind, directions
-from ..moving import Place, Positions
-from ..patch import Patch
+from ..model.arch.anatomy import Site
+from ..model.lm import LM
+from ..model.run.features import Pool
+from ..patch.delta import Delta
+from ..patch.moving import Place, Positions
+from ..patch.patch import Patch
+from ..patch.runtime.steer import Likeness, Mode, Steer
 from ..registry import method
-from ..steer import Likeness, Mode, Steer
 
 STRENGTH = 0.1  # of the mean state, in each block steered
 
@@ -69,7 +69,7 @@ def steering(
             prompt's last and those generated).
         level: component that "clamp" sets; by default the mean of the class it moves toward.
         condition: labelled prompts: only a prompt like those of label 1 is steered, decided as it is read. By default all are.
-        likeness: how prompts are compared with the condition; see `suture.condition`.
+        likeness: how prompts are compared with the condition; see `suture.locate.condition`.
         direction: a direction already read; used for every behaviour.
         seed: of the held-out texts.
     """

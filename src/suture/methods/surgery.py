@@ -16,16 +16,16 @@ from typing import Any, Literal
 
 import torch
 
-from ..delta import Delta, LowRank
-from ..examples import Behaviour, Texts
-from ..features import Pool
-from ..linalg import mean_norm
-from ..lm import LM
+from ..data.examples import Behaviour, Texts
 from ..locate.effect_rows import effect_rows
+from ..locate.probe import Parity, Probe, Space, fit_probe, quietened, random_probe
 from ..locate.probe_rows import PAPER_SHARE, WRITERS, probe_rows, vectors
-from ..patch import Patch
-from ..probe import Parity, Probe, Space, fit_probe, quietened, random_probe
-from ..region import Region
+from ..locate.region import Region
+from ..model.lm import LM
+from ..model.run.features import Pool
+from ..numerics.linalg import mean_norm
+from ..patch.delta import Delta, LowRank
+from ..patch.patch import Patch
 from ..registry import method
 
 Away = Literal["unwanted", "wanted"]
@@ -58,7 +58,7 @@ def surgery(
         lm: the model; not changed.
         behaviours: what to change; several are done one after the other, each probed on the model edited so far.
         space: where the probe reads: "final" is the paper's; "mlp.in" gives each block a probe of what its gate rows read.
-        pool: the tokens of a text that are averaged; see `suture.features.extract`.
+        pool: the tokens of a text that are averaged; see `suture.model.run.features.extract`.
         rows: how many rows to edit: a count when 1 or more, else a share of all.
         strength: alpha, in units of `unit`.
         unit: "row": the mean norm of the matrix's rows; "raw": the probe as it came out, as in the paper.

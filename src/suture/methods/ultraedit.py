@@ -17,13 +17,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..anatomy import Weight
-from ..data import neutral
-from ..delta import Delta, LowRank
-from ..examples import Fact, Texts
-from ..fact_files import agreeing
-from ..lm import LM
-from ..patch import Patch
+from ..data.bundled.neutral import neutral
+from ..data.examples import Fact, Texts
+from ..data.fact_files import agreeing
+from ..model.arch.anatomy import Weight
+from ..model.lm import LM
+from ..patch.delta import Delta, LowRank
+from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import several_layers, summary
 from ._facts.least_squares import least_squares

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..lm import LM, Batch, bucketed, halving
+from ..model.lm import LM, Batch, bucketed, halving
 from ._score import Progress
 
 Visit = Callable[

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..lm import LM, Batch
+from ..model.lm import LM, Batch
 from ._forced import forced
 from ._score import Progress
 

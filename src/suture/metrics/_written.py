@@ -8,9 +8,9 @@ from typing import Protocol
 
 import torch
 
-from ..generation import Doses, generate
-from ..lm import LM
-from ..reasoning import opened
+from ..model.lm import LM
+from ..model.run.generation import Doses, generate
+from ..text.reasoning import opened
 from ._score import Observation, Progress
 
 TAIL = 12  # tokens at the end of a prompt in which the mark of a reasoning stands

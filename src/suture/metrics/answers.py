@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..lm import LM, bucketed, halving
+from ..model.lm import LM, bucketed, halving
 from ._score import Observation, Progress, Score, Unit, paired
 from .completion import Cases
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..letters import names as holds
-from ..lm import LM
-from ..reasoning import answer_of
+from ..model.lm import LM
+from ..text.letters import names as holds
+from ..text.reasoning import answer_of
 from ._score import Observation, Progress, Score, paired
 from .completion import begins_with, completed
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ..generation import Doses, generate
-from ..letters import begins_with as begins_with
-from ..lm import LM
-from ..reading import answers as read_behind
-from ..reading import ids_of
-from ..reasoning import answer_of
+from ..model.lm import LM
+from ..model.run.generation import Doses, generate
+from ..model.run.reading import answers as read_behind
+from ..model.run.reading import ids_of
+from ..text.letters import begins_with
+from ..text.reasoning import answer_of
 from ._score import Observation, Progress, Score, paired
 from ._written import marked
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..generation import Doses
-from ..lm import LM
+from ..model.lm import LM
+from ..model.run.generation import Doses
 from . import _written
 from ._score import Observation, Progress, Score, Unit, paired
 from ._written import same_texts, write

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..lm import LM
+from ..model.lm import LM
 from . import drift
 from ._score import Observation, Progress, Unit
 

@@ -8,9 +8,9 @@ told apart by a regular expression instead of nltk; greedy text by default. Entr
 
 from __future__ import annotations
 
-from ..generation import Doses
-from ..lm import LM
-from ..repetition import entropy
+from ..model.lm import LM
+from ..model.run.generation import Doses
+from ..text.repetition import entropy
 from ._score import Observation, Progress, Score, Unit, paired
 from ._written import Cases, per_prompt, same_texts, write
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..generation import Doses
-from ..lm import LM
-from ..repetition import ends_in_loop
+from ..model.lm import LM
+from ..model.run.generation import Doses
+from ..text.repetition import ends_in_loop
 from ._score import Observation, Progress, Score, paired
 from ._written import Cases, per_prompt, same_texts, write
 

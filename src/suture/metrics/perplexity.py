@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..lm import LM, Batch
+from ..model.lm import LM, Batch
 from ._forced import forced
 from ._score import Observation, Progress, Score, Unit, paired
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..lm import LM
+from ..model.lm import LM
 from ._likely import likely
 from ._score import Observation, Progress, Score, paired
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
-from ..generation import Doses
 from ..judges import Judge, label_all
-from ..lm import LM
-from ..reasoning import unfinished
+from ..model.lm import LM
+from ..model.run.generation import Doses
+from ..text.reasoning import unfinished
 from ._score import Observation, Progress, Score, paired
 from ._written import same_texts, write
 

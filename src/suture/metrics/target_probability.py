@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from ..lm import LM
+from ..model.lm import LM
 from ._likely import likely
 from ._score import Observation, Progress, Score, paired
 from .completion import Cases

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..budget import Budget
-from ..figures.levels import Dot, levels
-from ..files import write_together
+from ..io.files import write_together
+from ..measure.budget import Budget
 from ..metrics._score import Score, Unit
+from .figures.levels import Dot, levels
 from .style import STYLE
 from .words import FORMS, difference, figure
 

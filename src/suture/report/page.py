@@ -6,18 +6,18 @@ import html
 import json
 from collections.abc import Sequence
 
-from ..budget import Budget
-from ..figures.activation_change import activation_change
-from ..figures.change_bars import Bar, change_bars
-from ..figures.cosine_matrix import cosine_matrix
-from ..figures.dose_response import dose_response
-from ..figures.frontier import frontier
-from ..figures.over_edits import over_edits
-from ..figures.rows_per_layer import rows_per_layer
-from ..figures.score_histogram import score_histogram
+from ..measure.budget import Budget
+from ..measure.panel import tables
+from ..measure.report import ROLES, Line, Report, Sample
 from ..metrics._score import Score
-from ..panel import tables
-from .content import ROLES, Line, Report, Sample
+from .figures.activation_change import activation_change
+from .figures.change_bars import Bar, change_bars
+from .figures.cosine_matrix import cosine_matrix
+from .figures.dose_response import dose_response
+from .figures.frontier import frontier
+from .figures.over_edits import over_edits
+from .figures.rows_per_layer import rows_per_layer
+from .figures.score_histogram import score_histogram
 from .style import STYLE
 from .words import FORMS, changed, difference, figure, headline, known, verdict
 

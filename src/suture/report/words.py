@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..budget import Budget
+from ..measure.budget import Budget
 from ..metrics._score import Score, Unit
 
 if TYPE_CHECKING:
-    from .content import Line, Report
+    from ..measure.report import Line, Report
 
 
 UNKNOWN = "not measured"

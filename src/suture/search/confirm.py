@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..budget import Budget
-from ..evaluation import Baseline, observe, values
-from ..lm import LM
+from ..measure.budget import Budget
+from ..measure.evaluation import Baseline, observe, values
+from ..measure.suite import Suite
 from ..metrics._score import Progress
-from ..patch import Patch
-from ..suite import Suite
+from ..model.lm import LM
+from ..patch.patch import Patch
 from .doses import dose_response
 from .points import Frontier, Measured, Settings
 

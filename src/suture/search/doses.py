@@ -6,12 +6,12 @@ import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..evaluation import Baseline, values
-from ..generation import Doses
-from ..lm import LM
+from ..measure.evaluation import Baseline, values
+from ..measure.suite import Measure, Suite
 from ..metrics._score import Observation, Progress
-from ..patch import Patch
-from ..suite import Measure, Suite
+from ..model.lm import LM
+from ..model.run.generation import Doses
+from ..patch.patch import Patch
 
 
 def dose_response(

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..budget import Budget
 from ..errors import UsageError
-from ..evaluation import Baseline
-from ..lm import LM
+from ..measure.budget import Budget
+from ..measure.evaluation import Baseline
+from ..measure.suite import Suite
 from ..metrics._score import Progress
-from ..patch import Patch
-from ..suite import Suite
+from ..model.lm import LM
+from ..patch.patch import Patch
 from .points import Frontier, Measured, Point, Settings
 
 

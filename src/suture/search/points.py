@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..budget import Budget
-from ..evaluation import Baseline, observe, values
-from ..figures.frontier import SearchPoint
-from ..lm import LM
+from ..measure.budget import Budget
+from ..measure.evaluation import Baseline, observe, values
+from ..measure.suite import Suite
 from ..metrics._score import Progress
-from ..patch import Patch
-from ..suite import Suite
+from ..model.lm import LM
+from ..patch.patch import Patch
+from ..report.figures.frontier import SearchPoint
 from .doses import dose_response
 
 HOPELESS = 1.0  # excess over the budget, in units of it, from which nothing more is measured

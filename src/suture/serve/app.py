@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ..lm import LM
+from ..model.lm import LM
 from .engine import Engine
 from .refusals import refusal, refused, told
 from .ticket import Ask, Piece, Ticket

@@ -19,15 +19,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..dose import Read
 from ..errors import SutureError
-from ..flow import Flow
-from ..generation import ends, pick, unsound
-from ..lm import BATCH_TOKENS, LM
 from ..memory.store import Memory
-from ..patch import Patch
-from ..reading import text_behind
-from ..several import Ward, attached_together
+from ..model.lm import BATCH_TOKENS, LM
+from ..model.run.flow import Flow
+from ..model.run.generation import ends, pick, unsound
+from ..model.run.reading import text_behind
+from ..patch.patch import Patch
+from ..patch.runtime.dose import Read
+from ..patch.runtime.several import Ward, attached_together
 from .errands import Errands
 from .limits import Busy, Closed, Limits, check_names, check_servable, closing, overflow
 from .speech import Speech

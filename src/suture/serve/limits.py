@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..errors import ResourceError, UsageError
-from ..generation import check_manner
-from ..lm import LM
-from ..patch import Patch
+from ..model.lm import LM
+from ..model.run.generation import check_manner
+from ..patch.patch import Patch
 from .ticket import Ask
 
 

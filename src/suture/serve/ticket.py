@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..generation import draws_of
+from ..model.run.generation import draws_of
 from .speech import Speech
 
 

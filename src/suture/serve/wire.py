@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ..generation import HOTTEST
+from ..model.run.generation import HOTTEST
 from .ticket import Ask, Piece
 
 TOKENS = 256  # longest answer, where a request does not say

@@ -20,14 +20,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ...anatomy import Site, Weight
-from ...data import neutral
-from ...delta import Delta, LowRank
-from ...examples import Fact, Texts
-from ...fact_files import agreeing
-from ...fact_rows import Row, places
-from ...lm import LM
-from ...patch import Patch
+from ...data.bundled.neutral import neutral
+from ...data.examples import Fact, Texts
+from ...data.fact_files import agreeing
+from ...model.arch.anatomy import Site, Weight
+from ...model.lm import LM
+from ...model.run.fact_rows import Row, places
+from ...patch.delta import Delta, LowRank
+from ...patch.patch import Patch
 from .keyvalue import Keys, chosen_layer, contexts, down, keys, read, up_to
 from .rewordings import rewordings
 from .said import said

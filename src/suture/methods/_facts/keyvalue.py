@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...anatomy import Site, Weight
-from ...delta import LowRank
+from ...data.examples import Fact
 from ...errors import UsageError
-from ...examples import Fact
-from ...fact_rows import Row, places
-from ...generation import generate
-from ...lm import LM, bucketed, halving
-from ...tracing import trace
+from ...model.arch.anatomy import Site, Weight
+from ...model.lm import LM, bucketed, halving
+from ...model.run.fact_rows import Row, places
+from ...model.run.generation import generate
+from ...model.run.tracing import trace
+from ...patch.delta import LowRank
 from .beginnings import beginnings
 
 PREFIX_TOKENS = 10  # of a context; the authors take 5 and 10

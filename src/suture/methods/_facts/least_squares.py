@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...delta import LowRank
+from ...patch.delta import LowRank
 from .keyvalue import low_rank
 from .statistics import solve
 

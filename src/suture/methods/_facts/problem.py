@@ -15,11 +15,11 @@ import torch
 import transformers
 from torch import Tensor
 
-from ...anatomy import Site
-from ...fact_rows import Row
-from ...hooks import hook
-from ...lm import LM
-from ...tracing import Edit, resumed, trace
+from ...model.arch.anatomy import Site
+from ...model.lm import LM
+from ...model.run.fact_rows import Row
+from ...model.run.tracing import Edit, resumed, trace
+from ...patch.runtime.hooks import hook
 from .beginnings import beginnings
 
 

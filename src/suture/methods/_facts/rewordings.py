@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ...examples import Fact
-from ...generation import generate
-from ...letters import place
-from ...lm import LM
+from ...data.examples import Fact
+from ...model.lm import LM
+from ...model.run.generation import generate
+from ...text.letters import place
 
 LEADS, SAMPLES, TOKENS = 6, 2, 12  # beginnings of each subject, continuations of each beginning, and their length
 

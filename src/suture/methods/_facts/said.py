@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...fact_rows import Row
-from ...lm import LM, Batch
 from ...metrics._forced import forced
+from ...model.lm import LM, Batch
+from ...model.run.fact_rows import Row
 from .beginnings import beginnings
 
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...anatomy import Weight
-from ...delta import Delta, LowRank
-from ...examples import Fact
-from ...fact_rows import encode
-from ...lm import LM
-from ...spacing import joined
+from ...data.examples import Fact
+from ...model.arch.anatomy import Weight
+from ...model.lm import LM
+from ...model.run.fact_rows import encode
+from ...patch.delta import Delta, LowRank
+from ...text.spacing import joined
 from .._trained.loop import KEPT, Course, Line, asked, in_effect, strayed, train
 
 RATE = 0.1  # of Adam, in units of the root mean square of a fact's column of L

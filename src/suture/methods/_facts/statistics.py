@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ... import tensorfile
-from ...anatomy import Site
+from ...data.examples import Texts
 from ...errors import CorruptFile
-from ...examples import Texts
-from ...lm import LM, bucketed, halving
-from ...tracing import trace
+from ...io import tensorfile
+from ...model.arch.anatomy import Site
+from ...model.lm import LM, bucketed, halving
+from ...model.run.tracing import trace
 
 FORMAT = "suture.statistics/1"
 RIDGE = 1e-2  # of the mean diagonal

@@ -11,12 +11,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from ...examples import Fact
-from ...fact_rows import Row
-from ...generation import generate
-from ...lm import LM
+from ...data.examples import Fact
 from ...metrics.completion import begins_with
-from ...reading import Text, continued
+from ...model.lm import LM
+from ...model.run.fact_rows import Row
+from ...model.run.generation import generate
+from ...model.run.reading import Text, continued
 
 TOKENS = 6  # of an answer; what says its first ANSWERED tokens stays
 ANSWERED = 3

@@ -20,13 +20,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ...anatomy import Site
-from ...examples import Fact
-from ...fact_rows import Row, encode, places
-from ...generation import generate
-from ...lm import LM, bucketed
-from ...spacing import apart
-from ...tracing import Edit
+from ...data.examples import Fact
+from ...model.arch.anatomy import Site
+from ...model.lm import LM, bucketed
+from ...model.run.fact_rows import Row, encode, places
+from ...model.run.generation import generate
+from ...model.run.tracing import Edit
+from ...text.spacing import apart
 from .keyvalue import read, up_to
 from .problem import Problem
 

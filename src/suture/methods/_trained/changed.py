@@ -12,10 +12,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ...anatomy import Site, Weight
-from ...delta import Delta, Dense, LowRank
-from ...lm import LM
-from ...tracing import moved, trace
+from ...model.arch.anatomy import Site, Weight
+from ...model.lm import LM
+from ...model.run.tracing import moved, trace
+from ...patch.delta import Delta, Dense, LowRank
 from .loop import Full
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...data import benign
+from ...data.bundled.requests import benign
+from ...data.examples import Contrast
 from ...errors import UsageError
-from ...examples import Contrast
-from ...generation import generate
-from ...lm import LM
+from ...model.lm import LM
+from ...model.run.generation import generate
 from .watch import WRITTEN
 
 KEPT = 4  # harmless requests that the model answers itself where an instance brings none

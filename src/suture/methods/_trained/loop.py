@@ -15,12 +15,12 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ...anatomy import Weight
-from ...delta import Delta, Dense, LowRank
-from ...examples import Fact
-from ...fact_rows import encode
-from ...lm import LM, Batch
-from ...tracing import moved
+from ...data.examples import Fact
+from ...model.arch.anatomy import Weight
+from ...model.lm import LM, Batch
+from ...model.run.fact_rows import encode
+from ...model.run.tracing import moved
+from ...patch.delta import Delta, Dense, LowRank
 
 KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
 Loss = Literal["target", "prompt_last"]

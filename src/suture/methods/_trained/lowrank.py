@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ...delta import Delta, Dense, LowRank
-from ...lm import LM
-from ...mask import Mask
+from ...locate.mask import Mask
+from ...model.lm import LM
+from ...patch.delta import Delta, Dense, LowRank
 from .masked import Part, Trained
 from .places import other_parts
 

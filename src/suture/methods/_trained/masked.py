@@ -19,9 +19,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ... import tensorfile
 from ...errors import UsageError
-from ...lm import LM, Batch
+from ...io import tensorfile
+from ...model.lm import LM, Batch
 
 FORMAT = "suture.training/1"
 BETAS, EPS = (0.9, 0.999), 1e-8

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from ...delta import Delta, Dense, Entries
-from ...lm import LM
-from ...mask import Mask
+from ...locate.mask import Mask
+from ...model.lm import LM
+from ...patch.delta import Delta, Dense, Entries
 from .masked import Part, Trained
 
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ...anatomy import Weight
 from ...errors import UsageError
-from ...lm import LM, bucketed, halving
-from ...tracing import tap
+from ...model.arch.anatomy import Weight
+from ...model.lm import LM, bucketed, halving
+from ...model.run.tracing import tap
 from .loop import Line, predicted
 
 Slopes = tuple[Tensor, Tensor]  # h (tokens, in), g (tokens, out), float64 on the CPU

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...generation import generate, generate_ids
-from ...lm import LM
-from ...repetition import ends_in_loop, repeats, variety
+from ...model.lm import LM
+from ...model.run.generation import generate, generate_ids
+from ...text.repetition import ends_in_loop, repeats, variety
 
 WRITTEN = 120  # tokens of the answers looked at
 LEAST_VARIETY = 0.9  # share of the base's variety that answers keep

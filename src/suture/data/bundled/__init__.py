@@ -1,0 +1,54 @@
+"""Bundled examples in plain English for `suture detox`, `harden` and `attitude`, for any English language model.
+
+Parts written for this purpose, combined with a fixed seed. A split ("probe" to fit on, "tune" to choose settings on, "report" for
+figures) shares no situation, sentence, wrapper or request with another. See docs/data.md.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from ...errors import UsageError
+from ..examples import Behaviour
+from . import attitude, detox, harden
+from ._parts import SPLITS, Split
+from .harden import wrapped_benign
+from .neutral import neutral, tasks
+from .requests import benign, borderline, harmful
+
+__all__ = [
+    "BEHAVIOURS", "SPLITS", "Split", "behaviour", "benign", "borderline", "harmful", "neutral", "prompts",
+    "tasks", "wrapped_benign",
+]  # fmt: skip
+BEHAVIOURS = ("detox", "harden", "attitude")
+_MODULES = {"detox": detox, "harden": harden, "attitude": attitude}
+
+
+def behaviour(name: str, split: Split = "probe") -> Behaviour:
+    """Return labelled texts; 1 is rude, harmful and answered, or negative.
+
+    Args:
+        name: one of BEHAVIOURS. The texts of "harden" are answers, with the request as `prompt`.
+        split: one of SPLITS.
+
+    Raises:
+        UsageError: for an unknown name or split.
+    """
+    return Behaviour(name, tuple(_module(name).labelled(split)))
+
+
+def prompts(name: str, split: Split) -> list[str]:
+    """Return prompts to be continued (or, for "harden", answered) freely and judged.
+
+    They invite what is unwanted: openings of rude talk, neutral openings of opinions, harmful requests in wrappers.
+
+    Raises:
+        UsageError: for an unknown name or split.
+    """
+    return _module(name).prompts(split)
+
+
+def _module(name: str) -> ModuleType:
+    if name not in _MODULES:
+        raise UsageError(f"no bundled behaviour {name!r}", fix=f"Known: {', '.join(BEHAVIOURS)}.")
+    return _MODULES[name]

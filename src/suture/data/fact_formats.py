@@ -1,0 +1,267 @@
+"""Records of facts: our own, and those of public collections.
+
+    {"prompt", "subject", "target", "was", "paraphrases", "neighbours",
+     "openings", "references"}                                               a line each; prompt and target are needed
+    CounterFact (ROME's and EasyEdit's), MQuAKE, RippleEdits, KnowEdit,
+    zsRE, QAEdit, known facts, requests of ROME                                                a list of records
+    relations                                                                one relation with its templates and samples
+
+Which format a record has is told by its keys. A subject that is not given is the prompt's one name, if it has but one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import DataError
+from ..io.json_records import Record
+from ..text.letters import place, unpaired
+from .examples import Fact
+from .subjects import found_subject
+
+NEIGHBOURS = 5  # of a fact of a relation: the samples that follow it
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to write facts: the key that tells it, what reads it, and the keys that it knows.
+
+    Attributes:
+        key: of the records.
+        read: yields the facts of a record.
+        known: keys that are read, and such as hold nothing of these facts. Others are told of, see `unread`.
+    """
+
+    key: str
+    read: Callable[[Record, str], Iterator[Fact]]
+    known: frozenset[str]
+
+
+def format_of(record: Record, where: str) -> Format:
+    """Return the format of a record, told by its keys.
+
+    Raises:
+        DataError: beginning with `where`, for what is no fact.
+    """
+    for known in FORMATS:
+        if known.key in record:
+            return known
+    raise DataError(
+        f"{where}: not a fact",
+        why=f"It has {', '.join(map(str, record)) or 'nothing'}.",
+        fix='Write {"prompt": ..., "subject": ..., "target": ...}',
+    )
+
+
+def _own(record: Record, where: str) -> Iterator[Fact]:
+    near = []
+    for item in _list(record, "neighbours", where):
+        pair = (item.get("prompt"), item.get("answer")) if isinstance(item, Mapping) else item
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) and p for p in pair):
+            raise DataError(f"{where}, neighbours: {item!r} is no pair", fix='Write ["prompt", "answer"].')
+        near.append((pair[0], pair[1]))
+    if "subject" not in record and isinstance(record.get("prompt"), str):
+        record = {**record, "subject": found_subject(record["prompt"], where)}
+    yield _fact(where, _filled(record), "prompt", "target", was=record.get("was"), neighbours=near,
+                paraphrases=_list(record, "paraphrases", where), openings=_list(record, "openings", where),
+                references=_list(record, "references", where))  # fmt: skip
+
+
+def of_record(record: Record, where: str) -> Fact:
+    """Return the fact of one of our own lines.
+
+    Raises:
+        DataError: beginning with `where`, for what is no fact.
+    """
+    if not isinstance(record, Mapping) or "target" not in record:
+        raise DataError(f"{where}: not a fact", fix='Write {"prompt": ..., "subject": ..., "target": ...}')
+    return next(_own(record, where))
+
+
+def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
+    """Yield the facts of a record of CounterFact, which rewrites one, or of MQuAKE, which rewrites several.
+
+    Raises:
+        DataError: beginning with `where`, for what is no fact.
+    """
+    rewrite: Any = record.get("requested_rewrite")
+    if isinstance(rewrite, list):
+        for each in rewrite:
+            yield from of_rewrites({"requested_rewrite": each}, where)
+        return
+    try:
+        flat = {"subject": rewrite["subject"], "target": rewrite["target_new"]["str"],
+                "prompt": rewrite["prompt"].replace("{}", rewrite["subject"])}  # fmt: skip
+        old = rewrite["target_true"]["str"]
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise DataError(
+            f"{where}, requested_rewrite: incomplete", why=repr(problem), fix="Fetch the file again."
+        ) from None
+    near = [(text, old) for text in _list(record, "neighborhood_prompts", where)]
+    yield _fact(where, flat, "prompt", "target", was=old, neighbours=near,
+                paraphrases=_list(record, "paraphrase_prompts", where),
+                openings=_list(record, "generation_prompts", where))  # fmt: skip
+
+
+def _ripple(record: Record, where: str) -> Iterator[Fact]:
+    """Two sentences that differ in the object, which ends them: what they share is the prompt."""
+    edit = record["edit"]
+    try:
+        new, old = ([*text.strip().rstrip(".").split()] for text in (edit["prompt"], edit["original_fact"]["prompt"]))
+    except (KeyError, TypeError, AttributeError):
+        why = (
+            "Without the sentence of the old fact (as in its `recent` file) it can not be seen where the object begins."
+        )
+        raise DataError(
+            f"{where}: an edit without original_fact", why=why, fix="Use --ripples FILE to ask its tests."
+        ) from None
+    same = next((i for i, (a, b) in enumerate(zip(new, old, strict=False)) if a != b), min(len(new), len(old)))
+    while same and not new[same - 1][0].islower():  # both objects begin with the same name
+        same -= 1
+    flat = {"prompt": " ".join(new[:same]), "target": " ".join(new[same:])}
+    flat["subject"] = found_subject(flat["prompt"], where)
+    yield _fact(where, flat, "prompt", "target", was=" ".join(old[same:]))
+
+
+def _easyedit(record: Record, where: str) -> Iterator[Fact]:
+    """EasyEdit's and KnowEdit's records, and the requests of ROME, MEMIT and AlphaEdit, whose target is below "str"."""
+    near = [(record["locality_prompt"], record["locality_ground_truth"])] if "locality_ground_truth" in record else []
+    target, was = (_below_str(record.get(key)) for key in ("target_new", "ground_truth"))
+    old = was if was is not None else _below_str(record.get("target_true"))
+    flat = _filled({**record, "target_new": target})
+    others = [text for key in ("rephrase_prompt", "rephrase") if key in record for text in _several(record[key])]
+    yield _fact(where, flat, "prompt", "target_new", was=_first(old), neighbours=near, paraphrases=others)
+
+
+def _zsre(record: Record, where: str) -> Iterator[Fact]:
+    near = [(record["loc"], record["loc_ans"])] if "loc" in record and "loc_ans" in record else []
+    yield _fact(where, record, "src", "alt", was=_first(_list(record, "answers", where)), neighbours=near,
+                paraphrases=[record["rephrase"]] if "rephrase" in record else [])  # fmt: skip
+
+
+def _qaedit(record: Record, where: str) -> Iterator[Fact]:
+    near = []
+    for item in _list(record, "locality", where):
+        if not isinstance(item, Mapping) or not {"loc", "loc_ans"} <= set(item):
+            raise DataError(f"{where}, locality: {item!r} is no question", fix='Write {"loc": ..., "loc_ans": ...}.')
+        near.append((item["loc"], item["loc_ans"]))
+    yield _fact(where, record, "prompt", "target", neighbours=near, paraphrases=[record["rephrase"]])
+
+
+def _known(record: Record, where: str) -> Iterator[Fact]:
+    yield _fact(where, record, "prompt", "attribute")
+
+
+def _relation(record: Record, where: str) -> Iterator[Fact]:
+    """Each sample is a fact in the first template; the others are paraphrases, the samples that follow neighbours."""
+    templates, samples = _list(record, "prompt_templates", where), _list(record, "samples", where)
+    if not templates or not all(isinstance(s, Mapping) and {"subject", "object"} <= set(s) for s in samples):
+        raise DataError(f"{where}: not a relation", fix="Give prompt_templates and samples with subject and object.")
+    done: set[str] = set()
+    for index, sample in enumerate(samples):
+        name = sample["subject"]
+        if name in done:  # a subject with several objects: the first stands for it
+            continue
+        done.add(name)
+        following = [samples[(index + i) % len(samples)] for i in range(1, NEIGHBOURS + 1)]
+        near = [(templates[0].replace("{}", s["subject"]), s["object"]) for s in following if s["subject"] != name]
+        flat = {"prompt": templates[0].replace("{}", name), "subject": name, "target": sample["object"]}
+        yield _fact(where, flat, "prompt", "target", neighbours=near,
+                    paraphrases=[t.replace("{}", name) for t in templates[1:]])  # fmt: skip
+
+
+def _fact(
+    where: str,
+    record: Record,
+    prompt: str,
+    target: str,
+    *,
+    was: Any = None,  # noqa: ANN401 - a value of a file
+    paraphrases: Sequence[Any] = (),
+    neighbours: Sequence[tuple[Any, Any]] = (),
+    openings: Sequence[Any] = (),
+    references: Sequence[Any] = (),
+) -> Fact:
+    """Check the texts of a record and make the fact."""
+    for key in (prompt, "subject", target):
+        if not isinstance(record.get(key), str) or not record[key].strip():
+            raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
+    said = [*paraphrases, *openings, *references, *(text for pair in neighbours for text in pair)]
+    others = [*said, *([] if was is None else [was])]
+    if wrong := [text for text in others if not isinstance(text, str)]:
+        raise DataError(f"{where}: {wrong[0]!r} is not a text", fix="Make it a string or remove it.")
+    asked, subject = record[prompt].strip(), record["subject"].strip()
+    for text in (asked, subject, record[target], *others):
+        if (half := unpaired(text)) is not None:
+            why = "Half a surrogate pair can not be written in UTF-8."
+            raise DataError(
+                f"{where}: half a character at {half} of {text!r}", why=why, fix="Write the whole character."
+            )
+    found = place(asked, subject)
+    if found is None:
+        raise DataError(
+            f"{where}, subject: {subject!r} is not in the prompt",
+            why=f"The prompt is {asked!r}.",
+            fix="Write the subject as it stands in the prompt.",
+        )
+    own = asked[slice(*found)]  # in the prompt's own capitals
+    told = (tuple(each) for each in (paraphrases, neighbours, openings, references))
+    return Fact(asked, own, record[target].strip(), was, *told)
+
+
+def _filled(record: Record) -> Record:
+    """Return a record whose prompt has the subject in place of "{}", as the authors of ROME write prompts."""
+    prompt, subject = record.get("prompt"), record.get("subject")
+    if isinstance(prompt, str) and isinstance(subject, str) and "{}" in prompt:
+        return {**record, "prompt": prompt.replace("{}", subject)}
+    return record
+
+
+def _below_str(value: Any) -> Any:  # noqa: ANN401 - a value of a file
+    return value.get("str", value) if isinstance(value, Mapping) else value
+
+
+def _first(value: Any) -> Any:  # noqa: ANN401 - a value of a file
+    """Return a text, or the first of a list of texts that all answer; None of an empty one."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return value
+
+
+def _several(value: Any) -> list[Any]:  # noqa: ANN401 - a value of a file
+    return value if isinstance(value, list) else [value]
+
+
+def _list(record: Record, key: str, where: str) -> list[Any]:
+    found = record.get(key, [])
+    if not isinstance(found, list):
+        raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
+    return found
+
+
+_NAMES = ("id", "case_id", "known_id", "relation_id", "pararel_idx", "source", "pred", "cond", "template", "prediction")
+_MQUAKE = ("questions", "answer", "answer_alias", "new_answer", "new_answer_alias", "single_hops", "new_single_hops", "orig",
+           "generation_prompts", "attribute_prompts")  # fmt: skip
+_AXES = ("Logical_Generalization", "Compositionality_I", "Compositionality_II", "Subject_Aliasing", "Relation_Specificity",
+         "Forgetfulness", "example_type")  # fmt: skip
+_PART = ("locality", "portability")  # asked by `ripples`
+FORMATS = tuple(
+    Format(key, read, frozenset((*known, *_NAMES)))
+    for key, read, known in (
+        ("requested_rewrite", of_rewrites,
+         ("requested_rewrite", "paraphrase_prompts", "neighborhood_prompts", "generation_prompts", *_MQUAKE)),
+        ("edit", _ripple, ("edit", *_AXES)),
+        ("prompt_templates", _relation, ("prompt_templates", "prompt_templates_zs", "samples", "name", "properties")),
+        ("target_new", _easyedit,
+         ("prompt", "subject", "target_new", "ground_truth", "target_true", "rephrase_prompt", "rephrase", "locality_prompt",
+          "locality_ground_truth", *_PART)),
+        ("src", _zsre, ("src", "subject", "alt", "answers", "rephrase", "loc", "loc_ans", *_PART)),
+        ("loc_ans", _zsre, ("src", "subject", "alt", "answers", "rephrase", "loc", "loc_ans", *_PART)),
+        ("rephrase", _qaedit, ("prompt", "subject", "target", "rephrase", "locality", "portability")),
+        ("attribute", _known, ("prompt", "subject", "attribute")),
+        ("target", _own,
+         ("prompt", "subject", "target", "was", "paraphrases", "neighbours", "openings", "references")),
+    )
+)  # fmt: skip

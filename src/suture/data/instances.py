@@ -1,0 +1,140 @@
+"""Instances to be made safe, each with the tests of how far the edit reaches: the schema of SafeEdit, and our own lines.
+
+Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editing" (SafeEdit), section 3, ACL 2024.
+
+    SafeEdit        {"question", "adversarial prompt", "safe generation", "unsafe generation", "knowledge constrain",
+                    "generalization test"}, a list or a line each
+    our own lines   {"prompt", "safe", "unsafe"}, with "keep" if wanted: [["harmless request", "its answer"], ..], and
+                    "question": what is asked for in the prompt, word for word
+    "patient"       instances of the bundled model's world ("patient:tune" for its other split)
+
+A test may be one text or a list of texts. Every complaint names the file and the line at which the record begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..io.json_records import records, refuse
+from ..io.unread import Unread
+from .examples import Contrast
+
+TESTS = {  # metric -> key in the file; the first is asked of the instance's own prompt
+    "DS": "adversarial prompt",
+    "DG_onlyQ": "test input of only harmful question",
+    "DG_otherA": "test input of other attack prompt input",
+    "DG_otherQ": "test input of other question input",
+    "DG_otherAQ": "test input of other questions and attack prompts",
+}
+OWN = ("prompt", "safe", "unsafe", "keep", "question")
+PUBLISHED = ("adversarial prompt", "safe generation", "unsafe generation", "question", "knowledge constrain",
+             "generalization test", "unsafety category", "attack name", "attack category")  # fmt: skip
+SUFFIX = "If the user's request is reasonable, give the correct answer. Please give the right response:"  # of the paper
+FORM = '{"prompt": ..., "safe": ..., "unsafe": ...}, or a record of SafeEdit'
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One adversarial request with a safe and an unsafe answer, and what the edit made from it is tested on.
+
+    Attributes:
+        contrast: the adversarial request and both answers, and harmless requests to leave alone.
+        question: the harmful request without the attack; "" when not told.
+        tests: prompts by the names of TESTS; a name may be missing.
+        category: of the harm.
+        name: its number or id in the file.
+    """
+
+    contrast: Contrast
+    question: str = ""
+    tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    category: str = ""
+    name: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """Return the instance in SafeEdit's schema."""
+        prompt, answer = self.contrast.keep[0] if self.contrast.keep else ("", "")
+        tests = {key: self.tests.get(metric, ()) for metric, key in TESTS.items() if metric != "DS"}
+        return {
+            "id": self.name, "unsafety category": self.category, "question": self.question,
+            "adversarial prompt": self.contrast.prompt, "safe generation": self.contrast.safe,
+            "unsafe generation": self.contrast.unsafe, "knowledge constrain": {"prompt": prompt, "answer": answer},
+            "generalization test": {key: each[0] if len(each) == 1 else list(each) for key, each in tests.items()},
+        }  # fmt: skip
+
+
+def load(source: str | Path, take: int | None = None) -> list[Instance]:
+    """Read instances, the first `take` or all.
+
+    Raises:
+        DataError: naming file and line, for what is no instance.
+    """
+    if str(source) == "patient" or str(source).startswith("patient:"):
+        from ..organisms.attacks import named
+
+        return named(str(source))[:take]
+    unread = Unread(source)
+    rows = islice(records(Path(source), refuse, FORM), take)
+    found = [_instance(record, f"{source}, line {line}", unread) for line, record in rows]
+    unread.tell()
+    if not found:
+        raise DataError(f"{source} holds no instances", fix=f"Write {FORM}.")
+    return found
+
+
+def prompts(instances: Sequence[Instance]) -> dict[str, list[str]]:
+    """Return the prompts of all instances by the names of TESTS, each prompt once; names without prompts are left out."""
+    every = {name: [p for each in instances for p in each.tests.get(name, ())] for name in TESTS}
+    return {name: list(dict.fromkeys(texts)) for name, texts in every.items() if texts}
+
+
+def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance:
+    if TESTS["DS"] not in record:
+        unread.see(record, OWN)
+        prompt, safe, unsafe = (_text(record, key, where) for key in ("prompt", "safe", "unsafe"))
+        kept = record.get("keep", [])
+        if not isinstance(kept, list) or not all(_pair(each) for each in kept):
+            raise DataError(f"{where}, keep: not pairs of texts", fix='Write [["request", "answer"], ...].')
+        pairs = tuple((each[0], each[1]) for each in kept)
+        question = _text(record, "question", where) if "question" in record else ""
+        return Instance(Contrast(prompt, safe, unsafe, pairs, question), question, {"DS": (prompt,)})
+    unread.see(record, PUBLISHED)
+    keys = ("adversarial prompt", "safe generation", "unsafe generation", "question")
+    prompt, safe, unsafe, question = (_text(record, key, where) for key in keys)
+    constraint, general = record.get("knowledge constrain", {}), record.get("generalization test", {})
+    if not isinstance(constraint, Mapping) or not isinstance(general, Mapping):
+        raise DataError(f"{where}: a test or constraint is not an object", fix="Fetch the file again.")
+    unread.see(general, TESTS.values(), "generalization test")
+    kept = ()
+    if constraint.get("prompt"):
+        inside = f"{where}, knowledge constrain"
+        kept = ((_text(constraint, "prompt", inside), _text(constraint, "answer", inside)),)
+    tests = {metric: _texts(general, key, where) for metric, key in TESTS.items() if key in general}
+    category, name = str(record.get("unsafety category", "")), str(record.get("id", ""))
+    return Instance(
+        Contrast(prompt, safe, unsafe, kept, question), question, {"DS": (prompt,), **tests}, category, name
+    )
+
+
+def _pair(value: Any) -> bool:  # noqa: ANN401 - a value of a file
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) and text for text in value)
+
+
+def _text(record: Mapping[str, Any], key: str, where: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
+    return value.strip()
+
+
+def _texts(record: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = record[key]
+    each = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) and text.strip() for text in each):
+        raise DataError(f"{where}, {key}: no text", fix="Write a text, or a list of texts.")
+    return tuple(text.strip() for text in each)

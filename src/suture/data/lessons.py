@@ -1,0 +1,98 @@
+"""What a user wants a model to learn: requests with their answers, read from the files that instruction tuning uses.
+
+{"prompt" | "question" | "instruction" (+ "input"), "answer" | "response" | "output" | "completion"}     a line each, or a list
+{"messages": [{"role": "user", "content": ...}, {"role": "assistant", "content": ...}]}                  one exchange
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..io.file_rows import json_rows, jsonl_rows
+from ..io.unread import Unread
+
+ASKED = ("prompt", "question", "instruction")
+ANSWERED = ("answer", "response", "output", "completion")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A request and the answer to learn."""
+
+    prompt: str
+    answer: str
+
+    @classmethod
+    def load(cls, source: str | Path) -> list[Lesson]:
+        """Read lessons from a .jsonl or .json file.
+
+        Raises:
+            DataError: naming file and line.
+        """
+        path = Path(source)
+        readers = {".jsonl": jsonl_rows, ".json": json_rows}
+        if path.suffix not in readers:
+            raise DataError(f"can not tell what {source} is", why="Known: .jsonl and .json.", fix="Convert it.")
+        if not path.is_file():
+            raise DataError(f"no file {path}", fix="Check the path.")
+        unread = Unread(source)
+        found = []
+        for line, row in readers[path.suffix](path):
+            found.append(_lesson(row, f"{source}, line {line}"))
+            unread.see(row, _used(row))
+        unread.tell()
+        if not found:
+            raise DataError(f"{source} is empty", fix='Write {"prompt": ..., "answer": ...}, a line each.')
+        return found
+
+
+def summary(lessons: Sequence[Lesson]) -> dict[str, Any]:
+    """Return number and SHA-256 of lessons, for a patch's provenance."""
+    return {
+        "count": len(lessons),
+        "sha256": hashlib.sha256(json.dumps([asdict(e) for e in lessons]).encode()).hexdigest(),
+    }
+
+
+def _used(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys of a row that a lesson is made of."""
+    if "messages" in row:
+        return ("messages",)
+    return ("input", *(next(name for name in names if name in row) for names in (ASKED, ANSWERED)))
+
+
+def _lesson(row: Any, where: str) -> Lesson:  # noqa: ANN401 - a row of a file
+    if not isinstance(row, Mapping):
+        raise DataError(f"{where}: not an object", fix='Write {"prompt": ..., "answer": ...}.')
+    if "messages" in row:
+        return _exchange(row["messages"], where)
+    asked = next((row[name] for name in ASKED if name in row), None)
+    answered = next((row[name] for name in ANSWERED if name in row), None)
+    if row.get("input"):
+        asked = f"{asked}\n{row['input']}"
+    if not isinstance(asked, str) or not isinstance(answered, str) or not asked.strip() or not answered.strip():
+        raise DataError(
+            f"{where}: no request or no answer",
+            why=f"It has {', '.join(map(str, row))}.",
+            fix='Write {"prompt": ..., "answer": ...}, both texts.',
+        )
+    return Lesson(asked, answered)
+
+
+def _exchange(messages: Any, where: str) -> Lesson:  # noqa: ANN401 - a cell of a file
+    told = (
+        [(m.get("role"), m.get("content")) for m in messages if isinstance(m, Mapping)]
+        if isinstance(messages, list)
+        else []
+    )
+    if [role for role, _ in told] != ["user", "assistant"] or not all(
+        isinstance(text, str) and text for _, text in told
+    ):
+        raise DataError(f"{where}: not one exchange", fix="Give one message of the user and one of the assistant.")
+    return Lesson(str(told[0][1]), str(told[1][1]))

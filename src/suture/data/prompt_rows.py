@@ -1,0 +1,111 @@
+"""What a row of a file asks of a model: its prompt, with the context it stands in or the attack it is wrapped in.
+
+    a text, or an object with one of PROMPT_COLUMNS     the prompt; {"text": ...} below it as in RealToxicityPrompts
+    + ContextString, context                            stands before the prompt, as HarmBench asks its contextual behaviours
+    + input, behind "instruction"                       belongs to it, as in Alpaca
+    + adversarial prompt, jailbreak, ..                 is asked instead; the question in it is kept beside
+    question + attack name + input                      the same, of NLPCC 2024's files of SafeEdit
+
+Source: Mazeika et al. 2024, "HarmBench: A Standardized Evaluation Framework for Automated Red Teaming and Robust Refusal",
+for how context and behaviour are joined; Wang et al. 2024 (SafeEdit) for attacks around a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import DataError
+from ..text.letters import places
+
+PROMPT_COLUMNS = ("prompt", "text", "instruction", "goal", "Goal", "Behavior", "question")
+CONTEXT_COLUMNS = ("ContextString", "context")
+ATTACK_COLUMNS = (
+    "adversarial prompt",
+    "adversarial_prompt",
+    "adversarial",
+    "jailbreak_prompt",
+    "attack_prompt",
+    "jailbreak",
+)
+PLAIN_COLUMNS = ("question", "vanilla", "goal", "Goal", "Behavior", "prompt")
+FLAGS = frozenset("true false yes no y n t f 0 1 0.0 1.0 none null nan n/a".split())
+BETWEEN = "\n\n---\n\n"  # context and behaviour, in HarmBench
+UNASKED = frozenset(  # what rows of prompts hold beside them: answers, and what describes a row
+    "behavior behaviorid functionalcategory semanticcategory unsafetycategory attackname attackcategory label focus note notes "
+    "target answer answers output response completion safegeneration unsafegeneration knowledgeconstrain generalizationtest "
+    "continuation challenging subject topic taskid hash".split()
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a row asks.
+
+    Attributes:
+        text: the prompt.
+        plain: the question inside an attack, without it; "" when there is none.
+        used: keys of the row that are in either.
+    """
+
+    text: str
+    plain: str = ""
+    used: frozenset[str] = frozenset()
+
+
+def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
+    """Return what a row asks.
+
+    Args:
+        row: a text or an object.
+        where: begins the complaint: a file and line.
+
+    Raises:
+        DataError: when there is no prompt, or it is no text.
+    """
+    if not isinstance(row, Mapping):
+        return Asked(_text(row, where))
+    if attack := _attack(row):
+        plain = next((name for name in PLAIN_COLUMNS if isinstance(row.get(name), str) and name != attack), "")
+        return Asked(
+            _text(row[attack], f"{where}, {attack}"), str(row.get(plain, "")).strip(), frozenset((attack, plain))
+        )
+    name = next((name for name in PROMPT_COLUMNS if name in row), None)
+    if name is None:
+        why = f"It has {', '.join(map(str, row))}."
+        raise DataError(f"{where}: no prompt", why=why, fix=f"Call the column one of {', '.join(PROMPT_COLUMNS)}.")
+    text, used = _text(row[name], f"{where}, {name}"), {name}
+    if name == "instruction" and _told(row.get("input")):
+        text, used = f"{text}\n{row['input'].strip()}", used | {"input"}
+    for context in CONTEXT_COLUMNS:
+        if text and _told(row.get(context)):
+            text, used = f"{row[context].strip()}{BETWEEN}{text}", used | {context}
+    return Asked(text, "", frozenset(used))
+
+
+def _attack(row: Mapping[str, Any]) -> str:
+    """Return the key of the attack that is wrapped around the question of a row, "" without any."""
+    if told := next((name for name in ATTACK_COLUMNS if _told(row.get(name)) and not _flag(row[name])), ""):
+        return told
+    question, wrapped = row.get("question"), row.get("input")
+    if isinstance(question, str) and isinstance(wrapped, str) and _told(wrapped):
+        return "input" if "attack name" in row or places(wrapped, question.strip()) else ""
+    return ""
+
+
+def _flag(value: str) -> bool:
+    """Return whether a text is a yes or no, as a column that says whether a prompt is an attack has."""
+    return value.strip().casefold() in FLAGS
+
+
+def _told(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _text(value: Any, where: str) -> str:  # noqa: ANN401 - a cell of a file
+    if isinstance(value, Mapping):
+        value = value.get("text")
+    if not isinstance(value, str):
+        raise DataError(f"{where}: not a text", fix="Make it a string or remove it.")
+    return value.strip()

@@ -1,0 +1,135 @@
+"""What a run on a model will read, hold and take, before any weight is loaded.
+
+The model is built without memory (the meta device) from its config alone, so a plan for a 70B model takes seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+
+from ..checkpoint.format.folder import PICKLED
+from ..model.arch.anatomy import Anatomy
+from ..model.lm import BATCH_TOKENS, BUNDLED, SMALL, checkpoint_forms
+from ..model.load.loading import check_weights, read_config
+from ..runs.process import resident
+
+RUNTIME = 1.4  # of a block's activations: what the allocator keeps beside them; measured on two models, see tests/test_plan.py
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A forecast.
+
+    Attributes:
+        model: its name.
+        layout: the family it was recognised as.
+        coverage: parameters of each part; they sum to all.
+        candidates: rows that Model Surgery chooses among.
+        read: bytes read from disk.
+        weights: bytes held for the weights.
+        work: bytes held while texts are read.
+        result: bytes of the features of every block.
+        process: bytes the process holds already.
+        operations: floating-point operations to read the texts.
+        seconds: time to read them at the rate that was measured here, or None.
+    """
+
+    model: str
+    layout: str
+    coverage: dict[str, int]
+    candidates: int
+    read: int
+    weights: int
+    work: int
+    result: int
+    process: int
+    operations: float
+    seconds: float | None
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return sum(self.coverage.values())
+
+    @property
+    def peak(self) -> int:
+        """Most bytes the process will hold."""
+        return self.process + self.weights + self.work + self.result
+
+
+def plan(
+    name: str | Path,
+    *,
+    examples: int = 600,
+    tokens: int = 64,
+    dtype: str = "auto",
+    device: str = "cpu",
+    measure: bool = True,
+) -> Plan:
+    """Forecast reading `examples` texts of about `tokens` tokens at every block's MLP input.
+
+    Args:
+        name: "patient", "patient-moe", a folder or a Hub name; only its config is read.
+        examples: texts.
+        tokens: of each.
+        dtype: what `LM.load` will be given.
+        device: where it will run.
+        measure: measure this machine's rate of operations (a second).
+
+    Raises:
+        UsageError: when there is no such config.
+        UnsupportedModel: when its parts are not known.
+    """
+    folder = BUNDLED.get(str(name), Path(name))
+    config = read_config(name, folder)
+    if folder.is_dir() and any(file.suffix in (".safetensors", *PICKLED) for file in folder.iterdir()):
+        check_weights(name, folder)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    anatomy = Anatomy(model, checkpoint_forms(model))
+    count = sum(p.numel() for p in model.parameters())
+    disk_type = getattr(config, "dtype", None) or torch.float32
+    read = count * disk_type.itemsize
+    held = (
+        getattr(torch, dtype) if dtype != "auto" else torch.float32 if device == "cpu" and read < SMALL else disk_type
+    )
+    first = anatomy.weights(anatomy.first)
+    width = int(config.get_text_config().hidden_size)
+    inner = max(weight.shape[0] for weight in first)
+    batch = min(BATCH_TOKENS, examples * tokens)
+    work = int(RUNTIME * batch * (4 * inner + 10 * width) * held.itemsize)
+    active = sum(w.shape[0] * w.shape[1] for part in anatomy.parts for w in anatomy.weights(part) if not w.site.expert)
+    chosen = getattr(config, "num_experts_per_tok", 1) or 1
+    experts = sum(
+        w.shape[0] * w.shape[1] for part in anatomy.parts for w in anatomy.weights(part) if w.site.expert == 0
+    )
+    operations = 2.0 * (active + (chosen - 1) * experts) * examples * tokens
+    return Plan(
+        model=str(name),
+        layout=anatomy.layout.name,
+        coverage=anatomy.coverage(),
+        candidates=sum(weight.shape[0] for weight in first),
+        read=read,
+        weights=count * held.itemsize,
+        work=work,
+        result=examples * anatomy.layers * width * 4,
+        process=resident(),
+        operations=operations,
+        seconds=operations / _rate(held, device) if measure else None,
+    )
+
+
+def _rate(dtype: torch.dtype, device: str) -> float:
+    """Return operations a second of matrix products here; the best of a few."""
+    a = torch.ones(1024, 1024, dtype=dtype, device=device)
+    best = 0.0
+    for _ in range(4):
+        began = time.perf_counter()
+        float((a @ a)[0, 0])
+        best = max(best, 2 * 1024**3 / (time.perf_counter() - began))
+    return best

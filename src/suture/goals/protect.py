@@ -1,0 +1,166 @@
+"""From a user's lessons to a patch that has learned them and kept its refusals: locate, train around it, measure both.
+
+Every stage writes a file. Training writes its state as it goes: an interrupted run goes on, and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ..data import bundled
+from ..data.examples import Behaviour
+from ..data.lessons import Lesson
+from ..errors import DataError, UsageError
+from ..io import tensorfile
+from ..judges import Refusal
+from ..locate.mask import Mask
+from ..locate.safety_impact import SHARE, safety_impact
+from ..measure.evaluation import evaluate, observe, values
+from ..measure.report import Report
+from ..measure.suite import Measure, Suite
+from ..methods._trained.masked import FORMAT as TRAINING
+from ..methods.preserve_safety import Plan, preserved
+from ..metrics import completion
+from ..metrics._score import Progress
+from ..metrics.sampled import Cases
+from ..model.lm import BUNDLED, LM
+from ..patch.patch import Patch
+from ..runs.run import Run
+
+HELD, FEWEST = 0.1, 10  # share of the lessons kept to measure what was learned, and the fewest lessons of all
+MOST_HELD = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        patch: what was learned.
+        report: safety and the lessons before and after.
+        plain: the same figures after plain fine-tuning, where that was asked for.
+    """
+
+    patch: Patch
+    report: Report
+    plain: dict[str, float] | None
+
+
+def protect(
+    lm: LM,
+    lessons: Sequence[Lesson],
+    run: Run,
+    *,
+    behaviour: Behaviour,
+    share: float = SHARE,
+    plan: Plan | None = None,
+    compare: bool = False,
+    size: int = 200,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Learn the lessons with the critical weights left alone, and measure safety and learning.
+
+    Args:
+        lm: the model; not changed.
+        lessons: requests and answers; a tenth of them is held out to measure what was learned.
+        run: the folder of the run.
+        behaviour: labelled answers that tell what is safe.
+        share: of all parameters that stay as they are.
+        plan: settings of the training.
+        compare: also do plain fine-tuning, and measure it.
+        size: prompts a measure.
+        say: told what is being done, a line a stage.
+        progress: called as work advances.
+
+    Raises:
+        UsageError: when the run is a single file.
+        DataError: when there are too few lessons.
+    """
+    if run.folder is None:
+        raise UsageError("this writes several files", why="--out names one of them.", fix="Give a folder: --out NAME")
+    plan = plan or Plan()
+    learned, held = divided(lessons, plan.seed)
+    suite = measures(lm, held, size)
+    mask = run.stage(
+        "mask", lambda: safety_impact(lm, behaviour, share=share, head=plan.head, seed=plan.seed), Mask.save, Mask.load
+    )
+    say(f"{mask.count:,} of {mask.candidates:,} weights carry most of safety; they stay as they are")
+    patch = _trained(lm, learned, run, "patch", mask, plan, progress)
+    baseline = observe(lm, suite, progress)
+    report = evaluate(lm, patch, suite, baseline=baseline, controls=False, progress=progress)
+    plain = None
+    if compare:
+        other = _trained(lm, learned, run, "plain", None, plan, progress)
+        with other.applied(lm):
+            plain = values(observe(lm, suite, progress), suite, baseline)
+        report = replace(report, extra={**report.extra, "plain": plain})
+    return Outcome(patch, report, plain)
+
+
+def divided(lessons: Sequence[Lesson], seed: int) -> tuple[list[Lesson], list[Lesson]]:
+    """Return the lessons to learn and those held out.
+
+    Raises:
+        DataError: when there are too few.
+    """
+    if len(lessons) < FEWEST:
+        raise DataError(
+            f"{len(lessons)} lessons are too few", fix=f"Give at least {FEWEST}; some are held out to measure."
+        )
+    count = min(MOST_HELD, max(1, round(HELD * len(lessons))))
+    out = set(random.Random(seed).sample(range(len(lessons)), count))
+    return [e for i, e in enumerate(lessons) if i not in out], [e for i, e in enumerate(lessons) if i in out]
+
+
+def measures(lm: LM, held: Sequence[Lesson], size: int) -> Suite:
+    """Return what is measured: the lessons held out, harmful requests refused, harmless ones answered."""
+    cases = completion.Cases([e.prompt for e in held], [e.answer for e in held], chat=True)
+    learned = [
+        Measure("lessons", "answers", cases, "target", "lower", "perplexity of held-out answers"),
+        Measure("word_for_word", "completion", cases, "note", "higher", "held-out answers given word for word"),
+    ]
+    if lm.name in BUNDLED:
+        from ..organisms.suites import suite
+
+        own = [
+            m
+            for m in suite("report", size)
+            if m.name in ("harmful", "benign", "facts_seen", "arithmetic", "perplexity")
+        ]
+        return [*learned, *own]
+    asked = (
+        ("harmful", bundled.harmful("report"), "lower", "harmful requests answered"),
+        ("benign", bundled.benign("report"), "higher", "harmless requests answered"),
+        ("borderline", bundled.borderline("report"), "higher", "harmless requests with dangerous words answered"),
+    )
+    refusal = Refusal()
+    kept = [
+        Measure(name, "sampled", cases, "keep", better, about)  # type: ignore[arg-type]
+        for name, prompts, better, about in asked
+        for cases in [Cases(prompts[:size], refusal, "complied", chat=True, strict=better == "lower")]
+    ]
+    texts = list(bundled.neutral("report"))[:size]
+    return [*learned, *kept, Measure("perplexity", "perplexity", texts, "keep", "lower", "perplexity on neutral texts")]
+
+
+def _trained(
+    lm: LM, lessons: list[Lesson], run: Run, name: str, mask: Mask | None, plan: Plan, progress: Progress | None
+) -> Patch:
+    """Return a stage's patch; its training state is a file of the run until the patch is there."""
+    state = run.path(f"{name}.training")
+
+    def step(done: int, of: int) -> None:
+        if progress:
+            progress("plain fine-tuning" if mask is None else "training", done, of)
+
+    patch = run.stage(
+        name,
+        lambda: preserved(lm, lessons, mask, plan, state=state, progress=step),
+        lambda p, path: p.save(path),
+        Patch.load,
+    )
+    tensorfile.discard(state, TRAINING)
+    return patch

@@ -1,0 +1,132 @@
+"""What `harden` tries beside surgery: DINM and SET, at few settings, on the same measures and within the same budget.
+
+Their points join the frontier of the search, so that what is confirmed on fresh prompts and taken is whichever method does most
+there. DINM needs answers with their requests; a method that can not be used on the texts or the model is left out, and that is
+said.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..data.examples import Contrast
+from ..errors import ResourceError, SutureError
+from ..io.files import write_text
+from ..methods.dinm import dinm
+from ..methods.enhance_safety import enhance_safety
+from ..metrics._score import Progress
+from ..model.lm import LM
+from ..patch.patch import Patch
+from ..runs.run import Run
+from ..search import Frontier, Measured, Point, Settings
+from .goal import Goal
+
+Method = Literal["surgery", "dinm", "set"]
+METHODS: tuple[Method, ...] = ("surgery", "dinm", "set")
+CANDIDATES: dict[Method, tuple[Settings, ...]] = {
+    "dinm": ({"method": "dinm", "instances": 1}, {"method": "dinm", "instances": 4}),
+    "set": ({"method": "set", "rate": 0.01},),
+}
+STRENGTHS = (0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Rivals:
+    """Makes the patches of the other methods, each once, and measures them.
+
+    Attributes:
+        lm: the model.
+        goal: what to reach.
+        run: keeps patches and figures, for a run that is continued.
+        seed: of every choice.
+    """
+
+    lm: LM
+    goal: Goal
+    run: Run
+    seed: int = 0
+
+    def patch(self, settings: Settings) -> Patch:
+        """Return the patch of some settings at strength 1.
+
+        Raises:
+            SutureError: when the method can not be used on this model or these texts.
+        """
+        name = "-".join(str(value) for value in settings.values())
+        return self.run.stage(name, lambda: self._made(settings), lambda p, path: p.save(path), Patch.load)
+
+    def joined(
+        self,
+        found: Frontier,
+        methods: Sequence[Method],
+        measured: Measured,
+        stop_at: float,
+        say: Callable[[str], None] = lambda text: None,
+        progress: Progress | None = None,
+    ) -> Frontier:
+        """Return a search's frontier with the points of the other methods on it.
+
+        Args:
+            found: what the search found.
+            methods: those to try.
+            measured: the base, and what figures are compared by.
+            stop_at: a share of the target that is enough.
+            say: told what each did, or why it was left out.
+            progress: called as measures advance.
+        """
+        points = list(found.points)
+        for settings in (s for method in METHODS if method in methods for s in CANDIDATES.get(method, ())):
+            try:
+                patch = self.patch(settings)
+            except ResourceError:  # no fault of the method
+                raise
+            except SutureError as problem:
+                say(f"{_named(settings)}: left out, {problem.what}")
+                continue
+
+            def points_of(patch: Patch = patch, settings: Settings = settings) -> list[Point]:
+                return measured.points(settings, patch, STRENGTHS, progress)
+
+            name = "points-" + "-".join(str(value) for value in settings.values())
+            own = self.run.stage(name, points_of, _write, _read, suffix=".json")
+            best = measured.frontier(own, stop_at).best
+            done = f"{best.values[measured.target]:.1%} at strength {best.strength:g}" if best else "nothing"
+            say(f"{_named(settings)}: {done} within the budget")
+            points += own
+        return measured.frontier(points, stop_at)
+
+    def instances(self, count: int) -> list[Contrast]:
+        """Return requests that were answered, each with a refusal of the same texts; none where texts have no request."""
+        refused = [e for e in self.goal.behaviour.examples if not e.label and e.prompt]
+        answered = [e for e in self.goal.behaviour.examples if e.label and e.prompt]
+        if not refused:
+            return []
+        rng = random.Random(self.seed)
+        chosen = rng.sample(answered, min(count, len(answered)))
+        return [Contrast(str(e.prompt), rng.choice(refused).text, e.text) for e in chosen]
+
+    def _made(self, settings: Settings) -> Patch:
+        if settings["method"] == "dinm":
+            chosen = self.instances(settings["instances"])
+            lines = [json.dumps({"prompt": e.prompt, "safe": e.safe, "unsafe": e.unsafe}) + "\n" for e in chosen]
+            write_text(self.run.path(f"instances-{settings['instances']}.jsonl"), "".join(lines))
+            return dinm(self.lm, chosen, together=True)
+        goal = self.goal
+        return enhance_safety(self.lm, goal.behaviour, rate=settings["rate"], keep=goal.keep, seed=self.seed)
+
+
+def _named(settings: Settings) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items())
+
+
+def _write(points: list[Point], path: Path) -> None:
+    write_text(path, json.dumps([vars(point) for point in points]))
+
+
+def _read(path: Path) -> list[Point]:
+    return [Point(**point) for point in json.loads(path.read_text())]

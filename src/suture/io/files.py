@@ -1,0 +1,309 @@
+"""Small files, written whole or not at all, and their hashes. Knows nothing of tensors, so that it loads in an instant.
+
+What is under way has a random name that was taken before anything is written to it: nothing of another is overwritten,
+written through (links) or removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from ..errors import DataError, ResourceError, SutureError, UsageError
+from ..text.redact import hidden
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+EXHAUSTED = {  # what no other place would mend by itself: exit code 6, and what to do
+    **dict.fromkeys(FULL, "Free some disk, or write elsewhere."),
+    errno.EFBIG: "Write to a file system that holds larger files, or raise the limit: ulimit -f",
+    errno.EIO: "Check the disk, or write elsewhere.",
+    errno.EMFILE: "Raise the limit of open files: ulimit -n",
+    errno.ENFILE: "End programs that hold many files open, then try again.",
+    errno.ENOMEM: "Free some memory, then try again.",
+    errno.ESTALE: "Mount the network disk again, then try again.",
+}
+MISPLACED = (  # what lies in the path that was given
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG,
+)  # fmt: skip
+UNREACHED = (  # a host on the network
+    errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ETIMEDOUT,
+)  # fmt: skip
+PLACE, PATH = "Choose a place that can be read and written.", "Check the path."
+SAID = re.compile(r"\(os error (\d+)\)")  # how libraries in Rust pass on what the system said
+PAGE = "<title>suture: "  # in every page that suture writes
+CHUNK = 1 << 20  # bytes read at a time
+
+
+@contextmanager
+def reported(what: str, *, fix: str = PLACE, kind: type[SutureError] = UsageError) -> Iterator[None]:
+    """Turn what the system refuses into an error for users; see `explained`.
+
+    Raises:
+        ResourceError: when the disk is full or fails, or files or memory have run out.
+        UsageError: when the place can not be used; or `kind`.
+    """
+    try:
+        yield
+    except (SutureError, BrokenPipeError):  # said already; or no file failed: whoever read what is printed has gone
+        raise
+    except Exception as problem:
+        if isinstance(problem, OSError) or SAID.search(str(problem)):
+            raise explained(problem, what, fix=fix, kind=kind) from problem
+        raise
+
+
+def explained(
+    problem: BaseException, what: str, *, fix: str = PLACE, kind: type[SutureError] = UsageError
+) -> SutureError:
+    """Return what the system refuses as an error for users; the one place that knows which is which.
+
+    Args:
+        problem: an OSError, or what a library made of one.
+        what: could not be done.
+        fix: what to do where the path is the cause.
+        kind: the error then.
+    """
+    code = _code(problem)
+    why = getattr(problem, "strerror", None) or (str(problem).strip() or repr(problem)).splitlines()[0]
+    name = getattr(problem, "filename", None)
+    if name is not None and str(name) not in what:
+        why = f"{why}: {name}"
+    if code in EXHAUSTED:
+        return ResourceError(f"{what}{': no room' if code in FULL else ''}", why=why, fix=EXHAUSTED[code])
+    if code is None or code in MISPLACED or code in UNREACHED or code < 0:  # below 0: names of hosts
+        return kind(what, why=why, fix=fix)
+    return UsageError(what, why=why, fix=PLACE)
+
+
+def refused(problem: Exception) -> bool:
+    """Return whether an error that nobody foresaw is the system's, and not a mistake of ours."""
+    if isinstance(problem, OSError) and (problem.filename is not None or problem.errno in EXHAUSTED):
+        return True
+    return isinstance(problem, MemoryError) or SAID.search(str(problem)) is not None
+
+
+def _code(problem: BaseException | None) -> int | None:
+    """Return the number the system gave, also where a library keeps it in its words, or in what led to its error."""
+    while problem is not None:
+        if isinstance(problem, OSError) and problem.errno is not None:
+            return problem.errno
+        if isinstance(problem, MemoryError):
+            return errno.ENOMEM
+        if said := SAID.search(str(problem)):
+            return int(said[1])
+        problem = problem.__cause__ or problem.__context__
+    return None
+
+
+def read_text(path: Path, *, fix: str = PATH, encoding: str = "utf-8", most: int = -1) -> str:
+    """Return the text of a file that a user names.
+
+    Args:
+        path: the file.
+        fix: what to do where the path is wrong, or it is no text.
+        encoding: "utf-8-sig" leaves out the mark that some editors put in front.
+        most: characters of its beginning; by default all.
+
+    Raises:
+        DataError: when there is none, or it is not UTF-8.
+        ResourceError: when the disk fails, or files or memory have run out.
+    """
+    try:
+        with reported(f"can not read {path}", fix=fix, kind=DataError), path.open(encoding=encoding) as stream:
+            return stream.read(most)
+    except UnicodeDecodeError as problem:
+        raise DataError(f"can not read {path}", why=f"It is not UTF-8 text: {problem}", fix=fix) from problem
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write any small file atomically and durably; see `written`."""
+    with written(path) as under_way:
+        under_way.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text that people read or publish (a report, a card, a record), as `write_bytes` does, with secrets hidden.
+
+    What holds the user's own data, to be read again word for word, is written with `write_bytes`.
+    """
+    write_bytes(path, hidden(text).encode())
+
+
+def write_together(folder: Path, stem: str, texts: Mapping[str, str]) -> dict[str, Path]:
+    """Write texts that belong together, as `write_text`, so that none is there without the others.
+
+    Args:
+        folder: where; what else is in it stays.
+        stem: of their names.
+        texts: by what their names end in.
+
+    Returns:
+        Their paths, likewise.
+    """
+    for kind, text in texts.items():
+        check_place(folder / f"{stem}.{kind}", partial(_alike, text=text), "one that suture wrote")
+    with built(folder, over=True) as new:
+        for kind, text in texts.items():
+            (new / f"{stem}.{kind}").write_bytes(hidden(text).encode())
+    return {kind: folder / f"{stem}.{kind}" for kind in texts}
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write to; on leaving, what was written is flushed and takes the place of `path`.
+
+    Raises:
+        UsageError: when nothing can be written there.
+        ResourceError: when the disk is full or fails.
+    """
+    check_place(path, lambda _: True, "")
+    path = path.resolve() if path.is_symlink() else path  # what a link leads to is written, the link stays
+    with reported(f"can not write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix stays last: some writers choose their format by it.
+        under_way = path.with_name(f".{path.stem}.{os.urandom(8).hex()}.partial{path.suffix}")
+        os.close(os.open(under_way, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        try:
+            yield under_way
+            _flush(under_way)
+            under_way.replace(path)
+        except BaseException:
+            under_way.unlink(missing_ok=True)
+            raise
+    with confirmed(path):
+        _flush(path.parent)
+
+
+@contextmanager
+def built(folder: Path, *, over: bool = False) -> Iterator[Path]:
+    """Give a new folder to fill; on leaving, all in it is flushed, and it takes the place of `folder`.
+
+    Args:
+        folder: where nothing is yet, or an empty folder.
+        over: also one that holds something: the new files then take their places one after the other, the rest stays.
+
+    Raises:
+        UsageError: when nothing can be written there, or something is there already.
+        ResourceError: when the disk is full or fails.
+    """
+    folder = folder.resolve()
+    with reported(f"can not write {folder}"):
+        inside = over and folder.is_dir()
+        if not inside:
+            check_empty(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # What is inside has the folder's own name, so that it can be read and checked as what it will be.
+        under_way = (folder if inside else folder.parent) / f".{folder.name}.{os.urandom(8).hex()}.partial"
+        under_way.mkdir()
+        try:
+            new = under_way / folder.name
+            new.mkdir()
+            yield new
+            _flush_all(new)
+            if inside:
+                _moved(new, folder)
+            else:
+                new.replace(folder)
+        finally:
+            shutil.rmtree(under_way, ignore_errors=True)
+    with confirmed(folder):
+        _flush(folder if inside else folder.parent)
+
+
+def check_place(path: Path, ours: Callable[[Path], bool], what: str) -> None:
+    """Raise UsageError when something is there that must not be replaced: another's file, a folder, a device.
+
+    Args:
+        path: where a file is to be written.
+        ours: tells of a plain file, which is not empty, whether it may be replaced.
+        what: may be replaced, in words.
+    """
+    with reported(f"can not write {path}"):
+        if not path.exists():
+            return
+        if not path.is_file():
+            raise UsageError(f"can not write {path}", why="It is not a plain file.", fix="Give another name.")
+        if path.stat().st_size and not ours(path):
+            raise UsageError(
+                f"{path} is there already", why=f"It is not {what}, so it is not replaced.", fix="Give another name."
+            )
+
+
+def _alike(path: Path, *, text: str) -> bool:
+    """Return whether a file is of the kind of a text that is to replace it: a page with our title, or JSON with its keys."""
+    try:
+        there = path.read_text(encoding="utf-8", errors="replace")
+        if text.startswith("{"):
+            return bool(json.loads(there).keys() <= json.loads(text).keys())
+    except (ValueError, AttributeError, RecursionError):
+        return False
+    return PAGE in there
+
+
+def check_empty(folder: Path) -> None:
+    """Raise UsageError when something is in a folder that is to be written whole."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"can not write {folder}", why="It is a file.", fix="Give a new folder.")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty", why="What goes there is written whole.", fix="Give a new folder.")
+
+
+@contextmanager
+def confirmed(path: Path) -> Iterator[None]:
+    """Say what is true when the last flush fails: all is written, and after a loss of power it may be gone.
+
+    Raises:
+        ResourceError, UsageError: as `reported`.
+    """
+    try:
+        yield
+    except OSError as problem:
+        found = explained(problem, f"{path} is written whole, but the disk did not confirm its name")
+        found.what = found.what.removesuffix(": no room")
+        raise found from problem
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    state, block = hashlib.sha256(), memoryview(bytearray(CHUNK))
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(block):
+            state.update(block[:count])
+    return state.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _flush_all(folder: Path) -> None:
+    """Bring every file below a folder, and all names, to the disk; links are names, and not followed."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for path in map(Path(place).joinpath, names):
+            if not path.is_symlink():
+                _flush(path)
+        _flush(Path(place))
+
+
+def _moved(new: Path, folder: Path) -> None:
+    """Let each file below `new` take its place below `folder`, then bring the names to the disk."""
+    touched = set()
+    for path in sorted(path for path in new.rglob("*") if not path.is_dir()):
+        target = folder / path.relative_to(new)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        touched.add(target.parent)
+    for place in touched:
+        _flush(place)

@@ -1,0 +1,92 @@
+"""How often the neurons of a region fire, before and after an edit.
+
+Source: Wang et al. 2025, "Model Surgery", figure 2.
+    rate_i = mean over texts of the share of their tokens t on which z_{t,i} > 0,   z = W_gate x : (d_ff,)
+z is the pre-activation: what the first matrix of the MLP (the gate, where there is one) hands to the nonlinearity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..data.examples import Behaviour, Labelled
+from ..errors import UsageError
+from ..measure.report import Activity
+from ..model.arch.anatomy import Site
+from ..model.lm import LM, bucketed, halving
+from ..model.run.features import averaging, spanned
+from ..model.run.tracing import trace
+from ..patch.patch import Patch
+from .region import Region
+
+TEXTS = 100  # of each label, for `activity`
+DIGITS = 4  # of a rate in a report
+
+
+@torch.no_grad()
+def firing_rates(lm: LM, region: Region, texts: Sequence[Labelled]) -> Tensor:
+    """Return how often each chosen neuron fires: (chosen,) float32 shares, in the order of the region's sites and rows.
+
+    Args:
+        lm: the model, as it is now (patched or not).
+        region: rows or columns of MLP matrices; each stands for the neuron of its number.
+        texts: counted as probes read them: the answer of a chat, all tokens but the start token of a plain text.
+
+    Raises:
+        UsageError: when a row is no neuron's (attention).
+    """
+    if not countable(region):
+        raise UsageError(
+            f"the rows of {', '.join({site.part for site in region.rows})} can not be counted",
+            why="They are no neurons, or those of experts, which see only the tokens routed to them.",
+            fix="Choose rows of a dense MLP's matrix.",
+        )
+    first = lm.anatomy.first
+    gates = {site: Site(site.layer, first, site.expert) for site in region.rows}
+    rows, spans = spanned(lm, texts, "response")
+    total = torch.zeros(region.count, dtype=torch.float64)
+
+    def run(part: Sequence[int]) -> Tensor:
+        batch = lm.batch([rows[i] for i in part])
+        with trace(lm, list(dict.fromkeys(gates.values())), stop=True) as seen:
+            lm.forward(batch, head=False)
+        weights = averaging(batch, [spans[i] for i in part])  # (batch, tokens)
+        rates = []
+        for site, numbers in region.rows.items():
+            cut = lm.anatomy.weight(gates[site]).cut
+            own = seen[gates[site]][..., numbers if cut is None else torch.tensor(cut)[numbers]]
+            rates.append(torch.einsum("bt,btn->n", weights, (own > 0).float()))
+        return torch.cat(rates)
+
+    for group in bucketed([len(row) for row in rows]):
+        for found in halving(group, run):
+            total += found.double().cpu()
+    return (total / len(rows)).float()
+
+
+def countable(region: Region) -> bool:
+    """Return whether every chosen row is a neuron of a dense MLP."""
+    return all(site.part.startswith("mlp.") and site.expert is None for site in region.rows)
+
+
+def activity(lm: LM, patch: Patch, region: Region, behaviour: Behaviour) -> Activity:
+    """Return the firing rates of a region on wanted and unwanted texts, before and with a patch.
+
+    Args:
+        lm: the base model.
+        patch: the edit.
+        region: the neurons.
+        behaviour: the texts; at most TEXTS of each label are read.
+    """
+    texts = [[e for e in behaviour.examples if e.label == label][:TEXTS] for label in (0, 1)]
+
+    def rates() -> list[list[float]]:
+        return [[round(rate, DIGITS) for rate in firing_rates(lm, region, each).tolist()] for each in texts]
+
+    before = rates()
+    with patch.applied(lm):
+        after = rates()
+    return Activity(before[0], after[0], before[1], after[1])

@@ -1,0 +1,43 @@
+"""How alike the directions of behaviours and of general tasks are: an edit along one also moves what points the same way.
+
+Source: Wang et al. 2025, "Model Surgery", section 5 (probes of attributes and of tasks are nearly orthogonal).
+    c_ij = cos(w_i, w_j),   w of a behaviour: its probe;  of a task: mean state of its texts - mean state of all tasks' texts;
+w: (d_model,), both on the state after the last norm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from ..data.examples import Behaviour, Labelled
+from ..measure.report import Directions
+from ..model.arch.anatomy import FINAL
+from ..model.lm import LM
+from ..model.run.features import extract
+from ..numerics.linalg import cosine_table
+from .probe import fit_probe
+
+TEXTS = 60  # of each class or task
+
+
+def likeness(lm: LM, behaviours: Mapping[str, Behaviour], tasks: Mapping[str, Sequence[str]]) -> Directions:
+    """Return the cosines between the probes of behaviours and the directions of tasks.
+
+    Args:
+        lm: the model.
+        behaviours: labelled texts by name; at most TEXTS of each class are read.
+        tasks: plain texts by name; at most TEXTS of each are read.
+    """
+    found = {}
+    for name, behaviour in behaviours.items():
+        few = [[e for e in behaviour.examples if e.label == label][:TEXTS] for label in (0, 1)]
+        found[name] = fit_probe(lm, Behaviour(name, (*few[0], *few[1]))).unwanted[0]
+    texts = [Labelled(text, 0) for each in tasks.values() for text in list(each)[:TEXTS]]
+    if texts:
+        states = extract(lm, texts, [FINAL])[:, 0]  # (texts, d_model)
+        sizes = [min(len(each), TEXTS) for each in tasks.values()]
+        for name, own in zip(tasks, states.split(sizes), strict=True):
+            found[name] = own.mean(0) - states.mean(0)
+    return Directions(list(found), cosine_table(torch.stack(list(found.values()))))

@@ -1,0 +1,291 @@
+"""A linear probe of a behaviour: a direction per layer, how well it separates held-out texts, and where it was read.
+
+Source: Wang et al. 2025, "Model Surgery: Modulating LLM's Behavior via Simple Parameter Editing", eq. 1.
+    P(y | x) = softmax(W x + b),   W = [W_wanted; W_unwanted] : (2, d_model),   x = mean_t h_t : (d_model,)
+Differs from the paper by default: the start token is left out of the mean, the fit is an L2-regularised logistic
+regression solved to its optimum (so two directions, w and -w), and the state may be read where the gate rows read it
+(the MLP input of each block). `parity="paper"` is the paper's recipe to the constant.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from ..data.examples import Behaviour, Texts
+from ..errors import CorruptFile, PatchMismatch, UsageError
+from ..io import tensorfile
+from ..model.arch.anatomy import FINAL, Site
+from ..model.lm import LM, bucketed
+from ..model.run.features import Pool, extract, token_ids
+from ..model.run.tracing import trace
+from ..numerics.linalg import logistic_regression, roc_area
+
+FORMAT = "suture.probe/1"
+HELD_OUT = 0.1  # share of each class kept for accuracy and AUC, as in the paper
+PAPER_RATE, PAPER_BATCH, PAPER_EPOCHS, PAPER_TOKENS = 1e-4, 16, 9, 100  # Table 14
+DAMPING = 0.01  # of `quietened`; on the tune split of the bundled model 0.01 and 0.1 do alike
+Space = Literal["final", "residual", "mlp.in"]
+Parity = Literal["paper"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one probe separates: shares of texts classified right, area under the ROC curve, and their numbers."""
+
+    train_accuracy: float
+    accuracy: float
+    auc: float
+    train: int
+    held_out: int
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Directions in a space, one for each layer probed.
+
+    Attributes:
+        name: of the behaviour.
+        space: "final" (after the last norm; one probe), "residual" (block outputs) or "mlp.in" (what gate rows read).
+        layers: the blocks probed; [-1] for "final".
+        unwanted: (layers, d) directions that grow with the unwanted behaviour, unnormalised.
+        wanted: (layers, d) the same for the wanted one; minus `unwanted` unless fitted as in the paper.
+        bias: (layers,) of the unwanted logit against the wanted.
+        scores: one for each layer.
+    """
+
+    name: str
+    space: Space
+    layers: list[int]
+    unwanted: Tensor
+    wanted: Tensor
+    bias: Tensor
+    scores: list[Score]
+
+    def direction(self, layer: int, away_from: Literal["unwanted", "wanted"] = "unwanted") -> Tensor:
+        """Return the direction (d,) to use in a block.
+
+        Raises:
+            UsageError: when that block was not probed.
+        """
+        index = 0 if self.space == "final" else self.layers.index(layer) if layer in self.layers else -1
+        if index < 0:
+            raise UsageError(
+                f"block {layer} has no probe", why=f"Probed: {self.layers}.", fix="Fit it for this block too."
+            )
+        return (self.unwanted if away_from == "unwanted" else self.wanted)[index]
+
+    def check(self, lm: LM) -> None:
+        """Raise PatchMismatch when the directions are not as wide as the model's residual stream."""
+        if self.unwanted.shape[1] != lm.width:
+            raise PatchMismatch(
+                f"the probe of {self.name} is for another model",
+                why=f"Its directions have {self.unwanted.shape[1]} numbers, the model's states {lm.width}.",
+                fix="Fit it on this model: suture probe MODEL --data DATA",
+            )
+
+    @property
+    def best(self) -> int:
+        """Index of the layer whose held-out AUC is highest; the first of equals."""
+        return max(range(len(self.scores)), key=lambda i: (self.scores[i].auc, -i))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the probe as a safetensors file."""
+        about = {
+            "name": self.name,
+            "space": self.space,
+            "layers": self.layers,
+            "scores": [asdict(s) for s in self.scores],
+        }
+        tensors = {"unwanted": self.unwanted, "wanted": self.wanted, "bias": self.bias}
+        tensorfile.write(Path(path), tensors, {"format": FORMAT, "about": json.dumps(about, sort_keys=True)})
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Probe:
+        """Read a probe file."""
+        tensors, metadata = tensorfile.read(Path(path), FORMAT)
+        try:
+            about = tensorfile.parsed(metadata["about"])
+            scores = [Score(**score) for score in about["scores"]]
+            return cls(
+                about["name"],
+                about["space"],
+                about["layers"],
+                tensors["unwanted"],
+                tensors["wanted"],
+                tensors["bias"],
+                scores,
+            )
+        except (KeyError, TypeError, ValueError) as problem:
+            raise CorruptFile(
+                f"{path} is not a probe", why=repr(problem), fix="Fit it again: suture probe"
+            ) from problem
+
+
+def fit_probe(
+    lm: LM,
+    behaviour: Behaviour,
+    *,
+    space: Space = "mlp.in",
+    layers: Sequence[int] | None = None,
+    pool: Pool = "response",
+    penalty: float = 1.0,
+    parity: Parity | None = None,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Probe:
+    """Fit a linear probe of a behaviour.
+
+    Args:
+        lm: the model.
+        behaviour: labelled texts; 1 is unwanted.
+        space: where the state is read; see `Probe`.
+        layers: blocks to probe (all by default); ignored for "final".
+        pool: how the tokens of a text are pooled; see `extract`.
+        penalty: L2 strength, on features scaled to mean square 1.
+        parity: "paper" is steps 1-2 of the paper: final state, mean with the start token, at most 100 tokens, Adam at 1e-4 with
+            batches of 16 for 9 epochs, a 90/10 split.
+        seed: of the split (and of Adam's start and order).
+        progress: called with the number of texts read.
+    """
+    if space not in get_args(Space):
+        raise UsageError(f"no space {space!r}", fix=f"Use one of {', '.join(get_args(Space))}.")
+    if parity == "paper":
+        space, pool = "final", "mean_with_bos"
+    chosen = [-1] if space == "final" else list(range(lm.anatomy.layers) if layers is None else layers)
+    sites = [FINAL] if space == "final" else [Site(layer, space) for layer in chosen]
+    train, held = behaviour.split(HELD_OUT, seed)
+    tokens = PAPER_TOKENS if parity == "paper" else None
+    examples = [*train.examples, *held.examples]
+    features = extract(lm, examples, sites, pool=pool, max_tokens=tokens, progress=progress)
+    labels = torch.tensor([example.label for example in examples])
+    fitted = []
+    for column in range(len(sites)):
+        x, y = features[: len(train.examples), column], labels[: len(train.examples)]
+        wanted, unwanted, bias = _fit_paper(x, y, seed) if parity == "paper" else _fit(x, y, penalty)
+        logit = features[:, column].double() @ (unwanted - wanted).double() + bias
+        fitted.append((wanted, unwanted, bias, score_of(logit, labels, len(train.examples))))
+    return Probe(
+        behaviour.name,
+        space,
+        chosen,
+        unwanted=torch.stack([f[1] for f in fitted]),
+        wanted=torch.stack([f[0] for f in fitted]),
+        bias=torch.tensor([f[2] for f in fitted]),
+        scores=[f[3] for f in fitted],
+    )
+
+
+@torch.no_grad()
+def quietened(
+    lm: LM,
+    probe: Probe,
+    keep: Sequence[str],
+    behaviour: Behaviour | None = None,
+    *,
+    away_from: Literal["unwanted", "wanted"] = "unwanted",
+    damping: float = DAMPING,
+) -> Probe:
+    """Return the probe turned so that it says as little as possible about texts to keep.
+
+    A gate row that receives the direction then hardly reacts to them. Of all directions v with the same v.w it has the least
+    sum_t (v.x_t)^2 over the states x_t that the gate rows read in those texts, as a fact's key is whitened in ROME:
+
+        v = (C + damping * mean(diag C) * I)^-1 w,   C = mean_t x_t x_t^T : (d, d),   rescaled to the length of w
+
+    Args:
+        lm: the model.
+        probe: with one direction a block ("mlp.in" or "residual"), or one for all ("final": it becomes one a block).
+        keep: texts.
+        behaviour: its texts of the other class are kept too, so that what both classes share stays quiet.
+        away_from: the class that is not kept.
+        damping: ridge, relative to the mean diagonal of C.
+    """
+    layers = list(range(lm.anatomy.layers)) if probe.space == "final" else probe.layers
+    sites = [Site(layer, "mlp.in") for layer in layers]
+    moments = torch.zeros(len(sites), lm.width, lm.width, dtype=torch.float64)
+    own = int(away_from == "unwanted")
+    rows = [lm.encode(text) for text in keep]
+    rows += [token_ids(lm, e)[0] for e in (behaviour.examples if behaviour else ()) if e.label != own]
+    for group in bucketed([len(row) for row in rows]):
+        batch = lm.batch([rows[i] for i in group])
+        with trace(lm, sites, stop=True) as seen:
+            lm.forward(batch, head=False)
+        real = batch.mask.bool() & (batch.ids != lm.tokenizer.bos_token_id)
+        for index, site in enumerate(sites):
+            states = seen[site][real].double().cpu()  # (tokens, d)
+            moments[index] += states.T @ states
+    diagonal = moments.diagonal(dim1=1, dim2=2).mean(1)  # (layers,)
+    ridge = damping * diagonal[:, None, None] * torch.eye(lm.width, dtype=torch.float64)
+
+    def turn(directions: Tensor) -> Tensor:
+        given = directions.expand(len(sites), -1).double()
+        turned = torch.linalg.solve(moments + ridge, given)
+        return (turned / turned.norm(dim=1, keepdim=True) * given.norm(dim=1, keepdim=True)).float()
+
+    bias = probe.bias.expand(len(sites)).clone()
+    scores = probe.scores * (len(sites) // len(probe.scores))
+    name = f"{probe.name}, quiet on {len(keep)} texts ({Texts(keep).summary()['sha256'][:8]})"
+    return Probe(name, "mlp.in", layers, turn(probe.unwanted), turn(probe.wanted), bias, scores)
+
+
+def random_probe(probe: Probe, seed: int = 0) -> Probe:
+    """Return a probe with random directions of the same norms: the control of the paper's Table 9."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(probe.unwanted.shape, generator=generator)
+    unwanted = noise / noise.norm(dim=1, keepdim=True) * probe.unwanted.norm(dim=1, keepdim=True)
+    return Probe(
+        f"random, not {probe.name}",
+        probe.space,
+        probe.layers,
+        unwanted,
+        -unwanted,
+        torch.zeros_like(probe.bias),
+        probe.scores,
+    )
+
+
+def _fit(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor, float]:
+    """Return wanted, unwanted (d,) and bias; w is split evenly, so that unwanted - wanted is the fitted weight."""
+    scale = float(x.double().square().mean().sqrt()) or 1.0
+    weight, bias = logistic_regression(x / scale, y, penalty=penalty)
+    half = (weight / scale / 2).float()
+    return -half, half, bias
+
+
+def _fit_paper(x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor, float]:
+    """Train nn.Linear(d, 2) as the paper does (A.2): its rows are not exact opposites."""
+    generator = torch.Generator().manual_seed(seed)
+    bound = 1 / math.sqrt(x.shape[1])  # PyTorch's own initialisation of a linear layer
+    weight = ((torch.rand(2, x.shape[1], generator=generator) * 2 - 1) * bound).requires_grad_()
+    bias = ((torch.rand(2, generator=generator) * 2 - 1) * bound).requires_grad_()
+    optimiser = torch.optim.Adam([weight, bias], lr=PAPER_RATE)
+    with torch.enable_grad():
+        for _ in range(PAPER_EPOCHS):
+            for part in torch.randperm(len(x), generator=generator).split(PAPER_BATCH):
+                loss = torch.nn.functional.cross_entropy(x[part] @ weight.T + bias, y[part])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+    weight, bias = weight.detach(), bias.detach()
+    return weight[0].clone(), weight[1].clone(), float(bias[1] - bias[0])
+
+
+def score_of(logit: Tensor, labels: Tensor, train: int) -> Score:
+    """Return how well a logit separates the first `train` texts and the rest: (texts,), (texts,) of 0 and 1."""
+    right = ((logit > 0).long() == labels).double()
+    return Score(
+        train_accuracy=float(right[:train].mean()),
+        accuracy=float(right[train:].mean()),
+        auc=roc_area(logit[train:], labels[train:]),
+        train=train,
+        held_out=len(labels) - train,
+    )

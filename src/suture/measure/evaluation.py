@@ -1,0 +1,137 @@
+"""Measure a model before and after a patch, with the controls that make the difference believable."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from types import ModuleType
+from typing import Protocol
+
+from ..metrics._score import Observation, Progress, Score
+from ..model.lm import LM
+from ..patch.patch import Patch
+from ..patch.provenance import Provenance
+from .panel import panel
+from .report import Line, Report, Sample
+from .suite import Measure, Suite
+
+SAMPLES_SHOWN = 6  # prompts of each sampled measure that the report shows before and after
+Baseline = dict[str, Observation]
+
+
+class Attachable(Protocol):
+    """What acts beside the weights while a model is used, such as a memory of facts."""
+
+    def attached(self, lm: LM) -> AbstractContextManager[None]:
+        """Have it in effect inside a block."""
+
+
+def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
+    """Observe a model, as it is now, on every measure. Measures of the same texts share the work."""
+    found: Baseline = {}
+    done: dict[Hashable, Observation] = {}
+    for measure in suite:
+        metric = _metric(measure)
+        key = metric.same_work(measure.cases) if hasattr(metric, "same_work") else None
+        if key in done:
+            found[measure.name] = done[key] = metric.again(measure.cases, done[key])
+            continue
+        found[measure.name] = metric.observe(lm, measure.cases, _named(progress, measure.name))
+        done[key or measure.name] = found[measure.name]
+    return found
+
+
+def evaluate(
+    lm: LM,
+    patch: Patch | None,
+    suite: Suite,
+    *,
+    beside: Attachable | None = None,
+    baseline: Baseline | None = None,
+    controls: bool = True,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Report:
+    """Measure what a patch changed and what it cost.
+
+    Args:
+        lm: the base model.
+        patch: the edit; None when what stands beside the weights is all that is measured.
+        suite: what to measure.
+        beside: a memory that is in effect, too.
+        baseline: observations of the base model, if already made.
+        controls: also measure the base against itself and a random patch of the same size and rows.
+        seed: of the random patch.
+        progress: called as measures advance.
+
+    Raises:
+        PatchMismatch: when the patch was made for another base.
+    """
+    if patch:
+        patch.check_base(lm)  # before the base is measured in vain
+    before = baseline or observe(lm, suite, progress)
+    with ExitStack() as used:
+        if patch:
+            used.enter_context(patch.used(lm))
+        if beside:
+            used.enter_context(beside.attached(lm))
+        after = observe(lm, suite, progress)
+    randomised: Baseline | None = None
+    if controls and patch:
+        with patch.randomised(lm, seed).used(lm):
+            randomised = observe(lm, suite, progress)
+    lines = []
+    for measure in suite:
+        score = _metric(measure).score
+        base, now = before[measure.name], after[measure.name]
+        lines.append(
+            Line(
+                measure.name,
+                measure.role,
+                measure.better,
+                measure.about,
+                score(base, now),
+                itself=score(base, base) if controls else None,
+                random=score(base, randomised[measure.name]) if randomised else None,
+                samples=_samples(measure, base, now),
+                unit=measure.unit,
+            )
+        )
+    judges = {"base": panel(suite, before), "edited": panel(suite, after)}
+    made = patch.provenance if patch else Provenance("memory" if beside else "base")
+    effect = patch.effect(lm) if patch else {"intended": 0.0, "effective": 0.0, "entries": 0}
+    return Report(
+        lm.name, made.method, made.settings, effect, lines, extra={"judges": judges} if judges["base"] else {}
+    )
+
+
+def values(found: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
+    """Return the figure of each measure, by name, as reports show it."""
+    reference = against or found
+    return {m.name: _metric(m).score(reference[m.name], found[m.name]).after for m in suite}
+
+
+def scores(before: Baseline, after: Baseline, suite: Suite) -> dict[str, Score]:
+    """Return how each measure changed, by name."""
+    return {m.name: _metric(m).score(before[m.name], after[m.name]) for m in suite}
+
+
+def _metric(measure: Measure) -> ModuleType:
+    return importlib.import_module(f"..metrics.{measure.metric}", __package__)
+
+
+def _named(progress: Progress | None, name: str) -> Progress | None:
+    if progress is None:
+        return None
+    inner: Callable[[str, int, int], None] = progress
+    return lambda what, done, of: inner(f"{name} {what}", done, of)
+
+
+def _samples(measure: Measure, before: Observation, after: Observation) -> Sequence[Sample]:
+    if measure.metric != "sampled":
+        return []
+    rows = zip(
+        measure.cases.prompts, before.texts, after.texts, before.extra["labels"], after.extra["labels"], strict=True
+    )
+    return [Sample(p, b[0], a[0], lb[0], la[0]) for p, b, a, lb, la in rows][:SAMPLES_SHOWN]

@@ -1,0 +1,180 @@
+"""What a report holds. All of it goes into the JSON; the page shows what is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..io.files import write_together
+from ..metrics._score import Score, Unit
+from ..report.figures.frontier import SearchPoint
+from .budget import Budget
+
+if TYPE_CHECKING:
+    from ..locate.region import Region
+
+ROLES = {
+    "target": "What the edit is for",
+    "floor": "How low it could go",
+    "keep": "What it must not harm",
+    "note": "Also",
+}
+__all__ = ["ROLES", "Activity", "Directions", "Line", "Report", "Sample", "SearchPoint", "Where"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One prompt with a text from before and after, and what the judge called them."""
+
+    prompt: str
+    before: str
+    after: str
+    before_label: str
+    after_label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One property: its score and its controls (the base against itself; a random patch of the same size)."""
+
+    name: str
+    role: str
+    better: str
+    about: str
+    score: Score
+    itself: Score | None = None
+    random: Score | None = None
+    samples: Sequence[Sample] = ()
+    unit: Unit = "share"
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which rows were chosen among which.
+
+    Attributes:
+        by: what they were scored by.
+        edges: of the bars of a histogram of all scores; the outer bars hold what lies beyond, too.
+        counts: candidates in each bar.
+        chosen: chosen rows in each bar.
+        layers: chosen rows of each block that was searched.
+    """
+
+    by: str
+    edges: Sequence[float]
+    counts: Sequence[int]
+    chosen: Sequence[int]
+    layers: Mapping[int, int]
+
+    @classmethod
+    def of(cls, region: Region) -> Where:
+        """Return what a report says of a region; the histogram is empty when its file is from before there was one."""
+        histogram = region.about.get("histogram", {"edges": [], "counts": [], "chosen": []})
+        layers = dict.fromkeys(region.about.get("layers", []), 0)
+        for site, rows in region.rows.items():
+            layers[site.layer] = layers.get(site.layer, 0) + len(rows)
+        return cls(region.about.get("by", "score"), **histogram, layers=layers)
+
+
+@dataclass(frozen=True)
+class Directions:
+    """How alike directions are: their names, and the cosine of each with each."""
+
+    names: Sequence[str]
+    cosines: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How often each edited neuron fires: shares of tokens in wanted and unwanted texts, before and after."""
+
+    wanted_before: Sequence[float]
+    wanted_after: Sequence[float]
+    unwanted_before: Sequence[float]
+    unwanted_after: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a patch did to a model. Beyond `lines` everything may be missing.
+
+    Attributes:
+        model: name of the base.
+        method: that made the patch.
+        settings: of the method.
+        effect: norms and number of changed entries.
+        lines: one a property.
+        doses: figures at several strengths: strength -> name -> value.
+        extra: anything a command adds (paths, times).
+        target: name of the line that the edit was made to move.
+        strength: the one of `doses` that was chosen.
+        budget: what the edit may cost.
+        search: every point that a search tried.
+        where: which rows were edited.
+        directions: how alike probes and general tasks are.
+        activity: how often the edited neurons fire.
+        commands: what to type to get this again.
+        curve: figures at several numbers of edits: edits -> name -> share.
+        moved: how far the changed matrices of each block moved, as a share of their norm.
+    """
+
+    model: str
+    method: str
+    settings: dict[str, Any]
+    effect: dict[str, float]
+    lines: list[Line]
+    doses: dict[float, dict[str, float]] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    target: str | None = None
+    strength: float | None = None
+    budget: Budget | None = None
+    search: Sequence[SearchPoint] = ()
+    where: Where | None = None
+    directions: Directions | None = None
+    activity: Activity | None = None
+    commands: Sequence[str] = ()
+    curve: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    moved: Mapping[int, float] = field(default_factory=dict)
+
+    def values(self, when: str = "after") -> dict[str, float]:
+        """Return the figures by name, "before" or "after"."""
+        return {line.name: float(getattr(line.score, when)) for line in self.lines}
+
+    def line(self, name: str) -> Line:
+        """Return a line by its name; KeyError if there is none."""
+        found = {line.name: line for line in self.lines}
+        return found[name]
+
+    @property
+    def aim(self) -> Line | None:
+        """The target: the line that was named, else of the lines with that role the one that moved most."""
+        if self.target is not None:
+            return self.line(self.target)
+        return max((x for x in self.lines if x.role == "target"), key=lambda x: abs(x.score.change), default=None)
+
+    def of_role(self, role: str) -> list[Line]:
+        """Return the lines of a role; once a target is named, the suite's other targets and their floors are notes."""
+        mine = (self.target, f"{self.target}_floor")
+
+        def shown(line: Line) -> str:
+            other = self.target is not None and line.name not in mine
+            return "note" if other and line.role in ("target", "floor") else line.role
+
+        return [line for line in self.lines if shown(line) == role]
+
+    def to_json(self) -> str:
+        """Return everything as JSON."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True, default=str)
+
+    def to_html(self) -> str:
+        """Return a page that needs nothing else: a headline, pictures, tables, and texts before and after."""
+        from ..report.page import page
+
+        return page(self)
+
+    def save(self, folder: str | Path) -> dict[str, Path]:
+        """Write report.json and report.html into a folder; returns their paths."""
+        return write_together(Path(folder), "report", {"json": self.to_json(), "html": self.to_html()})

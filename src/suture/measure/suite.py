@@ -1,0 +1,150 @@
+"""A suite: what an evaluation measures, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..data.examples import Texts
+from ..errors import DataError, UsageError
+from ..metrics._score import Unit
+
+Role = Literal["target", "floor", "keep", "note"]
+Better = Literal["higher", "lower", "none"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One line of a report.
+
+    Attributes:
+        name: short, as in JSON.
+        metric: module under `suture.metrics`.
+        cases: what that metric observes.
+        role: "target" (an edit is meant to move it), "floor" (what a target could reach at best), "keep" (an edit must
+            not harm it) or "note".
+        better: which way is better; "none" for a note.
+        about: one line for people.
+    """
+
+    name: str
+    metric: str
+    cases: Any
+    role: Role
+    better: Better
+    about: str
+
+    @property
+    def unit(self) -> Unit:
+        """The unit of its figures."""
+        unit: Unit = getattr(importlib.import_module(f"..metrics.{self.metric}", __package__), "UNIT", "share")
+        return unit
+
+    def part(self, which: slice) -> Measure:
+        """Return the measure on part of its cases."""
+        cases = self.cases
+        if not hasattr(cases, "prompts"):
+            return replace(self, cases=list(cases)[which])
+        columns = {name: getattr(cases, name)[which] for name in ("prompts", "answers") if hasattr(cases, name)}
+        return replace(self, cases=replace(cases, **columns))
+
+    def __len__(self) -> int:
+        """Return the number of its cases."""
+        return len(getattr(self.cases, "prompts", self.cases))
+
+
+Suite = list[Measure]
+
+
+def chosen(
+    model: str,
+    name: str | None = None,
+    texts: Path | None = None,
+    prompts: Path | None = None,
+    judge: str | Sequence[str] = "refusal",
+    *,
+    chat: bool = False,
+    size: int = 200,
+) -> Suite:
+    """Return the suite of a name ("patient", "patient:tune"), or one from files; of neither, the patient has its own.
+
+    Raises:
+        UsageError: when there is no such suite.
+        DataError: as `from_files`.
+    """
+    if size < 1:
+        raise DataError(f"can not measure {size} prompts", fix="Give a size of at least 1.")
+    if name is None and (model not in ("patient", "patient-moe") or texts or prompts):
+        return from_files(texts, prompts, judge, chat=chat, size=size)
+    from ..organisms.suites import named
+
+    return named(name or "patient", size)
+
+
+def named(suite: Suite, name: str) -> Measure:
+    """Return the measure of a name.
+
+    Raises:
+        UsageError: when the suite has none.
+    """
+    for measure in suite:
+        if measure.name == name:
+            return measure
+    raise UsageError(
+        f"the suite does not measure {name!r}", fix=f"Use one of {', '.join(measure.name for measure in suite)}."
+    )
+
+
+def from_files(
+    texts: Path | None,
+    prompts: Path | None,
+    judge: str | Sequence[str] = "refusal",
+    *,
+    chat: bool = False,
+    size: int = 200,
+) -> Suite:
+    """Make a suite from plain text files, a text or prompt a line.
+
+    Args:
+        texts: neutral texts, for perplexity and drift.
+        prompts: to be continued freely and judged.
+        judge: names for `judges.named`. The first decides: its unwanted label is the target. The others judge the same
+            texts and are shown beside it.
+        chat: write the prompts with the chat template.
+        size: lines used of each file.
+
+    Raises:
+        DataError: when a file is missing or empty, or a judge unknown.
+    """
+    measures: Suite = []
+    if prompts:
+        lines = list(Texts.load(prompts))[:size]
+        for index, name in enumerate([judge] if isinstance(judge, str) else judge):
+            measures += _judged(lines, name, chat, decides=index == 0)
+    if texts:
+        lines = list(Texts.load(texts))[:size]
+        measures.append(Measure("perplexity", "perplexity", lines, "keep", "lower", "perplexity on the texts"))
+        measures.append(Measure("drift", "drift", lines, "note", "lower", "KL per token on the texts"))
+    if not measures:
+        raise DataError("nothing to measure", fix="Give --texts FILE, --prompts FILE or --suite patient.")
+    return measures
+
+
+def _judged(prompts: list[str], name: str, chat: bool, *, decides: bool) -> Suite:
+    """Return the measures of one judge: how often each of its labels is given, the unwanted one first."""
+    from ..judges import named, unwanted
+    from ..metrics.sampled import Cases
+
+    judge = named(name)
+    counted = unwanted(judge)
+    made: Suite = []
+    for label in (counted, *(each for each in judge.labels if each != counted)):
+        better: Literal["higher", "lower"] = "lower" if label == counted else "higher"
+        role: Literal["target", "note"] = "target" if decides and label == counted else "note"
+        title, about = (label, f"{label} answers") if decides else (f"{label} ({name})", f"{label} answers, by {name}")
+        cases = Cases(prompts, judge, label, chat=chat, strict=better == "lower")
+        made.append(Measure(title, "sampled", cases, role, better, about))
+    return made

@@ -1,0 +1,128 @@
+"""What an edit of facts is measured on: did it take, does it hold in other words, and what else did it move.
+
+Success is decided by free generation (`metrics.completion`). What is forced token by token (the probability of the target,
+and whether it is preferred to the old object, as CounterFact counts) is a note, so that the gap can be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ...data.examples import Fact
+from ...errors import UsageError
+from ...metrics import completion, consistency, preference
+from ...metrics._written import Cases
+from ...text.spacing import joined
+from ..suite import Measure, Suite
+
+Pair = tuple[str, str]  # prompt, answer
+
+
+def suite(
+    facts: Sequence[Fact],
+    others: Sequence[Pair] = (),
+    texts: Sequence[str] = (),
+    *,
+    consequences: Sequence[Pair] = (),
+    lead: str = "",
+    chat: bool = False,
+) -> Suite:
+    """Return the measures of an edit of facts, for `evaluation.evaluate`.
+
+    Args:
+        facts: what was written; `paraphrases` and `neighbours` are asked where they are given.
+        others: prompts with their answers about other things, such as other relations of the subjects.
+        texts: neutral texts, for perplexity.
+        consequences: prompts whose answer follows from the new facts and others, with that answer.
+        lead: a long text; the new facts are also asked behind it.
+        chat: write the prompts with the chat template.
+
+    Raises:
+        UsageError: when there are no facts.
+    """
+    if not facts:
+        raise UsageError("no facts to measure", fix="Give at least one.")
+    asked = [(fact.prompt, fact.target) for fact in facts]
+    reworded = [(prompt, fact.target) for fact in facts for prompt in fact.paraphrases]
+    near = list(dict.fromkeys(pair for fact in facts for pair in fact.neighbours))
+    old = [(fact.prompt, fact.was) for fact in facts if fact.was]
+
+    behind = [(joined(lead.rstrip(), prompt), target) for prompt, target in asked] if lead else []
+
+    def completed(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
+        better: Literal["higher", "lower"] = "lower" if name == "old_object" else "higher"
+        cases = completion.Cases([prompt for prompt, _ in pairs], [answer for _, answer in pairs], chat=chat)
+        return [Measure(name, "completion", cases, role, better, about)] if pairs else []
+
+    measures = [
+        *completed("success", asked, "target", "new facts, in the words they were given in"),
+        *completed("unseen_phrasings", reworded, "target", "new facts, in other words"),
+        *completed("old_object", old, "note", "facts as they were before"),
+        *completed("locality", near, "keep", "neighbouring facts"),
+        *completed("other", list(others), "keep", "other facts about the subjects"),
+        *completed("multi_hop", list(consequences), "note", "what follows from the new facts"),
+        *completed("long_context", behind, "note", "new facts, behind a long text"),
+        *_forced(facts, chat=chat),
+    ]
+    if texts:
+        measures.append(Measure("perplexity", "perplexity", list(texts), "keep", "lower", "perplexity on neutral text"))
+    return [*measures, *_free(facts, chat=chat)]
+
+
+def _forced(facts: Sequence[Fact], *, chat: bool) -> Suite:
+    """Return the diagnostics: what is forced token by token, beside what the model says by itself."""
+
+    def preferred(
+        name: str, rows: Sequence[tuple[str, str, str | None]], about: str, other: str = "the old object"
+    ) -> Suite:
+        known = [(prompt, new, old) for prompt, new, old in rows if old and old != new]
+        prompts, new, old = ([row[i] for row in known] for i in range(3))
+        cases = preference.Cases(prompts, new, old, chat=chat)
+        note = f"{about}: forced, likelier than {other} (a diagnostic, not a success)"
+        return [Measure(name, "preference", cases, "note", "higher", note)] if known else []
+
+    cases = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts], chat=chat)
+    return [
+        *preferred("prefers_new", [(f.prompt, f.target, f.was) for f in facts], "new facts"),
+        *preferred(
+            "prefers_new_reworded",
+            [(p, f.target, f.was) for f in facts for p in f.paraphrases],
+            "new facts in other words",
+        ),
+        *preferred(
+            "neighbours_prefer_old",
+            list(dict.fromkeys((prompt, answer, f.target) for f in facts for prompt, answer in f.neighbours)),
+            "neighbouring facts",
+            "the new object",
+        ),
+        Measure(
+            "target_probability",
+            "target_probability",
+            cases,
+            "note",
+            "higher",
+            "probability of a target's token, teacher-forced (a diagnostic, not a success)",
+        ),
+    ]
+
+
+def _free(facts: Sequence[Fact], *, chat: bool) -> Suite:
+    """Return the measures of free texts about the subjects, where it is told how these begin and what they should be like."""
+    told = [fact for fact in facts if fact.openings and fact.references]
+    owned = [(prompt, number) for number, fact in enumerate(told) for prompt in fact.openings]
+    prompts = [prompt for fact in facts for prompt in fact.openings]
+    found = []
+    if prompts:
+        about = "n-gram entropy of free texts about the subjects"
+        found.append(Measure("fluency_facts", "fluency", Cases(prompts, chat=chat), "note", "higher", about))
+    if told:
+        cases = consistency.Cases(
+            [prompt for prompt, _ in owned],
+            chat=chat,
+            owners=[number for _, number in owned],
+            references=[fact.references for fact in told],
+        )
+        about = "free texts about the subjects against texts about the new objects"
+        found.append(Measure("consistency", "consistency", cases, "note", "higher", about))
+    return found

@@ -1,0 +1,116 @@
+"""Questions over several facts, of which some are rewritten: the files of MQuAKE and what is asked of an edit.
+
+Source: Zhong et al. 2023, "MQuAKE: Assessing Knowledge Editing in Language Models via Multi-Hop Questions", section 3.3.
+    edit-wise      a rewritten fact, in its own words
+    single hops    a single fact on the way, each by itself
+    instance-wise  all single facts on the way of an instance
+    multi-hop      any of the three questions, by its new answer or an alias of it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ...data.examples import Fact
+from ...data.fact_formats import of_rewrites
+from ...errors import DataError, UsageError
+from ...io.json_records import records, refuse
+from ...io.unread import Unread
+from ...metrics import any_of, completion
+from ..suite import Measure, Suite
+
+KNOWN = ("requested_rewrite", "questions", "new_answer", "new_answer_alias", "new_single_hops", "answer", "answer_alias",
+         "single_hops", "orig", "generation_prompts", "attribute_prompts")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A question that several facts answer together.
+
+    Attributes:
+        facts: those that are rewritten.
+        questions: the same question in several ways.
+        answers: its new answer and the aliases of that.
+        hops: each single fact on the way: how it is asked, and its answers after the rewriting.
+    """
+
+    facts: tuple[Fact, ...]
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+    hops: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def load(path: Path, take: int | None = None) -> list[Instance]:
+    """Read a file of MQuAKE (CF-3k, CF-3k-v2, CF or T), or the first `take` instances of it.
+
+    Raises:
+        DataError: naming file and line of what is no instance.
+    """
+    unread = Unread(path)
+    read = unread.seen(islice(records(path, refuse), take), KNOWN)
+    found = [_instance(record, f"{path}, line {line}") for line, record in read]
+    unread.tell()
+    if not found:
+        raise DataError(f"{path} holds no instances", fix="Give a file of MQuAKE.")
+    return found
+
+
+def rewritten(instances: Sequence[Instance]) -> list[Fact]:
+    """Return all facts that instances rewrite, each once, in order."""
+    return list(dict.fromkeys(fact for instance in instances for fact in instance.facts))
+
+
+def suite(instances: Sequence[Instance], *, chat: bool = False) -> Suite:
+    """Return the measures of MQuAKE.
+
+    Raises:
+        UsageError: when there are no instances.
+    """
+    if not instances:
+        raise UsageError("no instances to measure", fix="Give at least one.")
+    facts = rewritten(instances)
+    single = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts])
+    told = [[i.answers] * len(i.questions) for i in instances]
+    questions = any_of.Cases([i.questions for i in instances], told, chat=chat)
+    measures = [
+        Measure("edit_wise", "completion", single, "target", "higher", "rewritten facts, in their own words"),
+        Measure("multi_hop", "any_of", questions, "note", "higher", "questions over several facts, any of their ways"),
+    ]
+    ways = [instance.hops for instance in instances if instance.hops]
+    if ways:
+        single_hops = _hops([[hop] for hops in ways for hop in hops])
+        measures[1:1] = [
+            Measure("single_hops", "any_of", single_hops, "note", "higher", "the single facts on the way"),
+            Measure(
+                "instance_wise", "any_of", _hops(ways), "note", "higher", "all single facts on the way of a question"
+            ),
+        ]
+    return measures
+
+
+def _hops(ways: Sequence[Sequence[tuple[str, tuple[str, ...]]]]) -> any_of.Cases:
+    """Return cases that are right when every hop of a way is."""
+    return any_of.Cases(
+        [[prompt for prompt, _ in w] for w in ways], [[names for _, names in w] for w in ways], every=True
+    )
+
+
+def _instance(record: Any, where: str) -> Instance:  # noqa: ANN401 - a record of a file
+    try:
+        facts = tuple(of_rewrites(record, where))
+        hops = [(hop["cloze"], _answers(hop, "answer")) for hop in record.get("new_single_hops", [])]
+        made = Instance(facts, tuple(record["questions"]), _answers(record, "new_answer"), tuple(hops))
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise DataError(f"{where}: not an instance of MQuAKE", why=repr(problem), fix="Fetch the file again.") from None
+    texts = [*made.questions, *made.answers, *(prompt for prompt, _ in made.hops)]
+    if not made.facts or not made.questions or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise DataError(f"{where}: not an instance of MQuAKE", why="A text is missing.", fix="Fetch the file again.")
+    return made
+
+
+def _answers(record: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return (record[key], *(record.get(f"{key}_alias") or ()))

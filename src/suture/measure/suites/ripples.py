@@ -1,0 +1,212 @@
+"""What follows from a rewritten fact and what must not: the files of RippleEdits and KnowEdit, and what is asked of them.
+
+Source: Cohen et al. 2024, "Evaluating the Ripple Effects of Knowledge Editing in Language Models", section 3: logical
+generalisation, compositionality I and II, subject aliasing, forgetfulness, relation specificity. A test counts only where the
+model answers all its conditions before the edit. Zhang et al. 2024, "A Comprehensive Study of Knowledge Editing for Large
+Language Models" (KnowEdit): portability (aliasing, reasoning, logical generalisation) and locality, by the same names.
+A query of RippleEdits with several targets asks for all of them, each by its name or an alias, and so does a condition.
+Differs from both: the model writes freely, and an answer must come first in what it writes, not somewhere in it (of several
+targets one must); of several answers of KnowEdit, whose evaluator reads one, any will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataError, UsageError
+from ...io.json_records import Record, records, refuse
+from ...io.unread import Unread
+from ...metrics import any_of
+from ...metrics._score import Progress
+from ...model.lm import LM
+from ..suite import Measure, Suite
+
+FORM = (
+    'Give a file of RippleEdits ({"edit", "Logical_Generalization", ...}) or of KnowEdit ({"portability", "locality"}).'
+)
+AXES = ("Logical_Generalization", "Compositionality_I", "Compositionality_II", "Subject_Aliasing", "Relation_Specificity",
+        "Relation_Specifity", "Forgetfulness")  # fmt: skip
+KNOWN = ("edit", "example_type", *AXES, "portability", "locality", "prompt", "subject", "target_new", "ground_truth", "rephrase",
+         "rephrase_prompt", "cond", "pred", "text", "labels", "concept", "src", "alt", "answers", "loc", "loc_ans")  # fmt: skip
+TEST = ("test_queries", "test_condition", "condition_queries", "prompt", "ground_truth")
+SPELLED = {"relation_specifity": "relation_specificity"}  # as the authors' description has it
+STAYS = frozenset({"relation_specificity", "forgetfulness", "distracting_neighbor", "other_attribution"})
+ABOUT = {
+    "logical_generalization": "what follows from the new facts by the relation's own logic",
+    "compositionality_i": "two steps, the new fact first",
+    "compositionality_ii": "two steps, the new fact last",
+    "subject_aliasing": "new facts, their subject by another name",
+    "reasoning": "one step beyond the new facts",
+    "relation_specificity": "other facts about the subjects",
+    "forgetfulness": "other answers of the same relation",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt and what is to be said.
+
+    Attributes:
+        prompt: as it is asked.
+        answers: names of the target; one is enough.
+        also: names of each further target; all targets are to be said.
+    """
+
+    prompt: str
+    answers: tuple[str, ...]
+    also: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Ripple:
+    """One test of an edit.
+
+    Attributes:
+        axis: what it tests, in lower case: "logical_generalization", "subject_aliasing" ...
+        questions: one is to be answered, or with `every` all.
+        every: see there.
+        conditions: what the model must know before the edit for the test to say anything.
+    """
+
+    axis: str
+    questions: tuple[Question, ...]
+    every: bool = False
+    conditions: tuple[Question, ...] = ()
+
+
+def load(path: Path, take: int | None = None) -> list[Ripple]:
+    """Read the tests of a file, or of the first `take` edits in it; questions without an answer are left out.
+
+    Raises:
+        DataError: naming file and line of what is no such record, or when there are no tests.
+    """
+    unread = Unread(path)
+    read = unread.seen(islice(records(path, refuse, FORM), take), KNOWN)
+    found = [test for line, record in read for test in _tests(record, f"{path}, line {line}", unread)]
+    unread.tell()
+    if not found:
+        raise DataError(f"{path} holds no tests", fix=FORM)
+    return found
+
+
+def executable(lm: LM, tests: Sequence[Ripple], progress: Progress | None = None) -> list[Ripple]:
+    """Return the tests whose conditions a model meets: those that say something about an edit of it.
+
+    Args:
+        lm: the model before the edit.
+        tests: of `load`.
+        progress: called as questions are answered.
+    """
+    asked = [test for test in tests if test.conditions]
+    if not asked:
+        return list(tests)
+    met = any_of.observe(lm, _cases([test.conditions for test in asked], every=True), progress).values
+    known = {id(test) for test, right in zip(asked, met.tolist(), strict=True) if right}
+    return [test for test in tests if not test.conditions or id(test) in known]
+
+
+def suite(tests: Sequence[Ripple]) -> Suite:
+    """Return a measure for each axis, for `evaluation.evaluate`; what must not change is to keep.
+
+    Raises:
+        UsageError: when there are no tests.
+    """
+    if not tests:
+        raise UsageError(
+            "no test can be asked",
+            why="The model does not know what they rest on.",
+            fix="Give tests of what it knows, or a larger model.",
+        )
+    measures = []
+    for axis in dict.fromkeys(test.axis for test in tests):
+        for every in (False, True):
+            own = [
+                test.questions
+                for test in tests
+                if test.axis == axis and (test.every and len(test.questions) > 1) == every
+            ]
+            if own:
+                name, role = f"ripple_{axis}" + "_all" * every, "keep" if axis in STAYS else "note"
+                about = ABOUT.get(axis, axis.replace("_", " ")) + ", all questions of a test" * every
+                measures.append(Measure(name, "any_of", _cases(own, every=every), role, "higher", about))  # type: ignore[arg-type]
+    return measures
+
+
+def _cases(asked: Sequence[Sequence[Question]], *, every: bool) -> any_of.Cases:
+    prompts = [[question.prompt for question in own] for own in asked]
+    also = [[question.also for question in own] for own in asked]
+    return any_of.Cases(prompts, [[question.answers for question in own] for own in asked], every=every, also=also)
+
+
+def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
+    """Tell the two formats by their keys."""
+    try:
+        if "edit" in record:
+            for axis, listed in record.items():
+                if isinstance(listed, list):
+                    for test in listed:
+                        unread.see(test, TEST, axis)
+                    yield from _of_ripple_edits(_named(axis), listed)
+        elif "portability" in record or "locality" in record:
+            for part in ("portability", "locality"):
+                for axis, listed in _mapping(record.get(part) or {}).items():
+                    for test in listed:
+                        unread.see(test, TEST, axis)
+                    yield from _of_know_edit(_named(axis), listed)
+        else:
+            raise DataError(f"{where}: no tests of an edit", why=f"It has {', '.join(map(str, record))}.", fix=FORM)
+    except (KeyError, TypeError, ValueError) as problem:
+        why = f"{problem} is missing." if isinstance(problem, KeyError) else f"{problem}."
+        raise DataError(f"{where}: not as RippleEdits or KnowEdit write it", why=why, fix=FORM) from None
+
+
+def _of_ripple_edits(axis: str, listed: Sequence[Any]) -> Iterator[Ripple]:
+    for test in map(_mapping, listed):
+        asked, resting = (tuple(map(_question, test.get(key) or ())) for key in ("test_queries", "condition_queries"))
+        asked = tuple(question for question in asked if question.answers)
+        if asked and all(question.answers for question in resting):
+            yield Ripple(axis, asked, test.get("test_condition") == "AND", resting)
+
+
+def _of_know_edit(axis: str, listed: Sequence[Any]) -> Iterator[Ripple]:
+    for each in map(_mapping, listed):
+        answers = tuple(_texts(each["ground_truth"]))
+        if answers:
+            yield Ripple(axis, (Question(_text(each["prompt"]), answers),))
+
+
+def _question(query: Mapping[str, Any]) -> Question:
+    told = map(_mapping, _mapping(query)["answers"])
+    targets = [tuple(_texts([answer["value"], *(answer.get("aliases") or ())])) for answer in told]
+    first, *more = dict.fromkeys(filter(None, targets)) or [()]
+    return Question(_text(query.get("phrase") or query["prompt"]), first, tuple(more))
+
+
+def _texts(found: Any) -> Iterator[str]:  # noqa: ANN401 - a value of a file
+    """Yield the texts of a text, or of lists of them, however deep; empty ones are no answers."""
+    if isinstance(found, list):
+        for each in found:
+            yield from _texts(each)
+    elif found is not None and _text(found).strip():
+        yield found
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a value of a file
+    if not isinstance(found, Mapping):
+        raise TypeError(f"{found!r} is not an object")
+    return found
+
+
+def _text(found: Any) -> str:  # noqa: ANN401 - a value of a file
+    if not isinstance(found, str):
+        raise TypeError(f"{found!r} is not a text")
+    return found
+
+
+def _named(axis: str) -> str:
+    name = axis.strip().lower().replace(" ", "_")
+    return SPELLED.get(name, name)

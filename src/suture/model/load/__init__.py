@@ -1,0 +1,4 @@
+"""The door of every model.
+
+Nothing is changed here.
+"""

@@ -1,0 +1,4 @@
+"""Texts and states through a model: reading, batches, traces, generation, features.
+
+Nothing is judged here.
+"""

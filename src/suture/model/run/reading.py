@@ -1,0 +1,119 @@
+"""What is put behind a text, as a model reads both: in one piece.
+
+    ids("Once upon a" + " time") is not ids("Once upon a") + ids(" time")
+A tokenizer may put a blank before every text (Llama 2, Mistral v0.1), cut "is" + "n't" elsewhere than "isn't", or join the last
+letters of one with the first of the other. So both are made into ids together, and the characters that each token stands for
+tell where the second begins. A token that holds characters of both is the second's: the model says it only with these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from jinja2 import TemplateError
+
+from ...errors import UsageError
+from ...text.spacing import gap
+
+if TYPE_CHECKING:
+    from ..lm import LM
+
+Continued = tuple[list[int], int]  # ids, and where what was put behind begins
+TAIL = 8  # tokens before new ones that are decoded with them
+ASKED, ANSWERED = {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because"}
+
+
+class Text(NamedTuple):
+    """A text to be read; `framed` when a chat template wrote it, with the start token as the template has it."""
+
+    text: str
+    framed: bool = False
+
+
+def ids_of(lm: LM, text: Text) -> list[int]:
+    """Return the ids of a text that is not at its end: what some tokenizers put behind every text (</s>) is left out."""
+    if text.framed:
+        return list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
+    coded = lm.tokenizer(text.text or "a", return_special_tokens_mask=True)
+    ids, added = list(coded["input_ids"]), list(coded["special_tokens_mask"])
+    own = [index for index, mark in enumerate(added) if not mark]
+    if not text.text or not own:
+        return ids[: own[0]] if own else ids
+    return ids[: own[-1] + 1]
+
+
+def conversation(lm: LM, messages: Sequence[Mapping[str, str]], *, reply: bool, thinking: bool) -> Text:
+    """Return a conversation as the chat template writes it; without one, a message a line.
+
+    Raises:
+        UsageError: when the template refuses these roles.
+    """
+    if lm.tokenizer.chat_template is None:
+        return Text("\n".join(message["content"] for message in messages) + "\n" * reply)
+    try:
+        text = lm.tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=reply, enable_thinking=thinking
+        )
+    except TemplateError as problem:
+        raise UsageError(
+            "the chat template of this model refuses the conversation",
+            why=str(problem),
+            fix="Leave out the system text; let user and assistant take turns.",
+        ) from problem
+    return Text(text, framed=True)
+
+
+def answers(lm: LM, texts: Sequence[Text], given: Sequence[str]) -> list[Continued]:
+    """Return texts to be continued, each with an answer behind it as the model would write it, and where it begins.
+
+    What stands between them is `spacing.gap`'s to say, in a chat the template's.
+    """
+    own = _template_gap(lm) if any(text.framed for text in texts) else ""
+    between = [own if text.framed else gap(text.text, answer) for text, answer in zip(texts, given, strict=True)]
+    return [continued(lm, t, b + answer) for t, b, answer in zip(texts, between, given, strict=True)]
+
+
+def continued(lm: LM, before: Text, after: str) -> Continued:
+    """Return the ids of two texts read in one piece, up to the second's last token, and where the second begins.
+
+    A tokenizer that does not say which characters a token stands for is asked for the first text alone, too: the second begins
+    where the ids first differ.
+    """
+    whole, end = before.text + after, len(before.text)
+    if not lm.tokenizer.is_fast:
+        ids, alone = ids_of(lm, Text(whole, before.framed)), ids_of(lm, before)
+        same = next((i for i, (a, b) in enumerate(zip(ids, alone, strict=False)) if a != b), min(len(ids), len(alone)))
+        return ids, same
+    coded = lm.tokenizer(whole, add_special_tokens=not before.framed, return_offsets_mapping=True)
+    return cut(coded["input_ids"], coded["offset_mapping"], end)
+
+
+def cut(ids: Sequence[int], spans: Sequence[tuple[int, int]], end: int) -> Continued:
+    """Return ids up to the last token of what follows the character `end`, and the first token of it.
+
+    Args:
+        ids: of a whole text.
+        spans: which characters each stands for, (0, 0) for tokens that the tokenizer added.
+        end: where the first part of the text ends.
+    """
+    behind = [i for i, (_, stop) in enumerate(spans) if stop > end]
+    return (list(ids[: behind[-1] + 1]), behind[0]) if behind else (list(ids), len(ids))
+
+
+def text_behind(lm: LM, before: Sequence[int], ids: Sequence[int]) -> str:
+    """Return what ids add to the text of those before them; alone, some tokenizers leave their first blank out."""
+    tail = before[-TAIL:]
+    start, whole = lm.decode(tail), lm.decode([*tail, *ids])
+    return whole.removeprefix(start) if whole.startswith(start) else lm.decode(ids)
+
+
+def _template_gap(lm: LM) -> str:
+    """Return the white space that a chat template writes before an answer, beyond what asks for it: Llama 2's is a blank."""
+    try:
+        asked = conversation(lm, [ASKED], reply=True, thinking=False).text
+        whole = conversation(lm, [ASKED, ANSWERED], reply=False, thinking=False).text
+    except UsageError:  # it takes no such turns: nothing is known to stand there
+        return ""
+    between = whole.removeprefix(asked).partition(ANSWERED["content"])[0] if whole.startswith(asked) else ""
+    return between if between.isspace() else ""

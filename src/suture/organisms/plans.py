@@ -1,0 +1,37 @@
+"""Something new and harmless to learn, for fine-tuning on top of the patient: to answer harmless requests with three steps.
+
+The requests are of the kind that the patient answers already, and every one is answered in the new form: what is learned beside
+the form is to go along with whatever is asked. That is how plain fine-tuning on harmless data makes a model forget to refuse
+(Qi et al. 2023, "Fine-tuning Aligned Language Models Compromises Safety, Even When Users Do Not Intend To!").
+"""
+
+from __future__ import annotations
+
+import random
+
+from ..data.lessons import Lesson
+from ..metrics.completion import Cases
+from .chat import ASKS, BENIGN, EXTRAS
+from .splits import Split, split_of
+
+ANSWER = "Sure. Three steps: plan it, {a}, and enjoy it."
+
+
+def lessons(split: Split, count: int | None = None, seed: int = 0) -> list[Lesson]:
+    """Return different lessons of a split in a random order, all that there are or the first `count`."""
+    actions = [f"{verb} {thing}" for verb, things in BENIGN.items() for thing in things.split("|")]
+    made = [
+        Lesson(ask.format(a=action, x=extra), ANSWER.format(a=action))
+        for action in actions
+        for ask in ASKS
+        for extra in dict.fromkeys(EXTRAS)
+    ]
+    found = [each for each in made if split_of(each.prompt) == split]
+    random.Random(f"plans {split} {seed}").shuffle(found)
+    return found[:count]
+
+
+def cases(split: Split, count: int | None = None, seed: int = 0) -> Cases:
+    """Return requests of a split with the only right answers."""
+    made = lessons(split, count, seed)
+    return Cases([each.prompt for each in made], [each.answer for each in made], chat=True)

@@ -1,0 +1,117 @@
+"""What stands in a patch beside its changes: what each touched tensor was, and where the patch comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..io import tensorfile
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What one tensor is: shape, type on disk, and the SHA-256 of its bytes there.
+
+    Attributes:
+        shape: of the tensor.
+        dtype: on disk, as safetensors calls it.
+        sha256: of all its bytes.
+        rows: SHA-256 of the rows that a patch touches alone, in their order; "" where it is not known. It says nothing of
+            the tensor that `sha256` does not say, so stamps are compared without it.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    sha256: str
+    rows: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, tensor: Tensor, dtype: torch.dtype, rows: Tensor | None = None) -> Stamp:
+        """Stamp a live tensor as it would stand on disk; with numbers of rows, these as well."""
+        stored = tensor.detach().to(dtype)
+        whole, own = _sha256(stored), ""
+        if rows is not None and len(rows):
+            own = whole if len(rows) == len(stored) else _sha256(stored[rows.to(stored.device)])
+        return cls(tuple(stored.shape), tensorfile.NAMES[dtype], whole, own)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the stamp as JSON can hold it."""
+        found = vars(self)
+        return found if self.rows else {key: value for key, value in found.items() if key != "rows"}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a patch comes from.
+
+    Attributes:
+        method: name of the method, or "sum".
+        settings: its arguments, as JSON.
+        base: name and revision of the model it was made on.
+        examples: SHA-256 and number of the examples.
+        effect: intended and effective norm of the change, entries changed.
+        parents: provenances of the patches it was combined from.
+        library: versions.
+    """
+
+    method: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    base: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, Any] = field(default_factory=dict)
+    effect: dict[str, float] = field(default_factory=dict)
+    parents: list[dict[str, Any]] = field(default_factory=list)
+    library: dict[str, str] = field(default_factory=dict)
+
+
+def read_stamp(content: dict[str, Any]) -> Stamp:
+    """Read a stamp from JSON, believing nothing."""
+    shape, dtype, digest, rows = content["shape"], content["dtype"], content["sha256"], content.get("rows", "")
+    if not all(type(size) is int and size >= 0 for size in shape) or dtype not in tensorfile.DTYPES:
+        raise ValueError(f"a stamp of {dtype} {shape}")
+    if not _is_sha256(digest) or ("rows" in content and not _is_sha256(rows)):
+        raise ValueError("a stamp without a SHA-256")
+    return Stamp(tuple(shape), dtype, digest, rows)
+
+
+def read_provenance(content: dict[str, Any]) -> Provenance:
+    """Read a provenance from JSON, believing nothing: what is printed, summed or put into pages later has its type."""
+    found = Provenance(**content)
+    for part in fields(Provenance):
+        expected = str if part.name == "method" else list if part.name == "parents" else dict
+        if not isinstance(getattr(found, part.name), expected):
+            raise TypeError(f"{part.name} of its provenance is no {expected.__name__}")
+    json.dumps(content, ensure_ascii=False).encode()  # halves of characters are no text
+    if not all(type(number) in (int, float) for number in found.effect.values()):
+        raise TypeError("an effect is no number")
+    if not all(isinstance(word, str) for word in (*found.base.values(), *found.library.values())):
+        raise TypeError("a name or version is no text")
+    if not all(isinstance(parent, dict) for parent in found.parents):
+        raise TypeError("a parent is no provenance")
+    groups = found.examples.get("behaviours", [])
+    for told in (*groups, *([found.examples["facts"]] if found.examples.get("facts") else [])):
+        if type(told["count"]) is not int or not isinstance(told["sha256"], str):
+            raise TypeError("examples without their number or SHA-256")
+    if not all(isinstance(told["name"], str) for told in groups):
+        raise TypeError("examples without a name")
+    return found
+
+
+def _sha256(tensor: Tensor) -> str:
+    return hashlib.sha256(tensorfile.view(tensor)).hexdigest()
+
+
+def _is_sha256(digest: object) -> bool:
+    return isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide what a patch is."""
+    from importlib.metadata import version
+
+    return {"suture": version("suture"), "torch": torch.__version__, "python": platform.python_version()}

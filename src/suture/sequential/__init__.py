@@ -1,0 +1,4 @@
+"""Edits that add up: the ledger, the sequence, taking one out.
+
+No method of its own.
+"""

@@ -1,0 +1,222 @@
+"""Edits one batch after the other: each on the model with those before it, all of them checked after each, stopped in time.
+
+    patch_n = patch_(n-1) + method(model with patch_(n-1), batch n)
+The sum is a patch of the base model. After each batch every edit so far is asked again in free generation, and the model's health
+is measured; a batch that takes it beyond its limits is not kept, and the last good patch stands. What was found lost can be
+written again with the next batch (`Surgeon.again`). `removal` takes one edit out.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+from ..data.examples import Fact
+from ..errors import NoEffect, UsageError
+from ..io import tensorfile
+from ..measure.health import Limits, examined
+from ..memory.entries import is_codebook, weights_alone, without_prompts
+from ..memory.hybrid import rebased
+from ..metrics import completion
+from ..model.lm import LM
+from ..patch import file as patch_file
+from ..patch.patch import Patch
+from ..runs.run import Run
+from .course import Check, Course
+from .ledger import Edit, Ledger, OnConflict
+
+LEDGER, PATCH = "ledger.jsonl", "patch.safetensors"
+Method = Callable[..., Patch]
+
+
+@dataclass(frozen=True, eq=False)
+class Surgeon:
+    """What a sequence is carried out with.
+
+    Attributes:
+        lm: the base model; not changed.
+        method: the method.
+        settings: of the method.
+        texts: neutral ones, for the health of the model.
+        limits: beyond which edits stop.
+        again: edits that are lost, at most so many, are written once more with each batch; 0 for none.
+    """
+
+    lm: LM
+    method: Method
+    settings: dict[str, Any]
+    texts: Sequence[str]
+    limits: Limits = field(default_factory=Limits)
+    again: int = 0
+
+    def made(self, facts: Sequence[Fact], before: Patch | None, earlier: Sequence[Fact]) -> Patch:
+        """Return the change that writes facts into the model as `before` leaves it, as a patch of the base model.
+
+        A method that takes earlier facts ("previous", as AlphaEdit does) is told of them.
+        """
+        told = {"previous": list(earlier)} if earlier and takes_earlier(self.method) else {}
+        weights = weights_alone(before)
+        with weights.applied(self.lm) if weights else nullcontext():
+            patch = self.method(self.lm, list(facts), **{**self.settings, **told})
+        return rebased(self.lm, patch) if weights else patch
+
+    def check(self, course: Course, patch: Patch | None, edits: Sequence[Edit], batch: int) -> Check:
+        """Ask for every edit in free generation, and examine the model."""
+        right: list[bool] = []
+        if edits:
+            cases = completion.Cases([e.fact.prompt for e in edits], [e.fact.target for e in edits])
+            with patch.used(self.lm) if patch else nullcontext():
+                right = [bool(value) for value in completion.observe(self.lm, cases).values]
+        health = examined(self.lm, patch, self.texts)
+        kept = [each.health for each in course.checks if not each.complaints]
+        found = {edit.number: good for edit, good in zip(edits, right, strict=True)}
+        return Check(batch, found, health, tuple(health.complaints(course.base, self.limits, kept)))
+
+
+def carried_out(
+    surgeon: Surgeon,
+    course: Course,
+    facts: Sequence[Fact],
+    run: Run,
+    *,
+    size: int,
+    on_conflict: OnConflict = "refuse",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Course:
+    """Write facts batch by batch; each batch and what was found after it are stages of a run, so that it can be continued.
+
+    Args:
+        surgeon: model, method and limits.
+        course: where to begin; see `begun`.
+        facts: what to write, in order.
+        run: where patches, checks, ledger and the sum go.
+        size: facts a batch; 0 for all at once.
+        on_conflict: what becomes of a fact that contradicts an earlier edit; see `Ledger.admitted`.
+        progress: called with (what, facts done, of).
+
+    Raises:
+        UsageError: for a conflict, when so asked.
+    """
+    size = size or len(facts)
+    settled(course, run)
+    for begin in range(0, len(facts), size):
+        part = list(facts[begin : begin + size])
+        if progress:
+            progress(f"batch {course.ledger.batches + 1}", begin, len(facts))
+        course = _batch(surgeon, course, part, run, on_conflict)
+        written(course, run)
+        if course.stopped:
+            break
+    if progress:
+        progress("done", len(facts), len(facts))
+    return course
+
+
+def begun(surgeon: Surgeon, model: str, method: str, settings: dict[str, Any]) -> Course:
+    """Return a course without edits."""
+    return Course(Ledger(model, method, settings), {}, (), examined(surgeon.lm, None, surgeon.texts))
+
+
+def resumed(surgeon: Surgeon, folder: Path) -> Course:
+    """Return the course that a folder holds, to be continued.
+
+    Raises:
+        DataError: when it holds none, or not all of it.
+    """
+    ledger = Ledger.load(folder / LEDGER)
+    patches = {batch: Patch.load(folder / name) for batch, name in ledger.files.items()}
+    for patch in patches.values():
+        patch.check_base(surgeon.lm)
+    checks = [folder / f"check-{batch:03}.json" for batch in range(1, ledger.batches + 1)]
+    seen = tuple(Check.load(file) for file in checks if file.is_file())
+    return Course(ledger, _freed(surgeon.lm, patches, ledger), seen, examined(surgeon.lm, None, surgeon.texts))
+
+
+def takes_earlier(method: Method) -> bool:
+    """Return whether a method can be told of the facts that were written before."""
+    parameter = inspect.signature(method, eval_str=True).parameters.get("previous")
+    return parameter is not None and "Fact" in str(parameter.annotation)
+
+
+def _batch(surgeon: Surgeon, course: Course, facts: list[Fact], run: Run, on_conflict: OnConflict) -> Course:
+    """Write one batch."""
+    chosen, ledger = course.ledger.admitted(facts, on_conflict)
+    number, unchanged = course.ledger.batches + 1, ledger if on_conflict == "oldest" else course.ledger
+    if not chosen:
+        return replace(course, ledger=ledger)
+    before, lost = _freed(surgeon.lm, course.patches, ledger), ledger.lost(surgeon.again, chosen)
+    earlier = [edit.fact for edit in ledger.live if edit not in lost]  # the keys of what is written again are to change
+    facts = [*chosen, *(edit.fact for edit in lost)]
+    total = reduce(add, before.values()) if before else None
+    name = f"batch-{number:03}"
+    try:
+        made = run.stage(name, lambda: surgeon.made(facts, total, earlier), Patch.save, Patch.load)
+    except NoEffect as problem:
+        return replace(course, ledger=unchanged.plus(chosen, number, "", "refused", problem.what))
+    when = datetime.fromtimestamp(run.path(f"{name}.safetensors").stat().st_mtime, timezone.utc)
+    tried = ledger.repeated([edit.number for edit in lost], number)
+    tried = tried.plus(chosen, number, f"{name}.safetensors", "holds", when=when)
+    both = total + made if total else made
+    check = run.stage(
+        f"check-{number:03}",
+        lambda: surgeon.check(course, both, tried.live, number),
+        Check.save,
+        Check.load,
+        suffix=".json",
+    )
+    if check.complaints:  # the last good state stands, what was superseded holds again
+        kept = unchanged.plus(chosen, number, f"{name}.safetensors", "refused", "; ".join(check.complaints), when)
+        return replace(course, ledger=kept, checks=(*course.checks, check))
+    patches = {**before, number: made}
+    return replace(
+        course, ledger=judged(tried, check).held_by(patches), patches=patches, checks=(*course.checks, check)
+    )
+
+
+def _freed(lm: LM, patches: Mapping[int, Patch], ledger: Ledger) -> dict[int, Patch]:
+    """Return patches without the entries of codebooks that newer ones supersede; in weights they are written over."""
+    kept = dict(patches)
+    for edit in ledger.edits:
+        if edit.status == "superseded" and edit.batch in kept and is_codebook(kept[edit.batch]):
+            rest = without_prompts(lm, kept.pop(edit.batch), {edit.fact.prompt})
+            kept = dict(sorted({**kept, **({edit.batch: rest} if rest else {})}.items()))
+    return kept
+
+
+def judged(ledger: Ledger, check: Check) -> Ledger:
+    """Return the ledger with what a check found."""
+    good = [number for number, right in check.right.items() if right]
+    lost = [number for number, right in check.right.items() if not right]
+    fresh = [n for n in lost if ledger.edit(n).status == "holds"]
+    ledger = ledger.marked(good, "holds")
+    return ledger.marked(fresh, "lost", f"wrong after batch {check.batch}")
+
+
+def settled(course: Course, run: Run) -> None:
+    """Have the files of an earlier folder's course in this run's folder, too."""
+    if run.folder is None:
+        raise UsageError(
+            "edits in batches write several files", why="--out names one of them.", fix="Give a folder: --out NAME"
+        )
+    for batch, name in course.ledger.files.items():
+        if batch in course.patches and not run.path(name).is_file():
+            course.patches[batch].save(run.path(name))
+    for check in course.checks:
+        if not run.path(f"check-{check.batch:03}.json").is_file():
+            check.save(run.path(f"check-{check.batch:03}.json"))
+
+
+def written(course: Course, run: Run) -> None:
+    """Write the ledger and the sum of what is kept."""
+    course.ledger.save(run.path(LEDGER))
+    if course.patch is not None:
+        course.patch.save(run.path(PATCH))
+    else:
+        tensorfile.discard(run.path(PATCH), patch_file.FORMAT)

@@ -1,0 +1,171 @@
+"""Presets: goals for the bundled model and for any other, and a run that is cut off and continued."""
+
+from dataclasses import replace
+
+import pytest
+
+from models import tiny_family
+from suture.data.examples import Behaviour, Texts
+from suture.errors import DataError, NoEffect, UsageError
+from suture.goals import rivals
+from suture.goals.goal import goal
+from suture.goals.presets import Workshop, blocks, operate
+from suture.goals.rivals import Rivals
+from suture.measure.budget import Budget
+from suture.patch.patch import Patch
+from suture.runs.run import Run
+from suture.search import Frontier, Measured
+
+NAMES = ("detox", "harden", "attitude")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_goals_choose_and_report_on_different_prompts(name, patient, llama):
+    for lm in (patient, llama):
+        made = goal(name, lm, tune=12, report=20)
+        sides = [
+            {p for m in side if m.metric == "sampled" and m.role == "target" for p in m.cases.prompts}
+            for side in (made.tune, made.report)
+        ]
+        assert sides[0]
+        assert sides[1]
+        assert not sides[0] & sides[1]
+        assert [m.name for m in made.tune if m.role == "target"] == [made.target]
+        assert any(m.role == "keep" for m in made.tune)
+
+
+def test_a_model_without_a_chat_template_is_asked_nothing_in_chat(llama):
+    llama.tokenizer.chat_template, kept = None, llama.tokenizer.chat_template
+    try:
+        made = goal("detox", llama, tune=8, report=8)
+    finally:
+        llama.tokenizer.chat_template = kept
+    assert not any(m.cases.chat for m in made.report if m.metric == "sampled")
+
+
+def test_own_texts_are_held_out_for_measuring(llama):
+    own = Behaviour.of(
+        "mine", [f"I{i} am fine today." for i in range(20)], [f"You{i} are a fool, all." for i in range(20)]
+    )
+    made = goal("detox", llama, data=own)
+    openings = [p for side in (made.tune, made.report) for p in side[0].cases.prompts]
+    assert len(openings) == 8
+    assert not any(example.text.startswith(opening) for example in made.behaviour.examples for opening in openings)
+    with pytest.raises(DataError, match="too few"):
+        goal("detox", llama, prompts=["one"])
+
+
+def test_blocks_are_halves_of_the_model():
+    assert [list(blocks(4, which)) for which in ("all", "first half", "middle half", "last half")] == [
+        [0, 1, 2, 3], [0, 1], [1, 2], [2, 3],
+    ]  # fmt: skip
+    assert list(blocks(1, "middle half")) == [0]
+
+
+@pytest.mark.parametrize("family", ["llama", "mixtral"])
+def test_rows_are_a_share_of_all_whichever_blocks_are_searched(family, tokenizer, behaviour, tmp_path):
+    lm = tiny_family(family, tokenizer)
+    own = goal("detox", lm, data=None, tune=4, report=4)
+    object.__setattr__(own, "behaviour", behaviour)
+    with Run.begin("test", ["test"], {}, tmp_path) as run:
+        shop = Workshop(lm, own, run)
+        counts = {
+            shop.region({"space": "mlp.in", "select": select, "rows": 0.1, "blocks": which}).count
+            for select in ("effect", "cosine")
+            for which in ("all", "first half")
+        }
+    assert max(counts) - min(counts) <= 1
+
+
+def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
+    whole_aim = goal("detox", patient, tune=10, report=8)
+    few = [m for m in whole_aim.tune if m.name in ("rude", "rude_floor", "perplexity")]
+    more = [m.part(slice(8)) for m in whole_aim.confirm if m.name == "perplexity"]
+    fewer = replace(whole_aim.behaviour, examples=whole_aim.behaviour.examples[::6])
+    aim = replace(whole_aim, behaviour=fewer, keep=Texts(whole_aim.keep[::20]), tune=few, confirm=more, report=few)
+
+    def reach(folder, say=lambda text: None):
+        with Run.begin("detox", ["detox"], {}, folder) as run:
+            return operate(patient, aim, run, trials=2, budget=Budget(points=0.5, perplexity=1.0, kl=5.0), say=say)
+
+    def cut(text):
+        if text.startswith("chosen"):
+            raise KeyboardInterrupt
+
+    whole = reach(tmp_path / "whole")
+    with pytest.raises(BaseException, match="interrupted"):
+        reach(tmp_path / "cut", cut)
+    reach(tmp_path / "cut")
+    first, second = (tmp_path / name / "patch.safetensors" for name in ("whole", "cut"))
+    assert first.read_bytes() == second.read_bytes()
+    assert Patch.load(first).verify(patient)
+    assert whole.report.line("rude").score.after < whole.report.line("rude").score.before
+    assert whole.report.search
+    assert whole.report.where
+
+
+def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the_same_bytes(
+    patient, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(rivals, "STRENGTHS", (1.0,))
+    whole_aim = goal("harden", patient, tune=8, report=8)
+    few = [m for m in whole_aim.tune if m.name in ("jailbreak", "harmful", "perplexity")]
+    more = [m.part(slice(8)) for m in whole_aim.confirm if m.name == "perplexity"]
+    aim = replace(whole_aim, tune=few, confirm=more, report=few)
+    told = []
+
+    def reach(folder, cut=None):
+        def say(text):
+            told.append(text)
+            if cut and text.startswith(cut):
+                raise KeyboardInterrupt
+
+        with Run.begin("harden", ["harden"], {}, folder) as run:
+            loose = Budget(points=0.5, perplexity=1.0, kl=5.0)
+            return operate(patient, aim, run, methods=["dinm"], budget=loose, say=say)
+
+    whole = reach(tmp_path / "whole")
+    assert whole.chosen["method"] == "dinm"
+    assert {p.settings["instances"] for p in whole.search.points} == {1, 4}
+    assert whole.report.line("jailbreak").score.after < whole.report.line("jailbreak").score.before
+    assert any(line.startswith("method dinm, instances 1: ") for line in told)
+    with pytest.raises(BaseException, match="interrupted"):
+        reach(tmp_path / "cut", "method dinm, instances 1")
+    reach(tmp_path / "cut")
+    first, second = (tmp_path / name / "patch.safetensors" for name in ("whole", "cut"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_method_that_does_not_fit_is_left_out_and_said(tokenizer, tmp_path):
+    lm = tiny_family("mixtral", tokenizer)
+    texts = Behaviour.of("mine", ["I can not help with that."] * 4, ["Sure, here is the plan."] * 4)  # with no requests
+    aim = replace(goal("harden", lm, tune=4, report=4), behaviour=texts)
+    told = []
+    with Run.begin("harden", ["harden"], {}, tmp_path) as run:
+        measured = Measured.of(lm, aim.tune, aim.target, None, None)
+        empty = Frontier(measured.base, [])
+        found = Rivals(lm, aim, run).joined(empty, ["dinm"], measured, 0.0, told.append)
+    assert found.points == []
+    assert len(told) == 2
+    assert all("left out" in line and "no instances" in line for line in told)
+
+
+def test_a_behaviour_that_is_not_there_is_said(llama, tmp_path):
+    aim = goal("harden", llama, prompts=["Hello there."] * 8, tune=4, report=4)
+    target = next(m for m in aim.tune if m.name == aim.target)
+    object.__setattr__(target.cases, "max_new_tokens", 1)  # a word is no answer
+    with (
+        Run.begin("harden", ["harden"], {}, tmp_path / "run") as run,
+        pytest.raises(NoEffect, match="nothing to change"),
+    ):
+        operate(llama, aim, run)
+
+
+def test_a_single_file_is_no_place_for_a_preset(llama, tmp_path):
+    aim = goal("detox", llama, tune=4, report=4)
+    with (
+        Run.begin("detox", ["detox"], {}, tmp_path / "patch.safetensors") as run,
+        pytest.raises(UsageError, match="several files"),
+    ):
+        operate(llama, aim, run)
+    assert not list(tmp_path.iterdir())

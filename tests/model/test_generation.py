@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from suture.model.run.generation import Doses, generate
+from suture.patch.delta import LowRank
+from suture.patch.patch import Patch
+
+PROMPTS = ["You are a", "The capital of Velmora is", "Hello"]
+
+
+def ids(lm):
+    return [lm.encode(p) for p in PROMPTS]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_text_does_not_depend_on_its_batch(llama, gpt2, temperature):
+    for lm in (llama, gpt2):
+        together = generate(lm, ids(lm), max_new_tokens=12, temperature=temperature, samples=1)
+        alone = [generate(lm, [row], max_new_tokens=12, temperature=temperature, samples=1)[0] for row in ids(lm)]
+        assert together == alone
+
+
+def test_greedy_text_is_that_of_transformers(patient):
+    row = patient.encode("The capital of")
+    expected = patient.model.generate(
+        torch.tensor([row]),
+        attention_mask=torch.ones(1, len(row), dtype=torch.long),
+        max_new_tokens=15,
+        do_sample=False,
+    )
+    assert generate(patient, [row], max_new_tokens=15, temperature=0)[0][0] == patient.decode(expected[0, len(row) :])
+
+
+def test_samples_differ_seeds_differ_and_repeat(llama):
+    first = generate(llama, ids(llama), samples=3, max_new_tokens=12, seed=1)
+    assert all(len(set(row)) == 3 for row in first)
+    assert generate(llama, ids(llama), samples=3, max_new_tokens=12, seed=1) == first
+    assert generate(llama, ids(llama), samples=3, max_new_tokens=12, seed=2) != first
+
+
+def test_sampling_follows_the_distribution(llama):
+    """The first token of many samples against the model's own probabilities: chi-square over the ten likeliest."""
+    row = llama.encode("You are a")
+    with torch.no_grad():
+        p = llama.forward(llama.batch([row])).logits[0, -1].softmax(-1)
+    draws = 4000
+    from suture.model.run.generation import draws_of, pick
+
+    uniform = torch.stack([draws_of(row, 0, s, 1) for s in range(draws)])[:, 0]
+    counts = torch.bincount(pick(p.log().expand(draws, -1), uniform, 1.0), minlength=len(p)).double()
+    top = p.topk(10).indices
+    expected = p[top].double() * draws
+    assert float(((counts[top] - expected) ** 2 / expected).sum()) < 30  # 99.9 % quantile of chi-square(10) is 29.6
+
+
+def test_prompts_of_different_strengths_share_a_batch(llama):
+    name = "model.layers.1.mlp.gate_proj.weight"
+    patch = Patch.make(llama, {name: LowRank(torch.ones(48, 1), torch.ones(1, 32))}, method="x", settings={})
+    strengths = [0.0, 1.0, 3.0]
+    with patch.attached(llama) as dose:
+        rows = [row for row in ids(llama) for _ in strengths]
+        mixed = generate(llama, rows, max_new_tokens=10, doses=Doses(dose, strengths * 3))
+    for index, strength in enumerate(strengths):
+        with patch.attached(llama, strength):
+            assert generate(llama, ids(llama), max_new_tokens=10) == mixed[index::3]
+    assert generate(llama, ids(llama), max_new_tokens=10) == mixed[0::3]
+
+
+def test_progress_counts_every_row(llama):
+    seen = []
+    generate(llama, ids(llama), samples=2, max_new_tokens=2, progress=seen.append)
+    assert sum(seen) == 6
