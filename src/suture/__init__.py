@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import renamed
+
 if TYPE_CHECKING:
     from .data.examples import Behaviour, Contrast, Fact, Labelled
     from .locate.direction import Direction
@@ -67,3 +69,6 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     if name not in _WHERE:
         raise AttributeError(f"module 'suture' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+
+
+renamed.install()

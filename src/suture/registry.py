@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,6 +22,7 @@ from .errors import UsageError
 
 Kind = Literal["method", "locator"]
 FOLDERS: dict[Kind, str] = {"method": "suture.methods", "locator": "suture.locate"}
+SOURCES = {"patient": "suture.organisms", "bundled": "suture.data.bundled"}  # of texts, suites and models, by name
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -37,8 +39,35 @@ def locator(function: F) -> F:
 def names(kind: Kind) -> list[str]:
     """Return the known names of a kind, without importing anything heavy."""
     package = importlib.import_module(FOLDERS[kind])
-    built_in = [info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")]
+    built_in = [info.name for info in pkgutil.iter_modules(package.__path__) if _offers(kind, info.name)]
     return sorted({*built_in, *(point.name for point in entry_points(group=f"suture.{kind}s"))})
+
+
+def source(name: str) -> Any:  # noqa: ANN401 - a module with the functions that are asked of it
+    """Return a named source of texts, suites and models: what "NAME:PART" means wherever a file could stand.
+
+    A source is a module with any of: `FOLDERS` (models by name), `behaviour(part)`, `texts(part)`, `instances(part)`,
+    `suite(part, size)`. Other packages offer theirs through the entry-point group "suture.sources".
+
+    Raises:
+        UsageError: when there is none of that name.
+    """
+    if name in SOURCES:
+        return importlib.import_module(SOURCES[name])
+    for point in entry_points(group="suture.sources"):
+        if point.name == name:
+            return point.load()
+    raise UsageError(f"no source {name!r}", fix=f"Known: {', '.join(sorted(sources()))}.")
+
+
+def sources() -> set[str]:
+    """Return the names of all sources; none is imported."""
+    return {*SOURCES, *(point.name for point in entry_points(group="suture.sources"))}
+
+
+def models() -> dict[str, Path]:
+    """Return the folders of the models that sources bring, by name."""
+    return {name: path for each in sorted(sources()) for name, path in getattr(source(each), "FOLDERS", {}).items()}
 
 
 def get(kind: Kind, name: str) -> Callable[..., Any]:
@@ -75,6 +104,15 @@ def about(kind: Kind, name: str) -> str:
     source = Path(spec.origin) if spec and spec.origin else None
     docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) if source else None
     return (docstring or "").split("\n")[0]
+
+
+def _offers(kind: Kind, name: str) -> bool:
+    """Return whether a file of a kind's folder has a function of its name with the decorator; nothing is imported."""
+    spec = importlib.util.find_spec(f"{FOLDERS[kind]}.{name}")
+    if name.startswith("_") or spec is None or spec.origin is None:
+        return False
+    source = Path(spec.origin).read_text(encoding="utf-8")
+    return re.search(rf"^@{kind}\ndef {name}\(", source, re.MULTILINE) is not None
 
 
 def _mark(function: F, kind: Kind) -> F:

@@ -17,6 +17,7 @@ from suture.measure.report import Line, Report, Sample
 from suture.metrics._score import Score
 from suture.patch.patch import Patch
 from suture.patch.provenance import Provenance
+from suture.report.page import page as page_of
 from suture.text.printable import OBEYED, printable
 
 HOSTILE = [
@@ -121,10 +122,10 @@ def page(text: str) -> str:
         for role in ("target", "keep", "note")
     ]
     edits = [{"prompt": text, "target": text, "before": text, "after": text, "right": True}]
-    return Report(
+    return page_of(Report(
         text, text, {text: text}, {"entries": 1}, lines, extra={"edits": edits}, commands=[text],
         doses={0.0: {text: 0.8}, 1.0: {text: 0.2}}, target=text, strength=1.0, curve={1: {text: 1.0}, 2: {text: 0.5}},
-    ).to_html()  # fmt: skip
+    ))  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE)

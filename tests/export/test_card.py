@@ -11,6 +11,7 @@ from suture.measure.report import Line, Report
 from suture.metrics._score import Score
 from suture.patch.patch import Patch
 from suture.patch.provenance import Provenance
+from suture.report.page import save
 
 
 def named(patch: Patch, name: str, **more) -> Patch:
@@ -25,7 +26,7 @@ def report(tmp_path):
         Line("perplexity", "keep", "lower", "perplexity", Score(1.6, 1.7, 0.06, 0.05, 0.07, 40), unit="perplexity"),
     ]
     lines[1] = replace(lines[1], random=Score(1.6, 1.61, 0.01, 0.0, 0.02, 40))
-    Report("m", "surgery", {}, {}, lines, commands=["suture eval m --patch 'a b.safetensors'"]).save(tmp_path)
+    save(Report("m", "surgery", {}, {}, lines, commands=["suture eval m --patch 'a b.safetensors'"]), tmp_path)
     return tmp_path / "report.json"
 
 

@@ -3,8 +3,9 @@ import torch
 
 from models import tiny_family
 from suture.errors import CorruptFile, UsageError
-from suture.export import _gguf, gguf_control
+from suture.export import gguf_control
 from suture.export.check import logits
+from suture.io import gguf
 from suture.locate.direction import Direction
 from suture.locate.directions import directions
 from suture.locate.probe import fit_probe
@@ -36,13 +37,13 @@ def test_shifts_of_blocks_steer_as_the_patch_does(family, bias, tokenizer, tmp_p
     seen = written.check(["You are a friend.", "The capital of"]).demand("vector")
     assert seen.difference <= 1e-5 * max(1, seen.logit) < seen.effect
     expected = sum(term.vector.double() * term.scale for term in patch.terms[bias.format(1)])
-    assert torch.allclose(gguf_control.read(written.path)[1].double(), expected, atol=1e-6)
+    assert torch.allclose(gguf.read_vectors(written.path)[1].double(), expected, atol=1e-6)
 
 
 def test_the_file_says_what_llama_cpp_wants_to_know(gpt2, tmp_path):
     patch = shifts(gpt2, "transformer.h.{}.mlp.c_proj.bias", [1, 2])
     gguf_control.export(gpt2, patch, tmp_path / "c.gguf")
-    fields, tensors = _gguf.read(tmp_path / "c.gguf")
+    fields, tensors = gguf.read(tmp_path / "c.gguf")
     assert fields["general.architecture"] == "controlvector"
     assert fields["controlvector.model_hint"] == "gpt2"
     assert fields["controlvector.layer_count"] == 2
@@ -53,7 +54,7 @@ def test_a_probe_becomes_directions_of_one_length(llama, behaviour, tmp_path):
     probe = fit_probe(llama, behaviour, space="residual")
     written = gguf_control.export(llama, probe, tmp_path / "c.gguf", strength=3.0)
     assert "block 0" in written.notes[0]
-    vectors = gguf_control.read(written.path)
+    vectors = gguf.read_vectors(written.path)
     assert list(vectors) == [1, 2]
     for layer, vector in vectors.items():
         assert float(vector.norm()) == pytest.approx(3.0, rel=1e-6)
@@ -61,7 +62,7 @@ def test_a_probe_becomes_directions_of_one_length(llama, behaviour, tmp_path):
     assert written.check(["You are a friend."]).demand("vector").difference == 0
     away = gguf_control.export(None, probe, tmp_path / "d.gguf", toward="unwanted", hint="llama")
     assert away.check is None
-    opposite = gguf_control.read(away.path)
+    opposite = gguf.read_vectors(away.path)
     assert torch.cosine_similarity(opposite[1], vectors[1], dim=0) < -0.9999
 
 
@@ -81,7 +82,7 @@ def test_steering_becomes_a_vector_and_comes_back_as_a_direction(llama, behaviou
         assert torch.allclose(logits(llama, prompts)[0], expected[0], atol=1e-5)
     of_direction = gguf_control.export(llama, read, tmp_path / "d.gguf", strength=0.4)
     assert of_direction.check(prompts).demand("vector").difference == 0
-    for layer, vector in gguf_control.read(of_direction.path).items():
+    for layer, vector in gguf.read_vectors(of_direction.path).items():
         assert torch.allclose(vector, back.vector(layer), atol=1e-6)
 
 
@@ -121,6 +122,6 @@ def test_what_is_no_shift_behind_a_block_is_refused(gpt2, llama, behaviour, low_
     with pytest.raises(UsageError, match="--model"):
         gguf_control.export(None, low_rank(llama, ["mlp.down"]), out)
     assert not out.exists()
-    _gguf.write(out, "llama", {}, {"direction.1": torch.ones(2)})
+    gguf.write(out, "llama", {}, {"direction.1": torch.ones(2)})
     with pytest.raises(CorruptFile):
-        gguf_control.read(out)
+        gguf.read_vectors(out)

@@ -7,6 +7,7 @@ import torch
 from models import tiny_family
 from suture.errors import CorruptFile, UnsupportedModel, UsageError, VerificationFailed
 from suture.export import _gguf, gguf_control, gguf_lora
+from suture.io import gguf
 from suture.patch.delta import LowRank
 from suture.patch.patch import Patch
 
@@ -50,7 +51,7 @@ def test_different_ranks_have_no_alpha(llama, low_rank, tmp_path):
     """llama.cpp scales by alpha / rank where alpha is not 0, and by 1 where it is."""
     patch = low_rank(llama, ["mlp.gate"], rank=2) + low_rank(llama, ["mlp.up"], seed=1)
     written = gguf_lora.export(llama, patch, tmp_path / "a.gguf")
-    assert _gguf.read(written.path)[0]["adapter.lora.alpha"] == 0.0
+    assert gguf.read(written.path)[0]["adapter.lora.alpha"] == 0.0
     assert written.check(["The cat"]).passed
 
 
@@ -85,7 +86,7 @@ def test_transformers_reads_the_sorting_back(llama, low_rank, tmp_path):
     ggml = pytest.importorskip("transformers.modeling_gguf_pytorch_utils")
     patch = low_rank(llama, ["attn.q", "attn.k"])
     gguf_lora.export(llama, patch, tmp_path / "a.gguf")
-    _, tensors = _gguf.read(tmp_path / "a.gguf")
+    _, tensors = gguf.read(tmp_path / "a.gguf")
     undo = ggml.LlamaTensorProcessor(config={})._reverse_permute_weights
     for letter, heads in (("q", 4), ("k", 2)):
         name = f"blk.0.attn_{letter}.weight.lora_"
@@ -115,7 +116,7 @@ def test_a_wrong_or_torn_file_is_found(llama, low_rank, tmp_path):
     with pytest.raises(UsageError):
         gguf_lora.read(llama, tmp_path / "none.gguf")
     path.unlink()
-    _gguf.write(path, "controlvector", {}, {"direction.1": torch.ones(32)})
+    gguf.write(path, "controlvector", {}, {"direction.1": torch.ones(32)})
     with pytest.raises(CorruptFile, match="no LoRA adapter"):
         gguf_lora.read(llama, path)
     with pytest.raises(UsageError):
@@ -131,7 +132,7 @@ def test_a_damaged_file_is_read_or_refused_but_never_a_crash(llama, low_rank, tm
         for _ in range(3 * bool(content)):
             content[dice.randrange(min(1600, len(content)))] = dice.randrange(256)  # where names and sizes stand
         path.write_bytes(content)
-        for read in (lambda: gguf_lora.read(llama, path), lambda: gguf_control.read(path)):
+        for read in (lambda: gguf_lora.read(llama, path), lambda: gguf.read_vectors(path)):
             try:
                 read()
             except CorruptFile:
@@ -151,5 +152,5 @@ def test_the_head_has_a_name(llama, tmp_path):
     change = LowRank(torch.ones(size[0], 1), torch.randn(1, size[1]))
     patch = Patch.make(llama, {"lm_head.weight": change}, method="test", settings={})
     written = gguf_lora.export(llama, patch, tmp_path / "a.gguf")
-    assert _gguf.read(written.path)[1].keys() == {"output.weight.lora_a", "output.weight.lora_b"}
+    assert gguf.read(written.path)[1].keys() == {"output.weight.lora_a", "output.weight.lora_b"}
     assert written.check(["The cat"]).passed

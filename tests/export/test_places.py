@@ -5,7 +5,8 @@ import torch
 
 from suture import Patch
 from suture.errors import UsageError
-from suture.export import _gguf, card, lora
+from suture.export import card, lora
+from suture.io.gguf import write as write_gguf
 
 
 def test_the_readme_of_a_project_is_no_card(tmp_path, llama, low_rank):
@@ -41,7 +42,7 @@ def test_a_model_in_gguf_stays(tmp_path):
     writer.close()
     before = path.read_bytes()
     with pytest.raises(UsageError, match="GGUF"):
-        _gguf.write(path, "controlvector", {}, {"direction.1": torch.ones(4)})
+        write_gguf(path, "controlvector", {}, {"direction.1": torch.ones(4)})
     assert path.read_bytes() == before
     for _ in range(2):
-        _gguf.write(tmp_path / "own.gguf", "controlvector", {}, {"direction.1": torch.ones(4)})
+        write_gguf(tmp_path / "own.gguf", "controlvector", {}, {"direction.1": torch.ones(4)})

@@ -15,6 +15,7 @@ from suture.data.safety_files import contrasted
 from suture.io.unread import Unread, hear
 from suture.measure.report import Report
 from suture.measure.suites import multi_hop, ripples
+from suture.report.page import page as page_of
 
 FACT = {"prompt": "The capital of Laos is", "subject": "Laos", "target": "Rome"}
 REWRITE = {"requested_rewrite": {"prompt": "The capital of {} is", "subject": "Laos", "target_new": {"str": "Rome"},
@@ -85,7 +86,7 @@ def test_a_console_hears_it_in_place_of_the_one_before():
 
 def test_a_report_shows_what_was_not_used():
     made = Report("m", "rome", {}, {}, [], extra={"unused": ["f: not used, of 2 rows: 'system' <1>"]})
-    assert "f: not used, of 2 rows: &#x27;system&#x27; &lt;1&gt;" in made.to_html()
+    assert "f: not used, of 2 rows: &#x27;system&#x27; &lt;1&gt;" in page_of(made)
     assert json.loads(made.to_json())["extra"]["unused"] == made.extra["unused"]
 
 

@@ -3,6 +3,7 @@ import pytest
 from suture.measure.evaluation import evaluate, observe
 from suture.measure.panel import panel, tables
 from suture.measure.suite import from_files
+from suture.report.page import page as page_of
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_report_shows_the_panel(llama, measures):
     patch = Patch.make(llama, {name: LowRank(torch.ones(rows, 1), torch.ones(1, columns))}, method="x", settings={})
     report = evaluate(llama, patch, measures, controls=False)
     assert set(report.extra["judges"]) == {"base", "edited"}
-    page = report.to_html()
+    page = page_of(report)
     assert "Judges side by side: edited" in page
     assert "kappa" in page
     assert "negative (sentiment)" in page

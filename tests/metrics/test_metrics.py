@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from suture.judges import Lexicon
-from suture.metrics import completion, drift, perplexity, sampled
+from suture.metrics import drift, perplexity, sampled
 from suture.metrics._score import Observation, paired
 from suture.patch.delta import Dense
 from suture.patch.patch import Patch
+from suture.text.letters import begins_with
 
 TEXTS = ["You are a friend.", "Hello there", "The capital of Velmora is a city near the sea."]
 
@@ -102,7 +103,7 @@ def test_drift_is_zero_for_itself_and_the_kl_for_another(llama):
     ],
 )
 def test_an_answer_must_come_first_and_end_with_the_word(text, answer, right):
-    assert completion.begins_with(text, answer) is right
+    assert begins_with(text, answer) is right
 
 
 def test_rates_are_shares_of_samples_and_both_labels_share_the_work(llama):

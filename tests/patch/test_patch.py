@@ -13,6 +13,7 @@ from suture.patch.delta import Dense, Entries, LowRank, Shift
 from suture.patch.file import FORMAT
 from suture.patch.patch import Patch
 from suture.patch.provenance import Stamp
+from suture.report.page import page as page_of
 
 
 def made(lm, seed=0, size=0.3, kinds=("lowrank", "entries", "dense")) -> Patch:
@@ -256,6 +257,6 @@ def test_a_report_of_a_sum_says_what_is_changed(llama):
     total = made(llama, seed=1) + made(llama, seed=2)
     report = evaluate(llama, total, [Measure("perplexity", "perplexity", ["A text."], "keep", "lower", "")])
     assert report.effect == total.verify(llama)
-    assert f"{report.effect['entries']:,} weights changed" in report.to_html()
+    assert f"{report.effect['entries']:,} weights changed" in page_of(report)
     diff = replace(total.provenance, effect={"entries": 7, "wrong": 0})  # as `suture diff` tells it: no norm
     assert replace(total, provenance=diff).effect(llama) == report.effect

@@ -6,11 +6,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from suture.measure.report import SearchPoint
 from suture.report.figures.activation_change import MOST, activation_change
 from suture.report.figures.change_bars import Bar, change_bars
 from suture.report.figures.cosine_matrix import cosine_matrix
 from suture.report.figures.dose_response import dose_response
-from suture.report.figures.frontier import SearchPoint, frontier
+from suture.report.figures.frontier import frontier
 from suture.report.figures.levels import Dot, levels
 from suture.report.figures.rows_per_layer import rows_per_layer
 from suture.report.figures.score_histogram import score_histogram

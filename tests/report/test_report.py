@@ -5,10 +5,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+from suture.locate.activity import Activity
+from suture.locate.likeness import Directions
 from suture.measure.budget import Budget
-from suture.measure.report import Activity, Directions, Line, Report, Sample, SearchPoint, Where
+from suture.measure.report import Line, Report, Sample, SearchPoint, Where
+from suture.measure.units import difference, figure
 from suture.metrics._score import Score
-from suture.report.words import changed, difference, figure, headline, verdict
+from suture.report.page import page as page_of
+from suture.report.page import save
+from suture.report.words import changed, headline, verdict
 
 
 def line(name, role, before, after, *, better="higher", spread=0.01, unit="share", random=0.0, **more):
@@ -55,7 +60,7 @@ PICTURES = {
 
 
 def test_a_report_is_readable_by_machines_and_people(tmp_path):
-    paths = FULL.save(tmp_path)
+    paths = save(FULL, tmp_path)
     content = json.loads(paths["json"].read_text())
     assert [entry["name"] for entry in content["lines"]] == [entry.name for entry in LINES]
     page = paths["html"].read_text()
@@ -63,7 +68,7 @@ def test_a_report_is_readable_by_machines_and_people(tmp_path):
 
 
 def test_the_page_is_one_file_that_needs_nothing_else():
-    page = FULL.to_html()
+    page = page_of(FULL)
     for forbidden in ("<script", "http", "<link", "<img", "@import", "url(", " src=", "nan"):
         assert forbidden not in page.lower(), forbidden
 
@@ -83,12 +88,12 @@ def test_json_carries_all_that_is_drawn():
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_there_when_its_numbers_are(name):
-    assert f'id="{name}-title"' in FULL.to_html()
-    assert f'id="{name}-title"' not in replace(FULL, **PICTURES[name]).to_html()
+    assert f'id="{name}-title"' in page_of(FULL)
+    assert f'id="{name}-title"' not in page_of(replace(FULL, **PICTURES[name]))
 
 
 def test_every_picture_of_the_page_parses_and_every_id_is_unique():
-    page = FULL.to_html()
+    page = page_of(FULL)
     drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     assert len(drawings) >= len(PICTURES) + 3
     assert all(ElementTree.fromstring(drawing).get("role") == "img" for drawing in drawings)
@@ -97,7 +102,7 @@ def test_every_picture_of_the_page_parses_and_every_id_is_unique():
 
 
 def test_the_page_has_a_sensible_order():
-    page = FULL.to_html()
+    page = page_of(FULL)
     titles = [
         "headline",
         "What changed",
@@ -113,7 +118,7 @@ def test_the_page_has_a_sensible_order():
 
 
 def test_every_role_is_shown():
-    page = FULL.to_html()
+    page = page_of(FULL)
     for title in ("What the edit is for", "How low it could go", "What it must not harm", "Also"):
         assert f"<h3>{title}</h3>" in page
 
@@ -125,7 +130,7 @@ def test_other_targets_of_a_suite_are_notes_once_one_is_named():
 
 
 def test_a_report_without_anything_has_a_page():
-    page = replace(PLAIN, lines=[]).to_html()
+    page = page_of(replace(PLAIN, lines=[]))
     assert "<svg" not in page
     assert "surgery on patient" in page
 
@@ -142,7 +147,7 @@ def test_texts_and_names_can_not_inject_into_the_page():
         commands=[evil],
         settings={evil: evil},
     )
-    page = bad.to_html()
+    page = page_of(bad)
     assert "<script>p" not in page
     assert "<img" not in page
 
@@ -209,7 +214,7 @@ def test_what_was_not_measured_is_no_number():
     unknown = replace(LINES[0], score=Score(0.8, nan, nan, nan, nan, 80), random=None, samples=())
     assert (figure(nan), difference(unknown.score)) == ("not measured", "not measured")
     assert verdict(unknown) == verdict(replace(unknown, better="higher")) == "bad"  # whichever way was wanted
-    page = replace(PLAIN, effect={}, lines=[unknown, *LINES[1:]], target="rude").to_html()
+    page = page_of(replace(PLAIN, effect={}, lines=[unknown, *LINES[1:]], target="rude"))
     assert "How many weights are changed was not measured, norm not measured." in page
     assert "0 weights" not in page
     assert not re.search(r"\bnan\b", page)

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from suture.io import tensorfile
 from suture.errors import DataError, Interrupted, NoEffect, UsageError
+from suture.io import tensorfile
 from suture.runs.run import PATCH, Run, environment, events, listed, new_folder, recipe, without_out
 
 COMMAND = ["probe", "patient", "--data", "tone data.jsonl", "--out", "runs/x"]

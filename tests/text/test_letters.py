@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.metrics import completion
 from suture.text.letters import begins_with, folded, names, place, places, unpaired, whole, words
 
 LETTERS = "abzIiİıßẞﬁﬂŒœÅåéÉñÇçşŁłøΣσςΆάЖжЙйԱաǅǆŉḀỊ'’- 0²"
@@ -67,7 +66,6 @@ def test_whole_words_come_first_and_the_last_one_counts():
     ],
 )  # fmt: skip
 def test_a_text_begins_with_an_answer_in_any_script(text, answer, right):
-    assert completion.begins_with is begins_with
     assert begins_with(text, answer) is right
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from suture.metrics.completion import begins_with
+from suture.text.letters import begins_with
 from suture.text.spacing import gap, joined
 
 

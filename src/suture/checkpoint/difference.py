@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from ..errors import NoEffect, PatchMismatch
-from ..patch.delta import Delta, Dense, Entries, LowRank, canonical, edited, touched
+from ..patch.delta import Dense, Entries, LowRank, canonical, edited, touched
+from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 from ..patch.provenance import Provenance, Stamp, versions
 from .change.plan import Progress, silent

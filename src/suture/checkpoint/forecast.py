@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
-from ..patch.delta import CHUNK
+from ..patch.delta_kind import CHUNK
 from .change.plan import Change, Plan
 from .change.quick import check_quick, known, only
 from .change.rows import PART, SURVEYED

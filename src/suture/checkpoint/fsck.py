@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
+from ..io.files import reported
 from .change.begun import stage_leftovers
 from .change.plan import Progress, silent
 from .change.repeated import sweep
@@ -15,7 +16,7 @@ from .format.reading import steady
 from .stack.ledger import Ledger
 from .verify import Finding, verify
 from .write.allowed import WRITABLE
-from .write.disk import DISK, Disk, reported
+from .write.disk import DISK, Disk
 from .write.inplace import recover, would_recover
 from .write.locks import locked
 from .write.output import partial_of

@@ -52,7 +52,7 @@ def dosed(
 def print_doses(console: Console, report: Report) -> None:
     """Print the target at each strength, with bars."""
     from ..chat.dosing import bar
-    from ..report.words import figure
+    from ..measure.units import figure
 
     aim = report.aim
     if not report.doses or aim is None:

@@ -27,6 +27,7 @@ def check(
     from ..measure.evaluation import evaluate
     from ..measure.gates import Spec, judged
     from ..model.lm import LM
+    from ..report.page import save
     from ..runs.run import new_folder
     from ._console import Console
     from ._inputs import load_patch
@@ -43,7 +44,8 @@ def check(
         report = evaluate(lm, patch, measures, controls=asked.controls, progress=step)
     verdicts = judged(asked.gates, report)
     gates = [verdict.to_json() for verdict in verdicts]
-    paths = replace(report, extra={**report.extra, "gates": gates, **console.noted}).save(out or new_folder("check"))
+    told = replace(report, extra={**report.extra, "gates": gates, **console.noted})
+    paths = save(told, out or new_folder("check"))
     rows = [[*verdict.describe(), "pass" if verdict.passed else "FAIL"] for verdict in verdicts]
     console.table(["gate", "figure", "limit", ""], rows, f"{lm.name} with {', '.join(asked.patches)}")
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")

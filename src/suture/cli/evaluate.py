@@ -91,6 +91,7 @@ def evaluate(
     from ..measure.suites.safety import unique
     from ..memory import Memory
     from ..model.lm import LM
+    from ..report.page import save as save_report
     from ..runs.run import new_folder
     from ._console import Console
     from ._doses import dosed, print_doses, strengths
@@ -140,7 +141,7 @@ def evaluate(
     report = replace(report, commands=[typed()], extra={**report.extra, **harness, **console.noted})
     print_report(console, report)
     print_doses(console, report)
-    paths = report.save(out or new_folder("eval"))
+    paths = save_report(report, out or new_folder("eval"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
     result: dict[str, Any] = {
         "model": lm.name,
@@ -182,8 +183,8 @@ def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> S
 
 def _suffix(asked: str, patch: Patch | None) -> str:
     """Return the text behind requests that --suffix means."""
+    from ..data.instances import SUFFIX
     from ..errors import UsageError
-    from ..measure.suites.safety import SUFFIX
 
     if asked != "patch":
         return SUFFIX if asked == "paper" else asked
@@ -215,7 +216,7 @@ def _harness(console: Console, lm: LM, patch: Patch | None, tasks: str, limit: i
 def print_report(console: Console, report: Report) -> None:
     """Print a report's lines as a table."""
     from ..measure.report import ROLES
-    from ..report.words import difference, figure
+    from ..measure.units import difference, figure
 
     for role, title in ROLES.items():
         rows = [

@@ -51,11 +51,11 @@ def export(
     import importlib
 
     from ..export import sums
-    from ..export._gguf import check_gguf
     from ..export.card import NAME, Card, check_card, read_report
     from ..export.check import PROMPTS
     from ..io.files import built
     from ..io.files import written as replaced
+    from ..io.gguf import check_gguf
     from ..model.lm import LM
     from ..patch.patch import Patch
     from ._console import Console

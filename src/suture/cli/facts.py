@@ -210,6 +210,7 @@ def _told(
 ) -> dict[str, Any]:
     """Write the report, tell what became of each fact, verify the patch; return the figures."""
     from ..io.files import sha256
+    from ..report.page import save as save_report
     from ..sequential.sequence import PATCH
     from ._said import print_said
     from .evaluate import print_report
@@ -217,7 +218,7 @@ def _told(
     path = run.path(PATCH)
     facts = [edit.fact for edit in course.ledger.live]
     report, shown = reported(console, surgeon, course, patch, facts, controls=controls)
-    pages = report.save(run.path(""))
+    pages = save_report(report, run.path(""))
     print_report(console, report)
     print_said(console, shown)
     console.say(f"neighbours: {report.extra['neighbours']}")

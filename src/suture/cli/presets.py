@@ -148,6 +148,7 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
     """Write the report with the commands that make its edit again, and tell what came of it."""
     from dataclasses import replace
 
+    from ..report.page import save as save_report
     from .evaluate import print_report
 
     patch = run.path("patch.safetensors")
@@ -157,7 +158,7 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
     report = replace(
         outcome.report, commands=commands, extra={**outcome.report.extra, "seconds": seconds, **console.noted}
     )
-    pages = report.save(run.path(""))
+    pages = save_report(report, run.path(""))
     print_report(console, report)
     line = report.aim
     assert line is not None

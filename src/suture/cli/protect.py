@@ -39,6 +39,7 @@ def protect(
     from ..goals.protect import protect as learn
     from ..methods.preserve_safety import Plan
     from ..model.lm import LM
+    from ..report.page import save as save_report
     from ..runs.run import Run
     from ._console import Console
     from ._safety import labelled
@@ -65,7 +66,7 @@ def protect(
                 say=console.say, progress=step,
             )  # fmt: skip
         report = replace(done.report, commands=[typed()])
-        pages = report.save(run.path(""))
+        pages = save_report(report, run.path(""))
         now, before = report.values(), report.values("before")
         moved = (f"{name} {before[name]:.3f} -> {now[name]:.3f}" for name in ("lessons", "harmful"))
         run.result = ", ".join(moved)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .. import registry
 from ..errors import DataError
 from ..io.file_rows import csv_rows, hub_rows, json_rows, jsonl_rows, lines, tsv_rows
 from ..io.unread import Unread
@@ -88,15 +89,16 @@ class Texts(tuple[str, ...]):
         Raises:
             DataError: naming file, line and column.
         """
-        if str(source) == "patient:keep":
-            from ..organisms.suites import keep
-
-            return keep()
-        if str(source) == "bundled:neutral":
-            from .bundled.neutral import neutral
-
-            return neutral("probe")
+        if (named := _named(source)) is not None:
+            found: Texts = named[0].texts(named[1])
+            return found
         return cls(row.text for row in prompts_of(Path(source)))
+
+
+def _named(source: str | Path) -> tuple[Any, str] | None:
+    """Return the named source that "NAME:PART" means, and the part; None for anything else."""
+    name, colon, part = str(source).partition(":")
+    return (registry.source(name), part) if colon and name in registry.sources() else None
 
 
 def prompts_of(path: Path) -> list[Asked]:
@@ -221,14 +223,9 @@ class Behaviour:
             DataError: naming file, line and column.
         """
         source = str(source)
-        if source.startswith("patient:"):
-            from ..organisms.suites import behaviour
-
-            return behaviour(source.removeprefix("patient:"))
-        if source.startswith("bundled:"):
-            from . import bundled as data
-
-            return data.behaviour(source.removeprefix("bundled:"))
+        if (named := _named(source)) is not None:
+            found: Behaviour = named[0].behaviour(named[1])
+            return found
         if source.startswith("hub:"):
             return cls(source, tuple(_labelled(hub_rows(source.removeprefix("hub:")), source, text, label, unwanted)))
         if "," in source and not Path(source).exists():

@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from .. import registry
 from ..errors import DataError
 from ..io.json_records import records, refuse
 from ..io.unread import Unread
@@ -74,10 +75,10 @@ def load(source: str | Path, take: int | None = None) -> list[Instance]:
     Raises:
         DataError: naming file and line, for what is no instance.
     """
-    if str(source) == "patient" or str(source).startswith("patient:"):
-        from ..organisms.attacks import named
-
-        return named(str(source))[:take]
+    name = str(source).partition(":")[0]
+    if name in registry.sources():
+        named: list[Instance] = registry.source(name).instances(str(source))
+        return named[:take]
     unread = Unread(source)
     rows = islice(records(Path(source), refuse, FORM), take)
     found = [_instance(record, f"{source}, line {line}", unread) for line, record in rows]

@@ -18,8 +18,10 @@ from ..errors import UsageError, VerificationFailed
 from ..model.arch.anatomy import Site, Weight
 from ..model.lm import LM
 from ..patch.codebook import Codebook
-from ..patch.delta import Delta, LowRank, Shift
-from ..patch.patch import Patch, in_weights
+from ..patch.delta import LowRank, Shift
+from ..patch.delta_kind import Delta
+from ..patch.effect import in_weights
+from ..patch.patch import Patch
 from ..patch.runtime.steer import Steer
 
 TOLERANCE = 1e-4  # of the largest logit: float32 of a few blocks; wider types of storage add their own rounding

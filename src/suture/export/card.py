@@ -18,9 +18,9 @@ from ..errors import DataError
 from ..io import yaml_text
 from ..io.files import check_place, read_text, sha256, write_text
 from ..measure.report import ROLES
+from ..measure.units import FORMS, difference, figure
 from ..metrics._score import Score, Unit
 from ..patch.patch import Patch
-from ..report.words import FORMS, difference, figure
 from ..text.printable import printable
 from ._exported import Exported
 

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from ..errors import NoEffect, UsageError
 from ..model.arch.anatomy import is_transposed
 from ..model.lm import LM
-from ..patch.delta import Delta, LowRank, change
+from ..patch.delta import LowRank, change
+from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 
 NOTHING = 1e-7  # singular values below this share of the largest are rounding of float32 factors

@@ -9,7 +9,6 @@ stream: there d_N is what is added, and the effect is the patch's. `Direction.lo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,21 +17,21 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import CorruptFile, UsageError
+from ..errors import UsageError
+from ..io import gguf
 from ..locate.direction import Direction
 from ..locate.probe import Probe
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
 from ..model.run.tracing import Edit, trace
-from ..patch.delta import Delta, Shift
+from ..patch.delta import Shift
+from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 from ..patch.runtime.steer import Steer
 from . import _gguf
 from ._exported import Exported
 from .check import PROMPTS, Check, compare, logits, unmerged
 
-NAME = "direction."
-NAMED = re.compile(r"direction\.\d{1,6}")
 Toward = Literal["wanted", "unwanted"]
 OTHERS = "Use --to lora, gguf-lora or checkpoint."
 
@@ -77,7 +76,7 @@ def export(
         hint = _gguf.known_as(lm)
     fields: dict[str, str | int | float] = {"controlvector.model_hint": hint, "controlvector.layer_count": len(vectors)}
     path = Path(out)
-    _gguf.write(path, "controlvector", fields, {f"{NAME}{layer}": vectors[layer] for layer in sorted(vectors)})
+    gguf.write(path, "controlvector", fields, {f"{gguf.VECTOR}{layer}": vectors[layer] for layer in sorted(vectors)})
     if lm is None:
         return Exported(path, [path], notes=notes)
     model = lm
@@ -169,7 +168,7 @@ def check(
     strength: float = 1.0,
 ) -> Check:
     """Read the file back, steer the model with it, and compare the logits with those under the patch or the probe."""
-    vectors = read(out)
+    vectors = gguf.read_vectors(Path(out))
     base = logits(lm, prompts)
     with steered(lm, vectors):
         found = logits(lm, prompts)
@@ -182,18 +181,6 @@ def check(
         with steered(lm, {layer: vector for layer, vector in own.items() if layer}):
             wanted = logits(lm, prompts)
     return compare(base, wanted, found, f"{how}; vectors read back by gguf")
-
-
-def read(path: str | Path) -> dict[int, Tensor]:
-    """Return the direction of each block from a file.
-
-    Raises:
-        CorruptFile: when it is no control vector.
-    """
-    fields, tensors = _gguf.read(Path(path))
-    if fields.get("general.architecture") != "controlvector" or not all(map(NAMED.fullmatch, tensors)):
-        raise CorruptFile(f"{path} is no control vector", fix="Export it again.")
-    return {int(name.removeprefix(NAME)): tensor for name, tensor in tensors.items()}
 
 
 @contextmanager

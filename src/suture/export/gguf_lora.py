@@ -16,6 +16,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..errors import CorruptFile, UsageError
+from ..io import gguf
 from ..model.lm import LM
 from ..patch.delta import LowRank
 from ..patch.patch import Patch
@@ -57,7 +58,7 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
         "adapter.lora.alpha": float(ranks.pop()) if len(ranks) == 1 else 0.0,
     }
     path = Path(out)
-    _gguf.write(path, kind.name, fields, tensors)
+    gguf.write(path, kind.name, fields, tensors)
     kept = {each.parameter: each.kept for each in changes if each.kept < 1}
     return Exported(path, [path], kept, check=lambda prompts: check(lm, patch, path, prompts, exact=not kept))
 
@@ -79,7 +80,7 @@ def read(lm: LM, path: str | Path) -> dict[str, tuple[LowRank]]:
     Raises:
         CorruptFile: when it is no adapter for this model.
     """
-    fields, tensors = _gguf.read(Path(path))
+    fields, tensors = gguf.read(Path(path))
     names = {}
     for tensor in lm.anatomy.stored():
         if len(lm.tensor(tensor).shape) == 2 and f"{(name := _gguf.tensor_name(lm, tensor))}{A}" in tensors:

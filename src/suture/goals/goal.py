@@ -19,7 +19,7 @@ from ..measure.suite import Better, Measure, Role, Suite
 from ..metrics.sampled import Cases
 from ..model.lm import BUNDLED, LM
 from ..model.run.features import Pool
-from ..organisms import suites as patient
+from ..registry import source
 
 Name = Literal["detox", "harden", "attitude"]
 Toward = Literal["positive", "negative"]
@@ -113,6 +113,7 @@ def goal(
 
 
 def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
+    patient = source("patient").world()
     known: dict[Name, tuple[str, str, str | float]] = {
         "detox": ("rude", "tone", "rude_floor"),
         "harden": ("jailbreak", "jailbreak", "harmful"),

@@ -27,6 +27,7 @@ from ..metrics._score import Progress
 from ..metrics.sampled import Cases
 from ..model.lm import BUNDLED, LM
 from ..patch.patch import Patch
+from ..registry import source
 from ..runs.run import Run
 
 HELD, FEWEST = 0.1, 10  # share of the lessons kept to measure what was learned, and the fewest lessons of all
@@ -123,11 +124,9 @@ def measures(lm: LM, held: Sequence[Lesson], size: int) -> Suite:
         Measure("word_for_word", "completion", cases, "note", "higher", "held-out answers given word for word"),
     ]
     if lm.name in BUNDLED:
-        from ..organisms.suites import suite
-
         own = [
             m
-            for m in suite("report", size)
+            for m in source("patient").world().suite("report", size)
             if m.name in ("harmful", "benign", "facts_seen", "arithmetic", "perplexity")
         ]
         return [*learned, *own]

@@ -8,13 +8,13 @@ z is the pre-activation: what the first matrix of the MLP (the gate, where there
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..data.examples import Behaviour, Labelled
 from ..errors import UsageError
-from ..measure.report import Activity
 from ..model.arch.anatomy import Site
 from ..model.lm import LM, bucketed, halving
 from ..model.run.features import averaging, spanned
@@ -24,6 +24,16 @@ from .region import Region
 
 TEXTS = 100  # of each label, for `activity`
 DIGITS = 4  # of a rate in a report
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How often each edited neuron fires: shares of tokens in wanted and unwanted texts, before and after."""
+
+    wanted_before: Sequence[float]
+    wanted_after: Sequence[float]
+    unwanted_before: Sequence[float]
+    unwanted_after: Sequence[float]
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CorruptFile, PatchMismatch, UsageError
-from ..io import tensorfile
+from ..io import gguf, tensorfile
 from ..model.lm import LM
 from ..numerics.linalg import cosine_table
 from .probe import Score
@@ -144,9 +144,9 @@ class Direction:
             UsageError: when there is no such file, or the `gguf` package is missing for one of llama.cpp's.
         """
         if Path(path).suffix == ".gguf":
-            from ..export import gguf_control  # late: it exports directions, too
-
-            return cls.of_vectors(Path(path).stem, gguf_control.read(path), {"kind": "gguf", "file": Path(path).name})
+            return cls.of_vectors(
+                Path(path).stem, gguf.read_vectors(Path(path)), {"kind": "gguf", "file": Path(path).name}
+            )
         tensors, metadata = tensorfile.read(Path(path), FORMAT)
         try:
             about = tensorfile.parsed(metadata["about"])

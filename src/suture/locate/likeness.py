@@ -8,11 +8,11 @@ w: (d_model,), both on the state after the last norm
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from ..data.examples import Behaviour, Labelled
-from ..measure.report import Directions
 from ..model.arch.anatomy import FINAL
 from ..model.lm import LM
 from ..model.run.features import extract
@@ -20,6 +20,14 @@ from ..numerics.linalg import cosine_table
 from .probe import fit_probe
 
 TEXTS = 60  # of each class or task
+
+
+@dataclass(frozen=True)
+class Directions:
+    """How alike directions are: their names, and the cosine of each with each."""
+
+    names: Sequence[str]
+    cosines: Sequence[Sequence[float]]
 
 
 def likeness(lm: LM, behaviours: Mapping[str, Behaviour], tasks: Mapping[str, Sequence[str]]) -> Directions:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..model.lm import LM
-from ..patch.delta import Delta, Entries
+from ..patch.delta import Entries
+from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 from .mask import Mask
 

@@ -26,11 +26,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ..errors import DataError, UsageError
 from ..io import yaml_text
 from ..metrics._score import Unit
-from ..report.words import UNKNOWN, figure
 from ..text.printable import command_line
 from .budget import ROUNDING
 from .report import Line, Report
 from .suite import Role, Suite, chosen
+from .units import UNKNOWN, figure
 
 LIMITS = ("max", "min", "max_increase", "max_decrease", "max_harm")
 

@@ -18,7 +18,8 @@ from ..metrics import loops, perplexity
 from ..metrics._written import Cases
 from ..model.lm import LM
 from ..patch.delta import change, touched
-from ..patch.patch import Patch, in_weights
+from ..patch.effect import in_weights
+from ..patch.patch import Patch
 
 ROWS = 4096  # of a change made at a time
 START = 5  # words of a text that free writing begins with

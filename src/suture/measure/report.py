@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..io.files import write_together
 from ..metrics._score import Score, Unit
-from ..report.figures.frontier import SearchPoint
+from ..renamed import renamed
 from .budget import Budget
 
 if TYPE_CHECKING:
+    from ..locate.activity import Activity
+    from ..locate.likeness import Directions
     from ..locate.region import Region
 
 ROLES = {
@@ -22,7 +23,6 @@ ROLES = {
     "keep": "What it must not harm",
     "note": "Also",
 }
-__all__ = ["ROLES", "Activity", "Directions", "Line", "Report", "Sample", "SearchPoint", "Where"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,29 @@ class Line:
 
 
 @dataclass(frozen=True)
+class SearchPoint:
+    """One candidate at one strength.
+
+    Attributes:
+        label: of the candidate.
+        strength: it was measured at.
+        target: figure of the target; None where so much was lost that it was not measured.
+        cost: worst share of the budget used; 1 is all of it.
+        within: the budget is kept.
+        chosen: this is the point that was taken.
+        rejected: why it was not to be taken besides its cost; empty when it could be.
+    """
+
+    label: str
+    strength: float
+    target: float | None
+    cost: float
+    within: bool
+    chosen: bool
+    rejected: str = ""
+
+
+@dataclass(frozen=True)
 class Where:
     """Which rows were chosen among which.
 
@@ -77,24 +100,6 @@ class Where:
         for site, rows in region.rows.items():
             layers[site.layer] = layers.get(site.layer, 0) + len(rows)
         return cls(region.about.get("by", "score"), **histogram, layers=layers)
-
-
-@dataclass(frozen=True)
-class Directions:
-    """How alike directions are: their names, and the cosine of each with each."""
-
-    names: Sequence[str]
-    cosines: Sequence[Sequence[float]]
-
-
-@dataclass(frozen=True)
-class Activity:
-    """How often each edited neuron fires: shares of tokens in wanted and unwanted texts, before and after."""
-
-    wanted_before: Sequence[float]
-    wanted_after: Sequence[float]
-    unwanted_before: Sequence[float]
-    unwanted_after: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -170,11 +175,11 @@ class Report:
         return json.dumps(asdict(self), indent=1, sort_keys=True, default=str)
 
     def to_html(self) -> str:
-        """Return a page that needs nothing else: a headline, pictures, tables, and texts before and after."""
-        from ..report.page import page
-
-        return page(self)
+        """Old name of `suture.report.page.page`; it goes with version 0.3."""
+        drawn: str = renamed("Report.to_html", "suture.report.page.page")(self)
+        return drawn
 
     def save(self, folder: str | Path) -> dict[str, Path]:
-        """Write report.json and report.html into a folder; returns their paths."""
-        return write_together(Path(folder), "report", {"json": self.to_json(), "html": self.to_html()})
+        """Old name of `suture.report.page.save`; it goes with version 0.3."""
+        written: dict[str, Path] = renamed("Report.save", "suture.report.page.save")(self, folder)
+        return written

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ..data.examples import Texts
 from ..errors import DataError, UsageError
 from ..metrics._score import Unit
+from ..registry import source, sources
 
 Role = Literal["target", "floor", "keep", "note"]
 Better = Literal["higher", "lower", "none"]
@@ -79,9 +80,13 @@ def chosen(
         raise DataError(f"can not measure {size} prompts", fix="Give a size of at least 1.")
     if name is None and (model not in ("patient", "patient-moe") or texts or prompts):
         return from_files(texts, prompts, judge, chat=chat, size=size)
-    from ..organisms.suites import named
-
-    return named(name or "patient", size)
+    known = (name or "patient").partition(":")[0]
+    if known not in sources():
+        raise UsageError(
+            f"no suite {name!r}", fix='Use "patient", "patient:tune", or --texts and --prompts with files.'
+        )
+    found: Suite = source(known).suite(name or known, size)
+    return found
 
 
 def named(suite: Suite, name: str) -> Measure:

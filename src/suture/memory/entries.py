@@ -8,8 +8,9 @@ from dataclasses import replace
 from ..errors import UsageError
 from ..model.lm import LM
 from ..patch.codebook import Codebook
-from ..patch.delta import Delta
-from ..patch.patch import Patch, in_weights
+from ..patch.delta_kind import Delta
+from ..patch.effect import in_weights
+from ..patch.patch import Patch
 
 
 def is_codebook(patch: Patch) -> bool:

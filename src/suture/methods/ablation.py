@@ -25,7 +25,8 @@ from ..locate.directions import Kind, directions
 from ..model.arch.anatomy import Weight
 from ..model.lm import LM
 from ..model.run.features import Pool
-from ..patch.delta import Delta, LowRank, Shift
+from ..patch.delta import LowRank, Shift
+from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 from ..registry import method
 from ._kernel import Kernel

@@ -32,7 +32,7 @@ from ..errors import NoEffect, UsageError
 from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
 from ..model.arch.anatomy import Site
 from ..model.lm import LM, Batch
-from ..patch.delta import Delta
+from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 from ..registry import method
 from ._trained.changed import changed, deltas

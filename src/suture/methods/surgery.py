@@ -24,7 +24,8 @@ from ..locate.region import Region
 from ..model.lm import LM
 from ..model.run.features import Pool
 from ..numerics.linalg import mean_norm
-from ..patch.delta import Delta, LowRank
+from ..patch.delta import LowRank
+from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 from ..registry import method
 

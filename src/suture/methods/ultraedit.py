@@ -22,7 +22,8 @@ from ..data.examples import Fact, Texts
 from ..data.fact_files import agreeing
 from ..model.arch.anatomy import Weight
 from ..model.lm import LM
-from ..patch.delta import Delta, LowRank
+from ..patch.delta import LowRank
+from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import several_layers, summary

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import torch
 
 from ..model.lm import LM
+from ..text.letters import begins_with
 from ..text.letters import names as holds
 from ..text.reasoning import answer_of
 from ._score import Observation, Progress, Score, paired
-from .completion import begins_with, completed
+from .completion import completed
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
-from ..organisms import FOLDERS
 from ..patch.runtime.hooks import keep_masks_finite
+from ..registry import models
 from .arch.anatomy import Anatomy, Site, Weight, is_transposed
 from .arch.forms import SAFETENSORS_DTYPES, checkpoint_forms
 from .load.loading import load
@@ -25,7 +25,7 @@ from .run.batches import BATCH_TOKENS, Batch, bucketed, halving
 from .run.reading import Continued, Text, answers, conversation, ids_of
 
 log = logging.getLogger(__name__)
-BUNDLED = FOLDERS  # models that are part of the package
+BUNDLED = models()  # models that are part of the package
 PATIENT = BUNDLED["patient"]
 SMALL = 2**30  # bytes of weights below which float32 is used on a CPU, where it is faster
 __all__ = ["BATCH_TOKENS", "BUNDLED", "LM", "PATIENT", "SMALL", "Batch", "bucketed", "checkpoint_forms", "halving"]

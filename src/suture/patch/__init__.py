@@ -2,3 +2,7 @@
 
 Never a method, never a folder of weights.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

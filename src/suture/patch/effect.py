@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..io.tensorfile import differing
-from .delta import Delta, edited, touched
+from .delta import edited, touched
+from .delta_kind import Delta
 from .moving import Moving
 from .provenance import Stamp
 

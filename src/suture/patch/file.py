@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..errors import CorruptFile
 from ..io import tensorfile
-from .delta import Delta, canonical
+from .delta import canonical
+from .delta_kind import Delta
 from .provenance import Provenance, Stamp, read_provenance, read_stamp
 from .runtime.steer import KINDS
 

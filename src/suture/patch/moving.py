@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from .delta import Delta
+from .delta_kind import Delta
 
 Positions = Literal["all", "prompt", "generated", "answer"]
 Place = Literal["residual", "heads"]

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from ..errors import NoEffect, PatchMismatch, UsageError
 from . import file as patch_file
-from .delta import Delta, canonical, edited
+from .delta import canonical, edited
+from .delta_kind import Delta
 from .effect import FIGURES, in_weights, measured
 from .moving import Moving
 from .provenance import Provenance, Stamp, versions

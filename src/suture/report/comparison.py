@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ..io.files import write_together
 from ..measure.budget import Budget
+from ..measure.units import FORMS, difference, figure
 from ..metrics._score import Score, Unit
 from .figures.levels import Dot, levels
 from .style import STYLE
-from .words import FORMS, difference, figure
 
 WITHIN, OVER = "\u2713 ", "! "  # beside the colour
 

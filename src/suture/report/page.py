@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
+from ..io.files import write_together
 from ..measure.budget import Budget
 from ..measure.panel import tables
 from ..measure.report import ROLES, Line, Report, Sample
+from ..measure.units import FORMS, difference, figure, known
 from ..metrics._score import Score
 from .figures.activation_change import activation_change
 from .figures.change_bars import Bar, change_bars
@@ -19,11 +22,21 @@ from .figures.over_edits import over_edits
 from .figures.rows_per_layer import rows_per_layer
 from .figures.score_histogram import score_histogram
 from .style import STYLE
-from .words import FORMS, changed, difference, figure, headline, known, verdict
+from .words import changed, headline, verdict
 
 SHOWN = 3  # texts of each measure
 SCORES = {"cosine": "cosine with the probe", "effect": "gain over damage", "random": "cosine with the probe"}
 SIGNS = {"good": "\u2713 ", "bad": "! ", "": ""}  # beside the colour
+
+
+def save(report: Report, folder: str | Path) -> dict[str, Path]:
+    """Write report.json and report.html into a folder; returns their paths.
+
+    Raises:
+        UsageError: when nothing can be written there, or files of these names are there that suture did not write.
+        ResourceError: when the disk is full or fails.
+    """
+    return write_together(Path(folder), "report", {"json": report.to_json(), "html": page(report)})
 
 
 def page(report: Report) -> str:

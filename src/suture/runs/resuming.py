@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from .authorship import method_files, signed
 from ..errors import UsageError
 from ..text.redact import HIDDEN
+from .authorship import method_files, signed
 from .run import recipe
 
 

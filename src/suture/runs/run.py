@@ -25,11 +25,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from . import authorship
 from ..errors import DataError, Interrupted, SutureError, UsageError
 from ..io.files import reported, sha256, write_text, written
 from ..text.printable import command_line
 from ..text.redact import hidden
+from . import authorship
 
 ROOT = Path("runs")
 RESULT = ".safetensors"

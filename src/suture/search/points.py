@@ -10,11 +10,11 @@ from typing import Any
 
 from ..measure.budget import Budget
 from ..measure.evaluation import Baseline, observe, values
+from ..measure.report import SearchPoint
 from ..measure.suite import Suite
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
-from ..report.figures.frontier import SearchPoint
 from .doses import dose_response
 
 HOPELESS = 1.0  # excess over the budget, in units of it, from which nothing more is measured

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...errors import UsageError
-from ...io.files import sha256
+from ...io.files import reported, sha256
 from ..format.folder import BEGUN
 from ..stack.ledger import Entry, Ledger
 from ..stack.stack import listed, meant
-from ..write.disk import Disk, reported
+from ..write.disk import Disk
 from ..write.inplace import Recovered, marks
 from ..write.locks import locked
 from ..write.output import asked, partial_of

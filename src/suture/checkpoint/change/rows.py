@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from ...io.tensorfile import DTYPES, view
-from ...patch.delta import CHUNK, Delta, rounded, touched
+from ...patch.delta import rounded, touched
+from ...patch.delta_kind import CHUNK, Delta
 from ..format.header import Slot
 from ..format.spans import BLOCK, read_into, runs
 from ..stack.undo import Undo

@@ -155,8 +155,6 @@ def check_folder(path: Path) -> None:
 def check_finished(path: Path) -> None:
     """Raise CorruptFile when a folder is between two states: a change in place that was stopped, or a copy under way."""
     if (path / INTENT).exists():
-        from ..stack.ledger import told_intent
-
         raise CorruptFile(
             f"{path} is between two states",
             why=f"A run of suture was stopped while it changed it in place: {told_intent(path)}. Some rows are old, some new.",
@@ -171,6 +169,19 @@ def check_finished(path: Path) -> None:
             why=f"A new folder is built in one called {PARTIAL} until all of it is written.",
             fix=f"Sweep it: {command_line('fsck', whole)}    or rename it, if it is yours.",
         )
+
+
+def told_intent(folder: Path) -> str:
+    """Return for people between which patches an interrupted run was."""
+    try:
+        content = read_json(folder / INTENT)
+        before, after = (
+            [f"{entry['name']} ({entry['sha256'][:8]})" for entry in content[which]["patches"]]
+            for which in ("old", "new")
+        )
+    except (CorruptFile, KeyError, TypeError):
+        return f"{INTENT} is damaged"
+    return f"from {', '.join(before) or 'no patch'} to {', '.join(after) or 'no patch'}"
 
 
 def weight_files(path: Path) -> tuple[list[str], dict[str, str] | None]:

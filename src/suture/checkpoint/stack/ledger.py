@@ -172,16 +172,6 @@ def read_intent(folder: Path) -> tuple[Ledger, Ledger]:
     return Ledger.parse(content.get("old"), folder), Ledger.parse(content.get("new"), folder)
 
 
-def told_intent(folder: Path) -> str:
-    """Return for people between which patches an interrupted run was."""
-    try:
-        old, new = read_intent(folder)
-    except CorruptFile:
-        return f"{INTENT} is damaged"
-    before, after = ([f"{entry.name} ({entry.sha256[:8]})" for entry in ledger.patches] for ledger in (old, new))
-    return f"from {', '.join(before) or 'no patch'} to {', '.join(after) or 'no patch'}"
-
-
 def intent(old: Ledger, new: Ledger) -> bytes:
     """Return what is written before a checkpoint is changed in place."""
     return json.dumps({"old": old.plain(), "new": new.plain()}, sort_keys=True).encode()

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ...errors import CorruptFile, PatchMismatch, UsageError
 from ...io.files import sha256
-from ...patch.delta import Delta, canonical, touched
+from ...patch.delta import canonical, touched
+from ...patch.delta_kind import Delta
 from ...patch.patch import Patch
 from ...text.printable import command_line
 from ..change.rows import Rows

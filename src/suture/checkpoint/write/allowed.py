@@ -13,14 +13,14 @@ import stat
 from pathlib import Path
 
 from ...errors import ResourceError, UsageError
-from ...io.files import PLACE
+from ...io.files import PLACE, reported
 from ..change.begun import check_free, check_kept, check_stage, stage_leftovers
 from ..change.plan import Plan
 from ..format.folder import KEPT, LEDGER
 from ..format.header import regular
 from ..stack.ledger import NAMED, Ledger
 from ..stack.undo import digest, size
-from .disk import Disk, check_room, reported
+from .disk import Disk, check_room
 from .locks import locked
 from .output import SLACK, check_place, copied, needed, partial_of
 

@@ -22,15 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import SutureError, UsageError
+from ...io.files import reported
 from ...patch.delta import touched
 from ...text.printable import command_line
 from ..change.begun import Begun, afterwards, begin, check_kept, plain, read_begun
 from ..change.plan import Change, Plan
-from ..format.folder import BEGUN, INTENT, KEPT, LEDGER, Checkpoint
-from ..stack.ledger import Entry, Ledger, intent, read_intent, told_intent
+from ..format.folder import BEGUN, INTENT, KEPT, LEDGER, Checkpoint, told_intent
+from ..stack.ledger import Entry, Ledger, intent, read_intent
 from ..stack.stack import Stack
 from .allowed import WRITABLE, check_in_place, needed_in_place
-from .disk import Disk, check_room, reported
+from .disk import Disk, check_room
 from .output import keep
 from .writing import check_written, standing, write_rows
 

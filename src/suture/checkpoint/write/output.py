@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 
 from ...errors import SutureError, UsageError, VerificationFailed
-from ...io.files import confirmed
+from ...io.files import confirmed, reported
 from ...text.printable import command_line
 from ..change.begun import NEW, Begun, afterwards, begin, check_free, check_stage, stage_leftovers
 from ..change.plan import Plan, Progress
@@ -22,7 +22,7 @@ from ..format.folder import BEGUN, KEPT, LEDGER, PARTIAL, taken
 from ..format.header import regular
 from ..stack.ledger import Ledger
 from ..stack.undo import size, write
-from .disk import Disk, check_room, reported
+from .disk import Disk, check_room
 from .locks import locked
 from .undisturbed import undisturbed
 from .writing import write_rows

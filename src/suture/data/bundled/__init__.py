@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from ...errors import UsageError
-from ..examples import Behaviour
+from ..examples import Behaviour, Texts
 from . import attitude, detox, harden
 from ._parts import SPLITS, Split
 from .harden import wrapped_benign
@@ -35,6 +35,17 @@ def behaviour(name: str, split: Split = "probe") -> Behaviour:
         UsageError: for an unknown name or split.
     """
     return Behaviour(name, tuple(_module(name).labelled(split)))
+
+
+def texts(name: str) -> Texts:
+    """Return plain texts: "neutral", which no edit should change.
+
+    Raises:
+        UsageError: for another name.
+    """
+    if name != "neutral":
+        raise UsageError(f"no texts bundled:{name}", fix="Known: bundled:neutral.")
+    return neutral("probe")
 
 
 def prompts(name: str, split: Split) -> list[str]:

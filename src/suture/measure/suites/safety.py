@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ... import registry
 from ...data.bundled.neutral import neutral
 from ...data.bundled.requests import benign, borderline
 from ...data.examples import Texts, prompts_of
@@ -258,13 +259,10 @@ def _general(size: int, tokens: int, chat: bool) -> Suite:
 
 def _patient(source: str, size: int) -> Suite:
     """Return what must stay in the bundled model."""
-    from ...organisms.suites import KEPT
-    from ...organisms.suites import named as patient
-
-    return [measure for measure in patient(source, size) if measure.name in KEPT]
+    patient = registry.source("patient")
+    return [measure for measure in patient.suite(source, size) if measure.name in patient.world().KEPT]
 
 
 def _patient_judge() -> Judge:
-    from ...organisms.suites import REFUSED
-
-    return REFUSED
+    judge: Judge = registry.source("patient").world().REFUSED
+    return judge

@@ -26,7 +26,8 @@ from ...data.fact_files import agreeing
 from ...model.arch.anatomy import Site, Weight
 from ...model.lm import LM
 from ...model.run.fact_rows import Row, places
-from ...patch.delta import Delta, LowRank
+from ...patch.delta import LowRank
+from ...patch.delta_kind import Delta
 from ...patch.patch import Patch
 from .keyvalue import Keys, chosen_layer, contexts, down, keys, read, up_to
 from .rewordings import rewordings

@@ -20,7 +20,8 @@ from ...data.examples import Fact
 from ...model.arch.anatomy import Weight
 from ...model.lm import LM
 from ...model.run.fact_rows import encode
-from ...patch.delta import Delta, LowRank
+from ...patch.delta import LowRank
+from ...patch.delta_kind import Delta
 from ...text.spacing import joined
 from .._trained.loop import KEPT, Course, Line, asked, in_effect, strayed, train
 

@@ -12,11 +12,11 @@ import random
 from collections.abc import Sequence
 
 from ...data.examples import Fact
-from ...metrics.completion import begins_with
 from ...model.lm import LM
 from ...model.run.fact_rows import Row
 from ...model.run.generation import generate
 from ...model.run.reading import Text, continued
+from ...text.letters import begins_with
 
 TOKENS = 6  # of an answer; what says its first ANSWERED tokens stays
 ANSWERED = 3

@@ -15,7 +15,8 @@ from torch import Tensor
 from ...model.arch.anatomy import Site, Weight
 from ...model.lm import LM
 from ...model.run.tracing import moved, trace
-from ...patch.delta import Delta, Dense, LowRank
+from ...patch.delta import Dense, LowRank
+from ...patch.delta_kind import Delta
 from .loop import Full
 
 

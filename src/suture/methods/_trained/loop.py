@@ -20,7 +20,8 @@ from ...model.arch.anatomy import Weight
 from ...model.lm import LM, Batch
 from ...model.run.fact_rows import encode
 from ...model.run.tracing import moved
-from ...patch.delta import Delta, Dense, LowRank
+from ...patch.delta import Dense, LowRank
+from ...patch.delta_kind import Delta
 
 KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
 Loss = Literal["target", "prompt_last"]

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ...locate.mask import Mask
 from ...model.lm import LM
-from ...patch.delta import Delta, Dense, LowRank
+from ...patch.delta import Dense, LowRank
+from ...patch.delta_kind import Delta
 from .masked import Part, Trained
 from .places import other_parts
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ...locate.mask import Mask
 from ...model.lm import LM
-from ...patch.delta import Delta, Dense, Entries
+from ...patch.delta import Dense, Entries
+from ...patch.delta_kind import Delta
 from .masked import Part, Trained
 
 

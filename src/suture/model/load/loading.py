@@ -27,7 +27,7 @@ from ...checkpoint.format.refusals import FINER, GRID, quantisation, scheme
 from ...errors import CorruptFile, UnsupportedModel, UsageError
 from ...io.files import explained
 from ...io.network import unreachable
-from ...organisms import FOLDERS
+from ...registry import models
 from ..arch.forms import disk_tensors
 
 ADAPTER = "adapter_config.json"
@@ -169,7 +169,7 @@ def _followed(name: str | Path, adapter: Path, *, own: bool) -> UsageError:
 
 def _source(name: str | Path) -> str:
     """Return what to do when a model can not be found: what may have been meant, or where models come from."""
-    near = difflib.get_close_matches(str(name), FOLDERS, 1)
+    near = difflib.get_close_matches(str(name), models(), 1)
     return f'Did you mean "{near[0]}"? {SOURCE}' if near else SOURCE
 
 

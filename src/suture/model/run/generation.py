@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ...errors import UsageError
-from ...patch.patch import Dose
+from ...patch.runtime.dose import Dose
 from ..lm import LM, bucketed, halving
 from .flow import Flow
 from .reading import text_behind

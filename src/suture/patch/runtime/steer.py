@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..codebook import Codebook
 from ..delta import KINDS as WEIGHT_KINDS
-from ..delta import Delta
+from ..delta_kind import Delta
 from ..moving import Moving, Place, Positions
 
 Mode = Literal["add", "turn", "project", "clamp"]

@@ -8,36 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ...measure.report import SearchPoint
 from ._svg import COLOURS, SHAPES, WIDTH, Scale, axes, cut, legend, line, marker, picture, round_text, text
 
 LEFT, RIGHT, TOP, BOTTOM = 40, WIDTH - 14, 34, 230
 MOST = 300.0  # per cent of the budget; what costs more is drawn at the right edge
 FILLED = SHAPES[:4]  # shapes that can be hollow
-
-
-@dataclass(frozen=True)
-class SearchPoint:
-    """One candidate at one strength.
-
-    Attributes:
-        label: of the candidate.
-        strength: it was measured at.
-        target: figure of the target; None where so much was lost that it was not measured.
-        cost: worst share of the budget used; 1 is all of it.
-        within: the budget is kept.
-        chosen: this is the point that was taken.
-        rejected: why it was not to be taken besides its cost; empty when it could be.
-    """
-
-    label: str
-    strength: float
-    target: float | None
-    cost: float
-    within: bool
-    chosen: bool
-    rejected: str = ""
 
 
 def frontier(

@@ -1,0 +1,1 @@
+from .talk import Talk as Talk

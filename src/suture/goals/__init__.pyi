@@ -1,0 +1,2 @@
+from .goal import Goal as Goal
+from .presets import operate as operate

@@ -1,0 +1,1 @@
+from .linalg import cosine_table as cosine_table

@@ -1,0 +1,9 @@
+from .codebook import Codebook as Codebook
+from .delta import Dense as Dense
+from .delta import Entries as Entries
+from .delta import LowRank as LowRank
+from .delta import Shift as Shift
+from .delta_kind import Delta as Delta
+from .patch import Patch as Patch
+from .runtime.dose import Dose as Dose
+from .runtime.steer import Steer as Steer

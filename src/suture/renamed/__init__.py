@@ -1,0 +1,63 @@
+"""Old names go on working for one version, with a warning that says the new one.
+
+Modules of 0.1 are found where they are now by a finder of imports, names in public by `renamed`. It all goes with version 0.3.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from .modules import MODULES
+
+GOES = "the old name goes with version 0.3"
+
+
+def renamed(old: str, new: str) -> Any:  # noqa: ANN401 - whatever has the new name
+    """Return what has a new name, and warn whoever called by the old one.
+
+    Args:
+        old: as it was called.
+        new: module and name, with dots.
+    """
+    warnings.warn(f"{old} is now {new}; {GOES}", DeprecationWarning, stacklevel=3)
+    module, _, name = new.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+class Finder(MetaPathFinder, Loader):
+    """Finds a module of 0.1 by its old name: the very module that is now elsewhere, not a copy."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, ModuleSpec | None] = {}  # of modules that are being found by an old name
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return how an old name is loaded; None for anything else."""
+        return ModuleSpec(fullname, self) if fullname.removeprefix("suture.") in MODULES else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module that has the new name."""
+        new = f"suture.{MODULES[spec.name.removeprefix('suture.')]}"
+        # the frames between are those of the import system
+        warnings.warn(f"{spec.name} is now {new}; {GOES}", DeprecationWarning, stacklevel=2)
+        module = importlib.import_module(new)
+        self._own[module.__name__] = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module its own spec back; it was executed under its new name."""
+        module.__spec__ = self._own.pop(module.__name__)
+
+
+def install() -> None:
+    """Have old names found from now on, after all others."""
+    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        sys.meta_path.append(Finder())

@@ -1,0 +1,2 @@
+from .page import save as save
+from .words import headline as headline

@@ -1,0 +1,2 @@
+from .spacing import gap as gap
+from .spacing import joined as joined
