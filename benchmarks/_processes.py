@@ -131,9 +131,9 @@ def warm() -> None:
     import typer.main
 
     torch.set_num_threads(1)
-    for name in ("verbs", "fsck", "verify", "difference", "quick", "inplace", "output"):
+    for name in ("verbs", "fsck", "verify", "difference", "change.quick", "write.inplace", "write.output"):
         importlib.import_module(f"suture.checkpoint.{name}")
-    for name in ("cli.main", "overlap", "patch"):
+    for name in ("cli.main", "patch.overlap", "patch.patch"):
         importlib.import_module(f"suture.{name}")
     typer.main.get_command = functools.cache(
         typer.main.get_command

@@ -182,7 +182,7 @@ class Bench(Processes):
 
     def _own_patch(self):
         """A patch of one matrix of the bundled model."""
-        folder = Path(importlib.import_module("suture").__file__).parent / "patient" / "model"
+        folder = Path(importlib.import_module("suture").__file__).parent / "organisms" / "model"
         with safe_open(next(folder.glob("*.safetensors")), "pt") as file:
             name = next(name for name in sorted(file.keys()) if "down_proj" in name)
             return patch_of({name: file.get_tensor(name)}, 0, (name,))

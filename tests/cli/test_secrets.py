@@ -5,8 +5,8 @@ import json
 import random
 
 import pytest
-from test_redact import SHAPES, filled
 
+from secret_shapes import SHAPES, filled
 from suture.cli._console import Console
 from suture.patch.patch import Patch
 from suture.text.redact import HIDDEN

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from test_safety import RECORD
 
+from records import RECORD
 from suture.data.examples import Contrast
 from suture.data.instances import TESTS, load, prompts
 from suture.errors import DataError, UsageError

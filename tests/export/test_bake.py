@@ -1,9 +1,9 @@
 import pytest
 import torch
-from test_passes import anchor, logits, made
 from transformers import AutoModelForCausalLM
 
 from models import tiny_family
+from steered import anchor, logits, made
 from suture.errors import UsageError
 from suture.export.bake import bake
 from suture.methods.steering import steering

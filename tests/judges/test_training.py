@@ -2,8 +2,8 @@ import json
 import sys
 
 import pytest
-from test_safety import RECORD
 
+from records import RECORD
 from suture.data.bundled import behaviour
 from suture.data.examples import Behaviour
 from suture.data.instances import load

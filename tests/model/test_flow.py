@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from test_passes import conditional, made
 
 from models import FAMILIES, tiny_family
+from steered import conditional, made
 from suture.errors import UnsupportedModel
 from suture.model.run.flow import Flow
 from suture.patch.runtime.dose import Read

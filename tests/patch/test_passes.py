@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from models import FAMILIES, tiny_family, tiny_llama
+from steered import TEXTS, anchor, conditional, logits, made
 from suture.errors import UsageError
 from suture.model.arch.anatomy import Site
 from suture.model.run.generation import Doses, generate
@@ -12,32 +13,9 @@ from suture.patch.patch import Patch
 from suture.patch.runtime.passes import prompt_mean
 from suture.patch.runtime.steer import Steer
 
-TEXTS = ["You are a friend.", "The capital of Velmora is a city near the sea", "One"]
 MODES = ("add", "turn", "project", "clamp")
 PARTS = ("all", "prompt", "generated")
 POSITIONS = (*PARTS, "answer")
-
-
-def anchor(lm, layer):
-    return lm.anatomy.weight(Site(layer, "attn.o")).tensor
-
-
-def made(lm, layers=(0, 1), size=4.0, place="residual", **settings) -> Patch:
-    generator = torch.Generator().manual_seed(7)
-    changes = {}
-    for layer in layers:
-        width = lm.width if place == "residual" else lm.anatomy.weight(Site(layer, "attn.o")).shape[1]
-        vector = torch.randn(width, generator=generator)
-        length = 1.0 if settings.get("mode") in ("project", "clamp") else size
-        changes[anchor(lm, layer)] = Steer(vector / vector.norm() * length, place=place, **settings)
-    return Patch.make(lm, changes, method="test", settings={})
-
-
-def logits(lm, texts=TEXTS, side="right"):
-    batch = lm.batch([lm.encode(text) for text in texts], side=side)
-    with torch.no_grad():
-        found = lm.forward(batch).logits
-    return torch.stack([row[place] for row, place in zip(found, batch.last, strict=True)])
 
 
 @pytest.fixture(params=list(FAMILIES))
@@ -208,12 +186,6 @@ def test_doses_of_a_generation_are_those_of_its_prompts(llama):
     for row, strength in ((1, 1.0), (2, -1.0)):
         with patch.attached(llama, strength):
             assert mixed[row] == generate(llama, rows[row : row + 1], temperature=0, max_new_tokens=6)[0]
-
-
-def conditional(lm, threshold, reads=0) -> Patch:
-    vector = torch.randn(lm.width, generator=torch.Generator().manual_seed(3))
-    term = Steer(vector * 4, torch.ones(lm.width), reads=anchor(lm, reads), threshold=threshold)
-    return Patch.make(lm, {anchor(lm, 1): term}, method="test", settings={})
 
 
 def test_a_condition_never_met_leaves_every_bit_and_one_always_met_is_none(llama, gpt2):

@@ -18,17 +18,17 @@ from .. import registry
 from ..errors import UsageError
 
 FILES = {
-    "Probe": "probe",
-    "Direction": "direction",
-    "Region": "region",
+    "Probe": "locate",
+    "Direction": "locate",
+    "Region": "locate",
+    "Mask": "locate",
     "Patch": "patch",
-    "Texts": "examples",
-    "Behaviour": "examples",
-    "Fact": "examples",
-    "Contrast": "examples",
-    "Lesson": "lessons",
-    "Mask": "mask",
-}  # settings given as files: type -> module
+    "Texts": "data",
+    "Behaviour": "data",
+    "Fact": "data",
+    "Contrast": "data",
+    "Lesson": "data",
+}  # settings given as files: type -> room
 
 
 def command(name: str, function: Callable[..., Any], body: Callable[..., None]) -> Any:  # noqa: ANN401 - a command of the click that typer brings
