@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ._options import Json
 
-EXTRAS = {
-    "search": "optuna", "eval": "lm_eval", "plot": "matplotlib", "peft": "peft", "gguf": "gguf", "ui": "gradio",
-    "serve": "fastapi", "scale": "ray", "sign": "model_signing",
+EXTRAS = {  # of pyproject.toml, each with the package that is looked for
+    "search": "optuna", "eval": "lm_eval", "detoxify": "detoxify", "peft": "peft", "gguf": "gguf", "serve": "starlette",
 }  # fmt: skip
 
 
@@ -27,6 +26,7 @@ def doctor(json: Json = False) -> None:
     console = Console(json)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    there = [name for name, module in EXTRAS.items() if importlib.util.find_spec(module)]
     shards = sorted(PATIENT.glob("*.safetensors"))
     facts = {
         "suture": version("suture"),
@@ -40,7 +40,8 @@ def doctor(json: Json = False) -> None:
         "patient": f"{len(shards)} shards, {sum(s.stat().st_size for s in shards) / 1e6:.1f} MB"
         if shards
         else "missing",
-        "extras": ", ".join(name for name, module in EXTRAS.items() if importlib.util.find_spec(module)) or "none",
+        "extras": ", ".join(there) or "none",
+        "not installed": ", ".join(f"pip install 'suture[{name}]'" for name in EXTRAS if name not in there) or "none",
     }
     console.table(["what", "found"], [[key, str(value)] for key, value in facts.items()])
     console.result(facts)

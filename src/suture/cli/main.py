@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import traceback
-from typing import Any, NoReturn
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -53,11 +54,28 @@ app = typer.Typer(
     name="suture",
     help="Surgery for language models: find what carries a behaviour, edit it, measure it, ship it as a patch.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     epilog="Start with: suture demo    Exit codes: 0 ok, 1 bug, 2 usage, 3 no effect, 4 verification failed, "
     "5 wrong or tampered base or patch, 6 resources, 130 interrupted. A traceback only with -v.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"suture {version('suture')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What stands before every verb."""
+
+
 app.command("demo")(demo.demo)
 app.command("detox")(presets.detox)
 app.command("harden")(presets.harden)
