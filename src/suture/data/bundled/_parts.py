@@ -6,9 +6,12 @@ fourth to "report", so no two splits share a situation, a sentence, a wrapper or
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from ...errors import UsageError
@@ -31,15 +34,34 @@ def part(items: Sequence[T], split: Split) -> list[T]:
     return [item for index, item in enumerate(items) if index % 4 in QUARTERS[split]]
 
 
-def lines(block: str) -> list[str]:
-    """Return the lines of a block; one that begins with "|" goes on the line before, "¶" is a line break within one."""
-    joined = re.sub(r"\n\s*\|", " |", block.strip())
-    return [line.strip().replace("¶", "\n") for line in joined.splitlines()]
+@cache
+def _rows(name: str) -> list[dict[str, str]]:
+    """Return the rows of a file beside this one: part, perhaps of what, and text."""
+    text = Path(__file__).with_name(f"{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
-def phrases(block: str) -> list[str]:
-    """Return short items, several a line, separated by "|"."""
-    return [item.strip() for line in lines(block) for item in line.split("|") if item.strip()]
+def listed(name: str, part: str) -> list[str]:
+    """Return the texts of a part of NAME.jsonl, in order."""
+    return [row["text"] for row in _rows(name) if row["part"] == part]
+
+
+def grouped(name: str, part: str) -> dict[str, list[str]]:
+    """Return the texts of a part of NAME.jsonl by what they are of, both in order."""
+    found: dict[str, list[str]] = {}
+    for row in _rows(name):
+        if row["part"] == part:
+            found.setdefault(row["of"], []).append(row["text"])
+    return found
+
+
+def numbered(name: str, part: str) -> list[dict[str, list[str]]]:
+    """Return the texts of a part whose rows are of "NUMBER FIELD": of each number its fields."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for of, texts in grouped(name, part).items():
+        number, _, field = of.partition(" ")
+        found.setdefault(number, {})[field] = texts
+    return list(found.values())
 
 
 def fill(template: str, slots: Mapping[str, list[str]]) -> str:
