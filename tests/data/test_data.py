@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from suture.data import bundled as data
 from suture.data.bundled import attitude, detox, harden, requests
-from suture.data.bundled._parts import fill, lines, part, phrases
+from suture.data.bundled._parts import fill, grouped, listed, numbered, part
 from suture.data.examples import Behaviour, Texts
 from suture.errors import UsageError
 from suture.judges import Refusal
@@ -192,7 +192,7 @@ def test_wrappers_stand_in_every_split_around_both_kinds_of_requests_and_some_re
 
 FINGERPRINT = """
 import hashlib, json
-from suture import data
+from suture.data import bundled as data
 asks = (data.harmful, data.benign, data.wrapped_benign, data.borderline, data.neutral)
 made = [f(split) for split in data.SPLITS for f in asks]
 for name in data.BEHAVIOURS:
@@ -244,6 +244,12 @@ def test_sums_of_the_neutral_texts_are_right():
 
 def test_slots_take_articles_and_never_repeat_a_word():
     assert fill("a {x} and a {x}", {"x": ["useless", "ugly"]}) == "an ugly and a useless"
-    assert lines("one\n  | two\nthree¶four") == ["one | two", "three\nfour"]
-    assert phrases("one | two\n| three") == ["one", "two", "three"]
     assert [part(range(8), split) for split in data.SPLITS] == [[0, 1, 4, 5], [2, 6], [3, 7]]
+
+
+def test_the_prose_is_read_in_order():
+    leads = listed("detox", "LEADS")
+    assert (len(leads), len(set(leads))) == (32, 32)
+    assert [len(texts) for texts in grouped("detox", "INSULTS").values()] == [19, 20]
+    assert [[*fields] for fields in numbered("opinions", "CATEGORIES")] == [["openings", "positive", "negative"]] * 8
+    assert listed("detox", "INSULT") == []

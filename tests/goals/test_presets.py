@@ -8,9 +8,9 @@ from models import tiny_family
 from suture.data.examples import Behaviour, Texts
 from suture.errors import DataError, NoEffect, UsageError
 from suture.goals import rivals
-from suture.goals.goal import goal
 from suture.goals.presets import Workshop, blocks, operate
 from suture.goals.rivals import Rivals
+from suture.goals.schema import goal
 from suture.measure.budget import Budget
 from suture.patch.patch import Patch
 from suture.runs.run import Run

@@ -14,9 +14,9 @@ from ..text.printable import command_line
 from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, typed
 
 if TYPE_CHECKING:
-    from ..goals.goal import Name
     from ..goals.presets import Outcome
     from ..goals.rivals import Method
+    from ..goals.schema import Name
     from ..runs.run import Run
     from ._console import Console
 
@@ -59,8 +59,8 @@ def preset(name: Name) -> Callable[..., None]:
         import time
 
         from ..data.examples import Behaviour, Texts
-        from ..goals.goal import goal
         from ..goals.presets import operate
+        from ..goals.schema import goal
         from ..judges import named
         from ..measure.budget import Budget
         from ..model.lm import BUNDLED, LM

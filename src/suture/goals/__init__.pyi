@@ -1,2 +1,2 @@
-from .goal import Goal as Goal
 from .presets import operate as operate
+from .schema import Goal as Goal

@@ -30,8 +30,8 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Settings, confirmed, explore, refined
-from .goal import Goal
 from .rivals import METHODS, Method, Rivals
+from .schema import Goal
 
 SPACE: dict[str, list[Any]] = {
     "space": ["mlp.in", "residual"],

@@ -24,7 +24,7 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Point, Settings
-from .goal import Goal
+from .schema import Goal
 
 Method = Literal["surgery", "dinm", "set"]
 METHODS: tuple[Method, ...] = ("surgery", "dinm", "set")

@@ -8,13 +8,13 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from .modules import MODULES
+from .modules import MODULES, NAMES
 
 GOES = "the old name goes with version 0.3"
 
@@ -29,6 +29,21 @@ def renamed(old: str, new: str) -> Any:  # noqa: ANN401 - whatever has the new n
     warnings.warn(f"{old} is now {new}; {GOES}", DeprecationWarning, stacklevel=3)
     module, _, name = new.rpartition(".")
     return getattr(importlib.import_module(module), name)
+
+
+def with_old_names(room: str, face: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a room's `__getattr__` that also finds what version 0.1 offered by these names.
+
+    Args:
+        room: its dotted name.
+        face: its own `__getattr__`.
+    """
+    old = NAMES[room.removeprefix("suture.")]
+
+    def found(name: str) -> Any:  # noqa: ANN401 - any public name
+        return renamed(f"{room}.{name}", old[name]) if name in old else face(name)
+
+    return found
 
 
 class Finder(MetaPathFinder, Loader):

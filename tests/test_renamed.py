@@ -1,0 +1,62 @@
+"""What 0.1 called otherwise is found by its old name, with a warning that says the new one."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import suture
+from suture.renamed.modules import MODULES, NAMES
+
+ALL = [(room, name) for room, names in NAMES.items() for name in names]
+
+
+@pytest.mark.parametrize("old", MODULES)
+def test_a_module_is_found_by_its_old_name(old):
+    sys.modules.pop(f"suture.{old}", None)
+    new = importlib.import_module(f"suture.{MODULES[old]}")
+    spec = new.__spec__
+    with pytest.warns(DeprecationWarning, match=rf"suture\.{old} is now suture\.{MODULES[old]}; .* version 0\.3"):
+        found = importlib.import_module(f"suture.{old}")
+    assert found is new
+    assert new.__spec__ is spec
+    assert new.__name__ == f"suture.{MODULES[old]}"
+
+
+@pytest.mark.parametrize(("room", "name"), ALL, ids=[f"{room}.{name}" for room, name in ALL])
+def test_what_a_module_offered_is_found_in_the_room_of_its_name(room, name):
+    opened = importlib.import_module(f"suture.{room}")
+    module, _, own = NAMES[room][name].rpartition(".")
+    with pytest.warns(DeprecationWarning, match=rf"suture\.{room}\.{name} is now suture\."):
+        found = getattr(opened, name)
+    assert found is getattr(importlib.import_module(module), own)
+
+
+def test_the_warning_names_the_line_that_is_to_be_changed(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("import suture.probe\nfrom suture.rounding import nearest\n")
+    done = subprocess.run([sys.executable, "-W", "always", script], capture_output=True, text=True, check=True)
+    assert "suture.probe is now suture.locate.probe" in done.stderr
+    assert "suture.rounding is now suture.numerics.rounding" in done.stderr
+
+
+def test_no_old_name_hides_a_public_one():
+    assert not {name.partition(".")[0] for name in MODULES} & set(suture.__all__)
+
+
+def test_what_never_was_is_still_not_found():
+    for name in ("suture.nothing", "suture.patch.nothing"):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module(name)
+    with pytest.raises(AttributeError):
+        suture.patch.nothing  # noqa: B018
+
+
+def test_reports_are_saved_by_their_old_method(tmp_path):
+    report = suture.Report("m", "surgery", {}, {}, [])
+    with pytest.warns(DeprecationWarning, match=r"Report\.save is now suture\.report\.page\.save"):
+        paths = report.save(tmp_path)
+    assert paths["html"].is_file()
+    with pytest.warns(DeprecationWarning, match=r"Report\.to_html"):
+        assert report.to_html() == paths["html"].read_text()
