@@ -73,6 +73,6 @@ class Finder(MetaPathFinder, Loader):
 
 
 def install() -> None:
-    """Have old names found from now on, after all others."""
+    """Have old names found from now on; first, or files of a folder that moved would be loaded twice."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
-        sys.meta_path.append(Finder())
+        sys.meta_path.insert(0, Finder())

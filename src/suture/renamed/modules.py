@@ -43,7 +43,6 @@ MODULES = {
     "data.detox": "data.bundled.detox",
     "data.harden": "data.bundled.harden",
     "data.knowledge": "data.bundled.knowledge",
-    "data.neutral": "data.bundled.neutral",
     "data.opinions": "data.bundled.opinions",
     "data.requests": "data.bundled.requests",
     "data.situations": "data.bundled.situations",
