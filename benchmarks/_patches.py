@@ -56,7 +56,7 @@ def one(method: str, lm: LM, file: Path, texts: str) -> dict:
         for name, own in patch.terms.items()
     }
     after = {name: stamp.sha256 for name, stamp in patch.after.items()}
-    return {"file": file.name, "terms": terms, "after": after}
+    return {"file": file.name, "terms": terms, "after": after, "settings": patch.provenance.settings}
 
 
 def classes(hint: object) -> list[type]:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import importlib
 import importlib.util
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from .errors import UsageError
 
@@ -24,6 +27,7 @@ Kind = Literal["method", "locator"]
 FOLDERS: dict[Kind, str] = {"method": "suture.methods", "locator": "suture.locate"}
 SOURCES = {"patient": "suture.organisms", "bundled": "suture.data.bundled"}  # of texts, suites and models, by name
 F = TypeVar("F", bound=Callable[..., Any])
+_CALL: ContextVar[tuple[Callable[..., Any], dict[str, Any]]] = ContextVar("the call of a method or locator")
 
 
 def method(function: F) -> F:
@@ -115,12 +119,54 @@ def _offers(kind: Kind, name: str) -> bool:
     return re.search(rf"^@{kind}\ndef {name}\(", source, re.MULTILINE) is not None
 
 
+def settings() -> dict[str, Any]:
+    """Return the settings of the method or locator that is being called, as a patch keeps them: all with their defaults.
+
+    Settings are the keyword-only parameters, but for those that take objects or files: texts, a probe, a folder.
+
+    Raises:
+        LookupError: outside of a call.
+    """
+    function, given = _CALL.get()
+    kept = _kept(function)
+    return {name: value for name, value in given.items() if name in kept}
+
+
+@functools.cache
+def _kept(function: Callable[..., Any]) -> frozenset[str]:
+    """Return the names of the keyword-only parameters whose types name no class of ours and no path."""
+    hints = typing.get_type_hints(function)
+    named = (name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY)
+    return frozenset(name for name in named if not any(map(_no_setting, _classes(hints[name]))))
+
+
+def _classes(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - any annotation
+    """Yield the classes that an annotation is made of."""
+    yield from (each for part in typing.get_args(hint) for each in _classes(part))
+    yield typing.get_origin(hint) or hint
+
+
+def _no_setting(part: Any) -> bool:  # noqa: ANN401 - a part of any annotation
+    return isinstance(part, type) and (part.__module__.startswith("suture.") or issubclass(part, Path))
+
+
 def _mark(function: F, kind: Kind) -> F:
-    first = next(iter(inspect.signature(function).parameters), None)
-    if first != "lm":
+    call = inspect.signature(function)
+    if next(iter(call.parameters), None) != "lm":
         raise TypeError(f"{function.__name__}: the first argument of a {kind} is lm")
-    vars(function)["__suture_kind__"] = kind
-    return function
+
+    @functools.wraps(function)
+    def bound(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function has them
+        given = call.bind(*args, **named)
+        given.apply_defaults()
+        before = _CALL.set((function, given.arguments))
+        try:
+            return function(*args, **named)
+        finally:
+            _CALL.reset(before)
+
+    vars(bound)["__suture_kind__"] = kind
+    return cast(F, bound)
 
 
 def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:

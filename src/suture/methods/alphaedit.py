@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .. import registry
 from ..data.examples import Fact, Texts
 from ..errors import NoEffect
 from ..model.arch.anatomy import Site
@@ -100,7 +101,7 @@ def alphaedit(
     Raises:
         NoEffect: when no direction holds so little.
     """
-    settings = dict(locals())
+    settings = registry.settings()
     aim = Aim(
         steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token,
         settle=settle, hold=hold, insist=insist, seed=seed,

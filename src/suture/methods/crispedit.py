@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from .. import registry
 from ..data.bundled.neutral import neutral
 from ..data.examples import Fact, Texts
 from ..data.fact_files import agreeing
@@ -71,7 +72,7 @@ def crispedit(
     Raises:
         NoEffect: when no direction is flat.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "facts", "keep", "previous")}
+    settings = registry.settings()
     facts, kept = agreeing(facts), keep or neutral("probe")
     first, last = (round(share * lm.anatomy.layers) for share in PUBLISHED)
     blocks = range(first, last + 1) if layers is None else sorted({chosen_layer(lm, layer) for layer in layers})

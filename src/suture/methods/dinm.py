@@ -26,6 +26,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from .. import registry
 from ..data.examples import Contrast
 from ..data.instances import SUFFIX
 from ..errors import NoEffect, UsageError
@@ -96,7 +97,7 @@ def dinm(
             where no instance tells its question.
         NoEffect: when a safe and an unsafe answer are the same.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "instances")}
+    settings = registry.settings()
     if not instances:
         raise UsageError("no instances", fix="Give at least one request with a safe and an unsafe answer.")
     plan = _Plan(weight, steps, rate, stop, limit, guard, SUFFIX if suffix == "paper" else suffix, inside)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .. import registry
 from ..data.examples import Fact, Texts
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
@@ -68,7 +69,7 @@ def emmet(
         statistics: folder that keeps C between runs.
         seed: of the contexts.
     """
-    settings = dict(locals())
+    settings = registry.settings()
     aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     layer = chosen_layer(lm, layer)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import registry
 from ..data.bundled.neutral import neutral
 from ..data.examples import Behaviour, Texts
 from ..locate.mask import Mask
@@ -65,7 +66,7 @@ def enhance_safety(
         mask: train these weights instead of finding them.
         seed: of the pairing and the order.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "behaviours", "keep", "mask")}
+    settings = registry.settings()
     many = [behaviours] if isinstance(behaviours, Behaviour) else behaviours
     together = Behaviour(" and ".join(b.name for b in many), tuple(e for b in many for e in b.examples))
     if mask is None:

@@ -11,6 +11,7 @@ to zero (FT-W); the gradient goes through the KL, too.
 
 from __future__ import annotations
 
+from .. import registry
 from ..data.bundled.neutral import neutral
 from ..data.examples import Fact, Texts
 from ..data.fact_files import agreeing
@@ -58,7 +59,7 @@ def finetune(
         keep: texts for `locality` (bundled neutral texts by default).
         seed: of the order, and of which texts are kept in which step.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "facts", "keep")}
+    settings = registry.settings()
     facts, kept = agreeing(facts), keep or neutral("probe")
     changes = [Full.of(weight) for weight in lm.anatomy.weights(site, [chosen_layer(lm, layer)])]
 

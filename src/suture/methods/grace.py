@@ -19,6 +19,7 @@ from dataclasses import replace
 
 import torch
 
+from .. import registry
 from ..data.examples import Fact
 from ..data.fact_files import agreeing
 from ..errors import UsageError
@@ -69,7 +70,7 @@ def grace(
     Raises:
         UsageError: when two facts contradict each other, or `previous` is no codebook of that block.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "facts", "previous")}
+    settings = registry.settings()
     if radius < 0:
         raise UsageError(f"a radius can not be {radius}", fix="Give a share of the key's length, such as --radius 0.5.")
     given = agreeing(facts)

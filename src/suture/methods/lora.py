@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import torch
 
+from .. import registry
 from ..data.bundled.neutral import neutral
 from ..data.examples import Fact, Texts
 from ..data.fact_files import agreeing
@@ -58,7 +59,7 @@ def lora(
         keep: texts for `locality` (bundled neutral texts by default).
         seed: of A, of the order, and of which texts are kept in which step.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "facts", "keep")}
+    settings = registry.settings()
     facts, kept, generator = agreeing(facts), keep or neutral("probe"), torch.Generator().manual_seed(seed)
     blocks = None if layers is None else sorted({chosen_layer(lm, layer) for layer in layers})
     weights = [weight for site in sites or ["attn.q", "attn.v"] for weight in lm.anatomy.weights(site, blocks)]

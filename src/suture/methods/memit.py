@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from .. import registry
 from ..data.examples import Fact, Texts
 from ..model.lm import LM
 from ..patch.delta import LowRank
@@ -71,7 +72,7 @@ def memit(
         statistics: folder that keeps C between runs.
         seed: of the contexts.
     """
-    settings = dict(locals())
+    settings = registry.settings()
     aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     found = task.moments(several_layers(lm, layers))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from .. import registry
 from ..data.examples import Fact, Texts
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
@@ -68,7 +69,7 @@ def pmet(
         statistics: folder that keeps C between runs.
         seed: of the contexts.
     """
-    settings = dict(locals())
+    settings = registry.settings()
     aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
     task = _Joint.of(lm, facts, prefixes, aim, keep, statistics)
     found = task.moments(several_layers(lm, layers))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from .. import registry
 from ..data.examples import Fact, Texts
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
@@ -63,7 +64,7 @@ def rome(
         statistics: folder that keeps C between runs.
         seed: of the contexts.
     """
-    settings = dict(locals())
+    settings = registry.settings()
     aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
     task = Task.of(lm, facts, prefixes, aim, keep, statistics)
     layer = chosen_layer(lm, layer)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import torch
 
+from .. import registry
 from ..data.examples import Behaviour, Texts
 from ..locate.effect_rows import effect_rows
 from ..locate.probe import Parity, Probe, Space, fit_probe, quietened, random_probe
@@ -75,7 +76,7 @@ def surgery(
         region: use these rows instead of choosing them (one behaviour only).
         seed: of the probe's split and the controls.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "behaviours", "probe", "region", "keep")}
+    settings = registry.settings()
     if probe:  # what was not used would mislead
         settings = {k: v for k, v in settings.items() if k not in ("space", "pool", "parity")}
         settings["probe"] = {"name": probe.name, "space": probe.space}

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .. import registry
 from ..data.bundled.neutral import neutral
 from ..data.examples import Fact, Texts
 from ..data.fact_files import agreeing
@@ -58,7 +59,7 @@ def ultraedit(
         keep: texts with which the means and deviations begin (bundled neutral texts by default).
         seed: not used: nothing is drawn.
     """
-    settings = {k: v for k, v in locals().items() if k not in ("lm", "facts", "keep")}
+    settings = registry.settings()
     facts, kept = agreeing(facts), keep or neutral("probe")
     weights = whole_matrices(lm, site, several_layers(lm, layers))
     changes = [Full.of(weight) for weight in weights]

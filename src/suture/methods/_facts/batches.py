@@ -41,7 +41,6 @@ Change = Callable[
     [int, Keys, Tensor], LowRank
 ]  # block, keys, residuals (facts, d_model) -> change of the (out, in) matrix
 INSISTED = 2.0  # how much more a place counts when the equations are solved again, each time
-NOT_SETTINGS = ("lm", "facts", "keep", "statistics", "previous")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +123,10 @@ class Task:
         return torch.tensor(own, dtype=torch.float64).repeat_interleave(torch.tensor(counts))
 
     def patch(self, method: str, changes: dict[str, list[LowRank]], settings: dict[str, Any]) -> Patch:
-        """Make the patch; `settings` are the method's arguments, of which plain ones are kept."""
-        plain = {key: value for key, value in settings.items() if key not in NOT_SETTINGS}
+        """Make the patch of a method with its settings."""
         examples = {"facts": summary(self.facts), "keep": self.keep.summary()}
         terms: dict[str, Delta | list[Delta]] = {name: list(deltas) for name, deltas in changes.items()}
-        return Patch.make(self.lm, terms, method=method, settings=plain, examples=examples)
+        return Patch.make(self.lm, terms, method=method, settings=settings, examples=examples)
 
 
 def over_blocks(
