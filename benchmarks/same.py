@@ -115,7 +115,11 @@ def compared(old: tuple[Path, dict], new: tuple[Path, dict], name: str) -> tuple
     if unequal:
         largest = max(float((first[key].double() - second[key].double()).abs().max()) for key in unequal)
         return "different", f"{len(unequal)} of {len(first)} tensors, by at most {largest:.3g}"
-    told = {"terms": "strengths or settings of changes", "after": "promised weights", "settings": "settings of the method"}
+    told = {
+        "terms": "strengths or settings of changes",
+        "after": "promised weights",
+        "settings": "settings of the method",
+    }
     for part, words in told.items():
         if before[part] != after[part]:
             return "different", words

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,133 +39,108 @@ if TYPE_CHECKING:
 SHOWN, TOKENS = 3, 40  # prompts continued before and after, and tokens of a continuation
 
 
+@dataclass(frozen=True)
+class Source:
+    """What a method makes its patch from, as options of the command line.
+
+    Attributes:
+        options: type and default of each, by name.
+        load: reads what they name; returns examples and what is said of them.
+        shown: prompts whose continuations are shown when nobody gives any.
+    """
+
+    options: dict[str, tuple[Any, Any]]
+    load: Callable[..., tuple[list[Any], str]]
+    shown: Callable[[LM, list[Any]], list[str]]
+
+
+def _behaviours(
+    data: list[str], text_column: str | None, label_column: str | None, unwanted: str | None
+) -> tuple[list[Any], str]:
+    from ..data.examples import Behaviour
+
+    found = [Behaviour.load(each, text=text_column, label=label_column, unwanted=unwanted) for each in data]
+    return found, ", ".join(f"{each.name} ({len(each.examples)} texts)" for each in found)
+
+
+def _facts(facts: Path, take: int | None) -> tuple[list[Any], str]:
+    from ..data.examples import Fact
+
+    found = Fact.load(facts, take=take)
+    return found, f"{facts} ({len(found)} facts)"
+
+
+def _instances(instances: Path, take: int | None) -> tuple[list[Any], str]:
+    from ..data.examples import Contrast
+
+    found = Contrast.load(instances, take=take)
+    return found, f"{instances} ({len(found)} instances)"
+
+
+def _lessons(tune: Path) -> tuple[list[Any], str]:
+    from ..data.lessons import Lesson
+
+    found = list(Lesson.load(tune))
+    return found, f"{tune} ({len(found)} lessons)"
+
+
+def _openings(lm: LM, behaviours: list[Any]) -> list[str]:
+    return [_opening(lm, example) for example in behaviours[0].examples if example.label]
+
+
+def _prompts(lm: LM, examples: list[Any]) -> list[str]:
+    return [example.prompt for example in examples]
+
+
+NEEDED = inspect.Parameter.empty
+SOURCES = {  # by the type of a method's second parameter
+    "Behaviour": Source(
+        {
+            "data": (Data, NEEDED), "text_column": (TextColumn, None), "label_column": (LabelColumn, None),
+            "unwanted": (Unwanted, None),
+        },
+        _behaviours, _openings,
+    ),
+    "Fact": Source({"facts": (Facts, NEEDED), "take": (Take, None)}, _facts, _prompts),
+    "Contrast": Source({"instances": (Instances, NEEDED), "take": (Take, None)}, _instances, _prompts),
+    "Lesson": Source({"tune": (Tune, NEEDED)}, _lessons, _prompts),
+}  # fmt: skip
+
+
 def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
     """Return the command's body: where its examples come from is told by the type of the method's second parameter."""
-    bodies = {"Fact": _of_facts, "Contrast": _of_instances, "Lesson": _of_lessons}
-    return bodies.get(examples_of(function), _of_behaviours)(name, function)
+    source = SOURCES.get(examples_of(function), SOURCES["Behaviour"])
 
-
-def _of_behaviours(name: str, function: Callable[..., Any]) -> Callable[..., None]:
     def edit(
         settings: dict[str, Any],
         *,
         model: Model,
-        data: Data,
         prompt: Prompt = None,
-        text_column: TextColumn = None,
-        label_column: LabelColumn = None,
-        unwanted: Unwanted = None,
         out: Out = None,
         device: Device = "auto",
         dtype: Dtype = "auto",
         json: Json = False,
+        **given: Any,  # noqa: ANN401 - the options of the source
     ) -> None:
-        from ..data.examples import Behaviour
         from ..model.lm import LM
         from ._console import Console
 
         console = Console(json)
-        behaviours = [Behaviour.load(d, text=text_column, label=label_column, unwanted=unwanted) for d in data]
+        examples, said = source.load(**given)
         lm = LM.load(model, device=device, dtype=dtype)
-        console.say(f"{name} on {lm.name}: {', '.join(f'{b.name} ({len(b.examples)} texts)' for b in behaviours)}")
-        shown = prompt or [_opening(lm, e) for e in behaviours[0].examples if e.label][:SHOWN]
-        make(console, lm, name, lambda: function(lm, behaviours, **settings), settings, model, out, shown)
+        console.say(f"{name} on {lm.name}: {said}")
+        shown = prompt or source.shown(lm, examples)[:SHOWN]
+        make(console, lm, name, lambda: function(lm, examples, **settings), settings, model, out, shown)
 
+    first, model, *others = [
+        p for p in inspect.signature(edit, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD
+    ]
+    own = [
+        inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+        for option, (kind, default) in source.options.items()
+    ]
+    edit.__signature__ = inspect.Signature([first, model, *own, *others])  # type: ignore[attr-defined]
     return edit
-
-
-def _of_facts(name: str, function: Callable[..., Any]) -> Callable[..., None]:
-    def edit(
-        settings: dict[str, Any],
-        *,
-        model: Model,
-        facts: Facts,
-        take: Take = None,
-        prompt: Prompt = None,
-        out: Out = None,
-        device: Device = "auto",
-        dtype: Dtype = "auto",
-        json: Json = False,
-    ) -> None:
-        from ..data.examples import Fact
-        from ._console import Console
-
-        call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
-        call.on(Fact.load(facts, take=take), str(facts), "facts")
-
-    return edit
-
-
-def _of_instances(name: str, function: Callable[..., Any]) -> Callable[..., None]:
-    def edit(
-        settings: dict[str, Any],
-        *,
-        model: Model,
-        instances: Instances,
-        take: Take = None,
-        prompt: Prompt = None,
-        out: Out = None,
-        device: Device = "auto",
-        dtype: Dtype = "auto",
-        json: Json = False,
-    ) -> None:
-        from ..data.examples import Contrast
-        from ._console import Console
-
-        call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
-        call.on(Contrast.load(instances, take=take), str(instances), "instances")
-
-    return edit
-
-
-def _of_lessons(name: str, function: Callable[..., Any]) -> Callable[..., None]:
-    def edit(
-        settings: dict[str, Any],
-        *,
-        model: Model,
-        tune: Tune,
-        prompt: Prompt = None,
-        out: Out = None,
-        device: Device = "auto",
-        dtype: Dtype = "auto",
-        json: Json = False,
-    ) -> None:
-        from ..data.lessons import Lesson
-        from ._console import Console
-
-        call = _Call(name, function, settings, Console(json), model, device, dtype, prompt, out)
-        call.on(Lesson.load(tune), str(tune), "lessons")
-
-    return edit
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A method as it was called, on examples that each have a prompt."""
-
-    name: str
-    function: Callable[..., Any]
-    settings: dict[str, Any]
-    console: Console
-    model: str
-    device: str
-    dtype: str
-    prompts: list[str] | None
-    out: Path | None
-
-    def on(self, examples: Sequence[Any], source: str, what: str) -> None:
-        """Load the model, say what is done, and make the patch."""
-        from ..model.lm import LM
-
-        lm = LM.load(self.model, device=self.device, dtype=self.dtype)
-        self.console.say(f"{self.name} on {lm.name}: {source} ({len(examples)} {what})")
-        shown = self.prompts or [each.prompt for each in examples][:SHOWN]
-
-        def produce() -> Patch:
-            made: Patch = self.function(lm, examples, **self.settings)
-            return made
-
-        make(self.console, lm, self.name, produce, self.settings, self.model, self.out, shown)
 
 
 def make(
