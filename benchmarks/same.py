@@ -121,7 +121,7 @@ def compared(old: tuple[Path, dict], new: tuple[Path, dict], name: str) -> tuple
         "settings": "settings of the method",
     }
     for part, words in told.items():
-        if before[part] != after[part]:
+        if before.get(part) != after.get(part):
             return "different", words
     return "same", ""
 

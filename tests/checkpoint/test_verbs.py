@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from checkpoint_parts import (
     weights,
     write_checkpoint,
 )
+from suture.checkpoint.stack.ledger import Ledger
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
 from suture.errors import (
@@ -34,6 +36,7 @@ from suture.errors import (
     UsageError,
     VerificationFailed,
 )
+from suture.io.files import sha256
 from suture.patch.delta import Dense, LowRank
 from suture.patch.patch import Patch
 
@@ -361,3 +364,16 @@ def test_a_shard_that_is_one_tensor_of_zero_rows_is_left_alone(tmp_path):
     apply(base, [patch], tmp_path / "out")
     assert holds(tmp_path / "out", base=base)
     shard(tmp_path / "x", {})
+
+
+def test_a_file_means_the_patch_that_is_in_it_and_not_one_of_its_name(base, patches, tmp_path, monkeypatch):
+    apply(base, patches[:2], in_place=True, disk=QUICK)
+    digest = sha256(patches[0])
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path(patches[0].name).write_bytes(patches[1].read_bytes())  # another one, by the name of the first
+    Path("other.safetensors").write_bytes(patches[2].read_bytes())
+    with pytest.raises(UsageError, match="means no patch"):
+        revert(base, ["other.safetensors"], in_place=True, disk=QUICK)
+    revert(base, [patches[0].name], in_place=True, disk=QUICK)
+    assert [entry.sha256 for entry in Ledger.load(base).patches] == [digest]  # the second is off

@@ -67,3 +67,29 @@ def test_output_into_a_closed_pipe_is_no_error(folder):
     done = subprocess.run(["bash", "-o", "pipefail", "-c", words], cwd=folder, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     assert "error" not in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["eval", "check"])
+@pytest.mark.parametrize("there", ["report.json", "report.html", "a file"])
+def test_where_a_report_can_not_be_written_is_said_before_anything_is_measured(
+    command, folder, tmp_path, monkeypatch, verb, there
+):
+    monkeypatch.setattr("suture.model.lm.LM.load", lambda *_, **__: pytest.fail("the model was loaded"))
+    out = tmp_path / "out"
+    if there == "a file":
+        out.write_text("mine")
+    else:
+        out.mkdir()
+        (out / there).write_text("mine")
+    (folder / "spec.yaml").write_text(
+        "model: patient\npatches: [patch.safetensors]\ntexts: texts.txt\ngates: [{measure: drift, max: 1}]\n"
+    )
+    words = {"eval": ("patient", "--patch", "patch.safetensors", "--texts", "texts.txt"), "check": ("spec.yaml",)}[verb]
+    done = command(verb, *words, "-o", out, cwd=folder)
+    assert done.returncode == 2
+    assert str(out) in done.stderr
+
+
+def test_a_report_without_a_patch_is_refused_at_once(command, folder, tmp_path):
+    done = command("eval", "patient", "--texts", "texts.txt", "-o", tmp_path / "out", cwd=folder)
+    assert (done.returncode, "--patch" in done.stderr) == (2, True)

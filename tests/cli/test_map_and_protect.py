@@ -37,7 +37,7 @@ def test_the_mask_goes_into_an_edit(mapped):
     wrong = suture(
         "edit", "enhance_safety", "patient", "--data", "patient:jailbreak", "--mask", "set.safetensors", cwd=folder
     )
-    assert wrong.returncode == 5
+    assert wrong.returncode == 2
 
 
 def test_protect_learns_and_reports_and_is_loaded_the_second_time(tmp_path):

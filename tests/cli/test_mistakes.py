@@ -142,7 +142,7 @@ MISTAKES = [
     (("edit", "surgery", "./nowhere", *DATA), 2, "no folder"),
     (("edit", "surgery", "empty model", *DATA), 2, "not a model"),
     (("edit", "surgery", "bad model", *DATA), 2, "can not load"),
-    (("edit", "surgery", "torn", *DATA), 2, "can not load"),
+    (("edit", "surgery", "torn", *DATA), 5, "not a whole safetensors file"),
     ((*EDIT, "--device", "gpu"), 2, "no device 'gpu'"),
     ((*EDIT, "--device", "cuda:77"), 2, "no device 'cuda:77'"),
     ((*EDIT, "--dtype", "float31"), 2, "no dtype"),
@@ -222,6 +222,9 @@ MISTAKES = [
     ((*PROBED, "--rows", "3", "-o", "probe.safetensors"), 2, "not a patch file"),
     ((*PROBED, "--rows", "3", "-o", "other/model-00001-of-00004.safetensors"), 2, "not replaced"),
     ((*COMBINE, "-o", "probe.safetensors"), 2, "not replaced"),
+    ((*COMBINE, "-o", "patch.safetensors"), 2, "one of the patches"),
+    ((*COMBINE, "-o", "other/new.safetensors"), 2, "is a model"),
+    (("export", "patch.safetensors", "--to", "lora", "--no-check", "-o", "other"), 2, "is a model"),
     (("export", "patch.safetensors", "--to", "card", "-o", "."), 2, "not replaced"),
     # combine
     ((*COMBINE, "--scale", "1", "--scale", "-1", "--force", "-o", "none.safetensors"), 3, "adds up to 0"),

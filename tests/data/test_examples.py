@@ -146,3 +146,10 @@ def test_half_a_character_is_refused_where_it_stands(tmp_path, name, content, pl
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=f"{place}: half a character"):
         (Behaviour if name == "a.jsonl" else Texts).load(tmp_path / name)
+
+
+@pytest.mark.parametrize("label", ["NaN", "Infinity", "1e999", "0.5"])
+def test_a_number_that_is_no_label_is_refused(tmp_path, label):
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a", "label": 1.0}}\n{{"text": "b", "label": {label}}}\n')
+    with pytest.raises(DataError, match="line 2"):
+        Behaviour.load(tmp_path / "a.jsonl")

@@ -5,7 +5,7 @@ import torch
 
 from suture import Patch
 from suture.errors import UsageError
-from suture.export import card, lora
+from suture.export import card, lora, sums
 from suture.io.gguf import write as write_gguf
 
 
@@ -46,3 +46,13 @@ def test_a_model_in_gguf_stays(tmp_path):
     assert path.read_bytes() == before
     for _ in range(2):
         write_gguf(tmp_path / "own.gguf", "controlvector", {}, {"direction.1": torch.ones(4)})
+
+
+def test_sums_of_other_files_stay(tmp_path):
+    (tmp_path / "a").write_text("a")
+    sums.export(tmp_path)
+    (tmp_path / "b").write_text("b")
+    sums.export(tmp_path)
+    (tmp_path / sums.NAME).write_text(f"{'0' * 64}  elsewhere.bin\n")
+    with pytest.raises(UsageError, match=sums.NAME):
+        sums.export(tmp_path)

@@ -91,6 +91,8 @@ def test_a_passing_failure_is_tried_again(serve):
         (b'{"choices": []}', 1, "not a chat completion"),
         ("It is refused", 1, "answer is not one of"),
         ("toxic", 1, "answer is not one of"),
+        (b'{"choices": [{"message": {"content": null}}]}', 1, "not a chat completion"),
+        (b"[" * 100_000, 1, "not a chat completion"),
     ],
 )
 def test_what_can_not_be_had_or_read_is_neither_and_counted(serve, caplog, said, requests, reason):
@@ -119,6 +121,14 @@ def test_a_judge_that_was_never_heard_is_an_error(serve, said, why):
     assert why in caught.value.why
     assert "OPENAI_API_KEY" in caught.value.fix
     assert asked.failures == {}
+
+
+def test_a_judge_of_which_nothing_can_be_read_is_an_error(serve):
+    asked = judge(serve("I think that it is refused"))
+    assert [asked("How?", TEXT) for _ in range(8)] == [NEITHER] * 8
+    with pytest.raises(UsageError, match="can not be asked") as caught:
+        asked("How?", TEXT)
+    assert "first 8 answers" in caught.value.why
 
 
 def test_an_absent_server_is_an_error():

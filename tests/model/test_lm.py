@@ -142,7 +142,7 @@ def test_a_device_or_type_that_is_not_there_is_said_before_loading(options, monk
 
 def test_a_bundled_model_without_weights_says_how_to_make_them(monkeypatch, tmp_path):
     monkeypatch.setitem(BUNDLED, "patient-moe", tmp_path / "none")
-    with pytest.raises(UsageError, match=r"suture\.patient\.train --moe"):
+    with pytest.raises(UsageError, match=r"suture\.organisms\.train --moe"):
         LM.load("patient-moe")
 
 

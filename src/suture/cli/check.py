@@ -27,12 +27,14 @@ def check(
     from ..measure.evaluation import evaluate
     from ..measure.gates import Spec, judged
     from ..model.lm import LM
-    from ..report.page import save
+    from ..report.page import check_free, save
     from ..runs.run import new_folder
     from ._console import Console
     from ._inputs import load_patch
 
     console = Console(json)
+    if out is not None:
+        check_free(out)
     asked = Spec.load(spec)
     if not trust:
         asked.check_judge(spec)

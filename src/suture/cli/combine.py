@@ -28,6 +28,8 @@ def combine(
     from ._console import Console
 
     console = Console(json)
+    if out.resolve() in [path.resolve() for path in patches]:
+        raise UsageError(f"{out} is one of the patches", why="It would be replaced by the sum.", fix="Give another -o.")
     if len(patches) < 2:
         raise UsageError("nothing to combine", fix="Give two patches or more.")
     scales = scale or [1.0] * len(patches)

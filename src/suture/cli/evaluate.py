@@ -91,6 +91,7 @@ def evaluate(
     from ..measure.suites.safety import unique
     from ..memory import Memory
     from ..model.lm import LM
+    from ..report.page import check_free
     from ..report.page import save as save_report
     from ..runs.run import new_folder
     from ._console import Console
@@ -98,6 +99,12 @@ def evaluate(
     from ._inputs import load_patch
 
     console = Console(json)
+    if out is not None:
+        check_free(out)
+        if patch is None and memory is None:
+            raise UsageError(
+                "nothing to compare", why="-o is for a report of what a patch changes.", fix="Add --patch FILE."
+            )
     change, at = load_patch(patch, scale), strengths(doses)
     if at and change is None:
         raise UsageError("--doses are of a patch", why="None was given.", fix="Add --patch FILE.")

@@ -53,6 +53,7 @@ def export(
     from ..export import sums
     from ..export.card import NAME, Card, check_card, read_report
     from ..export.check import PROMPTS
+    from ..export.lora import check_adapter
     from ..io.files import built
     from ..io.files import written as replaced
     from ..io.gguf import check_gguf
@@ -83,6 +84,8 @@ def export(
     if to in FOLDERS:  # card and sums belong to it: all of it is there, and checked, or nothing
         assert isinstance(given, Patch)
         check_card(out / NAME)
+        if to == "lora":
+            check_adapter(out)
         with built(out, over=to == "lora") as new:
             written = write(lm, given, new, **settings)
             seen = _checked(written, prompts, out)

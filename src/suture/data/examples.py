@@ -290,7 +290,8 @@ def _column(
 
 
 def _label(value: Any, unwanted: str | None, where: str) -> int:  # noqa: ANN401 - a cell of a file
-    word = str(int(value) if isinstance(value, bool | float) and value == int(value) else value).strip().lower()
+    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())  # not NaN, and not infinite
+    word = str(int(value) if whole else value).strip().lower()
     if unwanted is not None:
         return int(word == unwanted.strip().lower())
     if word in UNWANTED:

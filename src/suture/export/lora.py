@@ -54,9 +54,7 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
         place = PREFIX + each.path + ".base_layer" * _depth(each, changes)
         tensors[f"{place}.lora_A.weight"], tensors[f"{place}.lora_B.weight"] = _stacked(each)
     folder = Path(out)
-    ours = "an adapter that suture wrote"
-    check_place(folder / WEIGHTS, lambda file: tensorfile.metadata_of(file).items() >= MADE.items(), ours)
-    check_place(folder / CONFIG, lambda _: (folder / WEIGHTS).is_file(), ours)
+    check_adapter(folder)
     with built(folder, over=True) as new:
         tensorfile.write(new / WEIGHTS, tensors, {"format": "pt", **MADE})
         write_text(new / CONFIG, json.dumps(config, indent=1, sort_keys=True) + "\n")
@@ -66,6 +64,18 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
     kept = {each.parameter: each.kept for each in changes if each.kept < 1}
     files = [folder / CONFIG, folder / WEIGHTS]
     return Exported(folder, files, kept, notes, lambda prompts: check(lm, patch, folder, prompts, exact=not kept))
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise UsageError when no adapter must be written into a folder: it is a model, or holds an adapter of another."""
+    if (folder / "config.json").is_file():
+        raise UsageError(
+            f"can not write an adapter into {folder}", why="It is a model: loaders would follow the adapter instead.",
+            fix="Give another folder.",
+        )  # fmt: skip
+    ours = "an adapter that suture wrote"
+    check_place(folder / WEIGHTS, lambda file: tensorfile.metadata_of(file).items() >= MADE.items(), ours)
+    check_place(folder / CONFIG, lambda _: (folder / WEIGHTS).is_file(), ours)
 
 
 def check(lm: LM, patch: Patch, out: str | Path, prompts: Sequence[str] = PROMPTS, *, exact: bool = True) -> Check:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import CorruptFile, UsageError, VerificationFailed
-from ..io.files import read_text, sha256, write_bytes
+from ..io.files import check_place, read_text, sha256, write_bytes
 from ._exported import Exported
 
 NAME = "SHA256SUMS"
@@ -31,6 +32,7 @@ def export(folder: str | Path, *, over: Path | None = None) -> Exported:
     if not lines:
         raise UsageError(f"no files in {folder}", fix="Give the folder of an export: --to sums -o FOLDER")
     path = folder / NAME
+    check_place((over or folder) / NAME, lambda file: _of(file, places), "of the files of this folder alone")
     write_bytes(path, "".join(lines).encode())
     return Exported(path, [path])
 
@@ -60,6 +62,12 @@ def check(folder: str | Path) -> int:
             fix="Fetch them again, or write the sums again if the change was meant.",
         )
     return len(listed)
+
+
+def _of(file: Path, places: Mapping[str, Path]) -> bool:
+    """Return whether a file of sums lists nothing but files that are summed again."""
+    listed = {line.partition("  ")[2] for line in file.read_text(encoding="utf-8", errors="replace").splitlines()}
+    return listed <= places.keys()
 
 
 def _names(folder: Path) -> list[str]:

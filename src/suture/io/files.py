@@ -148,8 +148,7 @@ def write_together(folder: Path, stem: str, texts: Mapping[str, str]) -> dict[st
     Returns:
         Their paths, likewise.
     """
-    for kind, text in texts.items():
-        check_place(folder / f"{stem}.{kind}", partial(_alike, text=text), "one that suture wrote")
+    check_folder_for(folder, stem, texts)
     with built(folder, over=True) as new:
         for kind, text in texts.items():
             (new / f"{stem}.{kind}").write_bytes(hidden(text).encode())
@@ -237,12 +236,35 @@ def check_place(path: Path, ours: Callable[[Path], bool], what: str) -> None:
             )
 
 
+def check_folder_for(folder: Path, stem: str, texts: Mapping[str, str]) -> None:
+    """Raise UsageError when `write_together` could not write there: to be asked before the work, not after it.
+
+    Args:
+        folder: where.
+        stem: of the names.
+        texts: any of the kinds that will be written, by what their names end in.
+    """
+    check_writable(folder)
+    for kind, text in texts.items():
+        check_place(folder / f"{stem}.{kind}", partial(_alike, text=text), "one that suture wrote")
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UsageError when nothing can be written into a folder, there or still to be made, as far as that can be known."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"can not write {folder}", why=f"{there} is a file.", fix="Give a new folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"can not write {folder}", why=f"Nothing can be written into {there}.", fix=PLACE)
+
+
 def _alike(path: Path, *, text: str) -> bool:
     """Return whether a file is of the kind of a text that is to replace it: a page with our title, or JSON with its keys."""
     try:
         there = path.read_text(encoding="utf-8", errors="replace")
         if text.startswith("{"):
-            return bool(json.loads(there).keys() <= json.loads(text).keys())
+            keys = json.loads(there).keys()
+            return bool(keys) and bool(keys <= json.loads(text).keys())
     except (ValueError, AttributeError, RecursionError):
         return False
     return PAGE in there

@@ -213,6 +213,11 @@ def view(tensor: Tensor) -> memoryview:
 def check_form(path: Path, form: str) -> None:
     """Raise UsageError when a file is there that is not of a format, and so must not be replaced by one of it."""
     check_place(path, lambda file: form_of(file) == form, f"a {_named(form)} file of suture's")
+    if path.suffix == ".safetensors" and (path.parent / "config.json").is_file():
+        raise UsageError(
+            f"can not write {path}", why=f"{path.parent} is a model: loaders would take it for weights.",
+            fix="Give another folder.",
+        )  # fmt: skip
 
 
 def _other(path: Path, found: str, form: str, bad: Callable[[str], CorruptFile]) -> SutureError:

@@ -27,6 +27,7 @@ from ._text import visible
 log = logging.getLogger(__name__)
 AT_ONCE = 8  # requests
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+PATIENCE = 8  # answers that can not be read, before it is said that none can
 MAX_TOKENS = 16  # of an answer; one word is asked for
 
 TASKS: dict[str, tuple[tuple[str, str], str]] = {  # task -> its labels, and what the judge is asked
@@ -117,7 +118,11 @@ class Endpoint:
         word = re.fullmatch(r"\W*(\w+)\W*", visible(said))
         label = word[1].lower() if word else ""
         if label not in (*self.labels, NEITHER):
-            return self._failed(f"answer is not one of {', '.join(self.labels)}, {NEITHER}")
+            reason = f"answer is not one of {', '.join(self.labels)}, {NEITHER}"
+            if not self._heard.is_set() and sum(self.failures.values()) >= PATIENCE:
+                raise self._unheard(f"None of its first {PATIENCE} answers could be read: {reason}")
+            return self._failed(reason)
+        self._heard.set()
         return label
 
     def many(self, prompts: list[str], texts: list[str]) -> list[str]:
@@ -145,9 +150,10 @@ class Endpoint:
                 time.sleep(self.backoff * 2 ** (attempt - 1))
             try:
                 with OPENER.open(request, timeout=self.timeout) as reply:
-                    said = str(json.load(reply)["choices"][0]["message"]["content"])
-                    self._heard.set()
-                    return said
+                    said = json.load(reply)["choices"][0]["message"]["content"]
+                    if isinstance(said, str):
+                        return said
+                    raise ValueError("its content is no text")
             except urllib.error.HTTPError as problem:  # its body is not logged: it may repeat the request
                 reason = f"HTTP {problem.code}"
                 problem.close()
@@ -155,17 +161,21 @@ class Endpoint:
                     break
             except (urllib.error.URLError, TimeoutError, http.client.HTTPException, ConnectionError) as problem:
                 reason = f"no connection ({type(getattr(problem, 'reason', problem)).__name__})"
-            except (ValueError, KeyError, IndexError, TypeError):
+            except (ValueError, KeyError, IndexError, TypeError, RecursionError):
                 reason = "not a chat completion"
                 break
-        if not self._heard.is_set():  # else all would be NEITHER, and look measured
-            raise UsageError(
-                f"judge {self.model} at {self.url} can not be asked",
-                why=f"{reason}.",
-                fix=f"Check address, model and network, and the key in {self.key_variable}.",
-            )
+        if not self._heard.is_set():
+            raise self._unheard(reason)
         self._failed(reason)
         return None
+
+    def _unheard(self, reason: str) -> UsageError:
+        """Return the error of a judge of which nothing was ever heard: all would be NEITHER, and look measured."""
+        return UsageError(
+            f"judge {self.model} at {self.url} can not be asked",
+            why=f"{reason}.",
+            fix=f"Check address, model and network, and the key in {self.key_variable}.",
+        )
 
     def _failed(self, reason: str) -> str:
         with COUNTING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from ..io.files import write_together
+from ..io.files import PAGE, check_folder_for, write_together
 from ..measure.budget import Budget
 from ..measure.panel import tables
 from ..measure.report import ROLES, Line, Report, Sample
@@ -37,6 +38,12 @@ def save(report: Report, folder: str | Path) -> dict[str, Path]:
         ResourceError: when the disk is full or fails.
     """
     return write_together(Path(folder), "report", {"json": report.to_json(), "html": page(report)})
+
+
+def check_free(folder: Path) -> None:
+    """Raise UsageError when no report can be written into a folder; asked before what takes minutes."""
+    names = json.dumps({each.name: None for each in fields(Report)})
+    check_folder_for(folder, "report", {"json": names, "html": PAGE})
 
 
 def page(report: Report) -> str:

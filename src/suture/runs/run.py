@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ..errors import DataError, Interrupted, SutureError, UsageError
-from ..io.files import reported, sha256, write_text, written
+from ..io.files import check_writable, reported, sha256, write_text, written
 from ..text.printable import command_line
 from ..text.redact import hidden
 from . import authorship
@@ -85,6 +85,7 @@ class Run:
         if out is not None and out.suffix == RESULT:
             from ..io.tensorfile import check_form  # torch: `suture runs` needs none of it
 
+            check_writable(out.parent)
             check_form(out, form)  # now: what takes minutes is not made in vain
             yield cls(None, out)
             return

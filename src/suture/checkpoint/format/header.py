@@ -12,12 +12,13 @@ import math
 import os
 import stat
 import struct
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import CorruptFile
+from ...errors import CorruptFile, UsageError
 from ...io.files import reported
 
 BITS = {
@@ -118,8 +119,13 @@ def read_header(path: Path) -> dict[str, Slot]:
     return {slot.name: slot for slot in ordered}
 
 
-def _read(path: Path) -> AbstractContextManager[None]:
-    return reported(f"can not read {path}", fix=FIX, kind=CorruptFile)
+@contextmanager
+def _read(path: Path) -> Iterator[None]:
+    """Say of a file that it is broken, or that it is not for this user to read."""
+    if path.exists() and not os.access(path, os.R_OK):
+        raise UsageError(f"can not read {path}", why="Permission denied.", fix=f"Make it readable: chmod u+r {path}")
+    with reported(f"can not read {path}", fix=FIX, kind=CorruptFile):
+        yield
 
 
 def _slot(name: str, entry: Any, path: Path, start: int) -> Slot | None:  # noqa: ANN401 - untrusted JSON

@@ -196,8 +196,11 @@ def meant(entries: Sequence[Entry], words: Sequence[str], path: Path) -> list[in
         raise UsageError(f"no patch is on {path}", why="It has no suture.json.", fix="Check the path.")
     found = []
     for word in words:
-        digest = sha256(Path(word)) if Path(word).is_file() else word
-        near = [number for number, entry in enumerate(entries) if _means(word, digest, number, entry)]
+        if Path(word).is_file():  # that very patch, and not another one of its name
+            digest = sha256(Path(word))
+            near = [number for number, entry in enumerate(entries) if entry.sha256 == digest]
+        else:
+            near = [number for number, entry in enumerate(entries) if _means(word, number, entry)]
         if len(near) != 1:
             what = f"{word!r} means no patch" if not near else f"{word!r} means several patches"
             raise UsageError(f"{what} of {path}", why=f"On it are: {listed(entries)}.", fix="Name one by its number.")
@@ -248,6 +251,6 @@ def check_editable(checkpoint: Checkpoint, patch: Patch) -> None:
             )
 
 
-def _means(word: str, digest: str, number: int, entry: Entry) -> bool:
-    by_digest = len(digest) >= 6 and entry.sha256.startswith(digest)
+def _means(word: str, number: int, entry: Entry) -> bool:
+    by_digest = len(word) >= 6 and entry.sha256.startswith(word)
     return word == str(number + 1) or by_digest or word == entry.name
