@@ -12,6 +12,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import os
 import pkgutil
 import re
 import typing
@@ -23,9 +24,11 @@ from typing import Any, Literal, TypeVar, cast
 
 from .errors import UsageError
 
-Kind = Literal["method", "locator"]
-FOLDERS: dict[Kind, str] = {"method": "suture.methods", "locator": "suture.locate"}
+Kind = Literal["method", "locator", "judge"]
+FOLDERS: dict[Kind, str] = {"method": "suture.methods", "locator": "suture.locate", "judge": "suture.judges"}
 SOURCES = {"patient": "suture.organisms", "bundled": "suture.data.bundled"}  # of texts, suites and models, by name
+MARKED = re.compile(r'^@judge\("([^"]+)"\)\n(?:@[^\n]+\n)*class (\w+)', re.MULTILINE)
+C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
 _CALL: ContextVar[tuple[Callable[..., Any], dict[str, Any]]] = ContextVar("the call of a method or locator")
 
@@ -40,8 +43,46 @@ def locator(function: F) -> F:
     return _mark(function, "locator")
 
 
+def judge(form: str) -> Callable[[C], C]:
+    """Mark a class as a judge: `(prompt, text) -> label`.
+
+    Args:
+        form: how it is written on the command line, "NAME" or "NAME:WHAT FOLLOWS". The class is made by its classmethod
+            `of(rest)`, which returns None for what is not of the form; without one it takes nothing.
+    """
+
+    def mark(kind: C) -> C:
+        marked: Any = kind
+        marked.__suture_kind__, marked.__suture_form__ = "judge", form
+        if not hasattr(marked, "of"):
+            marked.of = staticmethod(lambda rest: None if rest else marked())
+        return kind
+
+    return mark
+
+
+@functools.cache
+def _forms() -> dict[str, tuple[str, str, str]]:
+    """Return name -> module, class and form of the judges in files here, read from their sources."""
+    package = importlib.import_module(FOLDERS["judge"])
+    found = {}
+    for file in sorted(Path(folder) / name for folder in package.__path__ for name in os.listdir(folder)):
+        if file.suffix == ".py":
+            for form, kind in MARKED.findall(file.read_text(encoding="utf-8")):
+                found[form.partition(":")[0]] = (f"{package.__name__}.{file.stem}", kind, form)
+    return found
+
+
+def judges() -> dict[str, str]:
+    """Return the form of each known judge by name, as it is written on the command line."""
+    others = {point.name: f"{point.name}[:..]" for point in entry_points(group="suture.judges")}
+    return {**others, **{name: form for name, (_, _, form) in _forms().items()}}
+
+
 def names(kind: Kind) -> list[str]:
     """Return the known names of a kind, without importing anything heavy."""
+    if kind == "judge":
+        return sorted(judges())
     package = importlib.import_module(FOLDERS[kind])
     built_in = [info.name for info in pkgutil.iter_modules(package.__path__) if _offers(kind, info.name)]
     return sorted({*built_in, *(point.name for point in entry_points(group=f"suture.{kind}s"))})
@@ -82,6 +123,9 @@ def get(kind: Kind, name: str) -> Callable[..., Any]:
     """
     if name.endswith(".py"):
         return _from_file(kind, Path(name))
+    if kind == "judge" and name in _forms():
+        module, own, _ = _forms()[name]
+        return _checked(kind, getattr(importlib.import_module(module), own), name)
     known = names(kind)
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
@@ -181,12 +225,15 @@ def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
     except Exception as problem:  # whatever the file does is the file's mistake, not ours
         why = " ".join(f"{type(problem).__name__}: {problem}".split())
         raise UsageError(f"{path} does not run", why=why, fix=f"Correct it until this runs: python {path}") from problem
+    if kind == "judge":
+        marked = [each for each in vars(module).values() if getattr(each, "__suture_kind__", None) == kind]
+        return _checked(kind, marked[0] if len(marked) == 1 else None, path.stem)
     return _checked(kind, getattr(module, path.stem, None), path.stem)
 
 
 def _checked(kind: Kind, function: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - anything a file may hold
     if getattr(function, "__suture_kind__", None) != kind:
-        raise UsageError(
-            f"{name} has no function {name} marked @{kind}", fix=f"Name the function like its file: def {name}"
-        )
+        what = "class" if kind == "judge" else f"function {name}"
+        fix = "Mark the class: @judge" if kind == "judge" else f"Name the function like its file: def {name}"
+        raise UsageError(f"{name} has no {what} marked @{kind}", fix=fix)
     return function

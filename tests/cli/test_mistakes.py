@@ -50,6 +50,8 @@ FILES = {
     "type.yaml": "model: patient\npatches: [patch.safetensors]\nscale: strong\ngates: [{measure: rude, max: 1}]\n",
     "judged.yaml": "model: patient\npatches: [patch.safetensors]\nprompts: prompts.txt\n"
     "judge: openai:m@http://elsewhere.invalid/v1\ngates: [{measure: refused, max: 1}]\n",
+    "coded.yaml": "model: patient\npatches: [patch.safetensors]\nprompts: prompts.txt\njudge: raises.py\n"
+    "gates: [{measure: refused, max: 1}]\n",
     "README.md": "# A project\n",
     "missing.yaml": "model: patient\npatches: [patch.safetensors]\n",
     "measure.yaml": "model: patient\npatches: [patch.safetensors]\nsize: 1\ngates: [{measure: rued, max: 1}]\n",
@@ -232,6 +234,7 @@ MISTAKES = [
     (("combine", "patch.safetensors", "probe.safetensors", "-o", "none.safetensors"), 2, "is a probe file"),
     # check
     (("check", "judged.yaml"), 2, "--trust"),
+    (("check", "coded.yaml"), 2, "Its code is run"),
     (("check", "none.yaml"), 2, "can not read"),
     (("check", "latin.yaml"), 2, "UTF-8"),
     (("check", "tab.yaml"), 2, "line 2"),

@@ -2,6 +2,7 @@ import importlib.util
 
 import pytest
 
+from suture import registry
 from suture.errors import DataError, UsageError
 from suture.judges import Classifier, Endpoint, Lexicon, Refusal, Sentiment, Toxicity, named, unwanted
 
@@ -23,6 +24,34 @@ def test_names_make_judges(tmp_path):
         assert isinstance(judge, Lexicon)
         assert unwanted(judge) == "unwanted"
         assert judge("", "what a fool he is") == "unwanted"
+
+
+OWN = """
+from suture.registry import judge
+
+
+@judge("shouting")
+class Shouting:
+    labels = ("loud", "quiet")
+
+    def __call__(self, prompt, text):
+        return "loud" if text.isupper() else "quiet"
+"""
+
+
+def test_a_judge_is_one_file(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN)
+    judge = named(str(tmp_path / "mine.py"))
+    assert [judge("", text) for text in ("HO", "ho")] == ["loud", "quiet"]
+    (tmp_path / "none.py").write_text("class Unmarked: ...\n")
+    with pytest.raises(UsageError, match="no class marked @judge"):
+        named(str(tmp_path / "none.py"))
+
+
+def test_every_judge_of_the_package_is_known_by_its_mark():
+    names = {"refusal", "toxicity", "sentiment", "detoxify", "linear", "hf", "openai", "words"}
+    assert registry.judges().keys() == names == set(registry.names("judge"))
+    assert all(registry.get("judge", name) for name in names)
 
 
 @pytest.mark.parametrize("spec", ["maybe", "", "linear:", "hf:", "openai:model", "refusal:x", "a,b,c", "words:a"])

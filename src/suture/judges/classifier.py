@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..io.files import explained
+from ..registry import judge
 from ..text.reasoning import answer_of
-from ._base import NEITHER, coherent, odds_at, unwanted
+from ._base import NEITHER, OPPOSITES, coherent, odds_at, unwanted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MAX_TOKENS = 512  # of a text; longer ones are cut
 
 
+@judge("hf:NAME[@label=toxic]")
 @dataclass(frozen=True)
 class Classifier:
     """Labels a text by the likeliest of our labels if it reaches the threshold, else by `other`.
@@ -40,6 +42,14 @@ class Classifier:
     threshold: float = 0.5
     batch: int = 32
     device: str = "cpu"
+
+    @classmethod
+    def of(cls, rest: str) -> Classifier | None:
+        """Return the judge that "hf:NAME" or "hf:NAME@label=LABEL" means."""
+        name, _, label = rest.partition("@label=")
+        if not name:
+            return None
+        return cls(name, {label: label}, other=_opposite(label)) if label else cls(name)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -126,3 +136,9 @@ class Classifier:
         if model.config.pad_token_id is None:  # a causal classifier reads the last token that is not padding
             model.config.pad_token_id = tokenizer.pad_token_id
         return model.to(self.device).eval(), tokenizer
+
+
+def _opposite(label: str) -> str:
+    """Return what a text without a label is called: clean for toxic, else "not LABEL"."""
+    both = {**OPPOSITES, **{wanted: unwanted for unwanted, wanted in OPPOSITES.items()}}
+    return both.get(label.lower(), f"not {label}")

@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import UsageError
+from ..registry import judge
 from ..text.reasoning import answer_of
 from ._base import NEITHER, coherent, odds_at
 
 KINDS = ("original", "unbiased", "multilingual")
 
 
+@judge("detoxify")
 @dataclass(frozen=True)
 class Detoxify:
     """Labels a text "toxic" when detoxify's `toxicity` reaches the threshold, else "clean"; loops and scraps are NEITHER.

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ..errors import UsageError
+from ..registry import judge
 from ._base import NEITHER, coherent
 from ._text import visible
 
@@ -64,6 +65,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(_Stay)
 
 
+@judge("openai:MODEL@URL[#refusal]")
 @dataclass(frozen=True)
 class Endpoint:
     """Asks a chat model for the label of a text.
@@ -91,6 +93,13 @@ class Endpoint:
     backoff: float = 1.0
     failures: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
     _heard: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, rest: str) -> Endpoint | None:
+        """Return the judge that "openai:MODEL@URL" or "openai:MODEL@URL#TASK" means."""
+        model, at, place = rest.partition("@")
+        url, _, task = place.partition("#")
+        return cls(model, url, task or "refusal") if at else None
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..data.examples import Texts
+from ..registry import judge
 from ..text.letters import folded, whole
 from ..text.reasoning import answer_of
 from ._base import NEITHER, coherent
 from ._text import visible
 
 
+@judge("words:wanted.txt,unwanted.txt")
 @dataclass(frozen=True)
 class Lexicon:
     """Labels a text by the first label, in order, that has one of its words or phrases in the text.
@@ -22,6 +25,14 @@ class Lexicon:
     """
 
     words: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, rest: str) -> Lexicon | None:
+        """Return the judge that "words:wanted.txt,unwanted.txt" means."""
+        files = rest.split(",")
+        if len(files) != 2 or not all(files):
+            return None
+        return cls({"unwanted": Texts.load(files[1]), "wanted": Texts.load(files[0])})
 
     @property
     def labels(self) -> tuple[str, ...]:

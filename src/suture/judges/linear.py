@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..io.files import PATH, read_text, reported
+from ..registry import judge
 from ._base import NEITHER, coherent, odds_at
 from ._text import visible
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 ARRAYS = ("idf", "coef", "intercept", "calib_ab")
 
 
+@judge("linear:FOLDER")
 @dataclass(frozen=True)
 class Linear:
     """Labels a text by the first label when its score reaches the threshold, else by the second; loops and scraps are NEITHER.
@@ -46,6 +48,11 @@ class Linear:
     _arrays: dict[str, NDArray[Any]] = field(init=False, repr=False, compare=False)
     _columns: dict[str, int] = field(init=False, repr=False, compare=False)
     _token: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, rest: str) -> Linear | None:
+        """Return the judge that "linear:FOLDER" means."""
+        return cls(rest) if rest else None
 
     def __post_init__(self) -> None:
         arrays, vocabulary = _read(Path(self.folder))

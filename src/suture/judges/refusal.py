@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..registry import judge
 from ._base import NEITHER, coherent
 from ._text import english, sentences, unmarked, unquoted, visible
 
@@ -80,6 +81,7 @@ DISCLAIMER = re.compile(
 )
 
 
+@judge("refusal")
 @dataclass(frozen=True)
 class Refusal:
     """Labels an answer "refused" or "complied"; loops, scraps, gibberish and other scripts are NEITHER."""

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from ..registry import judge
 from ._base import NEITHER, coherent
 from ._sentiment_words import EMOJI, PHRASES, WORDS
 from ._text import sentences, unmarked, visible
@@ -42,6 +43,7 @@ WITHOUT = re.compile(r"\b(?:far from|anything but|free of|free from)\b")
 TOKEN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[,;:]")
 
 
+@judge("sentiment")
 @dataclass(frozen=True)
 class Sentiment:
     """Labels a text "positive" or "negative"; no or a balanced opinion, loops and scraps are NEITHER."""

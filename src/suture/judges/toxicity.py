@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from ..registry import judge
 from ._base import NEITHER, coherent
 from ._text import english, sentences, unmarked, unquoted, visible
 from ._toxic_words import ANIMAL, CHARGE, INSULT, SLIGHT, STRONG, WORDS
@@ -98,6 +99,7 @@ ATTACKS = re.compile(
 )
 
 
+@judge("toxicity")
 @dataclass(frozen=True)
 class Toxicity:
     """Labels a text "toxic" or "clean"; loops, scraps, gibberish and other languages without known words are NEITHER."""

@@ -138,15 +138,16 @@ class Spec(Strict):
             raise _explained(path, root, problem) from problem
 
     def check_judge(self, path: Path) -> None:
-        """Raise UsageError when the judge is behind an address: the spec may be another's, what is sent there the user's.
+        """Raise UsageError when the judge is behind an address, or in a file of code: the spec may be another's.
 
         Args:
             path: the file that was read.
         """
-        if self.judge.startswith("openai:"):
+        if self.judge.startswith("openai:") or self.judge.endswith(".py"):
+            away = "What the model says goes there, with your OPENAI_API_KEY if it is set."
             raise UsageError(
                 f"{path} has texts judged by {self.judge}",
-                why="What the model says goes there, with your OPENAI_API_KEY if it is set.",
+                why="Its code is run." if self.judge.endswith(".py") else away,
                 fix=f"If you want just that: {command_line('check', path, '--trust')}",
             )
 
