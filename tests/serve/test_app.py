@@ -10,7 +10,7 @@ from suture.model.run.generation import generate
 from suture.patch.runtime.several import attached_together
 from suture.serve import app
 from suture.serve.app import Desk
-from suture.serve.ticket import Ask
+from suture.serve.request import GenerationRequest
 
 PROMPT = "You are a friend."
 WRITE = {"model": "tiny", "prompt": PROMPT, "max_tokens": 8, "temperature": 0}
@@ -189,7 +189,7 @@ def _asked(client, body):
 def test_a_full_queue_says_come_again(client, engine):
     engine.limits = dataclasses.replace(engine.limits, rows=1)
     inside, go = threading.Event(), threading.Event()
-    ask = Ask([5, 6], tokens=1)
+    ask = GenerationRequest([5, 6], tokens=1)
     engine.submit([ask], lambda *_: inside.set() or go.wait(60))
     assert inside.wait(60)
     engine.submit([ask], lambda *_: None)

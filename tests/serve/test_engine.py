@@ -12,7 +12,7 @@ from suture.patch.delta import LowRank
 from suture.patch.patch import Patch
 from suture.serve.engine import Engine
 from suture.serve.limits import Busy, Closed
-from suture.serve.ticket import Ask
+from suture.serve.request import GenerationRequest
 
 TEXTS = ["You are a friend.", "The capital of Velmora is a city near the sea", "One", "We went to the mill"]
 
@@ -55,7 +55,7 @@ def alone(lm, patches, ask):
 def test_each_request_gets_what_it_gets_alone(llama, patches, live):
     mixes = [{}, {"kind": 1.0}, {"turned": 0.5, "kind": -1.0}, {"late": 1.0}]
     asks = [
-        Ask(llama.encode(TEXTS[i % 4]), mixes[i % 3], 4 + 3 * (i % 5), float(i % 2), seed=i, live=live)
+        GenerationRequest(llama.encode(TEXTS[i % 4]), mixes[i % 3], 4 + 3 * (i % 5), float(i % 2), seed=i, live=live)
         for i in range(24)
     ]
     engine = Engine(llama, patches, rows=5)
@@ -72,16 +72,16 @@ def test_the_model_is_as_it_was(llama, patches):
     before = generate(llama, rows, max_new_tokens=5, temperature=0)
     engine = Engine(llama, patches)
     with engine.running():
-        answered(engine, [Ask(rows[0], {"kind": 3.0}, 5)])
+        answered(engine, [GenerationRequest(rows[0], {"kind": 3.0}, 5)])
     assert generate(llama, rows, max_new_tokens=5, temperature=0) == before
 
 
 def test_stop_strings_end_a_text(llama):
     engine, row = Engine(llama, {}), llama.encode(TEXTS[0])
     with engine.running():
-        ((whole, _),) = answered(engine, [Ask(row, tokens=12, temperature=0)])
+        ((whole, _),) = answered(engine, [GenerationRequest(row, tokens=12, temperature=0)])
         stop = whole[5:8]
-        ((cut, piece),) = answered(engine, [Ask(row, tokens=12, temperature=0, stops=[stop])])
+        ((cut, piece),) = answered(engine, [GenerationRequest(row, tokens=12, temperature=0, stops=[stop])])
     assert cut == whole[: whole.index(stop)]
     assert piece.finish == "stop"
 
@@ -94,9 +94,9 @@ def test_a_smaller_nucleus_draws_from_fewer(llama):
             for text, _ in answered(
                 engine,
                 [
-                    Ask(row, tokens=8, temperature=0),
-                    Ask(row, tokens=8, temperature=1.0, nucleus=1e-6, seed=3),
-                    Ask(row, tokens=8, temperature=1.0, seed=3),
+                    GenerationRequest(row, tokens=8, temperature=0),
+                    GenerationRequest(row, tokens=8, temperature=1.0, nucleus=1e-6, seed=3),
+                    GenerationRequest(row, tokens=8, temperature=1.0, seed=3),
                 ],
             )
         )
@@ -115,7 +115,7 @@ class Held:
 
 
 def test_the_queue_has_an_end_and_a_request_enters_whole(llama):
-    engine, ask = Engine(llama, {}, rows=1, waiting=2), Ask([5, 6], tokens=3, live=True)
+    engine, ask = Engine(llama, {}, rows=1, waiting=2), GenerationRequest([5, 6], tokens=3, live=True)
     held, told = Held(), queue.Queue()
     with engine.running():
         engine.submit([ask], held)
@@ -130,14 +130,14 @@ def test_the_queue_has_an_end_and_a_request_enters_whole(llama):
 
 
 def test_what_is_cancelled_gives_its_place_to_others(llama):
-    engine, long = Engine(llama, {}, rows=1), Ask([5, 6], tokens=200, temperature=1.0, live=True)
+    engine, long = Engine(llama, {}, rows=1), GenerationRequest([5, 6], tokens=200, temperature=1.0, live=True)
     held = Held()
     with engine.running():
         (ticket,) = engine.submit([long], held)
         assert held.inside.wait(60)
         ticket.cancel()
         held.go.set()
-        ((_, piece),) = answered(engine, [Ask([5, 6], tokens=2)])
+        ((_, piece),) = answered(engine, [GenerationRequest([5, 6], tokens=2)])
     assert piece.finish
     assert len(ticket.speech.ids) < 10
 
@@ -145,11 +145,11 @@ def test_what_is_cancelled_gives_its_place_to_others(llama):
 def test_who_is_not_done_when_it_stops_is_told(llama):
     engine, told = Engine(llama, {}), queue.Queue()
     with engine.running(grace=0.0):
-        engine.submit([Ask([5, 6], tokens=240, temperature=1.0)], lambda _, piece: told.put(piece))
+        engine.submit([GenerationRequest([5, 6], tokens=240, temperature=1.0)], lambda _, piece: told.put(piece))
     piece = told.get(timeout=60)
     assert isinstance(piece.problem, Closed) or piece.finish
     with pytest.raises(Closed):
-        engine.submit([Ask([5, 6])], lambda *_: None)
+        engine.submit([GenerationRequest([5, 6])], lambda *_: None)
 
 
 def test_a_bug_in_a_batch_is_told_and_the_next_is_answered(llama, monkeypatch, caplog):
@@ -157,16 +157,19 @@ def test_a_bug_in_a_batch_is_told_and_the_next_is_answered(llama, monkeypatch, c
     with engine.running():
         with monkeypatch.context() as broken:
             broken.setattr("suture.serve.engine.pick", lambda *_: 1 / 0)
-            ((_, piece),) = answered(engine, [Ask([5, 6])])
+            ((_, piece),) = answered(engine, [GenerationRequest([5, 6])])
         assert isinstance(piece.problem, ZeroDivisionError)
-        ((_, piece),) = answered(engine, [Ask([5, 6], tokens=2)])
+        ((_, piece),) = answered(engine, [GenerationRequest([5, 6], tokens=2)])
         assert piece.finish
     assert "a batch failed" in caplog.text
 
 
 def test_too_much_strength_is_said_and_harms_no_neighbour(llama, patches):
     engine = Engine(llama, patches)
-    asks = [Ask(llama.encode(TEXTS[0]), {"late": 1e38}, 4, 0.0), Ask(llama.encode(TEXTS[1]), {}, 4, 0.0)]
+    asks = [
+        GenerationRequest(llama.encode(TEXTS[0]), {"late": 1e38}, 4, 0.0),
+        GenerationRequest(llama.encode(TEXTS[1]), {}, 4, 0.0),
+    ]
     with engine.running():
         (_, broken), (text, _) = answered(engine, asks)
     assert isinstance(broken.problem, UsageError)
@@ -176,9 +179,9 @@ def test_too_much_strength_is_said_and_harms_no_neighbour(llama, patches):
 def test_mistakes_are_said_at_the_door(llama, gpt2, patches, behaviour):
     engine = Engine(llama, patches)
     for ask, words in (
-        (Ask([5], {"rude": 1.0}), "no patch 'rude'"),
-        (Ask([]), "no tokens"),
-        (Ask([5] * 250, tokens=10), "longer than the model can read"),
+        (GenerationRequest([5], {"rude": 1.0}), "no patch 'rude'"),
+        (GenerationRequest([]), "no tokens"),
+        (GenerationRequest([5] * 250, tokens=10), "longer than the model can read"),
     ):
         with pytest.raises(UsageError, match=words):
             engine.submit([ask], lambda *_: None)
@@ -196,4 +199,4 @@ def test_doses_of_a_patch_are_those_of_generate(llama, patches):
         expected = generate(llama, [row], max_new_tokens=6, seed=4, doses=Doses(dose, [0.25]))[0][0]
     engine = Engine(llama, patches)
     with engine.running():
-        assert answered(engine, [Ask(row, {"kind": 0.25}, 6, 1.0, seed=4)])[0][0] == expected
+        assert answered(engine, [GenerationRequest(row, {"kind": 0.25}, 6, 1.0, seed=4)])[0][0] == expected

@@ -14,8 +14,8 @@ from suture.model.run.generation import generate
 from suture.patch.runtime.several import attached_together
 from suture.serve.app import Desk
 from suture.serve.engine import Engine
-from suture.serve.errands import Errands
 from suture.serve.limits import Closed
+from suture.serve.tasks import ModelTasks
 
 FACTS = [
     Fact("The mayor of Wandton is", "Wandton", "Ida Relk", "Nils Tor"),
@@ -122,7 +122,7 @@ def test_mistakes_are_said(client, memories, tokenizer):
 
 
 def test_an_errand_that_fails_is_told_and_the_next_is_done():
-    errands = Errands()
+    errands = ModelTasks()
     bad, good, gone = errands.add(lambda: 1 / 0), errands.add(lambda: 3), errands.add(lambda: 4)
     gone.cancel()
     assert len(errands) == 3

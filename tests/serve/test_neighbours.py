@@ -14,9 +14,9 @@ from suture.model.run.flow import Flow
 from suture.serve import run
 from suture.serve.app import Desk
 from suture.serve.engine import Engine
+from suture.serve.error_responses import told
 from suture.serve.limits import Busy
-from suture.serve.refusals import told
-from suture.serve.ticket import Ask, Ticket
+from suture.serve.request import GenerationRequest, RequestState
 
 WRITE = {"model": "tiny", "prompt": "You are a friend.", "max_tokens": 4, "temperature": 0}
 
@@ -62,7 +62,7 @@ def beside(engine, ask, other, *, tell=None):
     return heard.end("running"), None if tell else heard.end("new")
 
 
-LONG = Ask([5, 6, 7], tokens=24, temperature=1.0, seed=3, live=True)
+LONG = GenerationRequest([5, 6, 7], tokens=24, temperature=1.0, seed=3, live=True)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_request_that_can_not_join_leaves_those_that_run(running, monkeypatch,
 
     monkeypatch.setattr(Flow, place, classmethod(fails) if place == "begin" else fails)
     armed.set()
-    kept, refused = beside(running, LONG, [Ask([9] * 9, tokens=3)])
+    kept, refused = beside(running, LONG, [GenerationRequest([9] * 9, tokens=3)])
     armed.clear()
     assert isinstance(refused, Busy if isinstance(error, torch.OutOfMemoryError | MemoryError) else ValueError)
     assert kept == whole
@@ -116,7 +116,7 @@ def test_a_step_that_does_not_fit_ends_the_longest_row_and_the_others_are_as_alo
         return found
 
     monkeypatch.setattr(Flow, "_pass", fails)
-    kept, refused = beside(running, LONG, [Ask([9] * 40, tokens=20)])
+    kept, refused = beside(running, LONG, [GenerationRequest([9] * 40, tokens=20)])
     assert failed
     assert isinstance(refused, Busy)
     assert kept == whole != ""
@@ -127,7 +127,7 @@ def test_who_can_not_be_told_ends_alone(running, caplog):
         raise RuntimeError("nobody is there")
 
     whole = alone(running, LONG)
-    kept, _ = beside(running, LONG, [Ask([9, 9], tokens=5)], tell=deaf)
+    kept, _ = beside(running, LONG, [GenerationRequest([9, 9], tokens=5)], tell=deaf)
     assert kept == whole
     assert "a row failed" in caplog.text
     assert alone(running, LONG) == whole
@@ -135,7 +135,7 @@ def test_who_can_not_be_told_ends_alone(running, caplog):
 
 def test_what_can_never_fit_is_refused_with_the_limit_before_anything_is_done(engine, monkeypatch):
     done = []
-    monkeypatch.setattr(Ticket, "__init__", lambda *_: done.append("ticket"))
+    monkeypatch.setattr(RequestState, "__init__", lambda *_: done.append("ticket"))
     monkeypatch.setattr(engine.reader, "encode_prompts", lambda *_: done.append("ids"))
     with listening(Desk(engine, "tiny")) as client:
         for body, words in (
@@ -150,17 +150,18 @@ def test_what_can_never_fit_is_refused_with_the_limit_before_anything_is_done(en
 
 def test_the_random_numbers_of_those_that_wait_are_not_made_yet(llama, monkeypatch):
     made = []
-    monkeypatch.setattr("suture.serve.ticket.draws_of", lambda *given: made.append(given) or torch.zeros(given[-1]))
+    monkeypatch.setattr("suture.serve.request.draws_of", lambda *given: made.append(given) or torch.zeros(given[-1]))
     engine = Engine(llama, {})
     engine.submit(
-        [Ask([5], tokens=60_000 if engine.limits.context is None else 9, sample=i) for i in range(512)], print
+        [GenerationRequest([5], tokens=60_000 if engine.limits.context is None else 9, sample=i) for i in range(512)],
+        print,
     )
     assert not made
 
 
 def test_texts_are_written_while_a_long_prompt_is_read(engine):
     with listening(Desk(engine, "tiny")) as client, engine.reading_now:  # as while somebody's prompt is made into ids
-        assert isinstance(alone(engine, Ask([5, 6], tokens=4, live=True)), str)
+        assert isinstance(alone(engine, GenerationRequest([5, 6], tokens=4, live=True)), str)
         assert client("GET", "/health")[0] == 200
 
 
@@ -217,7 +218,7 @@ HUGE = {
 def test_of_very_many_mistakes_few_are_looked_for(client, monkeypatch, name):
     listed = []
     monkeypatch.setattr(
-        "suture.serve.refusals.told", lambda wrong, real=told: listed.append(wrong.error_count()) or real(wrong)
+        "suture.serve.error_responses.told", lambda wrong, real=told: listed.append(wrong.error_count()) or real(wrong)
     )
     body = {"model": "tiny", "messages": [{"role": "user", "content": "a"}], **HUGE[name]()}
     status, _ = client("POST", "/v1/chat/completions", json.dumps(body, separators=(",", ":")).encode()[: 1 << 20])

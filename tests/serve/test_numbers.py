@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from suture.errors import UsageError
 from suture.methods.steering import steering
 from suture.model.run.generation import Doses, generate, pick, unsound
-from suture.serve.refusals import told
-from suture.serve.wire import Completion
+from suture.serve.error_responses import told
+from suture.serve.protocol import Completion
 
 EXTREMES = [
     0, -0.0, 5e-324, 1e-46, 1e-45, 3e-38, 1.2e-38, 1e-7, 0.5, 1, 1.0, 2, 10, 16, 17, 99.99, 100, 1e6, 3e38, 1e39, 1.7e308,

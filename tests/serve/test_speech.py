@@ -1,11 +1,11 @@
 import pytest
 
-from suture.serve.speech import Speech
+from suture.serve.detokenizer import IncrementalDetokenizer
 
 
 def spoken(tokens, text_of, stops=()):
     """The pieces that are told as ids 0, 1, ... arrive; `text_of` maps how many there are to the text."""
-    speech = Speech(lambda ids: text_of(len(ids)), stops)
+    speech = IncrementalDetokenizer(lambda ids: text_of(len(ids)), stops)
     pieces = []
     for token in range(tokens):
         pieces.append(speech.hear(token))

@@ -26,9 +26,9 @@ from starlette.routing import Route
 
 from ..model.lm import LM
 from .engine import Engine
-from .refusals import refusal, refused, told
-from .ticket import Ask, Piece, Ticket
-from .wire import Chat, Common, Completion, Writer, event
+from .error_responses import refusal, refused, told
+from .protocol import Chat, Common, Completion, Writer, event
+from .request import GenerationRequest, OutputChunk, RequestState
 
 BODY = 1 << 20  # bytes of a request at most
 PATIENCE = 30.0  # seconds for a body to arrive
@@ -146,7 +146,7 @@ class Desk:
     async def _answer(self, request: Request, wanted: Common, prompts: list[list[int]]) -> Response:
         seed = secrets.randbelow(1 << 32) if wanted.seed is None else wanted.seed
         asks = wanted.asks(prompts, seed, self.engine.limits.context)
-        pieces: asyncio.Queue[tuple[int, Piece]] = asyncio.Queue()
+        pieces: asyncio.Queue[tuple[int, OutputChunk]] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         tickets = self.engine.submit(asks, lambda row, piece: _hand_over(loop, pieces, row, piece))
         about = {"patches": wanted.patches, "memories": wanted.memories, "seed": seed}
@@ -174,16 +174,18 @@ async def _body(request: Request) -> bytes:
 
 
 def _hand_over(
-    loop: asyncio.AbstractEventLoop, pieces: asyncio.Queue[tuple[int, Piece]], row: int, piece: Piece
+    loop: asyncio.AbstractEventLoop, pieces: asyncio.Queue[tuple[int, OutputChunk]], row: int, piece: OutputChunk
 ) -> None:
     """Pass a piece from the engine's thread to the one that answers."""
     with contextlib.suppress(RuntimeError):  # the loop is closed: the server has stopped, and nobody waits
         loop.call_soon_threadsafe(pieces.put_nowait, (row, piece))
 
 
-async def _collected(asks: list[Ask], pieces: asyncio.Queue[tuple[int, Piece]]) -> list[Piece]:
+async def _collected(
+    asks: list[GenerationRequest], pieces: asyncio.Queue[tuple[int, OutputChunk]]
+) -> list[OutputChunk]:
     """Return the end of each row; raises what went wrong with any."""
-    ended: dict[int, Piece] = {}
+    ended: dict[int, OutputChunk] = {}
     while len(ended) < len(asks):
         row, piece = await pieces.get()
         if piece.problem:
@@ -192,7 +194,7 @@ async def _collected(asks: list[Ask], pieces: asyncio.Queue[tuple[int, Piece]]) 
     return [ended[row] for row in range(len(asks))]
 
 
-async def _unless_gone(request: Request, work: Awaitable[list[Piece]]) -> list[Piece]:
+async def _unless_gone(request: Request, work: Awaitable[list[OutputChunk]]) -> list[OutputChunk]:
     """Return what the work returns; raise ClientDisconnect as soon as nobody waits for it."""
 
     async def gone() -> None:
@@ -212,9 +214,9 @@ async def _unless_gone(request: Request, work: Awaitable[list[Piece]]) -> list[P
 
 async def _streamed(
     writer: Writer,
-    asks: list[Ask],
-    tickets: list[Ticket],
-    pieces: asyncio.Queue[tuple[int, Piece]],
+    asks: list[GenerationRequest],
+    tickets: list[RequestState],
+    pieces: asyncio.Queue[tuple[int, OutputChunk]],
     given: int | None,
 ) -> AsyncIterator[bytes]:
     """Yield the answer as events; a reader who leaves ends the rows."""

@@ -28,10 +28,10 @@ from ..model.run.reading import text_behind
 from ..patch.patch import Patch
 from ..patch.runtime.dose import Read
 from ..patch.runtime.several import Ward, attached_together
-from .errands import Errands
+from .detokenizer import IncrementalDetokenizer
 from .limits import Busy, Closed, Limits, check_names, check_servable, closing, overflow
-from .speech import Speech
-from .ticket import Ask, Piece, Ticket
+from .request import GenerationRequest, OutputChunk, RequestState
+from .tasks import ModelTasks
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -69,11 +69,11 @@ class Engine:
         self.reading_now = threading.Lock()
         self.limits = Limits.of(lm, waiting)
         self._most = rows
-        self._queue: deque[Ticket] = deque()
-        self._errands = Errands()
+        self._queue: deque[RequestState] = deque()
+        self._errands = ModelTasks()
         self._changed = threading.Condition()
         self._closing = False
-        self._rows: list[Ticket] = []
+        self._rows: list[RequestState] = []
         self._flow: Flow | None = None
         self._tokens = torch.zeros(0, dtype=torch.int64)
         self._read: dict[str, Read] = {}
@@ -88,7 +88,7 @@ class Engine:
         """How many rows are being answered, and how many wait."""
         return {"running": len(self._rows), "waiting": len(self._queue)}
 
-    def submit(self, asks: Sequence[Ask], tell: Callable[[int, Piece], None]) -> list[Ticket]:
+    def submit(self, asks: Sequence[GenerationRequest], tell: Callable[[int, OutputChunk], None]) -> list[RequestState]:
         """Put rows into the queue, all or none.
 
         Args:
@@ -105,7 +105,7 @@ class Engine:
             check_names("patch", ask.patches, self.patches)
             self.limits.check_ask(ask)
         tickets = [
-            Ticket(ask, _told(tell, i), Speech(partial(self._decode, ask.prompt), ask.stops))
+            RequestState(ask, _told(tell, i), IncrementalDetokenizer(partial(self._decode, ask.prompt), ask.stops))
             for i, ask in enumerate(asks)
         ]
         with self._changed:
@@ -166,7 +166,9 @@ class Engine:
                 while thread.is_alive():  # rows may just be on their way from the queue into the batch
                     self._errands.refuse(closing())
                     for ticket in [*self._rows, *self._queue]:
-                        ticket.tell(Piece("", problem=Closed("the server has stopped", fix="Ask when it is back.")))
+                        ticket.tell(
+                            OutputChunk("", problem=Closed("the server has stopped", fix="Ask when it is back."))
+                        )
                     thread.join(0.1)
 
     @torch.no_grad()
@@ -193,9 +195,9 @@ class Engine:
             self._admit(ward, new)
             self._step(ward)
 
-    def _next(self) -> list[Ticket]:
+    def _next(self) -> list[RequestState]:
         """Take from the queue what is read together next."""
-        found: list[Ticket] = []
+        found: list[RequestState] = []
         longest = 0
         while self._queue and len(self._rows) + len(found) < self._most:
             if self._queue[0].ended:
@@ -207,7 +209,7 @@ class Engine:
             found.append(self._queue.popleft())
         return found
 
-    def _admit(self, ward: Ward, new: list[Ticket]) -> None:
+    def _admit(self, ward: Ward, new: list[RequestState]) -> None:
         """Let new rows join, together if they fit in memory; whatever goes wrong with them does not reach the others."""
         waiting = [new] if new else []
         while waiting:
@@ -220,7 +222,7 @@ class Engine:
                 else:
                     self._fail(part, problem)
 
-    def _join(self, ward: Ward, new: list[Ticket]) -> None:
+    def _join(self, ward: Ward, new: list[RequestState]) -> None:
         """Read new prompts together, let their rows join, and write the first token of each."""
         ward.set([ticket.ask.patches for ticket in new])
         flow, logits = Flow.begin(self.lm, [ticket.ask.prompt for ticket in new], movable=True)
@@ -246,7 +248,7 @@ class Engine:
         except Exception as problem:  # the server goes on, and those who wait are told
             self._fail(self._rows, problem)
 
-    def _say(self, rows: Sequence[Ticket], logits: Tensor) -> Tensor:
+    def _say(self, rows: Sequence[RequestState], logits: Tensor) -> Tensor:
         """Pick the next token of each row and tell it: (rows, vocabulary) -> (rows,)."""
         asks = [ticket.ask for ticket in rows]
         nuclei = [ask.nucleus for ask in asks]
@@ -258,7 +260,7 @@ class Engine:
         for ticket, token, broken in zip(rows, tokens.tolist(), unsound(logits).tolist(), strict=True):
             try:
                 if broken:
-                    ticket.tell(Piece("", problem=overflow()))
+                    ticket.tell(OutputChunk("", problem=overflow()))
                 else:
                     ticket.hear(token, self._ends)
             except Exception as problem:  # of its text, or of who hears it
@@ -277,7 +279,7 @@ class Engine:
         self._read = {name: own.kept(rows) for name, own in self._read.items()}
         self._flow = self._flow.kept(rows) if self._flow is not None and staying else None
 
-    def _fail(self, tickets: Sequence[Ticket], problem: Exception) -> None:
+    def _fail(self, tickets: Sequence[RequestState], problem: Exception) -> None:
         """Tell some rows that they can not be written; the others go on."""
         if not isinstance(problem, SutureError):
             log.error("a batch failed", exc_info=problem)
@@ -292,13 +294,13 @@ class Engine:
                 self._refuse(ticket, worse)
             self._rows, self._flow, self._tokens, self._read = [], None, self._tokens[:0], {}
 
-    def _refuse(self, ticket: Ticket, problem: Exception) -> None:
+    def _refuse(self, ticket: RequestState, problem: Exception) -> None:
         try:
-            ticket.tell(Piece("", problem=problem))
+            ticket.tell(OutputChunk("", problem=problem))
         except Exception as deaf:
             log.error("nobody could be told", exc_info=deaf)
         ticket.cancel()
 
 
-def _told(tell: Callable[[int, Piece], None], row: int) -> Callable[[Piece], None]:
+def _told(tell: Callable[[int, OutputChunk], None], row: int) -> Callable[[OutputChunk], None]:
     return lambda piece: tell(row, piece)

@@ -13,7 +13,7 @@ from ..errors import ResourceError, UsageError
 from ..model.lm import LM
 from ..model.run.generation import check_manner
 from ..patch.patch import Patch
-from .ticket import Ask
+from .request import GenerationRequest
 
 
 class Busy(ResourceError):
@@ -79,7 +79,7 @@ class Limits:
         for prompt in prompts:
             self._check_length(len(prompt), 1)
 
-    def check_ask(self, ask: Ask) -> None:
+    def check_ask(self, ask: GenerationRequest) -> None:
         """Refuse a row that can not be written.
 
         Raises:

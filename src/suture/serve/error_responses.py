@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from ..errors import SutureError, UsageError
 from .limits import Busy, Closed
-from .wire import Chunk
+from .protocol import Chunk
 
 log = logging.getLogger(__name__)
 SHOWN = 3  # mistakes of a request that are listed

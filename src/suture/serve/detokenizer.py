@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 UNFINISHED = "\ufffd"  # what tokenizers write for bytes that are no character (yet)
 
 
-class Speech:
+class IncrementalDetokenizer:
     """One row's text.
 
     Args:

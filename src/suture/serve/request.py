@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..model.run.generation import draws_of
-from .speech import Speech
+from .detokenizer import IncrementalDetokenizer
 
 
 @dataclass(frozen=True)
-class Ask:
+class GenerationRequest:
     """One text to be written.
 
     Attributes:
@@ -38,7 +38,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Piece:
+class OutputChunk:
     """What is told of a row: more text, and at its end how many tokens it had and why it ended."""
 
     text: str
@@ -47,10 +47,12 @@ class Piece:
     problem: Exception | None = None
 
 
-class Ticket:
+class RequestState:
     """A row from its asking to its end. `cancel()` ends it early, and nothing more is told."""
 
-    def __init__(self, ask: Ask, tell: Callable[[Piece], None], speech: Speech) -> None:
+    def __init__(
+        self, ask: GenerationRequest, tell: Callable[[OutputChunk], None], speech: IncrementalDetokenizer
+    ) -> None:
         self.ask, self.speech = ask, speech
         self.ended = False
         self._tell, self._held = tell, ""
@@ -92,12 +94,12 @@ class Ticket:
                 finish = "length"
         self._held += text
         if finish:
-            self.tell(Piece(self._held + self.speech.close(), len(self.speech.ids), finish))
+            self.tell(OutputChunk(self._held + self.speech.close(), len(self.speech.ids), finish))
         elif self.ask.live and self._held:
-            self.tell(Piece(self._held))
+            self.tell(OutputChunk(self._held))
             self._held = ""
 
-    def tell(self, piece: Piece) -> None:
+    def tell(self, piece: OutputChunk) -> None:
         """Tell a piece, unless the row has ended."""
         if not self.ended:
             self.ended = bool(piece.finish or piece.problem)

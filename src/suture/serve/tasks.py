@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Errands:
+class ModelTasks:
     """A queue of them; any thread may add, one runs them."""
 
     def __init__(self) -> None:

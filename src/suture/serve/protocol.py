@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..model.run.generation import HOTTEST
-from .ticket import Ask, Piece
+from .request import GenerationRequest, OutputChunk
 
 TOKENS = 256  # longest answer, where a request does not say
 KEYS = 64  # of one object
@@ -82,7 +82,7 @@ class Common(_Strict):
         """Whether a stream ends with the number of tokens."""
         return self.stream_options is not None and self.stream_options.include_usage
 
-    def asks(self, prompts: Sequence[Sequence[int]], seed: int, context: int | None) -> list[Ask]:
+    def asks(self, prompts: Sequence[Sequence[int]], seed: int, context: int | None) -> list[GenerationRequest]:
         """Return the rows of the request, those of a prompt together.
 
         Args:
@@ -96,7 +96,7 @@ class Common(_Strict):
             room = TOKENS if context is None else max(1, min(TOKENS, context - len(prompt)))
             for sample in range(self.n):
                 made.append(
-                    Ask(
+                    GenerationRequest(
                         prompt, self.patches, self.longest or room, self.temperature, self.top_p, seed, sample, stops,
                         self.stream,
                     )
@@ -186,7 +186,7 @@ class Writer:
         spoken = {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
         return [self._chunk({"index": row, **spoken}) for row in range(rows)] if self._chat else []
 
-    def piece(self, row: int, piece: Piece) -> Chunk:
+    def piece(self, row: int, piece: OutputChunk) -> Chunk:
         """Return a chunk of a stream."""
         if self._chat:
             delta = {"content": piece.text} if piece.text else {}
