@@ -1,6 +1,11 @@
 """Where modules of version 0.1 are now; below `suture`."""
 
 MODULES = {
+    "serve.refusals": "serve.error_responses",
+    "serve.wire": "serve.protocol",
+    "serve.ticket": "serve.request",
+    "serve.speech": "serve.detokenizer",
+    "serve.errands": "serve.tasks",
     "activity": "locate.activity",
     "anatomy": "model.arch.anatomy",
     "authorship": "runs.authorship",
