@@ -38,7 +38,7 @@ from suture.model.lm import LM
 from suture.organisms.knowledge import apart, consequences, rewrites
 from suture.organisms.suites import suite as whole
 from suture.runs.run import Run
-from suture.sequential.sequence import Surgeon, begun, carried_out
+from suture.sequential.sequence import SequentialEditor, begun, carried_out
 
 BATCH = 10  # facts of a patch in a sequence
 LATE = {"layers": [5, 6, 7], "token": 0}  # of the bundled model; these and all others below chosen on the tune split
@@ -103,7 +103,7 @@ def called(name: str, settings: dict, keep, cache: Path):
 def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, folder: Path):
     """The sum of patches of BATCH facts, each made on the model with those before it; never stopped."""
     method, given = called(name, settings, keep, cache)
-    surgeon = Surgeon(lm, method, given, neutral("report")[:TEXTS], NEVER, settings.get("again", 0))
+    surgeon = SequentialEditor(lm, method, given, neutral("report")[:TEXTS], NEVER, settings.get("again", 0))
     words = [name, json.dumps(settings, sort_keys=True), str(len(facts)), facts[0].prompt]
     with Run.begin("facts", words, {}, folder) as run:
         course = carried_out(

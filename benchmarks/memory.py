@@ -29,7 +29,7 @@ from suture.organisms.knowledge import rewrites
 from suture.organisms.suites import keep
 from suture.organisms.suites import suite as whole
 from suture.runs.run import Run
-from suture.sequential.sequence import Surgeon, begun, carried_out
+from suture.sequential.sequence import SequentialEditor, begun, carried_out
 
 COLUMNS = ("success", "unseen_phrasings", "locality", "other", "perplexity")
 
@@ -82,7 +82,7 @@ def hybrid(lm: LM, items, texts, result: dict, write) -> None:
 def sequential(lm: LM, items, texts, result: dict, settings: dict, size: int) -> None:
     """ROME in batches."""
     with tempfile.TemporaryDirectory() as folder, Run.begin("bench", ["bench"], {}, Path(folder)) as run:
-        surgeon = Surgeon(lm, rome, settings, texts)
+        surgeon = SequentialEditor(lm, rome, settings, texts)
         course = begun(surgeon, "patient", "rome", {})
         told = [item.fact for item in items]
         course = carried_out(surgeon, course, told, run, size=size, progress=lambda *step: note(f"sequential {step}"))

@@ -15,7 +15,7 @@ from suture.io import file_rows, tensorfile, yaml_text
 from suture.io.files import built, explained, read_text, reported, sha256, write_bytes, write_together, written
 from suture.judges import agreement
 from suture.sequential import ledger
-from suture.sequential.course import Check
+from suture.sequential.state import Check
 
 
 def test_a_file_is_written_with_its_folders_and_nothing_beside_it(tmp_path):

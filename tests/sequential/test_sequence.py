@@ -23,7 +23,7 @@ from suture.patch.patch import Patch
 from suture.runs.run import Run
 from suture.sequential.ledger import Ledger
 from suture.sequential.removal import removed
-from suture.sequential.sequence import LEDGER, PATCH, Surgeon, begun, carried_out, resumed, takes_earlier
+from suture.sequential.sequence import LEDGER, PATCH, SequentialEditor, begun, carried_out, resumed, takes_earlier
 
 TEXTS = ["The weather was fine today, and we went out.", "One and two are three.", "Nothing of this is edited at all."]
 NAMES = ("Wandton", "Rundville", "Halburg", "Prolton", "Gatford")
@@ -44,7 +44,7 @@ def nudge(lm, facts, *, size=1e-3):
 
 
 def surgeon(lm, method=nudge, limits=None, **settings):
-    return Surgeon(lm, method, settings, TEXTS, limits or Limits(perplexity=9.0, loops=1.0, jump=99.0))
+    return SequentialEditor(lm, method, settings, TEXTS, limits or Limits(perplexity=9.0, loops=1.0, jump=99.0))
 
 
 def run_in(folder):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..measure.report import Report
     from ..patch.patch import Patch
     from ..runs.run import Run
-    from ..sequential.course import Course
-    from ..sequential.sequence import Surgeon
+    from ..sequential.sequence import SequentialEditor
+    from ..sequential.state import SequenceState
     from ._console import Console
 
 SHOWN = 20  # mistakes of a file that are told one by one
@@ -65,7 +65,7 @@ def facts(
     from ..model.lm import LM
     from ..runs.run import Run
     from ..sequential.removal import removed
-    from ..sequential.sequence import Surgeon, begun, carried_out, resumed
+    from ..sequential.sequence import SequentialEditor, begun, carried_out, resumed
     from ._console import Console
 
     if file is None and not (after and remove):
@@ -79,7 +79,7 @@ def facts(
     ) as run:
         function, settings = method_of(method, setting, model, run.folder)
         lm = LM.load(model, device=device, dtype=dtype)
-        surgeon = Surgeon(lm, function, settings, neutral(model, texts), bounds, again)
+        surgeon = SequentialEditor(lm, function, settings, neutral(model, texts), bounds, again)
         words = dict(word.partition("=")[::2] for word in setting or [])
         course = resumed(surgeon, after) if after else begun(surgeon, lm.name, method, words)
         for number in remove or ():
@@ -140,8 +140,8 @@ def neutral(model: str, texts: str | None) -> list[str]:
 def finish(
     console: Console,
     run: Run,
-    surgeon: Surgeon,
-    course: Course,
+    surgeon: SequentialEditor,
+    course: SequenceState,
     found: Survey | None,
     model: str,
     *,
@@ -178,7 +178,7 @@ def finish(
         raise VerificationFailed("none of the facts is said", why=why, fix=fix)
 
 
-def _print_batches(console: Console, course: Course) -> None:
+def _print_batches(console: Console, course: SequenceState) -> None:
     """Print what held and how the model was after each batch."""
     rows = [
         [str(check.batch), f"{sum(check.right.values())} of {len(check.right)}", f"{check.health.perplexity:.3f}",
@@ -189,7 +189,7 @@ def _print_batches(console: Console, course: Course) -> None:
     console.say(f"base: perplexity {course.base.perplexity:.3f}, loops {course.base.loops:.0%}")
 
 
-def _counted(course: Course, found: Survey | None) -> dict[str, Any]:
+def _counted(course: SequenceState, found: Survey | None) -> dict[str, Any]:
     """Return how many edits there are of each status, and what each batch did."""
     edits = course.ledger.edits
     return {
@@ -206,7 +206,7 @@ def _counted(course: Course, found: Survey | None) -> dict[str, Any]:
 
 
 def _told(
-    console: Console, run: Run, surgeon: Surgeon, course: Course, patch: Patch, *, controls: bool
+    console: Console, run: Run, surgeon: SequentialEditor, course: SequenceState, patch: Patch, *, controls: bool
 ) -> dict[str, Any]:
     """Write the report, tell what became of each fact, verify the patch; return the figures."""
     from ..io.files import sha256
@@ -233,7 +233,13 @@ def _told(
 
 
 def reported(
-    console: Console, surgeon: Surgeon, course: Course, patch: Patch, written: list[Fact], *, controls: bool
+    console: Console,
+    surgeon: SequentialEditor,
+    course: SequenceState,
+    patch: Patch,
+    written: list[Fact],
+    *,
+    controls: bool,
 ) -> tuple[Report, list[dict[str, Any]]]:
     """Measure the sum of all edits, and return the report and each fact's text before and after."""
     from dataclasses import replace

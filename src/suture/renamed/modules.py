@@ -42,7 +42,7 @@ MODULES = {
     "codebook": "patch.codebook",
     "condition": "locate.condition",
     "contrasts": "model.run.contrasts",
-    "course": "sequential.course",
+    "course": "sequential.state",
     "data._parts": "data.bundled._parts",
     "data.attitude": "data.bundled.attitude",
     "data.detox": "data.bundled.detox",

@@ -1,3 +1,3 @@
 from .ledger import Edit as Edit
 from .ledger import Ledger as Ledger
-from .sequence import Surgeon as Surgeon
+from .sequence import SequentialEditor as SequentialEditor

@@ -16,12 +16,12 @@ from ..errors import UsageError
 from ..memory.entries import is_codebook, without_prompts
 from ..patch.patch import Patch
 from ..runs.run import Run
-from .course import Course
 from .ledger import Edit, Ledger
-from .sequence import Surgeon, judged, settled, written
+from .sequence import SequentialEditor, judged, settled, written
+from .state import SequenceState
 
 
-def removed(surgeon: Surgeon, course: Course, number: int, run: Run) -> Course:
+def removed(surgeon: SequentialEditor, course: SequenceState, number: int, run: Run) -> SequenceState:
     """Return a course without one of its edits.
 
     Args:
@@ -48,7 +48,7 @@ def removed(surgeon: Surgeon, course: Course, number: int, run: Run) -> Course:
     return after
 
 
-def _freed_of(surgeon: Surgeon, course: Course, edit: Edit, batch: int, run: Run) -> Course:
+def _freed_of(surgeon: SequentialEditor, course: SequenceState, edit: Edit, batch: int, run: Run) -> SequenceState:
     """Return a course with one batch made again without an edit, or dropped where nothing new is left in it.
 
     Of the other edits of a codebook nothing is left once newer ones supersede them.
@@ -78,7 +78,7 @@ def _freed_of(surgeon: Surgeon, course: Course, edit: Edit, batch: int, run: Run
 
 
 def _without(
-    surgeon: Surgeon, course: Course, edit: Edit, batch: int, rest: Sequence[Edit], before: Patch | None
+    surgeon: SequentialEditor, course: SequenceState, edit: Edit, batch: int, rest: Sequence[Edit], before: Patch | None
 ) -> Patch:
     """Return the patch of a batch in weights for the rest of what it writes."""
     earlier = [e.fact for e in course.ledger.live if e.batch < batch and e not in rest and e.number != edit.number]

@@ -3,7 +3,7 @@
     patch_n = patch_(n-1) + method(model with patch_(n-1), batch n)
 The sum is a patch of the base model. After each batch every edit so far is asked again in free generation, and the model's health
 is measured; a batch that takes it beyond its limits is not kept, and the last good patch stands. What was found lost can be
-written again with the next batch (`Surgeon.again`). `removal` takes one edit out.
+written again with the next batch (`SequentialEditor.again`). `removal` takes one edit out.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from ..model.lm import LM
 from ..patch import file as patch_file
 from ..patch.patch import Patch
 from ..runs.run import Run
-from .course import Check, Course
 from .ledger import Edit, Ledger, OnConflict
+from .state import Check, SequenceState
 
 LEDGER, PATCH = "ledger.jsonl", "patch.safetensors"
 Method = Callable[..., Patch]
 
 
 @dataclass(frozen=True, eq=False)
-class Surgeon:
+class SequentialEditor:
     """What a sequence is carried out with.
 
     Attributes:
@@ -67,7 +67,7 @@ class Surgeon:
             patch = self.method(self.lm, list(facts), **{**self.settings, **told})
         return rebased(self.lm, patch) if weights else patch
 
-    def check(self, course: Course, patch: Patch | None, edits: Sequence[Edit], batch: int) -> Check:
+    def check(self, course: SequenceState, patch: Patch | None, edits: Sequence[Edit], batch: int) -> Check:
         """Ask for every edit in free generation, and examine the model."""
         right: list[bool] = []
         if edits:
@@ -81,15 +81,15 @@ class Surgeon:
 
 
 def carried_out(
-    surgeon: Surgeon,
-    course: Course,
+    surgeon: SequentialEditor,
+    course: SequenceState,
     facts: Sequence[Fact],
     run: Run,
     *,
     size: int,
     on_conflict: OnConflict = "refuse",
     progress: Callable[[str, int, int], None] | None = None,
-) -> Course:
+) -> SequenceState:
     """Write facts batch by batch; each batch and what was found after it are stages of a run, so that it can be continued.
 
     Args:
@@ -119,12 +119,12 @@ def carried_out(
     return course
 
 
-def begun(surgeon: Surgeon, model: str, method: str, settings: dict[str, Any]) -> Course:
+def begun(surgeon: SequentialEditor, model: str, method: str, settings: dict[str, Any]) -> SequenceState:
     """Return a course without edits."""
-    return Course(Ledger(model, method, settings), {}, (), examined(surgeon.lm, None, surgeon.texts))
+    return SequenceState(Ledger(model, method, settings), {}, (), examined(surgeon.lm, None, surgeon.texts))
 
 
-def resumed(surgeon: Surgeon, folder: Path) -> Course:
+def resumed(surgeon: SequentialEditor, folder: Path) -> SequenceState:
     """Return the course that a folder holds, to be continued.
 
     Raises:
@@ -136,7 +136,7 @@ def resumed(surgeon: Surgeon, folder: Path) -> Course:
         patch.check_base(surgeon.lm)
     checks = [folder / f"check-{batch:03}.json" for batch in range(1, ledger.batches + 1)]
     seen = tuple(Check.load(file) for file in checks if file.is_file())
-    return Course(ledger, _freed(surgeon.lm, patches, ledger), seen, examined(surgeon.lm, None, surgeon.texts))
+    return SequenceState(ledger, _freed(surgeon.lm, patches, ledger), seen, examined(surgeon.lm, None, surgeon.texts))
 
 
 def takes_earlier(method: Method) -> bool:
@@ -145,7 +145,9 @@ def takes_earlier(method: Method) -> bool:
     return parameter is not None and "Fact" in str(parameter.annotation)
 
 
-def _batch(surgeon: Surgeon, course: Course, facts: list[Fact], run: Run, on_conflict: OnConflict) -> Course:
+def _batch(
+    surgeon: SequentialEditor, course: SequenceState, facts: list[Fact], run: Run, on_conflict: OnConflict
+) -> SequenceState:
     """Write one batch."""
     chosen, ledger = course.ledger.admitted(facts, on_conflict)
     number, unchanged = course.ledger.batches + 1, ledger if on_conflict == "oldest" else course.ledger
@@ -199,7 +201,7 @@ def judged(ledger: Ledger, check: Check) -> Ledger:
     return ledger.marked(fresh, "lost", f"wrong after batch {check.batch}")
 
 
-def settled(course: Course, run: Run) -> None:
+def settled(course: SequenceState, run: Run) -> None:
     """Have the files of an earlier folder's course in this run's folder, too."""
     if run.folder is None:
         raise UsageError(
@@ -213,7 +215,7 @@ def settled(course: Course, run: Run) -> None:
             check.save(run.path(f"check-{check.batch:03}.json"))
 
 
-def written(course: Course, run: Run) -> None:
+def written(course: SequenceState, run: Run) -> None:
     """Write the ledger and the sum of what is kept."""
     course.ledger.save(run.path(LEDGER))
     if course.patch is not None:

@@ -50,7 +50,7 @@ class Check:
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class SequenceState:
     """Where a sequence of edits stands.
 
     Attributes:
