@@ -18,10 +18,10 @@ from _common import finish, note, table
 from suture.data.examples import Fact
 from suture.measure.evaluation import observe
 from suture.measure.suites.facts import suite
-from suture.methods._facts.batches import Task
+from suture.methods._facts.batches import EditRequest
 from suture.methods._facts.keyvalue import down
 from suture.methods._facts.statistics import damped
-from suture.methods._facts.values import Aim, essences, values
+from suture.methods._facts.values import ValueOptimization, essences, values
 from suture.methods.emmet import constrained
 from suture.model.arch.anatomy import Site
 from suture.model.lm import LM
@@ -36,7 +36,7 @@ SITES = {  # where facts of the bundled model are edited (docs/facts.md): a toke
 }
 
 
-def published(lm: LM, rows: list[Row], told: list[Row], site: Site, aim: Aim) -> torch.Tensor:
+def published(lm: LM, rows: list[Row], told: list[Row], site: Site, aim: ValueOptimization) -> torch.Tensor:
     """The value of one place by whole runs of all its contexts and of the essences: (d_model,)."""
     batch, count = lm.batch([row.ids for row in [*rows, *told]]), len(rows)
     at = torch.tensor([row.at for row in [*rows, *told]])
@@ -70,7 +70,7 @@ def published(lm: LM, rows: list[Row], told: list[Row], site: Site, aim: Aim) ->
     return added.detach().double()
 
 
-def succeeded(task: Task, found: list[torch.Tensor], layer: int) -> float:
+def succeeded(task: EditRequest, found: list[torch.Tensor], layer: int) -> float:
     """The share of facts that the model says freely, each with its own values alone: (places, d_model) of each fact."""
     weight, moment, right = down(task.lm, layer), damped(task.moment(layer)), []
     for fact, added in zip(task.facts, found, strict=True):
@@ -82,9 +82,9 @@ def succeeded(task: Task, found: list[torch.Tensor], layer: int) -> float:
     return sum(right) / len(right)
 
 
-def compared(lm: LM, facts: list[Fact], site: Site, aim: Aim, few: int) -> dict:
+def compared(lm: LM, facts: list[Fact], site: Site, aim: ValueOptimization, few: int) -> dict:
     """Both ways at one site: seconds, and success on the facts that both were asked for."""
-    task = Task.of(lm, facts, 8, aim, keep(), Path("runs/statistics"))
+    task = EditRequest.of(lm, facts, 8, aim, keep(), Path("runs/statistics"))
     where = [places(lm, fact, task.prefixes, aim.token) for fact in facts]
     values(lm, facts[:2], site, task.prefixes, aim)  # warm
     began = time.process_time()
@@ -120,7 +120,7 @@ def main() -> None:
     lm = LM.load("patient")
     facts = [item.fact for item in rewrites(args.facts)]
     found = {
-        name: compared(lm, facts, site, Aim(steps=args.steps, token=token), args.few)
+        name: compared(lm, facts, site, ValueOptimization(steps=args.steps, token=token), args.few)
         for name, (site, token) in SITES.items()
     }
     rows = [

@@ -6,7 +6,7 @@ from suture.errors import NoEffect, UsageError
 from suture.locate.direction import Direction
 from suture.locate.directions import directions
 from suture.measure.suite import Measure
-from suture.methods._kernel import Kernel
+from suture.methods._layer_schedule import LayerSchedule
 from suture.methods.ablation import SPACE, ablation
 from suture.model.arch.anatomy import Site
 from suture.model.lm import LM
@@ -158,10 +158,10 @@ def test_the_direction_is_that_of_the_block_that_separates_best(llama, behaviour
 
 
 def test_the_kernel_is_its_formula():
-    assert Kernel()(4) == [1.0] * 4
-    assert Kernel(1.5, peak=0.5, reach=0.5, least=0.5)(5) == [0.5, 1.0, 1.5, 1.0, 0.5]
-    assert Kernel(1.0, peak=1.0, reach=0.3, least=0.0)(3) == [0.0, 0.0, 1.0]
-    assert Kernel()(1) == [1.0]
+    assert LayerSchedule()(4) == [1.0] * 4
+    assert LayerSchedule(1.5, peak=0.5, reach=0.5, least=0.5)(5) == [0.5, 1.0, 1.5, 1.0, 0.5]
+    assert LayerSchedule(1.0, peak=1.0, reach=0.3, least=0.0)(3) == [0.0, 0.0, 1.0]
+    assert LayerSchedule()(1) == [1.0]
 
 
 def test_the_kernel_is_searched(llama, behaviour):

@@ -8,7 +8,7 @@ from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.methods._facts.keyvalue import contexts, down, keys
 from suture.methods._facts.statistics import second_moment
-from suture.methods._facts.values import Aim
+from suture.methods._facts.values import ValueOptimization
 from suture.methods.alphaedit import alphaedit
 from suture.methods.emmet import emmet
 from suture.methods.finetune import finetune
@@ -83,7 +83,7 @@ def test_alphaedit_stays_where_the_texts_have_little_and_memit_is_of_low_rank(lm
 def test_finetuning_keeps_its_limit_and_grace_its_silence(lm, facts):
     ((term,),) = finetune(lm, facts, layer=1, steps=3, limit=1e-3, keep=KEEP).terms.values()
     assert float(term.values.abs().max()) <= 1e-3 * (1 + 1e-6)
-    book = grace(lm, facts, radius=0.05, steps=Aim.steps, clamp=20.0)
+    book = grace(lm, facts, radius=0.05, steps=ValueOptimization.steps, clamp=20.0)
     others = [text for fact in facts for text in (*fact.paraphrases, *(p for p, _ in fact.neighbours))]
     batch = lm.batch([lm.encode(text) for text in others])
     with torch.no_grad():

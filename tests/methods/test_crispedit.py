@@ -6,7 +6,7 @@ from suture.data.examples import Fact, Texts
 from suture.errors import NoEffect, UsageError
 from suture.measure.evaluation import observe, values
 from suture.measure.suites.facts import suite
-from suture.methods._trained.loop import Full, Line, in_effect
+from suture.methods._trained.loop import Full, TokenizedTarget, in_effect
 from suture.methods.crispedit import Curve, Flat, crispedit, curvature
 from suture.methods.finetune import finetune
 from suture.model.arch.anatomy import Site
@@ -108,7 +108,7 @@ def test_only_projected_steps_stay_where_the_texts_see_nothing(llama, project):
 
 def test_flat_directions_are_noticed_less(tiny):
     texts = Texts(neutral("probe")[:40])
-    held = [Line(tiny.encode(text), 1) for text in texts]
+    held = [TokenizedTarget(tiny.encode(text), 1) for text in texts]
     (curve,) = curvature(tiny, [tiny.anatomy.weight(Site(1, "mlp.down"))], held, 0)
     change, flat = draw(len(curve.write), len(curve.read)).float(), Flat.of(curve, 0.9)
     inside, outside = flat.project(change), change - flat.project(change)
@@ -118,7 +118,7 @@ def test_flat_directions_are_noticed_less(tiny):
 
 def test_the_curvature_is_that_of_every_text_alone(llama):
     weight = llama.anatomy.weight(Site(1, "mlp.down"))
-    held = [Line(llama.encode(text), 1) for text in FEW]
+    held = [TokenizedTarget(llama.encode(text), 1) for text in FEW]
     (together,) = curvature(llama, [weight], held, 0)
     alone = [curvature(llama, [weight], [line], 0)[0] for line in held]
     total = sum(len(line.ids) for line in held)

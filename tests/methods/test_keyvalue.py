@@ -9,7 +9,7 @@ from suture.data.examples import Fact, Texts
 from suture.errors import CorruptFile, DataError, UsageError
 from suture.methods._facts.keyvalue import chosen_layer, contexts, down, keys, low_rank
 from suture.methods._facts.statistics import damped, second_moment
-from suture.methods._facts.values import Aim, values
+from suture.methods._facts.values import ValueOptimization, values
 from suture.model.arch.anatomy import Site
 from suture.model.lm import LM
 from suture.model.run.fact_rows import encode, places
@@ -21,7 +21,7 @@ FACTS = [
     Fact("X lies in", "X", "Droharkia"),
 ]
 FEW = Texts(neutral("probe")[:12])
-QUICK = Aim(steps=6, essence=1)
+QUICK = ValueOptimization(steps=6, essence=1)
 
 
 def subject_of(lm, row):
@@ -50,8 +50,8 @@ def test_a_sentencepiece_tokenizer_is_read_the_same_way():
 def test_another_token_of_the_subject_can_be_edited(llama):
     row, other, first = (encode(llama, FACTS[0].prompt, FACTS[0].subject, token=t) for t in (-1, -2, -99))
     assert (row.at, other.at, first.at) == (row.last, row.last - 1, row.first)
-    moved = values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=3, token=-2)).added
-    assert not torch.allclose(moved, values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=3)).added)
+    moved = values(llama, FACTS, Site(1, "mlp.out"), [""], ValueOptimization(steps=3, token=-2)).added
+    assert not torch.allclose(moved, values(llama, FACTS, Site(1, "mlp.out"), [""], ValueOptimization(steps=3)).added)
 
 
 def test_the_tokens_that_say_a_target_can_be_edited(llama):
@@ -70,7 +70,13 @@ def test_the_tokens_that_say_a_target_can_be_edited(llama):
     count = sum(len(places(llama, fact, [""], 0)) for fact in FACTS)
     read = keys(llama, FACTS, 1, ["", "So. "], token=0)
     before, found = (
-        values(llama, FACTS, Site(1, "residual"), ["", "So. "], Aim(steps=steps, clamp=50.0, rate=2.0, token=0))
+        values(
+            llama,
+            FACTS,
+            Site(1, "residual"),
+            ["", "So. "],
+            ValueOptimization(steps=steps, clamp=50.0, rate=2.0, token=0),
+        )
         for steps in (0, 20)
     )
     assert read.each.shape[:2] == (count, 2)
@@ -143,20 +149,20 @@ def test_the_loss_of_a_value_is_that_of_a_whole_run(family, layer, tokenizer):
 
 
 def test_the_clamp_and_the_end_are_each_facts_own(llama):
-    tight = values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=20, clamp=0.1))
+    tight = values(llama, FACTS, Site(1, "mlp.out"), [""], ValueOptimization(steps=20, clamp=0.1))
     rows = [encode(llama, f.prompt, f.subject) for f in FACTS]
     for row, added in zip(rows, tight.added, strict=True):
         with torch.no_grad(), trace(llama, [Site(1, "residual")]) as seen:
             llama.forward(llama.batch([row.ids]))
         assert float(added.norm()) <= 0.1001 * float(seen[Site(1, "residual")][0, row.last].norm())
-    free = values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=80, clamp=50, stop=8.5, kl=0))
+    free = values(llama, FACTS, Site(1, "mlp.out"), [""], ValueOptimization(steps=80, clamp=50, stop=8.5, kl=0))
     assert bool((free.loss <= 8.5).all())
     assert len(set(free.steps.tolist())) > 1
 
 
 def test_a_heavier_kl_keeps_more_of_what_the_model_says(llama):
     light, heavy = (
-        values(llama, FACTS, Site(1, "mlp.out"), [""], Aim(steps=15, kl=kl, essence=3, clamp=50.0))
+        values(llama, FACTS, Site(1, "mlp.out"), [""], ValueOptimization(steps=15, kl=kl, essence=3, clamp=50.0))
         for kl in (0.0, 30.0)
     )
     assert float(heavy.added.norm()) < float(light.added.norm())

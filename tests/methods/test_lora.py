@@ -6,7 +6,7 @@ from suture.export import lora as adapter
 from suture.export.check import compare
 from suture.measure.evaluation import observe, values
 from suture.measure.suites.facts import suite
-from suture.methods._trained.loop import Course, Factors, deltas, in_effect, lines, objective, train
+from suture.methods._trained.loop import Factors, TrainingConfig, deltas, in_effect, lines, objective, train
 from suture.methods.lora import lora
 from suture.patch.patch import Patch
 
@@ -52,7 +52,7 @@ def test_the_patch_is_the_adapter_that_was_trained(build, square, tokenizer):
     base = logits(lm)
     with in_effect(lm, changes):
         assert torch.equal(logits(lm), base)  # the left factors are zero
-    train(changes, lines(lm, FACTS), objective(lm, changes), Course(steps=10, rate=5e-3, stop=0, batch=8))
+    train(changes, lines(lm, FACTS), objective(lm, changes), TrainingConfig(steps=10, rate=5e-3, stop=0, batch=8))
     patch = Patch.make(lm, deltas(changes), method="lora", settings={})
     with in_effect(lm, changes):
         trained = logits(lm)

@@ -6,11 +6,11 @@ from suture.data.examples import Fact, Texts
 from suture.measure.evaluation import observe
 from suture.measure.evaluation import values as figures
 from suture.measure.suites.facts import suite
-from suture.methods._facts.batches import Task, over_blocks
+from suture.methods._facts.batches import EditRequest, over_blocks
 from suture.methods._facts.keyvalue import down
 from suture.methods._facts.least_squares import least_squares
 from suture.methods._facts.statistics import damped
-from suture.methods._facts.values import Aim, values
+from suture.methods._facts.values import ValueOptimization, values
 from suture.methods.memit import memit
 from suture.methods.pmet import pmet
 from suture.model.arch.anatomy import Site
@@ -27,12 +27,12 @@ OUT, ATTENTION = Site(1, "mlp.out"), Site(1, "attn.out")
 
 
 def joint(lm, facts=FACTS, steps=6):
-    return values(lm, facts, OUT, [""], Aim(steps=steps), beside=[ATTENTION])
+    return values(lm, facts, OUT, [""], ValueOptimization(steps=steps), beside=[ATTENTION])
 
 
 def test_the_last_mlp_puts_out_its_value_and_nothing_else_is_written(llama):
     """With next to nothing to keep: the output of the last edited MLP at the subject is what was sought for it."""
-    task = Task.of(llama, FACTS, 0, Aim(steps=6), FEW, None)
+    task = EditRequest.of(llama, FACTS, 0, ValueOptimization(steps=6), FEW, None)
     before, wanted = task.now(OUT), joint(llama).added
     patch = pmet(llama, FACTS, layers=[0, 1], weight=1e-9, ridge=1e-6, **QUICK)
     assert set(patch.terms) == {down(llama, layer).tensor for layer in (0, 1)}
@@ -42,7 +42,7 @@ def test_the_last_mlp_puts_out_its_value_and_nothing_else_is_written(llama):
 
 
 def test_blocks_share_by_the_root_of_how_many_are_left(llama):
-    task, first = Task.of(llama, FACTS, 0, Aim(steps=6), FEW, None), {}
+    task, first = EditRequest.of(llama, FACTS, 0, ValueOptimization(steps=6), FEW, None), {}
     for spread in ("sqrt", "uniform"):
 
         def change(layer, keys, residuals, spread=spread):
@@ -54,7 +54,7 @@ def test_blocks_share_by_the_root_of_how_many_are_left(llama):
 
 
 def test_vectors_for_attention_take_a_part_of_the_work(llama):
-    free = Aim(steps=6, clamp=4.0)
+    free = ValueOptimization(steps=6, clamp=4.0)
     alone = values(llama, FACTS, OUT, [""], free)
     both = values(llama, FACTS, OUT, [""], free, beside=[ATTENTION])
     assert bool((both.added.norm(dim=1) < alone.added.norm(dim=1)).all())
@@ -67,9 +67,9 @@ def test_joint_values_found_together_are_those_found_alone(family, tokenizer):
     lm = tiny_family(family, tokenizer)
     lm.model.double()
     site, beside = Site(0, "mlp.out"), [Site(0, "attn.out")]
-    together = values(lm, FACTS, site, ["", "So. "], Aim(steps=4), beside=beside)
+    together = values(lm, FACTS, site, ["", "So. "], ValueOptimization(steps=4), beside=beside)
     for index, fact in enumerate(FACTS):
-        alone = values(lm, [fact], site, ["", "So. "], Aim(steps=4), beside=beside)
+        alone = values(lm, [fact], site, ["", "So. "], ValueOptimization(steps=4), beside=beside)
         assert torch.allclose(alone.added[0], together.added[index], rtol=1e-3, atol=1e-5)
 
 

@@ -12,7 +12,7 @@ from suture.errors import NoEffect, UsageError
 from suture.methods._facts.keyvalue import contexts, down, keys
 from suture.methods._facts.least_squares import least_squares
 from suture.methods._facts.statistics import damped, second_moment
-from suture.methods._facts.values import Aim, values
+from suture.methods._facts.values import ValueOptimization, values
 from suture.methods.alphaedit import alphaedit, null_space, projected
 from suture.methods.emmet import constrained, emmet
 from suture.methods.memit import memit
@@ -142,7 +142,7 @@ def test_rome_puts_the_value_at_its_key(tiny, key):
     prefixes = contexts(tiny, 3, 0)
     found = keys(tiny, [fact], 1, prefixes)
     at = found.bare[0] if key == "mixed" else found.mean[0]
-    wanted = values(tiny, [fact], Site(1, "mlp.out"), prefixes, Aim(steps=6)).added[0]
+    wanted = values(tiny, [fact], Site(1, "mlp.out"), prefixes, ValueOptimization(steps=6)).added[0]
     made = change(tiny, patch, 1)
     rough = tiny.model.dtype == torch.bfloat16
     assert torch.allclose(
@@ -157,7 +157,7 @@ def test_rome_writes_several_facts_and_the_last_one_exactly(llama):
     patch = rome(llama, FACTS, layer=1, **QUICK)
     prefixes = contexts(llama, 3, 0)
     found = keys(llama, FACTS, 1, prefixes)
-    wanted = values(llama, FACTS, Site(1, "mlp.out"), prefixes, Aim(steps=6)).added
+    wanted = values(llama, FACTS, Site(1, "mlp.out"), prefixes, ValueOptimization(steps=6)).added
     made = change(llama, patch, 1)
     assert torch.allclose(made @ found.mean[-1], wanted[-1], rtol=1e-3, atol=1e-4)
     exact = change(llama, emmet(llama, FACTS, layer=1, slack=0.0, **QUICK), 1)
@@ -169,10 +169,10 @@ def test_memit_with_nothing_to_keep_moves_the_last_block_to_its_values(llama):
     site, prefixes = Site(2, "residual"), contexts(llama, 0, 0)
     quick = {**QUICK, "prefixes": 0}
     patch = memit(llama, FACTS, layers=[1, 2], weight=1e-9, ridge=1e-6, **quick)
-    from suture.methods._facts.batches import Task
+    from suture.methods._facts.batches import EditRequest
 
-    task = Task.of(llama, FACTS, 0, Aim(steps=6), FEW, None)
-    goal = task.now(site) + values(llama, FACTS, site, prefixes, Aim(steps=6)).added
+    task = EditRequest.of(llama, FACTS, 0, ValueOptimization(steps=6), FEW, None)
+    goal = task.now(site) + values(llama, FACTS, site, prefixes, ValueOptimization(steps=6)).added
     with patch.applied(llama):
         reached = task.now(site)
     assert float((reached - goal).norm()) < 1e-2 * float((goal - task.now(site)).norm())
@@ -265,7 +265,7 @@ def test_behind_a_norm_rome_and_emmet_write_exactly_what_was_sought(family, toke
     lm.model.double()
     prefixes, site = contexts(lm, 3, 0), Site(1, "mlp.out")
     weight, key = down(lm, 1), keys(lm, FACTS, 1, prefixes).mean
-    wanted = values(lm, FACTS, site, prefixes, Aim(steps=6)).added
+    wanted = values(lm, FACTS, site, prefixes, ValueOptimization(steps=6)).added
     assert bool(torch.isfinite(wanted).all())
     assert float(wanted.norm(dim=1).min()) > 0
     for patch in (emmet(lm, FACTS, layer=1, slack=0.0, **QUICK), rome(lm, FACTS[:1], layer=1, **QUICK)):

@@ -6,14 +6,14 @@ import torch
 
 from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
-from suture.methods._facts.batches import Task, over_blocks
+from suture.methods._facts.batches import EditRequest, over_blocks
 from suture.methods._facts.beginnings import beginnings
 from suture.methods._facts.keyvalue import down, read, up_to
 from suture.methods._facts.least_squares import least_squares
 from suture.methods._facts.said import said
 from suture.methods._facts.statistics import damped
 from suture.methods._facts.swapped import swapped
-from suture.methods._facts.values import Aim
+from suture.methods._facts.values import ValueOptimization
 from suture.methods.alphaedit import _in_other_words, alphaedit, projected
 from suture.model.arch.anatomy import Site
 from suture.organisms.knowledge import rewrites
@@ -83,7 +83,7 @@ def test_directions_that_texts_use_more_are_used_less():
 
 def test_facts_are_written_in_the_model_s_own_words_too(patient):
     facts = [item.fact for item in rewrites(6, tuning=True)]
-    task = Task.of(patient, facts, 0, Aim(), FEW, None)
+    task = EditRequest.of(patient, facts, 0, ValueOptimization(), FEW, None)
     assert _in_other_words(task, facts, 0) == facts
     found = _in_other_words(task, facts, 1)
     assert found[:6] == facts
@@ -99,7 +99,9 @@ def test_what_counts_more_is_written_closer(llama):
     """Weighed least squares: the fact that counts more is met better, the other one worse."""
 
     def missed(importance):
-        task = replace(Task.of(llama, FACTS, 1, Aim(steps=3, token=0), FEW, None), importance=importance)
+        task = replace(
+            EditRequest.of(llama, FACTS, 1, ValueOptimization(steps=3, token=0), FEW, None), importance=importance
+        )
         moment = damped(task.moment(1))
         asked = {}
 
@@ -115,7 +117,7 @@ def test_what_counts_more_is_written_closer(llama):
 
     alike = missed([])
     weighed = missed([9.0, 1.0])
-    count = len(Task.of(llama, FACTS[:1], 0, Aim(token=0), FEW, None).rows)
+    count = len(EditRequest.of(llama, FACTS[:1], 0, ValueOptimization(token=0), FEW, None).rows)
     assert float(weighed[:count].norm()) < 0.8 * float(alike[:count].norm())
     assert float(weighed[count:].norm()) >= 0.99 * float(alike[count:].norm())
 
@@ -124,7 +126,7 @@ def test_what_is_not_said_is_insisted_on(patient):
     """With a ridge under which a fact is not said, solving again with more weight says it; what is said keeps its weight."""
     facts = [item.fact for item in rewrites(4, tuning=True)]
     settings = {"layers": [5, 6, 7], "token": 0, "keep": FEW, "prefixes": 1, "energy": 0.3, "penalty": 2.0}
-    rows = Task.of(patient, facts, 0, Aim(token=0), FEW, None).rows
+    rows = EditRequest.of(patient, facts, 0, ValueOptimization(token=0), FEW, None).rows
 
     def right(**more):
         with alphaedit(patient, facts, **settings, **more).applied(patient):

@@ -5,9 +5,9 @@ from models import FAMILIES, snapshot, tiny_family
 from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact
 from suture.methods._trained.loop import (
-    Course,
     Factors,
     Full,
+    TrainingConfig,
     asked,
     deltas,
     in_effect,
@@ -101,7 +101,10 @@ def test_the_loss_does_not_depend_on_padding_or_company(llama):
 def test_it_ends_when_a_whole_pass_is_good_enough_and_falls_on_the_way(llama):
     change = Full.of(llama.anatomy.weight(Site(1, "mlp.down")))
     losses = train(
-        [change], lines(llama, FACTS), objective(llama, [change]), Course(steps=60, rate=1e-2, stop=2.0, batch=1)
+        [change],
+        lines(llama, FACTS),
+        objective(llama, [change]),
+        TrainingConfig(steps=60, rate=1e-2, stop=2.0, batch=1),
     )
     assert losses[-1] < 2.0 <= min(losses[:-1])
     assert losses[-1] < losses[0] / 2

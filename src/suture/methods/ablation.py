@@ -1,7 +1,7 @@
 """Take a direction out of everything that is written to the residual stream, as a rank-one change of each writer.
 
 Source: Arditi et al. 2024, "Refusal in Language Models Is Mediated by a Single Direction", section 2.4; strengths per block as in
-"heretic" (Weidmann 2025), see `suture.methods._kernel`.
+"heretic" (Weidmann 2025), see `suture.methods._layer_schedule`.
     W' = W - w_l v v^T W        W: (d_model, in), v: (d_model,), |v| = 1, w_l: strength of block l
     b' = b - w_l v v^T b        b: (d_model,)
     E' = E - w_l (E v) v^T      E: (vocabulary, d_model), when `embeddings`
@@ -29,7 +29,7 @@ from ..patch.delta import LowRank, Shift
 from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
 from ..registry import method
-from ._kernel import Kernel
+from ._layer_schedule import LayerSchedule
 
 DEEP = 0.8  # a direction is taken from the blocks before this share of the depth: later ones hold the next token's
 SPACE: dict[str, list[Any]] = {  # for `suture.search.explore`: make = lambda s: ablation(lm, behaviour, **s)
@@ -88,7 +88,7 @@ def ablation(
     if not lm.anatomy.parts or "attn.o" not in lm.anatomy.parts:
         raise UsageError("this model's writers are not known", fix="Use steering instead: suture edit steering")
     factors = {"attn.o": attention, "mlp.down": mlp, "shared.down": mlp}
-    amounts = Kernel(strength, peak, reach, strength * least)(lm.anatomy.layers)
+    amounts = LayerSchedule(strength, peak, reach, strength * least)(lm.anatomy.layers)
     changes: dict[str, Delta | list[Delta]] = {}
     for behaviour in many:
         found = direction or directions(lm, behaviour, kind=kind, pool=pool, back=back, seed=seed)

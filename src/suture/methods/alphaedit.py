@@ -27,12 +27,12 @@ from ..model.lm import LM
 from ..patch.delta import LowRank
 from ..patch.patch import Patch
 from ..registry import method
-from ._facts.batches import Spread, Task, over_blocks, several_layers
+from ._facts.batches import EditRequest, Spread, over_blocks, several_layers
 from ._facts.keyvalue import Keys, keys_of, low_rank, read, up_to
 from ._facts.rewordings import rewordings
 from ._facts.statistics import solve
 from ._facts.swapped import swapped
-from ._facts.values import Aim
+from ._facts.values import ValueOptimization
 
 SWAPS = 6  # prompts of other facts asked of each subject
 
@@ -52,16 +52,16 @@ def alphaedit(
     swap: float = 0.0,
     reword: int = 0,
     reword_weight: float = 1.0,
-    insist: int = Aim.insist,
-    token: int = Aim.token,
+    insist: int = ValueOptimization.insist,
+    token: int = ValueOptimization.token,
     prefixes: int = 8,
-    steps: int = Aim.steps,
-    rate: float = Aim.rate,
-    kl: float = Aim.kl,
-    decay: float = Aim.decay,
-    clamp: float = Aim.clamp,
-    settle: int = Aim.settle,
-    hold: float = Aim.hold,
+    steps: int = ValueOptimization.steps,
+    rate: float = ValueOptimization.rate,
+    kl: float = ValueOptimization.kl,
+    decay: float = ValueOptimization.decay,
+    clamp: float = ValueOptimization.clamp,
+    settle: int = ValueOptimization.settle,
+    hold: float = ValueOptimization.hold,
     keep: Texts | None = None,
     statistics: Path | None = None,
     seed: int = 0,
@@ -102,11 +102,11 @@ def alphaedit(
         NoEffect: when no direction holds so little.
     """
     settings = registry.settings()
-    aim = Aim(
+    aim = ValueOptimization(
         steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token,
         settle=settle, hold=hold, insist=insist, seed=seed,
     )  # fmt: skip
-    task = Task.of(lm, facts, prefixes, aim, keep, statistics)
+    task = EditRequest.of(lm, facts, prefixes, aim, keep, statistics)
     chosen = several_layers(lm, layers)
     moments = task.moments(chosen)
     free = {layer: null_space(moment, energy) for layer, moment in moments.items()}
@@ -133,7 +133,7 @@ def alphaedit(
     return task.patch("alphaedit", made, settings)
 
 
-def _in_other_words(task: Task, facts: list[Fact], count: int) -> list[Fact]:
+def _in_other_words(task: EditRequest, facts: list[Fact], count: int) -> list[Fact]:
     """Return facts, followed by each of them in so many of the model's own words."""
     if not count:
         return facts
@@ -141,7 +141,7 @@ def _in_other_words(task: Task, facts: list[Fact], count: int) -> list[Fact]:
     return [*facts, *(replace(fact, prompt=prompt) for fact, own in found for prompt in own[:count])]
 
 
-def _left_alone(task: Task, layers: list[int], swap: float) -> dict[int, Tensor]:
+def _left_alone(task: EditRequest, layers: list[int], swap: float) -> dict[int, Tensor]:
     """Return K_p of each block, (keys, d_ff), in the model as it is now: of earlier facts, and of prompts made of these."""
     lm, found = task.lm, dict[int, list[Tensor]]()
     sites = {layer: Site(layer, "mlp.key") for layer in layers}

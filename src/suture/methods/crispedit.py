@@ -29,7 +29,7 @@ from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
 from ._facts.keyvalue import chosen_layer
-from ._trained.loop import TOKENS, Course, Full, Line, deltas, lines, objective, train
+from ._trained.loop import TOKENS, Full, TokenizedTarget, TrainingConfig, deltas, lines, objective, train
 from ._trained.slopes import slopes, whole_matrices
 
 PUBLISHED = (19 / 32, 23 / 32)  # first and last block of Llama 3 8B that the authors edit, as shares of the depth
@@ -77,7 +77,7 @@ def crispedit(
     first, last = (round(share * lm.anatomy.layers) for share in PUBLISHED)
     blocks = range(first, last + 1) if layers is None else sorted({chosen_layer(lm, layer) for layer in layers})
     weights = whole_matrices(lm, site, list(blocks))
-    held = [Line(lm.encode(text)[:TOKENS], 1) for text in kept] + lines(lm, previous or ())
+    held = [TokenizedTarget(lm.encode(text)[:TOKENS], 1) for text in kept] + lines(lm, previous or ())
     flat = [Flat.of(curve, energy) for curve in curvature(lm, weights, held, seed)]
     changes = [Full.of(weight) for weight in weights]
 
@@ -90,7 +90,7 @@ def crispedit(
         for change, own in zip(changes, flat, strict=True):
             change.values.copy_(own.project(change.values))
 
-    course = Course(steps=steps, rate=rate, stop=stop, batch=batch, seed=seed)
+    course = TrainingConfig(steps=steps, rate=rate, stop=stop, batch=batch, seed=seed)
     after = back if project == "step" else None
     train(changes, lines(lm, facts), objective(lm, changes), course, gradient=steep, after=after)
     examples = {"facts": summary(facts), "keep": kept.summary(), "previous": summary(previous or ())}
@@ -141,7 +141,7 @@ class Flat:
         return (self.write @ inner @ self.read.T).to(change)
 
 
-def curvature(lm: LM, weights: Sequence[Weight], held: Sequence[Line], seed: int) -> list[Curve]:
+def curvature(lm: LM, weights: Sequence[Weight], held: Sequence[TokenizedTarget], seed: int) -> list[Curve]:
     """Return the factors of the curvature of each weight, means over the tokens of some lines.
 
     Args:

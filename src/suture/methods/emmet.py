@@ -20,10 +20,10 @@ from ..model.lm import LM
 from ..patch.delta import LowRank
 from ..patch.patch import Patch
 from ..registry import method
-from ._facts.batches import Task
+from ._facts.batches import EditRequest
 from ._facts.keyvalue import chosen_layer, down, low_rank
 from ._facts.statistics import RIDGE, damped, solve
-from ._facts.values import Aim
+from ._facts.values import ValueOptimization
 
 
 @method
@@ -34,15 +34,15 @@ def emmet(
     layer: int | None = None,
     slack: float = 1e-3,
     ridge: float = RIDGE,
-    token: int = Aim.token,
+    token: int = ValueOptimization.token,
     prefixes: int = 8,
-    steps: int = Aim.steps,
-    rate: float = Aim.rate,
-    kl: float = Aim.kl,
-    decay: float = Aim.decay,
-    clamp: float = Aim.clamp,
-    settle: int = Aim.settle,
-    hold: float = Aim.hold,
+    steps: int = ValueOptimization.steps,
+    rate: float = ValueOptimization.rate,
+    kl: float = ValueOptimization.kl,
+    decay: float = ValueOptimization.decay,
+    clamp: float = ValueOptimization.clamp,
+    settle: int = ValueOptimization.settle,
+    hold: float = ValueOptimization.hold,
     keep: Texts | None = None,
     statistics: Path | None = None,
     seed: int = 0,
@@ -70,8 +70,10 @@ def emmet(
         seed: of the contexts.
     """
     settings = registry.settings()
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed)
-    task = Task.of(lm, facts, prefixes, aim, keep, statistics)
+    aim = ValueOptimization(
+        steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed
+    )
+    task = EditRequest.of(lm, facts, prefixes, aim, keep, statistics)
     layer = chosen_layer(lm, layer)
     weight = down(lm, layer)
     moment = damped(task.moment(layer), ridge)

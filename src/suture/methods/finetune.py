@@ -20,7 +20,7 @@ from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
 from ._facts.keyvalue import chosen_layer
-from ._trained.loop import Course, Full, Loss, deltas, lines, objective, train
+from ._trained.loop import Full, Loss, TrainingConfig, deltas, lines, objective, train
 
 
 @method
@@ -69,7 +69,7 @@ def finetune(
         for change in changes:
             change.values.clamp_(-most, most)
 
-    course = Course(steps=steps, rate=rate, stop=stop, batch=batch, decay=decay, seed=seed)
+    course = TrainingConfig(steps=steps, rate=rate, stop=stop, batch=batch, decay=decay, seed=seed)
     wanted = objective(lm, changes, loss=loss, locality=locality, keep=kept, seed=seed)
     train(changes, lines(lm, facts), wanted, course, after=clamp)
     examples = {"facts": summary(facts), "keep": kept.summary()}

@@ -31,7 +31,7 @@ from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
 from ._facts.keyvalue import chosen_layer, read
-from ._facts.values import Aim, side_by_side
+from ._facts.values import ValueOptimization, side_by_side
 
 LATE = 3 / 4  # of the depth; the published layers are 27 of 32 (Llama 2) and 35 of 48 (GPT-2 XL)
 
@@ -45,9 +45,9 @@ def grace(
     radius: float = 0.5,
     rephrased: bool = False,
     split: bool = False,
-    steps: int = Aim.steps,
-    rate: float = Aim.rate,
-    clamp: float = Aim.clamp,
+    steps: int = ValueOptimization.steps,
+    rate: float = ValueOptimization.rate,
+    clamp: float = ValueOptimization.clamp,
     previous: Patch | None = None,
     seed: int = 0,
 ) -> Patch:
@@ -84,7 +84,7 @@ def grace(
             rows.append(Row(told.ids[: begin + 1], 0, begin - 1, begin - 1, begin))
             entries.append(Entry(fact.prompt, fact.subject, fact.target, told.ids[begin]))
     keys = read(lm, rows, [site])[site]  # (entries, d_model)
-    aim = Aim(steps=steps, rate=rate, clamp=clamp, kl=0.0, seed=seed)
+    aim = ValueOptimization(steps=steps, rate=rate, clamp=clamp, kl=0.0, seed=seed)
     moved = keys + side_by_side(lm, [[row] for row in rows], 1, site, aim).added
     made = Codebook(keys.float(), moved.float(), (radius * keys.norm(dim=1)).float(), entries=tuple(entries))
     book = _together(_earlier(lm, previous, place), made, split)

@@ -20,7 +20,7 @@ from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
 from ._facts.keyvalue import chosen_layer
-from ._trained.loop import Course, Factors, deltas, lines, objective, train
+from ._trained.loop import Factors, TrainingConfig, deltas, lines, objective, train
 
 
 @method
@@ -64,7 +64,7 @@ def lora(
     blocks = None if layers is None else sorted({chosen_layer(lm, layer) for layer in layers})
     weights = [weight for site in sites or ["attn.q", "attn.v"] for weight in lm.anatomy.weights(site, blocks)]
     changes = [Factors.of(weight, rank, alpha / rank, generator) for weight in weights]
-    course = Course(steps=steps, rate=rate, stop=stop, batch=batch, decay=decay, seed=seed)
+    course = TrainingConfig(steps=steps, rate=rate, stop=stop, batch=batch, decay=decay, seed=seed)
     train(changes, lines(lm, facts), objective(lm, changes, locality=locality, keep=kept, seed=seed), course)
     examples = {"facts": summary(facts), "keep": kept.summary()}
     return Patch.make(lm, deltas(changes), method="lora", settings=settings, examples=examples)

@@ -20,11 +20,11 @@ from ..model.lm import LM
 from ..patch.delta import LowRank
 from ..patch.patch import Patch
 from ..registry import method
-from ._facts.batches import Spread, Task, over_blocks, several_layers
+from ._facts.batches import EditRequest, Spread, over_blocks, several_layers
 from ._facts.keyvalue import Keys
 from ._facts.least_squares import least_squares
 from ._facts.statistics import RIDGE, damped
-from ._facts.values import Aim
+from ._facts.values import ValueOptimization
 
 
 @method
@@ -36,15 +36,15 @@ def memit(
     spread: Spread = "uniform",
     weight: float = 0.1,
     ridge: float = RIDGE,
-    token: int = Aim.token,
+    token: int = ValueOptimization.token,
     prefixes: int = 8,
-    steps: int = Aim.steps,
-    rate: float = Aim.rate,
-    kl: float = Aim.kl,
-    decay: float = Aim.decay,
-    clamp: float = Aim.clamp,
-    settle: int = Aim.settle,
-    hold: float = Aim.hold,
+    steps: int = ValueOptimization.steps,
+    rate: float = ValueOptimization.rate,
+    kl: float = ValueOptimization.kl,
+    decay: float = ValueOptimization.decay,
+    clamp: float = ValueOptimization.clamp,
+    settle: int = ValueOptimization.settle,
+    hold: float = ValueOptimization.hold,
     keep: Texts | None = None,
     statistics: Path | None = None,
     seed: int = 0,
@@ -73,8 +73,10 @@ def memit(
         seed: of the contexts.
     """
     settings = registry.settings()
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed)
-    task = Task.of(lm, facts, prefixes, aim, keep, statistics)
+    aim = ValueOptimization(
+        steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed
+    )
+    task = EditRequest.of(lm, facts, prefixes, aim, keep, statistics)
     found = task.moments(several_layers(lm, layers))
     moments = {layer: damped(moment, ridge) for layer, moment in found.items()}
 

@@ -21,11 +21,11 @@ from ..model.lm import LM
 from ..patch.delta import LowRank
 from ..patch.patch import Patch
 from ..registry import method
-from ._facts.batches import Spread, Task, over_blocks, several_layers
+from ._facts.batches import EditRequest, Spread, over_blocks, several_layers
 from ._facts.keyvalue import Keys
 from ._facts.least_squares import least_squares
 from ._facts.statistics import RIDGE, damped
-from ._facts.values import Aim, values
+from ._facts.values import ValueOptimization, values
 
 
 @method
@@ -37,13 +37,13 @@ def pmet(
     spread: Spread = "sqrt",
     weight: float = 0.1,
     ridge: float = RIDGE,
-    token: int = Aim.token,
+    token: int = ValueOptimization.token,
     prefixes: int = 8,
-    steps: int = Aim.steps,
-    rate: float = Aim.rate,
-    kl: float = Aim.kl,
-    decay: float = Aim.decay,
-    clamp: float = Aim.clamp,
+    steps: int = ValueOptimization.steps,
+    rate: float = ValueOptimization.rate,
+    kl: float = ValueOptimization.kl,
+    decay: float = ValueOptimization.decay,
+    clamp: float = ValueOptimization.clamp,
     keep: Texts | None = None,
     statistics: Path | None = None,
     seed: int = 0,
@@ -70,7 +70,7 @@ def pmet(
         seed: of the contexts.
     """
     settings = registry.settings()
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
+    aim = ValueOptimization(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
     task = _Joint.of(lm, facts, prefixes, aim, keep, statistics)
     found = task.moments(several_layers(lm, layers))
     moments = {layer: damped(moment, ridge) for layer, moment in found.items()}
@@ -82,10 +82,10 @@ def pmet(
     return task.patch("pmet", over_blocks(task, list(moments), spread, change, "mlp.out"), settings)
 
 
-class _Joint(Task):
+class _Joint(EditRequest):
     """A task whose values are sought together with vectors for the attention of the same block."""
 
     def values(self, site: Site) -> Tensor:
-        """See `Task.values`."""
+        """See `EditRequest.values`."""
         beside = [Site(site.layer, "attn.out")]
         return values(self.lm, self.facts, site, self.prefixes, self.aim, beside=beside).added

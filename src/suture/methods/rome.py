@@ -19,10 +19,10 @@ from ..model.arch.anatomy import Site
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..registry import method
-from ._facts.batches import Task
+from ._facts.batches import EditRequest
 from ._facts.keyvalue import chosen_layer, down, low_rank
 from ._facts.statistics import RIDGE, damped, solve
-from ._facts.values import Aim
+from ._facts.values import ValueOptimization
 
 
 @method
@@ -33,13 +33,13 @@ def rome(
     layer: int | None = None,
     key: Literal["consistent", "mixed"] = "consistent",
     ridge: float = RIDGE,
-    token: int = Aim.token,
+    token: int = ValueOptimization.token,
     prefixes: int = 8,
-    steps: int = Aim.steps,
-    rate: float = Aim.rate,
-    kl: float = Aim.kl,
-    decay: float = Aim.decay,
-    clamp: float = Aim.clamp,
+    steps: int = ValueOptimization.steps,
+    rate: float = ValueOptimization.rate,
+    kl: float = ValueOptimization.kl,
+    decay: float = ValueOptimization.decay,
+    clamp: float = ValueOptimization.clamp,
     keep: Texts | None = None,
     statistics: Path | None = None,
     seed: int = 0,
@@ -65,8 +65,8 @@ def rome(
         seed: of the contexts.
     """
     settings = registry.settings()
-    aim = Aim(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
-    task = Task.of(lm, facts, prefixes, aim, keep, statistics)
+    aim = ValueOptimization(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
+    task = EditRequest.of(lm, facts, prefixes, aim, keep, statistics)
     layer = chosen_layer(lm, layer)
     weight, found = down(lm, layer), task.keys(layer)
     measured = found.bare if key == "mixed" else found.mean  # (facts, d_ff)

@@ -29,7 +29,7 @@ from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import several_layers, summary
 from ._facts.least_squares import least_squares
-from ._trained.loop import TOKENS, Full, Line, in_effect, lines
+from ._trained.loop import TOKENS, Full, TokenizedTarget, in_effect, lines
 from ._trained.slopes import Slopes, slopes, whole_matrices
 
 
@@ -65,7 +65,7 @@ def ultraedit(
     changes = [Full.of(weight) for weight in weights]
     made: list[list[LowRank]] = [[] for _ in weights]
     usual = [(Usual.none(weight.shape[1]), Usual.none(weight.shape[0])) for weight in weights]  # of h and of g
-    texts = [Line(lm.encode(text)[:TOKENS], 1) for text in kept]
+    texts = [TokenizedTarget(lm.encode(text)[:TOKENS], 1) for text in kept]
     for own, found in zip(usual, gathered(lm, weights, texts), strict=True):
         for each, seen in zip(own, found, strict=True):
             each.take(seen)
@@ -137,7 +137,7 @@ def fitted(inputs: Tensor, wanted: Tensor, ridge: float) -> LowRank:
     return least_squares(damping * torch.eye(inputs.shape[1], dtype=inputs.dtype), inputs, wanted)
 
 
-def gathered(lm: LM, weights: Sequence[Weight], told: Sequence[Line]) -> list[Slopes]:
+def gathered(lm: LM, weights: Sequence[Weight], told: Sequence[TokenizedTarget]) -> list[Slopes]:
     """Return inputs and gradients of each weight at the tokens that predict those of the lines from `begin` on."""
     parts = list(
         slopes(lm, weights, told, lambda likely, tokens: -likely.gather(-1, tokens[:, None]).sum(), every=False)

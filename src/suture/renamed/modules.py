@@ -89,7 +89,7 @@ MODULES = {
     "hub": "export.hub",
     "instances": "data.instances",
     "json_records": "io.json_records",
-    "kernel": "methods._kernel",
+    "kernel": "methods._layer_schedule",
     "layouts": "model.arch.layouts",
     "ledger": "sequential.ledger",
     "lessons": "data.lessons",

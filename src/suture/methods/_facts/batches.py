@@ -3,7 +3,7 @@
 Source: Meng et al. 2023, "Mass-Editing Memory in a Transformer", algorithm 1.
     for each block l of l_1 .. l_n:   R = (z - h) / share(l),   W_l' = W_l + change(K_l, R)
 z: (facts, d_model) is what the last block shall put out, h what it puts out now, after the changes made so far;
-K: (d_ff, facts), R: (d_model, facts). Where asked (`Aim.insist`), all is solved again while some places do not say their token;
+K: (d_ff, facts), R: (d_model, facts). Where asked (`ValueOptimization.insist`), all is solved again while some places do not say their token;
 these then count twice as much: columns of K and R are multiplied by the root of their weight.
 """
 
@@ -34,7 +34,7 @@ from .rewordings import rewordings
 from .said import said
 from .settle import settled
 from .statistics import second_moments
-from .values import Aim, essences, values
+from .values import ValueOptimization, essences, values
 
 Spread = Literal["uniform", "sqrt", "first_last"]
 Change = Callable[
@@ -44,7 +44,7 @@ INSISTED = 2.0  # how much more a place counts when the equations are solved aga
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class EditRequest:
     """Facts to write and all that finding their keys and values needs.
 
     Attributes:
@@ -61,7 +61,7 @@ class Task:
     lm: LM
     facts: list[Fact]
     prefixes: list[str]
-    aim: Aim
+    aim: ValueOptimization
     keep: Texts
     statistics: Path | None
     before: Sequence[Fact] = ()
@@ -69,8 +69,14 @@ class Task:
 
     @classmethod
     def of(
-        cls, lm: LM, facts: Sequence[Fact], prefixes: int, aim: Aim, keep: Texts | None, statistics: Path | None
-    ) -> Task:
+        cls,
+        lm: LM,
+        facts: Sequence[Fact],
+        prefixes: int,
+        aim: ValueOptimization,
+        keep: Texts | None,
+        statistics: Path | None,
+    ) -> EditRequest:
         """Check the facts and let the model write the contexts.
 
         Raises:
@@ -130,7 +136,7 @@ class Task:
 
 
 def over_blocks(
-    task: Task, layers: Sequence[int], spread: Spread, change: Change, part: str = "residual"
+    task: EditRequest, layers: Sequence[int], spread: Spread, change: Change, part: str = "residual"
 ) -> dict[str, list[LowRank]]:
     """Return the changes of all blocks, each found on the model with the changes of those before it.
 
@@ -157,7 +163,13 @@ def over_blocks(
 
 
 def _solved(
-    task: Task, blocks: Sequence[int], spread: Spread, change: Change, part: str, wanted: Tensor | None, root: Tensor
+    task: EditRequest,
+    blocks: Sequence[int],
+    spread: Spread,
+    change: Change,
+    part: str,
+    wanted: Tensor | None,
+    root: Tensor,
 ) -> list[tuple[Weight, LowRank]]:
     """Return the changes of all blocks once.
 

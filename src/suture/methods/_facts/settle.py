@@ -23,7 +23,7 @@ from ...model.run.fact_rows import encode
 from ...patch.delta import LowRank
 from ...patch.delta_kind import Delta
 from ...text.spacing import joined
-from .._trained.loop import KEPT, Course, Line, asked, in_effect, strayed, train
+from .._trained.loop import KEPT, TokenizedTarget, TrainingConfig, asked, in_effect, strayed, train
 
 RATE = 0.1  # of Adam, in units of the root mean square of a fact's column of L
 BATCH = 24  # facts a step
@@ -106,7 +106,7 @@ def settled(
             fact, other = facts[i], rng.choice([*asking[i], facts[i].prompt])
             for prompt in dict.fromkeys((fact.prompt, rng.choice(prefixes) + fact.prompt, other)):
                 row = encode(lm, prompt, fact.subject, fact.target)
-                lines.append(Line(row.ids, row.begin))
+                lines.append(TokenizedTarget(row.ids, row.begin))
         with in_effect(lm, changes):
             wanted = asked(lm, lines)
         sets = [
@@ -116,7 +116,7 @@ def settled(
         ]
         return wanted, hold * sum(strayed(lm, texts, changes) for texts in sets if texts)
 
-    course = Course(steps=passes, rate=RATE, stop=stop, batch=BATCH, seed=seed)
+    course = TrainingConfig(steps=passes, rate=RATE, stop=stop, batch=BATCH, seed=seed)
     train(changes, range(len(facts)), loss, course)
     return [(change.weight, change.now()) for change in changes]
 

@@ -37,7 +37,7 @@ BETAS, TINY = (0.9, 0.999), 1e-8  # Adam's own defaults
 
 
 @dataclass(frozen=True)
-class Aim:
+class ValueOptimization:
     """How values are looked for.
 
     Attributes:
@@ -85,7 +85,13 @@ class Values:
 
 
 def values(
-    lm: LM, facts: Sequence[Fact], site: Site, prefixes: Sequence[str], aim: Aim, *, beside: Sequence[Site] = ()
+    lm: LM,
+    facts: Sequence[Fact],
+    site: Site,
+    prefixes: Sequence[str],
+    aim: ValueOptimization,
+    *,
+    beside: Sequence[Site] = (),
 ) -> Values:
     """Find the vectors to add at `site` ("mlp.out" or "residual" of a block) for all facts, many side by side.
 
@@ -99,7 +105,7 @@ def values(
 
 
 def side_by_side(
-    lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: Aim, *, beside: Sequence[Site] = ()
+    lm: LM, rows: list[list[Row]], prompts: int, site: Site, aim: ValueOptimization, *, beside: Sequence[Site] = ()
 ) -> Values:
     """Find vectors for rows that are there already.
 
@@ -108,7 +114,7 @@ def side_by_side(
         rows: of each fact, all with what follows `Row.begin` to be said after what the vector is added to, at `Row.at`.
         prompts: how many of a fact's rows, its first ones, hold a target; the others are essences.
         site: where the vectors are added.
-        aim: see `Aim`.
+        aim: see `ValueOptimization`.
         beside: see `values`.
     """
     sizes = [len(own) * max(len(row.ids) - row.at for row in own) for own in rows]  # tokens of each fact
@@ -118,7 +124,7 @@ def side_by_side(
     return Values(*(torch.cat([getattr(each, name) for each in found])[back] for name in ("added", "loss", "steps")))
 
 
-def essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
+def essences(lm: LM, facts: Sequence[Fact], aim: ValueOptimization) -> list[list[Row]]:
     """Return continuations of each subject that the model writes, but for those that name the old or the new object."""
     starts = [lm.encode(fact.subject) for fact in facts]
     texts = generate(lm, starts, max_new_tokens=ESSENCE_TOKENS, samples=aim.essence, seed=aim.seed)
@@ -130,7 +136,7 @@ def essences(lm: LM, facts: Sequence[Fact], aim: Aim) -> list[list[Row]]:
     return found
 
 
-def _optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site], aim: Aim) -> Values:
+def _optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site], aim: ValueOptimization) -> Values:
     count, behind = len(rows), Site(sites[0].layer, "residual")
     whole = Problem.of(lm, rows, prompts, behind.layer)
     norm = read(lm, [up_to(own[0]) for own in rows], [behind])[behind].norm(dim=1).to(lm.device).float()[:, None, None]

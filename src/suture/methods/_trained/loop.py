@@ -29,7 +29,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Line(NamedTuple):
+class TokenizedTarget(NamedTuple):
     """A text as ids, of which those from `begin` on are to become likely."""
 
     ids: list[int]
@@ -120,7 +120,7 @@ class Factors:
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingConfig:
     """How a change is trained.
 
     Attributes:
@@ -144,7 +144,7 @@ def train(
     changes: Sequence[Change],
     items: Sequence[T],
     loss: Callable[[Sequence[T]], tuple[Tensor, Tensor | float]],
-    course: Course,
+    course: TrainingConfig,
     *,
     gradient: Callable[[], None] | None = None,
     after: Callable[[], None] | None = None,
@@ -202,13 +202,13 @@ def deltas(changes: Sequence[Change]) -> dict[str, Delta | list[Delta]]:
     return found
 
 
-def lines(lm: LM, facts: Sequence[Fact]) -> list[Line]:
+def lines(lm: LM, facts: Sequence[Fact]) -> list[TokenizedTarget]:
     """Return prompts with their targets."""
     rows = [encode(lm, fact.prompt, fact.subject, fact.target) for fact in facts]
-    return [Line(row.ids, row.begin) for row in rows]
+    return [TokenizedTarget(row.ids, row.begin) for row in rows]
 
 
-def predicted(lm: LM, told: Sequence[Line]) -> tuple[Batch, Tensor]:
+def predicted(lm: LM, told: Sequence[TokenizedTarget]) -> tuple[Batch, Tensor]:
     """Return lines as a batch, and which of its tokens are predicted from those before them: (lines, tokens) of bool."""
     batch = lm.batch([line.ids for line in told])
     begins = torch.tensor([max(line.begin, 1) for line in told], device=lm.device)
@@ -216,7 +216,7 @@ def predicted(lm: LM, told: Sequence[Line]) -> tuple[Batch, Tensor]:
     return batch, (places >= begins[:, None]) & batch.mask.bool()
 
 
-def asked(lm: LM, told: Sequence[Line], loss: Loss = "target") -> Tensor:
+def asked(lm: LM, told: Sequence[TokenizedTarget], loss: Loss = "target") -> Tensor:
     """Return the mean over lines of the loss per token from `begin` on, in nats.
 
     Args:
@@ -252,11 +252,11 @@ def objective(
     locality: float = 0.0,
     keep: Sequence[str] = (),
     seed: int = 0,
-) -> Callable[[Sequence[Line]], tuple[Tensor, Tensor | float]]:
+) -> Callable[[Sequence[TokenizedTarget]], tuple[Tensor, Tensor | float]]:
     """Return a loss for `train`: that of lines, and `locality` times the KL on some of the texts to keep as its penalty."""
     rng = random.Random(seed)
 
-    def of(part: Sequence[Line]) -> tuple[Tensor, Tensor | float]:
+    def of(part: Sequence[TokenizedTarget]) -> tuple[Tensor, Tensor | float]:
         with in_effect(lm, changes):
             wanted = asked(lm, part, loss)
         if not locality:

@@ -15,7 +15,7 @@ from ...errors import UsageError
 from ...model.arch.anatomy import Weight
 from ...model.lm import LM, bucketed, halving
 from ...model.run.tracing import tap
-from .loop import Line, predicted
+from .loop import TokenizedTarget, predicted
 
 Slopes = tuple[Tensor, Tensor]  # h (tokens, in), g (tokens, out), float64 on the CPU
 Loss = Callable[
@@ -24,7 +24,7 @@ Loss = Callable[
 
 
 def slopes(
-    lm: LM, weights: Sequence[Weight], told: Sequence[Line], loss: Loss, *, every: bool
+    lm: LM, weights: Sequence[Weight], told: Sequence[TokenizedTarget], loss: Loss, *, every: bool
 ) -> Iterator[list[Slopes]]:
     """Yield inputs and output gradients of each weight, for a batch of lines after the other.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Kernel:
+class LayerSchedule:
     """See the module's docstring.
 
     Attributes:
