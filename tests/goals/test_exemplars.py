@@ -7,7 +7,7 @@ from models import snapshot
 from suture.data.examples import Behaviour, Fact, Labelled
 from suture.errors import DataError
 from suture.goals.exemplars import ROOM, Exemplars, Shown
-from suture.goals.levels import compare, remembering, showing
+from suture.goals.interventions import compare, remembering, showing
 from suture.measure.suite import Measure
 from suture.memory import Memory
 from suture.metrics import completion

@@ -7,9 +7,9 @@ import pytest
 from models import tiny_family
 from suture.data.examples import Behaviour, Texts
 from suture.errors import DataError, NoEffect, UsageError
-from suture.goals import rivals
-from suture.goals.presets import Workshop, blocks, operate
-from suture.goals.rivals import Rivals
+from suture.goals import candidates as rivals
+from suture.goals.candidates import MethodCandidates
+from suture.goals.presets import CandidateFactory, blocks, reach
 from suture.goals.schema import goal
 from suture.measure.budget import Budget
 from suture.patch.patch import Patch
@@ -68,7 +68,7 @@ def test_rows_are_a_share_of_all_whichever_blocks_are_searched(family, tokenizer
     own = goal("detox", lm, data=None, tune=4, report=4)
     object.__setattr__(own, "behaviour", behaviour)
     with Run.begin("test", ["test"], {}, tmp_path) as run:
-        shop = Workshop(lm, own, run)
+        shop = CandidateFactory(lm, own, run)
         counts = {
             shop.region({"space": "mlp.in", "select": select, "rows": 0.1, "blocks": which}).count
             for select in ("effect", "cosine")
@@ -86,7 +86,7 @@ def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
 
     def reach(folder, say=lambda text: None):
         with Run.begin("detox", ["detox"], {}, folder) as run:
-            return operate(patient, aim, run, trials=2, budget=Budget(points=0.5, perplexity=1.0, kl=5.0), say=say)
+            return reach(patient, aim, run, trials=2, budget=Budget(points=0.5, perplexity=1.0, kl=5.0), say=say)
 
     def cut(text):
         if text.startswith("chosen"):
@@ -122,7 +122,7 @@ def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the
 
         with Run.begin("harden", ["harden"], {}, folder) as run:
             loose = Budget(points=0.5, perplexity=1.0, kl=5.0)
-            return operate(patient, aim, run, methods=["dinm"], budget=loose, say=say)
+            return reach(patient, aim, run, methods=["dinm"], budget=loose, say=say)
 
     whole = reach(tmp_path / "whole")
     assert whole.chosen["method"] == "dinm"
@@ -144,7 +144,7 @@ def test_a_method_that_does_not_fit_is_left_out_and_said(tokenizer, tmp_path):
     with Run.begin("harden", ["harden"], {}, tmp_path) as run:
         measured = Measured.of(lm, aim.tune, aim.target, None, None)
         empty = Frontier(measured.base, [])
-        found = Rivals(lm, aim, run).joined(empty, ["dinm"], measured, 0.0, told.append)
+        found = MethodCandidates(lm, aim, run).joined(empty, ["dinm"], measured, 0.0, told.append)
     assert found.points == []
     assert len(told) == 2
     assert all("left out" in line and "no instances" in line for line in told)
@@ -158,7 +158,7 @@ def test_a_behaviour_that_is_not_there_is_said(llama, tmp_path):
         Run.begin("harden", ["harden"], {}, tmp_path / "run") as run,
         pytest.raises(NoEffect, match="nothing to change"),
     ):
-        operate(llama, aim, run)
+        reach(llama, aim, run)
 
 
 def test_a_single_file_is_no_place_for_a_preset(llama, tmp_path):
@@ -167,5 +167,5 @@ def test_a_single_file_is_no_place_for_a_preset(llama, tmp_path):
         Run.begin("detox", ["detox"], {}, tmp_path / "patch.safetensors") as run,
         pytest.raises(UsageError, match="several files"),
     ):
-        operate(llama, aim, run)
+        reach(llama, aim, run)
     assert not list(tmp_path.iterdir())

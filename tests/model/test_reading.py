@@ -11,7 +11,7 @@ from tokenizers import processors
 from models import SHARED, blank_first_tokenizer, tiny_llama
 from suture.data.examples import Behaviour, Fact
 from suture.goals.exemplars import Exemplars, Shown
-from suture.goals.levels import Instructed
+from suture.goals.interventions import Instructed
 from suture.locate._judge_scores import _framed
 from suture.memory.store import Memory
 from suture.metrics import completion, preference

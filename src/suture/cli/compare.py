@@ -52,8 +52,8 @@ def compare(
     """Put prompting, steering, edits of weights and retrieval side by side: the same behaviour, the same texts, one table."""
     from ..data.examples import Behaviour, Fact
     from ..errors import UsageError
-    from ..goals.levels import compare as measure
-    from ..goals.levels import patching, prompting, remembering, showing
+    from ..goals.interventions import compare as measure
+    from ..goals.interventions import patching, prompting, remembering, showing
     from ..measure.budget import Budget
     from ..measure.suite import chosen
     from ..measure.suites.facts import suite as asked

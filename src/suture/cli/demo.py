@@ -24,7 +24,7 @@ def demo(
     """Make the bundled model kinder: probe, locate, edit, choose a strength, measure, save, and undo. Writes a report."""
     import time
 
-    from ..goals.presets import operate
+    from ..goals.presets import reach
     from ..goals.schema import goal
     from ..model.lm import LM
     from ..runs.run import Run
@@ -38,7 +38,7 @@ def demo(
     )
     with Run.begin("demo", sys.argv[1:], {"size": size, "seed": seed}, out) as run:
         with console.progress("demo") as step:
-            outcome = operate(
+            outcome = reach(
                 lm, aim, run, space={k: [v] for k, v in SETTINGS.items()}, first=[SETTINGS], strengths=STRENGTHS, trials=1,
                 margin=1.0, seed=seed, say=console.say, progress=step,
             )  # fmt: skip

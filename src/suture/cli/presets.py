@@ -14,8 +14,8 @@ from ..text.printable import command_line
 from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, typed
 
 if TYPE_CHECKING:
+    from ..goals.candidates import Method
     from ..goals.presets import Outcome
-    from ..goals.rivals import Method
     from ..goals.schema import Name
     from ..runs.run import Run
     from ._console import Console
@@ -59,7 +59,7 @@ def preset(name: Name) -> Callable[..., None]:
         import time
 
         from ..data.examples import Behaviour, Texts
-        from ..goals.presets import operate
+        from ..goals.presets import reach
         from ..goals.schema import goal
         from ..judges import named
         from ..measure.budget import Budget
@@ -79,7 +79,7 @@ def preset(name: Name) -> Callable[..., None]:
         settings |= {"methods": methods} if tried else {}
         with Run.begin(name, sys.argv[1:], {"model": model, **settings}, out) as run:
             with console.progress(name) as step:
-                outcome = operate(
+                outcome = reach(
                     lm,
                     aim,
                     run,
@@ -104,7 +104,7 @@ def preset(name: Name) -> Callable[..., None]:
 def _methods(text: str) -> list[Method]:
     """Read the names of methods, as the command line has them."""
     from ..errors import UsageError
-    from ..goals.rivals import METHODS
+    from ..goals.candidates import METHODS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names or set(names) - set(METHODS):

@@ -1,2 +1,2 @@
-from .presets import operate as operate
+from .presets import reach as reach
 from .schema import Goal as Goal

@@ -30,7 +30,7 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Settings, confirmed, explore, refined
-from .rivals import METHODS, Method, Rivals
+from .candidates import METHODS, Method, MethodCandidates
 from .schema import Goal
 
 SPACE: dict[str, list[Any]] = {
@@ -47,7 +47,7 @@ PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not 
 
 
 @dataclass(eq=False)
-class Workshop:
+class CandidateFactory:
     """Makes the patches that a search asks for; probes and rankings are made once for each space.
 
     Attributes:
@@ -69,9 +69,9 @@ class Workshop:
         return {}
 
     @property
-    def rivals(self) -> Rivals:
+    def rivals(self) -> MethodCandidates:
         """Makes the patches of other methods."""
-        return Rivals(self.lm, self.goal, self.run, self.seed)
+        return MethodCandidates(self.lm, self.goal, self.run, self.seed)
 
     @property
     def away(self) -> Literal["unwanted", "wanted"]:
@@ -143,7 +143,7 @@ class Outcome:
         return {**self.search.best.settings, "strength": self.search.best.strength}
 
 
-def operate(
+def reach(
     lm: LM,
     goal: Goal,
     run: Run,
@@ -185,7 +185,7 @@ def operate(
     budget = budget or Budget()
     base = Measured.of(lm, goal.tune, goal.target, budget, progress)
     floor = _floor(goal, base, say)
-    shop = Workshop(lm, goal, run, seed, tuple(space["space"]))
+    shop = CandidateFactory(lm, goal, run, seed, tuple(space["space"]))
     tried = methods or (METHODS if goal.name == "harden" else METHODS[:1])
     measures = [m for m in goal.tune if m.name != goal.floor]
     measured = Measured.of(lm, measures, goal.target, budget, progress, base.baseline)

@@ -36,7 +36,7 @@ STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Rivals:
+class MethodCandidates:
     """Makes the patches of the other methods, each once, and measures them.
 
     Attributes:

@@ -4,7 +4,7 @@ import pytest
 
 from models import snapshot
 from suture.errors import UsageError
-from suture.goals.levels import Instructed, Level, compare, patching, prompting
+from suture.goals.interventions import Instructed, Intervention, compare, patching, prompting
 from suture.judges import Lexicon
 from suture.measure.suite import Measure
 from suture.methods.steering import steering
@@ -88,6 +88,6 @@ def test_mistakes_are_said(llama, suite):
 def test_a_level_may_be_anything_that_yields_a_model(llama, suite):
     from contextlib import nullcontext
 
-    found = compare(llama, [Level("memory", "retrieval", lambda lm: nullcontext(lm))], suite, "vowels")
+    found = compare(llama, [Intervention("memory", "retrieval", lambda lm: nullcontext(lm))], suite, "vowels")
     assert found.entries[0].gain == 0
     assert found.entries[0].cost == 0

@@ -29,7 +29,7 @@ Kind = Literal["prompt", "activation", "weight", "retrieval"]
 
 
 @dataclass(frozen=True)
-class Level:
+class Intervention:
     """One way to change what a model does.
 
     Attributes:
@@ -43,17 +43,17 @@ class Level:
     used: Callable[[LM], AbstractContextManager[LM]]
 
 
-def prompting(text: str, name: str = "prompt") -> Level:
+def prompting(text: str, name: str = "prompt") -> Intervention:
     """Return the level of an instruction that stands before every prompt."""
 
     @contextmanager
     def used(lm: LM) -> Iterator[LM]:
         yield Instructed(lm, text)
 
-    return Level(name, "prompt", used)
+    return Intervention(name, "prompt", used)
 
 
-def patching(name: str, patch: Patch) -> Level:
+def patching(name: str, patch: Patch) -> Intervention:
     """Return the level of a patch: of activations when it steers, else of weights."""
 
     @contextmanager
@@ -61,10 +61,10 @@ def patching(name: str, patch: Patch) -> Level:
         with patch.used(lm):
             yield lm
 
-    return Level(name, "activation" if patch.steers else "weight", used)
+    return Intervention(name, "activation" if patch.steers else "weight", used)
 
 
-def remembering(memory: Memory, name: str = "memory") -> Level:
+def remembering(memory: Memory, name: str = "memory") -> Intervention:
     """Return the level of a memory: the facts that a prompt asks for are put before it."""
 
     @contextmanager
@@ -72,7 +72,7 @@ def remembering(memory: Memory, name: str = "memory") -> Level:
         with memory.attached(lm):
             yield lm
 
-    return Level(name, "retrieval", used)
+    return Intervention(name, "retrieval", used)
 
 
 def showing(
@@ -81,14 +81,14 @@ def showing(
     *,
     toward: Literal["wanted", "unwanted"] = "wanted",
     shots: int = SHOTS,
-) -> Level:
+) -> Intervention:
     """Return the level of examples: the nearest of one class are put before each prompt."""
 
     @contextmanager
     def used(lm: LM) -> Iterator[LM]:
         yield Shown(lm, Exemplars.of(lm, behaviour, label=int(toward == "unwanted"), shots=shots))
 
-    return Level(name, "retrieval", used)
+    return Intervention(name, "retrieval", used)
 
 
 class Instructed(LM):
@@ -119,7 +119,7 @@ class Instructed(LM):
 
 def compare(
     lm: LM,
-    levels: Sequence[Level],
+    levels: Sequence[Intervention],
     suite: Suite,
     target: str,
     *,
