@@ -25,7 +25,7 @@ from suture.methods.surgery import surgery
 from suture.model.lm import LM
 from suture.model.run.generation import generate
 from suture.organisms.suites import behaviour, suite
-from suture.patch.runtime.several import attached_together
+from suture.patch.runtime.multi_patch import attached_together
 
 RUN = "from suture.cli.main import run; run()"
 MIXES = ({}, {"positive": 1.0}, {"kind": 1.0}, {"positive": -0.5, "kind": 0.5})

@@ -7,7 +7,7 @@ import pytest
 from models import tiny_llama
 from serving import listening
 from suture.model.run.generation import generate
-from suture.patch.runtime.several import attached_together
+from suture.patch.runtime.multi_patch import attached_together
 from suture.serve import app
 from suture.serve.app import Desk
 from suture.serve.request import GenerationRequest

@@ -42,7 +42,7 @@ def answered(engine, asks, *, wait=60.0):
 
 def alone(lm, patches, ask):
     """What `generate` writes for one prompt with its patches attached."""
-    from suture.patch.runtime.several import attached_together
+    from suture.patch.runtime.multi_patch import attached_together
 
     with attached_together(lm, patches) as ward:
         ward.set([ask.patches])

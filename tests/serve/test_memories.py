@@ -11,7 +11,7 @@ from suture.errors import PatchMismatch
 from suture.memory import Memory
 from suture.methods.grace import grace
 from suture.model.run.generation import generate
-from suture.patch.runtime.several import attached_together
+from suture.patch.runtime.multi_patch import attached_together
 from suture.serve.app import Desk
 from suture.serve.engine import Engine
 from suture.serve.limits import Closed

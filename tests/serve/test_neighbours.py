@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from serving import listening
-from suture.model.run.flow import Flow
+from suture.model.run.decode_batch import DecodeBatch
 from suture.serve import run
 from suture.serve.app import Desk
 from suture.serve.engine import Engine
@@ -76,13 +76,13 @@ def running(llama):
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), MemoryError("full"), ValueError("a bug")])
 def test_a_request_that_can_not_join_leaves_those_that_run(running, monkeypatch, place, error):
     whole = alone(running, LONG)
-    real = getattr(Flow, place)
+    real = getattr(DecodeBatch, place)
     armed = threading.Event()
 
     def fails(flow, *given, **more):
         if armed.is_set() and place == "begin" and len(given[1][0]) == 9:
             raise error
-        return real.__func__(Flow, *given, **more) if place == "begin" else half(flow, *given)
+        return real.__func__(DecodeBatch, *given, **more) if place == "begin" else half(flow, *given)
 
     def half(flow, other):
         if not armed.is_set():
@@ -95,7 +95,7 @@ def test_a_request_that_can_not_join_leaves_those_that_run(running, monkeypatch,
             )
             return real(flow, other)
 
-    monkeypatch.setattr(Flow, place, classmethod(fails) if place == "begin" else fails)
+    monkeypatch.setattr(DecodeBatch, place, classmethod(fails) if place == "begin" else fails)
     armed.set()
     kept, refused = beside(running, LONG, [GenerationRequest([9] * 9, tokens=3)])
     armed.clear()
@@ -106,7 +106,7 @@ def test_a_request_that_can_not_join_leaves_those_that_run(running, monkeypatch,
 
 def test_a_step_that_does_not_fit_ends_the_longest_row_and_the_others_are_as_alone(running, monkeypatch):
     whole = alone(running, LONG)
-    real, failed = Flow._pass, []
+    real, failed = DecodeBatch._pass, []
 
     def fails(flow, lm, ids, positions):
         found = real(flow, lm, ids, positions)
@@ -115,7 +115,7 @@ def test_a_step_that_does_not_fit_ends_the_longest_row_and_the_others_are_as_alo
             raise torch.OutOfMemoryError("full")  # when every layer has read the token already
         return found
 
-    monkeypatch.setattr(Flow, "_pass", fails)
+    monkeypatch.setattr(DecodeBatch, "_pass", fails)
     kept, refused = beside(running, LONG, [GenerationRequest([9] * 40, tokens=20)])
     assert failed
     assert isinstance(refused, Busy)

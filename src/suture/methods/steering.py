@@ -22,8 +22,8 @@ from ..locate.directions import Kind, directions
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
 from ..model.run.features import Pool
+from ..patch.activation import Place, Positions
 from ..patch.delta_kind import Delta
-from ..patch.moving import Place, Positions
 from ..patch.patch import Patch
 from ..patch.runtime.steer import Likeness, Mode, Steer
 from ..registry import method

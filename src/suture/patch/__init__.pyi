@@ -5,5 +5,5 @@ from .delta import LowRank as LowRank
 from .delta import Shift as Shift
 from .delta_kind import Delta as Delta
 from .patch import Patch as Patch
-from .runtime.dose import Dose as Dose
 from .runtime.steer import Steer as Steer
+from .runtime.strength import Strength as Strength

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from .moving import Moving, Place, Positions
+from .activation import ActivationDelta, Place, Positions
 
 SLACK = 1e-5  # of a distance between keys that say different things, which both radii together leave free
 
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Codebook(Moving):
+class Codebook(ActivationDelta):
     """See the module's docstring.
 
     Attributes:
@@ -39,8 +39,8 @@ class Codebook(Moving):
         radii: (entries,) float32, how far from its key a state is still recognised.
         gains: (entries,) float32, a strength for each entry; None for 1.
         entries: what each stands for.
-        positions: see `Moving`.
-        place: see `Moving`; a codebook stands behind a block.
+        positions: see `ActivationDelta`.
+        place: see `ActivationDelta`; a codebook stands behind a block.
     """
 
     kind = "codebook"
@@ -66,7 +66,7 @@ class Codebook(Moving):
         return abs(self.scale) * float(((self.values - self.keys) * self._gains[:, None]).norm())
 
     def moved(self, states: Tensor, amount: float | Tensor) -> Tensor:
-        """See `Moving.moved`."""
+        """See `ActivationDelta.moved`."""
         flat = states.reshape(-1, states.shape[-1]).float()
         apart = distances(flat, self.keys.to(flat))
         apart = apart.masked_fill(apart > self.radii.to(apart), torch.inf)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..io.tensorfile import differing
+from .activation import ActivationDelta
 from .delta import edited, touched
 from .delta_kind import Delta
-from .moving import Moving
 from .provenance import Stamp
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def measured(lm: Host, terms: Mapping[str, Sequence[Delta]]) -> Measured:
             delta.check(shape, name)
         reached = touched(deltas, shape)
         before[name] = Stamp.of(live, dtype, reached)
-        steers = [delta for delta in deltas if isinstance(delta, Moving)]
+        steers = [delta for delta in deltas if isinstance(delta, ActivationDelta)]
         steering = steering or not all(delta.null for delta in steers)
         intended += sum(delta.norm(shape) ** 2 for delta in deltas)
         effective += sum(delta.norm(shape) ** 2 for delta in steers)
@@ -80,4 +80,4 @@ def measured(lm: Host, terms: Mapping[str, Sequence[Delta]]) -> Measured:
 
 def in_weights(terms: Sequence[Delta]) -> tuple[Delta, ...]:
     """Return the terms that change a weight, not the activations."""
-    return tuple(term for term in terms if not isinstance(term, Moving))
+    return tuple(term for term in terms if not isinstance(term, ActivationDelta))

@@ -24,13 +24,13 @@ from torch import Tensor, nn
 
 from ..errors import NoEffect, PatchMismatch, UsageError
 from . import file as patch_file
+from .activation import ActivationDelta
 from .delta import canonical, edited
 from .delta_kind import Delta
 from .effect import FIGURES, in_weights, measured
-from .moving import Moving
 from .provenance import Provenance, Stamp, versions
-from .runtime.dose import Dose
 from .runtime.passes import steered
+from .runtime.strength import Strength
 
 SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Host(Protocol):
         """The decoder without its head."""
 
     def passage(self, tensor: str, place: str) -> tuple[nn.Module, str]:
-        """Return the module of a tensor's block, and the side of it, where its activations pass (see `Moving`)."""
+        """Return the module of a tensor's block, and the side of it, where its activations pass (see `ActivationDelta`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +131,11 @@ class Patch:
                 live[place] = old
 
     @contextmanager
-    def attached(self, lm: Host, strength: float | Tensor = 1.0, *, force: bool = False) -> Iterator[Dose]:
+    def attached(self, lm: Host, strength: float | Tensor = 1.0, *, force: bool = False) -> Iterator[Strength]:
         """Add the change to what the modules put out, leaving the weights alone.
 
         Equal to `applied` but for the rounding of the weights. The strength may differ for each row of a batch and may be
-        changed between forward passes through the yielded `Dose`.
+        changed between forward passes through the yielded `Strength`.
 
         Raises:
             PatchMismatch: as `applied`.
@@ -145,7 +145,7 @@ class Patch:
             self.check_base(lm)
         if not isinstance(strength, Tensor):
             _check_strength(strength)
-        dose = Dose(strength)
+        dose = Strength(strength)
         with ExitStack() as hooks:
             for name, terms in self._active():
                 if weights := in_weights(terms):
@@ -341,11 +341,11 @@ def _check_strength(factor: float) -> None:
         raise UsageError(f"can not scale a patch by {factor}", fix="Give a finite strength: 1 is the patch as made.")
 
 
-def _steers(terms: Sequence[Delta]) -> tuple[Moving, ...]:
-    return tuple(term for term in terms if isinstance(term, Moving))
+def _steers(terms: Sequence[Delta]) -> tuple[ActivationDelta, ...]:
+    return tuple(term for term in terms if isinstance(term, ActivationDelta))
 
 
-def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, dose: Dose) -> Callable[..., Tensor]:
+def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, dose: Strength) -> Callable[..., Tensor]:
     def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         if dose.off:
             return output

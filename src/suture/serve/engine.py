@@ -22,12 +22,12 @@ from torch import Tensor
 from ..errors import SutureError
 from ..memory.store import Memory
 from ..model.lm import BATCH_TOKENS, LM
-from ..model.run.flow import Flow
+from ..model.run.decode_batch import DecodeBatch
 from ..model.run.generation import ends, pick, unsound
 from ..model.run.reading import text_behind
 from ..patch.patch import Patch
-from ..patch.runtime.dose import Read
-from ..patch.runtime.several import Ward, attached_together
+from ..patch.runtime.multi_patch import MultiPatch, attached_together
+from ..patch.runtime.strength import PromptState
 from .detokenizer import IncrementalDetokenizer
 from .limits import Busy, Closed, Limits, check_names, check_servable, closing, overflow
 from .request import GenerationRequest, OutputChunk, RequestState
@@ -74,9 +74,9 @@ class Engine:
         self._changed = threading.Condition()
         self._closing = False
         self._rows: list[RequestState] = []
-        self._flow: Flow | None = None
+        self._flow: DecodeBatch | None = None
         self._tokens = torch.zeros(0, dtype=torch.int64)
-        self._read: dict[str, Read] = {}
+        self._read: dict[str, PromptState] = {}
         self._ends = ends(lm)
         for memory in self.memories.values():
             memory.check_base(lm)
@@ -172,17 +172,17 @@ class Engine:
                     thread.join(0.1)
 
     @torch.no_grad()
-    def _probe(self, ward: Ward) -> None:
+    def _probe(self, ward: MultiPatch) -> None:
         """Let two rows join, so that a model that can not is refused before anybody asks."""
         ward.set([{}])
-        one, two = (Flow.begin(self.lm, [[next(iter(self._ends), 0)]], movable=True)[0] for _ in range(2))
+        one, two = (DecodeBatch.begin(self.lm, [[next(iter(self._ends), 0)]], movable=True)[0] for _ in range(2))
         one.joined(two)
 
     def _decode(self, prompt: Sequence[int], ids: Sequence[int]) -> str:
         return text_behind(self.lm, prompt, ids)
 
     @torch.no_grad()
-    def _work(self, ward: Ward) -> None:
+    def _work(self, ward: MultiPatch) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._rows or self._errands or self._closing)
@@ -209,7 +209,7 @@ class Engine:
             found.append(self._queue.popleft())
         return found
 
-    def _admit(self, ward: Ward, new: list[RequestState]) -> None:
+    def _admit(self, ward: MultiPatch, new: list[RequestState]) -> None:
         """Let new rows join, together if they fit in memory; whatever goes wrong with them does not reach the others."""
         waiting = [new] if new else []
         while waiting:
@@ -222,10 +222,10 @@ class Engine:
                 else:
                     self._fail(part, problem)
 
-    def _join(self, ward: Ward, new: list[RequestState]) -> None:
+    def _join(self, ward: MultiPatch, new: list[RequestState]) -> None:
         """Read new prompts together, let their rows join, and write the first token of each."""
         ward.set([ticket.ask.patches for ticket in new])
-        flow, logits = Flow.begin(self.lm, [ticket.ask.prompt for ticket in new], movable=True)
+        flow, logits = DecodeBatch.begin(self.lm, [ticket.ask.prompt for ticket in new], movable=True)
         read, none = ward.read, self._tokens.new_zeros(len(new)).to(logits.device)
         if self._flow is not None:
             read = {name: self._read[name].joined(own) for name, own in read.items()}
@@ -234,7 +234,7 @@ class Engine:
         self._tokens[-len(new) :] = self._say(new, logits)
         self._leave()
 
-    def _step(self, ward: Ward) -> None:
+    def _step(self, ward: MultiPatch) -> None:
         """Write the next token of every row; where they do not fit in memory any more, the longest leaves."""
         if self._flow is None:
             return

@@ -3,8 +3,8 @@
 Source: Meng et al. 2023, "Mass-Editing Memory in a Transformer", algorithm 1.
     for each block l of l_1 .. l_n:   R = (z - h) / share(l),   W_l' = W_l + change(K_l, R)
 z: (facts, d_model) is what the last block shall put out, h what it puts out now, after the changes made so far;
-K: (d_ff, facts), R: (d_model, facts). Where asked (`ValueOptimization.insist`), all is solved again while some places do not say their token;
-these then count twice as much: columns of K and R are multiplied by the root of their weight.
+K: (d_ff, facts), R: (d_model, facts). Where asked (`ValueOptimization.insist`), all is solved again while some places do not
+say their token; these then count twice as much: columns of K and R are multiplied by the root of their weight.
 """
 
 from __future__ import annotations

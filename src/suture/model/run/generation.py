@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from ...errors import UsageError
-from ...patch.runtime.dose import Dose
+from ...patch.runtime.strength import Strength
 from ..lm import LM, bucketed, halving
-from .flow import Flow
+from .decode_batch import DecodeBatch
 from .reading import text_behind
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ TINY = torch.finfo(torch.float32).tiny  # numbers below it may be taken for 0, a
 class Doses:
     """The handle of an attached patch (`Patch.attached`) and the strength for each prompt."""
 
-    dose: Dose
+    dose: Strength
     strengths: Sequence[float]
 
 
@@ -133,7 +133,7 @@ def continue_rows(
     broken = torch.zeros_like(done)
     made = torch.full(draws.shape, -1, device=lm.device)
     nucleus = torch.full((len(prompts),), top_p, device=lm.device) if top_p < 1 else None
-    flow, logits = Flow.begin(lm, prompts)
+    flow, logits = DecodeBatch.begin(lm, prompts)
     for step in range(draws.shape[1]):
         token = pick(logits, draws[:, step], temperature, nucleus)
         broken |= unsound(logits) & ~done

@@ -1,6 +1,6 @@
 """Steering while a model runs: which tokens of a pass are the prompt's, which rows a condition holds for, and the edits.
 
-A pass with an empty cache begins anew; its real tokens are the prompt (unless `Dose.prompt` says where it ends). Conditions are
+A pass with an empty cache begins anew; its real tokens are the prompt (unless `Strength.prompt` says where it ends). Conditions are
 decided in that pass, from the mean state of the prompt's tokens, and stay for the passes that continue it. Tokens are counted
 from the first real one of their row, so padding on either side changes nothing. Rows keep their place in a batch; a beam
 search moves beams only among the rows of one prompt, which share strength, prompt and decision.
@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UsageError
+from ..activation import ActivationDelta
 from ..codebook import Codebook, joined
-from ..moving import Moving
-from .dose import Dose, Read
 from .hooks import hook
 from .steer import Steer
+from .strength import PromptState, Strength
 
 
 class Stage(Protocol):
@@ -35,7 +35,7 @@ class Stage(Protocol):
         """Return the module of a block, and the side of it, where its activations pass."""
 
 
-class Pass:
+class ForwardContext:
     """Where the running forward pass stands.
 
     Attributes:
@@ -47,7 +47,7 @@ class Pass:
     What the first pass finds out for each row is in `dose.read`.
     """
 
-    def __init__(self, dose: Dose) -> None:
+    def __init__(self, dose: Strength) -> None:
         self.dose = dose
         self.fresh = True
         self.prompt = self.generated = self.answer = torch.zeros(0, 0, dtype=torch.bool)
@@ -66,7 +66,7 @@ class Pass:
         places = (real.cumsum(1) - 1)[:, before:]
         self.fresh = not before
         if self.fresh:
-            self.dose.read = Read(self.dose.prompts(real.sum(1)))
+            self.dose.read = PromptState(self.dose.prompts(real.sum(1)))
         elif len(self.dose.read.lengths) != rows:
             raise UsageError("a patch can not be attached in the middle of a text", fix="Start with an empty cache.")
         self.prompt = real[:, before:] & (places < self.dose.read.lengths[:, None])
@@ -77,9 +77,9 @@ class Pass:
         """Decide a term's condition, known as `key`, from the states its block puts out: (batch, tokens, d)."""
         if self.fresh:
             opened = term.opens(prompt_mean(states, self.prompt.to(states.device)))
-            self.dose.read = Read(self.dose.read.lengths, {**self.dose.read.open, key: opened})
+            self.dose.read = PromptState(self.dose.read.lengths, {**self.dose.read.open, key: opened})
 
-    def where(self, term: Moving, key: str, device: torch.device) -> Tensor | None:
+    def where(self, term: ActivationDelta, key: str, device: torch.device) -> Tensor | None:
         """Return the tokens that a term acts on, (batch, tokens) or (batch, 1) bool, or None for all."""
         chosen = None if term.positions == "all" else getattr(self, term.positions).to(device)
         if not _conditional(term):
@@ -99,7 +99,7 @@ def prompt_mean(states: Tensor, prompt: Tensor) -> Tensor:
 
 
 @contextmanager
-def steered(lm: Stage, terms: Mapping[str, Sequence[Moving]], dose: Dose) -> Iterator[None]:
+def steered(lm: Stage, terms: Mapping[str, Sequence[ActivationDelta]], dose: Strength) -> Iterator[None]:
     """Edit activations while the model runs, until the block is left.
 
     Args:
@@ -108,7 +108,7 @@ def steered(lm: Stage, terms: Mapping[str, Sequence[Moving]], dose: Dose) -> Ite
             so that their order means nothing.
         dose: their strength.
     """
-    current = Pass(dose)
+    current = ForwardContext(dose)
     names = inspect.signature(lm.backbone.forward)
 
     def begin(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -125,11 +125,11 @@ def steered(lm: Stage, terms: Mapping[str, Sequence[Moving]], dose: Dose) -> Ite
         yield
 
 
-def _reader(term: Steer, key: str, current: Pass) -> Callable[[Tensor], None]:
+def _reader(term: Steer, key: str, current: ForwardContext) -> Callable[[Tensor], None]:
     return lambda states: current.decide(term, key, states)
 
 
-def _editor(terms: Sequence[Moving], current: Pass) -> Callable[[Tensor], Tensor | None]:
+def _editor(terms: Sequence[ActivationDelta], current: ForwardContext) -> Callable[[Tensor], Tensor | None]:
     books = [term for term in terms if isinstance(term, Codebook)]
     terms = [*(term for term in terms if not isinstance(term, Codebook)), *joined(books)]
     keyed = [(term, _key(term) if _conditional(term) else "") for term in terms]
@@ -150,7 +150,7 @@ def _editor(terms: Sequence[Moving], current: Pass) -> Callable[[Tensor], Tensor
     return edit
 
 
-def _conditional(term: Moving) -> TypeGuard[Steer]:
+def _conditional(term: ActivationDelta) -> TypeGuard[Steer]:
     return isinstance(term, Steer) and term.condition is not None
 
 

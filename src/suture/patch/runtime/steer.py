@@ -5,7 +5,7 @@
     project   h' = h - a v v^T h                           |v| = 1; a = 1 removes the component
     clamp     h' = h + a (level - v^T h) v                 |v| = 1; a = 1 sets the component
 
-How it is filed, and where it acts: see `Moving`. A condition is decided for each row of a batch, once, from its prompt (see
+How it is filed, and where it acts: see `ActivationDelta`. A condition is decided for each row of a batch, once, from its prompt (see
 `passes`):
 
     cosine    c . m / (|c| |m|) > threshold                m: mean state of the prompt's tokens, c: (d,)
@@ -22,25 +22,25 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
+from ..activation import ActivationDelta, Place, Positions
 from ..codebook import Codebook
 from ..delta import KINDS as WEIGHT_KINDS
 from ..delta_kind import Delta
-from ..moving import Moving, Place, Positions
 
 Mode = Literal["add", "turn", "project", "clamp"]
 Likeness = Literal["cosine", "cast"]
 
 
 @dataclass(frozen=True, eq=False)
-class Steer(Moving):
+class Steer(ActivationDelta):
     """See the module's docstring.
 
     Attributes:
         vector: (d,) float32.
         condition: (d,) float32 of another block's output, or None: always.
         mode: what is done with the vector.
-        positions: see `Moving`.
-        place: see `Moving`.
+        positions: see `ActivationDelta`.
+        place: see `ActivationDelta`.
         level: the component that "clamp" sets.
         reads: name of the `attn.o` weight of the block whose output the condition reads.
         threshold: of the condition.
@@ -72,7 +72,7 @@ class Steer(Moving):
         return abs(self.scale) * float(self.vector.norm())
 
     def moved(self, states: Tensor, amount: float | Tensor) -> Tensor:
-        """See `Moving.moved`."""
+        """See `ActivationDelta.moved`."""
         vector = self.vector.to(states)
         if self.mode in ("add", "turn"):
             step = vector * amount

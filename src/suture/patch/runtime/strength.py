@@ -12,7 +12,7 @@ from ...errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class PromptState:
     """What the pass over the prompts found out for each row, which the passes that continue them go by.
 
     Attributes:
@@ -23,19 +23,19 @@ class Read:
     lengths: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
     open: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def joined(self, other: Read) -> Read:
+    def joined(self, other: PromptState) -> PromptState:
         """Return what is known of these rows and, behind them, of others."""
         both = {key: torch.cat([rows, other.open[key].to(rows.device)]) for key, rows in self.open.items()}
-        return Read(torch.cat([self.lengths, other.lengths.to(self.lengths.device)]), both)
+        return PromptState(torch.cat([self.lengths, other.lengths.to(self.lengths.device)]), both)
 
-    def kept(self, rows: Tensor) -> Read:
+    def kept(self, rows: Tensor) -> PromptState:
         """Return what is known of some rows, given by their numbers (kept,); of a change of weights that is nothing."""
         if not len(self.lengths):
             return self
-        return Read(_rows(self.lengths, rows), {key: _rows(own, rows) for key, own in self.open.items()})
+        return PromptState(_rows(self.lengths, rows), {key: _rows(own, rows) for key, own in self.open.items()})
 
 
-class Dose:
+class Strength:
     """The handle of an attached patch.
 
     Args:
@@ -53,7 +53,7 @@ class Dose:
         self.strength = strength
         self.prompt: int | Tensor | None = None
         self.beams = 1
-        self.read = Read()
+        self.read = PromptState()
 
     @property
     def off(self) -> bool:

@@ -6,9 +6,9 @@ import torch
 from models import FAMILIES, tiny_family
 from steered import conditional, made
 from suture.errors import UnsupportedModel
-from suture.model.run.flow import Flow
-from suture.patch.runtime.dose import Read
-from suture.patch.runtime.several import attached_together
+from suture.model.run.decode_batch import DecodeBatch
+from suture.patch.runtime.multi_patch import attached_together
+from suture.patch.runtime.strength import PromptState
 
 TEXTS = ["You are a friend.", "The capital of Velmora is a city near the sea", "One"]
 
@@ -26,10 +26,10 @@ def steps(lm, flow, logits, count):
 def test_rows_join_and_leave_in_every_family(family, tokenizer):
     lm = tiny_family(family, tokenizer)
     rows = [lm.encode(text) for text in TEXTS]
-    alone = [steps(lm, *Flow.begin(lm, [row]), 5)[:, 0] for row in rows]
-    first, logits = Flow.begin(lm, rows[:2], movable=True)
+    alone = [steps(lm, *DecodeBatch.begin(lm, [row]), 5)[:, 0] for row in rows]
+    first, logits = DecodeBatch.begin(lm, rows[:2], movable=True)
     early = steps(lm, first, logits, 2)  # two rows take two steps,
-    late, more = Flow.begin(lm, rows[2:], movable=True)
+    late, more = DecodeBatch.begin(lm, rows[2:], movable=True)
     flow = first.joined(late)  # a shorter one joins,
     both = steps(lm, flow, torch.cat([early[-1], more]), 1)
     flow = flow.kept(torch.tensor([2, 0]))  # the longest leaves, and the others change places
@@ -53,12 +53,12 @@ def test_what_a_patch_knows_of_its_rows_moves_with_them(llama, late):
         alone = []
         for row in rows:
             ward.set([{"p": 1.0}])
-            alone.append(steps(llama, *Flow.begin(llama, [row]), 3)[:, 0])
+            alone.append(steps(llama, *DecodeBatch.begin(llama, [row]), 3)[:, 0])
         ward.set([{"p": 1.0}] * 2)
-        first, logits = Flow.begin(llama, rows[:2], movable=True)
+        first, logits = DecodeBatch.begin(llama, rows[:2], movable=True)
         before = ward.read
         ward.set([{"p": 1.0}])
-        second, more = Flow.begin(llama, rows[2:], movable=True)
+        second, more = DecodeBatch.begin(llama, rows[2:], movable=True)
         read = {"p": before["p"].joined(ward.read["p"]).kept(torch.tensor([2, 1]))}
         ward.set([{"p": 1.0}] * 2)
         ward.recall(read)
@@ -69,8 +69,8 @@ def test_what_a_patch_knows_of_its_rows_moves_with_them(llama, late):
 
 
 def test_what_was_read_is_joined_and_kept():
-    one = Read(torch.tensor([3]), {"c": torch.tensor([True])})
-    two = Read(torch.tensor([5, 7]), {"c": torch.tensor([False, True])})
+    one = PromptState(torch.tensor([3]), {"c": torch.tensor([True])})
+    two = PromptState(torch.tensor([5, 7]), {"c": torch.tensor([False, True])})
     both = one.joined(two)
     assert both.lengths.tolist() == [3, 5, 7]
     assert both.open["c"].tolist() == [True, False, True]
@@ -79,7 +79,7 @@ def test_what_was_read_is_joined_and_kept():
 
 @torch.no_grad()
 def test_a_cache_whose_rows_can_not_move_is_refused(llama):
-    flow, _ = Flow.begin(llama, [[5, 6]], movable=True)
+    flow, _ = DecodeBatch.begin(llama, [[5, 6]], movable=True)
     flow.cache = object()
     with pytest.raises(UnsupportedModel, match="join and leave"):
         flow.kept(torch.tensor([0]))

@@ -5,7 +5,7 @@ from suture.errors import PatchMismatch, UsageError
 from suture.methods.steering import steering
 from suture.methods.surgery import surgery
 from suture.model.run.generation import generate
-from suture.patch.runtime.several import attached_together
+from suture.patch.runtime.multi_patch import attached_together
 
 TEXTS = ["You are a friend.", "The capital of Velmora is a city near the sea", "One"]
 

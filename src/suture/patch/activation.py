@@ -18,7 +18,7 @@ Positions = Literal["all", "prompt", "generated", "answer"]
 Place = Literal["residual", "heads"]
 
 
-class Moving(Delta):
+class ActivationDelta(Delta):
     """What every change of activations can do.
 
     Attributes:

@@ -16,18 +16,18 @@ import torch
 
 from ...errors import UsageError
 from ..patch import Host, Patch
-from .dose import Dose, Read
+from .strength import PromptState, Strength
 
 
 @dataclass(frozen=True, eq=False)
-class Ward:
+class MultiPatch:
     """The patches in attendance.
 
     Attributes:
         doses: of each patch.
     """
 
-    doses: Mapping[str, Dose]
+    doses: Mapping[str, Strength]
 
     def set(
         self, requests: Sequence[Mapping[str, float]], *, beams: int = 1, prompts: Sequence[int] | None = None
@@ -37,7 +37,7 @@ class Ward:
         Args:
             requests: for each row strengths by the patch's name; a patch not named is off.
             beams: rows of the model's batch for each request, in a beam search.
-            prompts: length of each row's prompt in tokens, where the first pass does not tell it; see `Dose`.
+            prompts: length of each row's prompt in tokens, where the first pass does not tell it; see `Strength`.
 
         Raises:
             UsageError: when a request names a patch that is not attached.
@@ -56,18 +56,18 @@ class Ward:
             dose.prompt = None if prompts is None else torch.tensor(list(prompts))
 
     @property
-    def read(self) -> dict[str, Read]:
+    def read(self) -> dict[str, PromptState]:
         """What the pass over the prompts found out for each row, by patch."""
         return {name: dose.read for name, dose in self.doses.items()}
 
-    def recall(self, known: Mapping[str, Read]) -> None:
+    def recall(self, known: Mapping[str, PromptState]) -> None:
         """Go on with what was read of these rows, where rows have joined a batch or left it."""
         for name, dose in self.doses.items():
             dose.read = known[name]
 
 
 @contextmanager
-def attached_together(lm: Host, patches: Mapping[str, Patch], *, force: bool = False) -> Iterator[Ward]:
+def attached_together(lm: Host, patches: Mapping[str, Patch], *, force: bool = False) -> Iterator[MultiPatch]:
     """Attach patches, all off, until the block is left.
 
     Each acts on what the ones before it made, in the order of their names, so that results do not depend on how the mapping was
@@ -81,4 +81,6 @@ def attached_together(lm: Host, patches: Mapping[str, Patch], *, force: bool = F
         for patch in patches.values():
             patch.check_base(lm)
     with ExitStack() as stack:
-        yield Ward({name: stack.enter_context(patches[name].attached(lm, 0.0, force=True)) for name in sorted(patches)})
+        yield MultiPatch(
+            {name: stack.enter_context(patches[name].attached(lm, 0.0, force=True)) for name in sorted(patches)}
+        )

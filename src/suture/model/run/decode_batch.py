@@ -4,7 +4,7 @@
     logits = flow.step(lm, tokens)                  reads one more token of each row: (rows,) -> (rows, vocabulary)
     flow = flow.joined(other);  flow = flow.kept(rows)
 Rows are padded on the left, positions are counted from the first real token, so a row's logits are those it has alone. What an
-attached patch knows of its rows (`Dose.read`) moves with them only if the caller moves it (`Ward.recall`).
+attached patch knows of its rows (`Strength.read`) moves with them only if the caller moves it (`MultiPatch.recall`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..lm import LM
 
 
 @dataclass
-class Flow:
+class DecodeBatch:
     """The rows as they stand.
 
     Attributes:
@@ -35,7 +35,7 @@ class Flow:
     cache: Any
 
     @classmethod
-    def begin(cls, lm: LM, prompts: Sequence[Sequence[int]], *, movable: bool = False) -> tuple[Flow, Tensor]:
+    def begin(cls, lm: LM, prompts: Sequence[Sequence[int]], *, movable: bool = False) -> tuple[DecodeBatch, Tensor]:
         """Read prompts and return their rows and the logits behind each, (rows, vocabulary).
 
         Args:
@@ -62,7 +62,7 @@ class Flow:
                 self._cut()
             raise
 
-    def joined(self, other: Flow) -> Flow:
+    def joined(self, other: DecodeBatch) -> DecodeBatch:
         """Return these rows and, behind them, those of another flow; both are used up.
 
         Where it fails, for want of memory say, these rows stand as before.
@@ -81,7 +81,7 @@ class Flow:
             raise
         return self
 
-    def kept(self, rows: Tensor) -> Flow:
+    def kept(self, rows: Tensor) -> DecodeBatch:
         """Return some rows, given by their numbers (kept,), without the padding they share; the flow is used up."""
         mask = self.mask[rows]
         first = int(mask.any(0).int().argmax())
