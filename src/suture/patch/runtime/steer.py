@@ -5,8 +5,8 @@
     project   h' = h - a v v^T h                           |v| = 1; a = 1 removes the component
     clamp     h' = h + a (level - v^T h) v                 |v| = 1; a = 1 sets the component
 
-How it is filed, and where it acts: see `ActivationDelta`. A condition is decided for each row of a batch, once, from its prompt (see
-`passes`):
+How it is filed, and where it acts: see `ActivationDelta`. A condition is decided for each row of a batch, once, from
+its prompt (see `passes`):
 
     cosine    c . m / (|c| |m|) > threshold                m: mean state of the prompt's tokens, c: (d,)
     cast      cos(m, tanh(c c^T m / |c|^2)) > threshold    Lee et al. 2025, "Programming Refusal with Conditional
