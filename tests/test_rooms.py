@@ -110,7 +110,7 @@ def test_no_pickle_no_eval_no_shell():
 def test_no_silent_except():
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ExceptHandler) and all(isinstance(s, ast.ForwardContext) for s in node.body):
+            if isinstance(node, ast.ExceptHandler) and all(isinstance(s, ast.Pass) for s in node.body):
                 assert isinstance(node.type, ast.Name), file
                 assert node.type.id == "_Stop", f"{file}:{node.lineno}"
 

@@ -84,7 +84,7 @@ def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
     fewer = replace(whole_aim.behaviour, examples=whole_aim.behaviour.examples[::6])
     aim = replace(whole_aim, behaviour=fewer, keep=Texts(whole_aim.keep[::20]), tune=few, confirm=more, report=few)
 
-    def reach(folder, say=lambda text: None):
+    def begun(folder, say=lambda text: None):
         with Run.begin("detox", ["detox"], {}, folder) as run:
             return reach(patient, aim, run, trials=2, budget=Budget(points=0.5, perplexity=1.0, kl=5.0), say=say)
 
@@ -92,10 +92,10 @@ def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
         if text.startswith("chosen"):
             raise KeyboardInterrupt
 
-    whole = reach(tmp_path / "whole")
+    whole = begun(tmp_path / "whole")
     with pytest.raises(BaseException, match="interrupted"):
-        reach(tmp_path / "cut", cut)
-    reach(tmp_path / "cut")
+        begun(tmp_path / "cut", cut)
+    begun(tmp_path / "cut")
     first, second = (tmp_path / name / "patch.safetensors" for name in ("whole", "cut"))
     assert first.read_bytes() == second.read_bytes()
     assert Patch.load(first).verify(patient)
@@ -114,7 +114,7 @@ def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the
     aim = replace(whole_aim, tune=few, confirm=more, report=few)
     told = []
 
-    def reach(folder, cut=None):
+    def begun(folder, cut=None):
         def say(text):
             told.append(text)
             if cut and text.startswith(cut):
@@ -124,14 +124,14 @@ def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the
             loose = Budget(points=0.5, perplexity=1.0, kl=5.0)
             return reach(patient, aim, run, methods=["dinm"], budget=loose, say=say)
 
-    whole = reach(tmp_path / "whole")
+    whole = begun(tmp_path / "whole")
     assert whole.chosen["method"] == "dinm"
     assert {p.settings["instances"] for p in whole.search.points} == {1, 4}
     assert whole.report.line("jailbreak").score.after < whole.report.line("jailbreak").score.before
     assert any(line.startswith("method dinm, instances 1: ") for line in told)
     with pytest.raises(BaseException, match="interrupted"):
-        reach(tmp_path / "cut", "method dinm, instances 1")
-    reach(tmp_path / "cut")
+        begun(tmp_path / "cut", "method dinm, instances 1")
+    begun(tmp_path / "cut")
     first, second = (tmp_path / name / "patch.safetensors" for name in ("whole", "cut"))
     assert first.read_bytes() == second.read_bytes()
 

@@ -2,8 +2,8 @@
 
 A pass with an empty cache begins anew; its real tokens are the prompt (unless `Strength.prompt` says where it ends).
 Conditions are decided in that pass, from the mean state of the prompt's tokens, and stay for the passes that continue it.
-Tokens are counted from the first real one of their row, so padding on either side changes nothing. Rows keep their place in a batch; a beam
-search moves beams only among the rows of one prompt, which share strength, prompt and decision.
+Tokens are counted from the first real one of their row, so padding on either side changes nothing. Rows keep their place
+in a batch; a beam search moves beams only among the rows of one prompt, which share strength, prompt and decision.
 """
 
 from __future__ import annotations
