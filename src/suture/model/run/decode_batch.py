@@ -1,6 +1,6 @@
 """Rows that a model continues token by token, side by side; rows may join and leave between two steps.
 
-    flow, logits = Flow.begin(lm, prompts)          reads the prompts: (rows, vocabulary)
+    rows, logits = DecodeBatch.begin(lm, prompts)          reads the prompts: (rows, vocabulary)
     logits = flow.step(lm, tokens)                  reads one more token of each row: (rows,) -> (rows, vocabulary)
     flow = flow.joined(other);  flow = flow.kept(rows)
 Rows are padded on the left, positions are counted from the first real token, so a row's logits are those it has alone. What an
