@@ -1,8 +1,8 @@
 """Rows that a model continues token by token, side by side; rows may join and leave between two steps.
 
-    rows, logits = DecodeBatch.begin(lm, prompts)          reads the prompts: (rows, vocabulary)
-    logits = flow.step(lm, tokens)                  reads one more token of each row: (rows,) -> (rows, vocabulary)
-    flow = flow.joined(other);  flow = flow.kept(rows)
+    batch, logits = DecodeBatch.begin(lm, prompts)   reads the prompts: (rows, vocabulary)
+    logits = batch.step(lm, tokens)                  reads one more token of each row: (rows,) -> (rows, vocabulary)
+    batch = batch.joined(other);  batch = batch.kept(rows)
 Rows are padded on the left, positions are counted from the first real token, so a row's logits are those it has alone. What an
 attached patch knows of its rows (`Strength.read`) moves with them only if the caller moves it (`MultiPatch.recall`).
 """
