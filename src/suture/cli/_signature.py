@@ -126,6 +126,7 @@ def _option_type(hint: Any) -> Any:  # noqa: ANN401 - any annotation
 
 
 def file_type(hint: Any) -> str:  # noqa: ANN401 - any annotation
+    """Return the type that a setting is read from a file as, by its annotation; "" for plain settings."""
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     inner = [typing.get_args(member)[0] if typing.get_origin(member) is list else member for member in members]
     names = [getattr(member, "__name__", "") for member in inner]
@@ -133,6 +134,7 @@ def file_type(hint: Any) -> str:  # noqa: ANN401 - any annotation
 
 
 def load_file(kind: str, path: Path) -> Any:  # noqa: ANN401 - a Probe, a Region or a Patch
+    """Return what a file holds that a setting names."""
     import importlib
 
     return getattr(importlib.import_module(f"suture.{FILES[kind]}"), kind).load(path)
