@@ -25,6 +25,11 @@ LOADED = re.compile(  # what a browser fetches by itself; links that a reader fo
 HOSTS = re.compile(r"""["'`](https?://(?:unpkg\.com|cdn\.[\w.-]+|cdnjs\.[\w.-]+|fonts\.[\w.-]+)/[^"'`]*)["'`]""")
 
 
+def on_page_markdown(markdown: str, **kwargs: Any) -> str:  # noqa: ANN401 - mkdocs' own
+    """Let the links of diagrams lead to pages of the site; in the source they lead to files, as all links there."""
+    return re.sub(r'^( *click \w+ "[^"]+)\.md"', r'\1.html"', markdown, flags=re.MULTILINE)
+
+
 def on_post_page(output: str, *, page: Any, config: Any) -> str:  # noqa: ANN401 - mkdocs' own
     """Load the program that draws diagrams, on pages that have one."""
     if 'class="mermaid"' not in output:
