@@ -30,6 +30,11 @@ def on_page_markdown(markdown: str, **kwargs: Any) -> str:  # noqa: ANN401 - mkd
     return re.sub(r'^( *click \w+ "[^"]+)\.md"', r'\1.html"', markdown, flags=re.MULTILINE)
 
 
+def on_page_content(html: str, **kwargs: Any) -> str:  # noqa: ANN401 - mkdocs' own
+    """Keep numbers in tables with their per cent signs."""
+    return re.sub(r"<td[^>]*>[^<]*", lambda cell: re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", cell[0]), html)
+
+
 def on_post_page(output: str, *, page: Any, config: Any) -> str:  # noqa: ANN401 - mkdocs' own
     """Load the program that draws diagrams, on pages that have one."""
     if 'class="mermaid"' not in output:

@@ -31,7 +31,9 @@ def _value(pkg: griffe.Module, named: Any) -> Any:  # noqa: ANN401 - an expressi
 
 
 def _choices(pkg: griffe.Module, named: Any) -> Any:  # noqa: ANN401 - an expression of griffe's, or text
-    """Return `Literal[...]` for a name that stands for one."""
+    """Return an annotation with `Literal[...]` for each name in it that stands for one."""
+    if isinstance(named, griffe.ExprBinOp):  # A | None
+        named.left, named.right = _choices(pkg, named.left), _choices(pkg, named.right)
     if not isinstance(named, griffe.ExprName):
         return named
     value = _value(pkg, named)
