@@ -1,23 +1,31 @@
-"""Defaults and types that a docstring's table would show by a name only: `Aim.steps` becomes its number, `Spread` its choices."""
+"""What docstrings need on a page: values in place of names (`Aim.steps`, `Spread`), and formulas as blocks of their own."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import griffe
 
 
 class Resolved(griffe.Extension):
-    """Put the values of names in the place of names, in the signatures of methods and locators."""
+    """Changes the signatures and the modules' docstrings of methods and locators."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:  # noqa: ANN401 - griffe's own
         """Go over the functions that become options of the command line."""
         for room in ("methods", "locate"):
             for module in pkg[room].modules.values():
+                if module.docstring:
+                    module.docstring.value = _apart(module.docstring.value)
                 for function in module.functions.values():
                     for each in function.parameters:
                         each.default = _value(pkg, each.default)
                         each.annotation = _choices(pkg, each.annotation)
+
+
+def _apart(text: str) -> str:
+    """Return a docstring with its indented lines, which are formulas, set apart by empty lines."""
+    return re.sub(r"(?:^ {4}.*\n?)+", lambda lines: f"\n{lines[0].rstrip()}\n\n", text, flags=re.MULTILINE)
 
 
 def _value(pkg: griffe.Module, named: Any) -> Any:  # noqa: ANN401 - an expression of griffe's, or text
