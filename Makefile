@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 OTHERS := exact fuzz same storm storm-below # benchmarks with a target of their own
 BENCHES := $(addprefix bench-,$(filter-out $(OTHERS),$(subst _,-,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))))
 
-.PHONY: demo test $(BENCHES) $(OTHERS) patient clean
+.PHONY: demo test docs $(BENCHES) $(OTHERS) patient clean
 
 demo: $(INSTALLED)
 	$(BIN)/suture demo
@@ -17,6 +17,9 @@ test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+docs: $(VENV)/.docs  ## the site, in site/: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(BENCHES): bench-%: $(INSTALLED)  ## a rule for each: make looks for no pattern rule of what is phony
 	$(BIN)/python benchmarks/$*.py
@@ -54,6 +57,10 @@ $(VENV)/.dev: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,peft,gguf,serve,dev]' -c constraints.txt
 	touch $@
 
+$(VENV)/.docs: $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,docs]' -c constraints.txt
+	touch $@
+
 $(VENV)/.export: $(INSTALLED)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search,peft,gguf]' -c constraints.txt
 	touch $@
@@ -63,4 +70,4 @@ $(VENV)/.serve: $(INSTALLED)
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache runs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache runs site

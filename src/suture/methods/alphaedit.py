@@ -78,10 +78,10 @@ def alphaedit(
         weight: w above: more keeps more and writes less; 0 as published.
         batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
         previous: facts that the model was edited with before; their keys are left alone.
-        swap: how much the keys of prompts of other facts asked of each subject are left alone (`_swapped`), against 1 of the
-            keys of earlier facts; only with `token` 0. 0 as published.
-        reword: prompts in the model's own words that each fact is written in, too, where its `was` is given (`_rewordings`);
-            0 as published.
+        swap: how much the keys of prompts of other facts asked of each subject are left alone, against 1 of the keys of earlier
+            facts; only with `token` 0. 0 as published.
+        reword: prompts in the model's own words that each fact is written in, too, where its `was` is given; 0 as
+            published.
         reword_weight: how much these prompts count, against 1 of a fact's own.
         insist: solve again, at most so often, with the weight of what is still not said doubled; 0 as published.
         token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);

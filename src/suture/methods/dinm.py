@@ -10,8 +10,8 @@ the printed loss); the KL runs from base to edited, as in their code; the rate i
 block is located afresh for each request; nothing is added to requests unless asked. `parity="reference"` keeps their
 code's constants and its KL without a gradient. `neurons` trains only the columns that carry the difference, and `guard`
 holds against answers that repeat themselves, the known side effect: "stop" goes back to the latest step without them,
-"objective" adds the unlikelihood of what the model writes a second time (`_watch`). `inside` also holds harmless requests that
-stand in place of the question inside the attack, so that a refusal is learned of the question and not of its wrapper.
+"objective" adds the unlikelihood of what the model writes a second time (`_trained.watch`). `inside` also holds harmless requests
+that stand in place of the question inside the attack, so that a refusal is learned of the question and not of its wrapper.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Source: Gupta et al. 2024, "A Unified Framework for Model Editing", eq. 10.
     W' = W + R (K^T C^-1 K + e I)^-1 K^T C^-1      W: (d_model, d_ff)   K: (d_ff, facts)   R: (d_model, facts)   C: (d_ff, d_ff)
 Of all changes with W' K = W K + R it is the smallest in the metric of C; one fact is ROME.
-Differs from the paper: e is relative to the mean diagonal of K^T C^-1 K; values as in `_values`.
+Differs from the paper: e is relative to the mean diagonal of K^T C^-1 K; values as in `_facts.values`.
 """
 
 from __future__ import annotations

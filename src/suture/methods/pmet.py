@@ -5,7 +5,7 @@ Source: Li et al. 2024, "PMET: Precise Model Editing in a Transformer", AAAI 202
     W_l' = W_l + R K_l^T (w C_l + K_l K_l^T)^-1,   R = (m_L + d_m - m) / (n - l)^(1/2)      W: (d_model, d_ff)   K: (d_ff, facts)
 a and m are what attention and MLP of the last edited block put out at the subject, m as it is after the changes so far, l
 counts the n blocks from 0. Both vectors are sought together, so that the MLP's need not also do what attention would; only
-the MLP's is written. Differs from the paper: values as in `_values`; w as in `memit`.
+the MLP's is written. Differs from the paper: values as in `_facts.values`; w as in `memit`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Resolving Model Collapse during Sequential Model Editing".
     W' = W + r (C^-1 k)^T / ((C^-1 k)^T k)      W: (d_model, d_ff)   k: (d_ff,)   C: (d_ff, d_ff)   r = v - W k: (d_model,)
 Of all changes with W' k = v it is the smallest in the metric of C: texts to keep notice it least.
 Differs from the paper: one averaged key throughout, as Gupta et al. correct it (`key="mixed"` is the authors' code, which
-solves with the average and measures with the bare prompt's); values as in `_values`; a ridge on C.
+solves with the average and measures with the bare prompt's); values as in `_facts.values`; a ridge on C.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # with the same bit
 
 @dataclass(frozen=True, eq=False)
 class LowRank(Delta):
-    """D[rows][:, columns] = left @ right, zero elsewhere.
+    """`D[rows][:, columns] = left @ right`, zero elsewhere.
 
     Attributes:
         left: (rows, rank) float32.

@@ -49,7 +49,7 @@ class ValueOptimization:
         stop: loss per target token at which a fact is done, in its worst context.
         essence: continuations of the subject for the KL; 0 for none.
         token: of the subject, counted from its end; 0 for the tokens that say the target.
-        settle: passes over all facts with all their changes in place (`_settle`); 0 for none.
+        settle: passes over all facts with all their changes in place (`_facts.settle`); 0 for none.
         hold: weight of what is to stay in these.
         insist: how often, at most, closed forms over several blocks are solved again with what is not said counting more.
         seed: of the continuations.
