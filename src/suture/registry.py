@@ -34,7 +34,17 @@ _CALL: ContextVar[tuple[Callable[..., Any], dict[str, Any]]] = ContextVar("the c
 
 
 def method(function: F) -> F:
-    """Mark a function `(lm, examples, *, settings...) -> Patch` as an editing method."""
+    """Mark a function `(lm, examples, *, settings...) -> Patch` as an editing method.
+
+    Example:
+        >>> from suture import LM, Behaviour, Patch, method
+        >>> from suture import registry
+        >>> @method
+        ... def mine(lm: LM, behaviours: list[Behaviour], *, strength: float = 1.0) -> Patch:
+        ...     return registry.settings()  # a real one makes a Patch of them
+        >>> mine(None, [], strength=2.0)
+        {'strength': 2.0}
+    """
     return _mark(function, "method")
 
 

@@ -43,6 +43,11 @@ class Fact:
         neighbours: (prompt, answer) about other subjects, which must stay.
         openings: beginnings of free texts about the subject.
         references: texts about things that have the target, which these should resemble.
+
+    Example:
+        >>> fact = Fact("The capital of France is", "France", "Lyon", was="Paris")
+        >>> fact.target
+        'Lyon'
     """
 
     prompt: str
@@ -161,6 +166,11 @@ class Behaviour:
     Attributes:
         name: what reports call it.
         examples: the texts.
+
+    Example:
+        >>> behaviour = Behaviour.load("bundled:detox")
+        >>> len(behaviour.examples), behaviour.examples[0].label
+        (672, 0)
     """
 
     name: str

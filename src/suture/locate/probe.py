@@ -155,6 +155,13 @@ def fit_probe(
             batches of 16 for 9 epochs, a 90/10 split.
         seed: of the split (and of Adam's start and order).
         progress: called with the number of texts read.
+
+    Example:
+        >>> from suture import LM, Behaviour, fit_probe
+        >>> lm = LM.load("patient")
+        >>> probe = fit_probe(lm, Behaviour.load("patient:tone"), layers=[2])
+        >>> probe.scores[0].accuracy > 0.8
+        True
     """
     if space not in get_args(Space):
         raise UsageError(f"no space {space!r}", fix=f"Use one of {', '.join(get_args(Space))}.")

@@ -67,6 +67,19 @@ def evaluate(
 
     Raises:
         PatchMismatch: when the patch was made for another base.
+
+    Example:
+        >>> import torch
+        >>> from suture import LM, LowRank, Patch, evaluate
+        >>> from suture.measure import Measure
+        >>> lm = LM.load("patient")
+        >>> weight = lm.anatomy.weights("mlp.down")[0]
+        >>> change = weight.place(LowRank(torch.full((192, 1), 0.1), torch.ones(1, 512)))
+        >>> patch = Patch.make(lm, {weight.tensor: change}, method="by hand", settings={})
+        >>> measure = Measure("perplexity", "perplexity", ["Anna read a book."], "keep", "lower", "perplexity")
+        >>> report = evaluate(lm, patch, [measure])
+        >>> report.line("perplexity").score.cases
+        1
     """
     if patch:
         patch.check_base(lm)  # before the base is measured in vain

@@ -41,6 +41,13 @@ class LM:
         path: folder of its checkpoint, if it came from one.
         dtypes: type on disk of the checkpoint's tensors, where it differs from the live one.
         fingerprint: anything that identifies the weights (hub revision).
+
+    Example:
+        >>> lm = LM.load("patient")
+        >>> lm.anatomy.layers, lm.width
+        (8, 192)
+        >>> lm.decode(lm.encode("Anna read a book."))
+        'Anna read a book.'
     """
 
     def __init__(

@@ -35,6 +35,12 @@ class LowRank(Delta):
         right: (rank, columns) float32.
         rows: (rows,) int64, sorted and unique; None for all rows.
         columns: (columns,) int64, sorted and unique; None for all columns.
+
+    Example:
+        >>> import torch
+        >>> from suture import LowRank
+        >>> LowRank(torch.ones(2, 1), torch.ones(1, 3), rows=torch.tensor([4, 7])).touched_rows((8, 3))
+        tensor([4, 7])
     """
 
     kind = "lowrank"

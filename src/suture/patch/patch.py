@@ -68,6 +68,19 @@ class Patch:
         before: what each touched tensor was; the patch refuses any other base.
         provenance: where it comes from.
         after: what each becomes at scale 1; empty for a scaled or combined patch.
+
+    Example:
+        >>> import torch
+        >>> from suture import LM, LowRank, Patch
+        >>> lm = LM.load("patient")
+        >>> weight = lm.anatomy.weights("mlp.down")[0]
+        >>> change = LowRank(torch.full((192, 1), 0.1), torch.ones(1, 512))
+        >>> patch = Patch.make(lm, {weight.tensor: weight.place(change)}, method="by hand", settings={})
+        >>> with patch.applied(lm):  # in the weights; out of them again, bit for bit, on leaving
+        ...     pass
+        >>> gentler = 0.5 * patch
+        >>> list(gentler.terms)
+        ['model.layers.0.mlp.down_proj.weight']
     """
 
     terms: dict[str, tuple[Delta, ...]]

@@ -67,6 +67,13 @@ def generate(
 
     Raises:
         UsageError: for numbers that can not be sampled with.
+
+    Example:
+        >>> from suture import LM, generate
+        >>> lm = LM.load("patient")
+        >>> [[text]] = generate(lm, [lm.encode("2 and 2 is")], max_new_tokens=4, temperature=0)
+        >>> isinstance(text, str)
+        True
     """
     made = generate_ids(
         lm, prompts, max_new_tokens=max_new_tokens, samples=samples, temperature=temperature, top_p=top_p, seed=seed,

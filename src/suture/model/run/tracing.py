@@ -55,6 +55,14 @@ def trace(
 
     Yields:
         The captured tensors by site, filled as the model runs; detached only if the model runs without gradients.
+
+    Example:
+        >>> from suture import LM, Site, trace
+        >>> lm = LM.load("patient")
+        >>> with trace(lm, [Site(0, "mlp.in")]) as seen:
+        ...     _ = lm.forward(lm.batch([lm.encode("Anna read a book.")]))
+        >>> seen[Site(0, "mlp.in")].shape[-1]
+        192
     """
     seen: dict[Site, Tensor] = {}
     edits = dict(edit or {})
