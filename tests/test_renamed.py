@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import suture
-from suture.renamed.modules import MODULES, NAMES
+from suture.renamed.modules import CLASSES, MODULES, NAMES
 
 ALL = [(room, name) for room, names in NAMES.items() for name in names]
 
@@ -21,6 +21,8 @@ def test_a_module_is_found_by_its_old_name(old):
         found = importlib.import_module(f"suture.{old}")
     assert found is new
     assert new.__spec__ is spec
+    for name, own in CLASSES.get(MODULES[old], {}).items():
+        assert getattr(found, name) is getattr(found, own)
     assert new.__name__ == f"suture.{MODULES[old]}"
 
 
@@ -39,6 +41,10 @@ def test_the_warning_names_the_line_that_is_to_be_changed(tmp_path):
     done = subprocess.run([sys.executable, "-W", "always", script], capture_output=True, text=True, check=True)
     assert "suture.probe is now suture.locate.probe" in done.stderr
     assert "suture.rounding is now suture.numerics.rounding" in done.stderr
+
+
+def test_renamed_classes_are_in_modules_with_an_old_name():
+    assert CLASSES.keys() <= {*MODULES.values()}
 
 
 def test_no_old_name_hides_a_public_one():

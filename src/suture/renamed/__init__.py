@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from .modules import MODULES, NAMES
+from .modules import CLASSES, MODULES, NAMES
 
 GOES = "the old name goes with version 0.3"
 
@@ -65,6 +65,8 @@ class Finder(MetaPathFinder, Loader):
         warnings.warn(f"{spec.name} is now {new}; {GOES}", DeprecationWarning, stacklevel=2)
         module = importlib.import_module(new)
         self._own[module.__name__] = module.__spec__
+        for old, own in CLASSES.get(new.removeprefix("suture."), {}).items():
+            setattr(module, old, getattr(module, own))
         return module
 
     def exec_module(self, module: ModuleType) -> None:

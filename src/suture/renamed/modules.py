@@ -218,3 +218,20 @@ NAMES = {  # of modules and packages that are rooms now: old name -> module and 
         "verdict": "suture.report.words.verdict",
     },
 }
+
+CLASSES = {  # in modules that are found by old names: old name -> new
+    "goals.candidates": {"Rivals": "MethodCandidates"},
+    "goals.interventions": {"Level": "Intervention"},
+    "goals.presets": {"Workshop": "CandidateFactory", "operate": "reach"},
+    "methods._layer_schedule": {"Kernel": "LayerSchedule"},
+    "model.run.decode_batch": {"Flow": "DecodeBatch"},
+    "patch.activation": {"Moving": "ActivationDelta"},
+    "patch.runtime.multi_patch": {"Ward": "MultiPatch"},
+    "patch.runtime.passes": {"Pass": "ForwardContext"},
+    "patch.runtime.strength": {"Dose": "Strength", "Read": "PromptState"},
+    "sequential.sequence": {"Surgeon": "SequentialEditor"},
+    "sequential.state": {"Course": "SequenceState"},
+    "serve.detokenizer": {"Speech": "IncrementalDetokenizer"},
+    "serve.request": {"Ask": "GenerationRequest", "Piece": "OutputChunk", "Ticket": "RequestState"},
+    "serve.tasks": {"Errands": "ModelTasks"},
+}
