@@ -24,7 +24,7 @@ from suture.checkpoint.fsck import fsck
 from suture.checkpoint.stack.ledger import Ledger
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.write import allowed
-from suture.errors import UsageError
+from suture.errors import PatchMismatch, UsageError
 from suture.io.files import sha256
 
 
@@ -180,3 +180,11 @@ def test_a_note_of_another_bars_a_change_in_place_and_not_a_new_folder(base, pat
         forecast.apply(base, patches[:1], in_place=True)
     apply(base, patches[:1], tmp_path / "out", dry_run=True)
     apply(base, patches[:1], tmp_path / "out", disk=QUICK)
+
+
+def test_a_patch_that_is_on_is_refused_by_a_plan_as_well(base, patches):
+    apply(base, patches[:1], in_place=True, disk=QUICK)
+    for given in (patches[:1], [patches[1], patches[1]]):
+        with pytest.raises(PatchMismatch, match="already on"):
+            forecast.apply(base, given, in_place=True)
+    assert forecast.apply(base, patches[1:2], in_place=True)

@@ -27,15 +27,7 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
     current = {name: stack.seen[name] for name in patch.before}
     for name, found in current.items():
         stack.check_unchanged(name, found)
-    on = [number for number, other in enumerate(stack.layers, 1) if layer.entry.sha256 == other.entry.sha256]
-    if on:
-        if not force:
-            raise PatchMismatch(
-                f"{layer.entry.name} is already on {checkpoint.path}",
-                why=f"It is number {on[0]}, at scale {stack.layers[on[0] - 1].entry.scale:g}: if that is meant, it is done.",
-                fix=f"See what is on it: {command_line('show', checkpoint.path)}",
-            )
-        differs.append("applied before")
+    differs += check_new(stack, layer, force=force)
     top = stack.top
     new = top + 1 if stack.layers else 0
     for floor in [top, *([new] if new > top else []), *range(top - 1, -1, -1)]:
@@ -45,6 +37,18 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
     if not force:
         raise PatchMismatch(reasons[0], why="; ".join(reasons[1:3]) or _why(layer, current), fix=_fix(layer))
     return _on(layer, new, [*differs, *reasons])
+
+
+def check_new(stack: Stack, layer: Layer, *, force: bool) -> list[str]:
+    """Raise PatchMismatch when a patch is on already (unless `force`; then returns that it is)."""
+    on = [number for number, other in enumerate(stack.layers, 1) if layer.entry.sha256 == other.entry.sha256]
+    if on and not force:
+        raise PatchMismatch(
+            f"{layer.entry.name} is already on {stack.checkpoint.path}",
+            why=f"It is number {on[0]}, at scale {stack.layers[on[0] - 1].entry.scale:g}: if that is meant, it is done.",
+            fix=f"See what is on it: {command_line('show', stack.checkpoint.path)}",
+        )
+    return ["applied before"] if on else []
 
 
 def check_place(checkpoint: Checkpoint, patch: Patch, *, force: bool) -> list[str]:
