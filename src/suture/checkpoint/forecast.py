@@ -24,7 +24,7 @@ from .format.limits import check_weights
 from .format.reading import reading
 from .format.refusals import FLOATS
 from .format.spans import BLOCK
-from .stack.fitting import check_new, check_place, doubled
+from .stack.fitting import check_absent, check_place, doubled
 from .stack.stack import Stack, read_layer
 from .write import copying
 from .write.allowed import check_in_place, check_new, needed_in_place
@@ -95,7 +95,7 @@ def apply(
             layer = read_layer(path, 1.0)
             check_weights(layer)
             check_place(opened, layer.patch, force=False)
-            check_new(new, layer, force=False)
+            check_absent(new, layer, force=False)
             new = new.adding(doubled(opened, layer, force=False))
         return _of_stacks(old, new, out, in_place, link, quick, [*patches])
 

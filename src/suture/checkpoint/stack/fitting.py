@@ -27,7 +27,7 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
     current = {name: stack.seen[name] for name in patch.before}
     for name, found in current.items():
         stack.check_unchanged(name, found)
-    differs += check_new(stack, layer, force=force)
+    differs += check_absent(stack, layer, force=force)
     top = stack.top
     new = top + 1 if stack.layers else 0
     for floor in [top, *([new] if new > top else []), *range(top - 1, -1, -1)]:
@@ -39,7 +39,7 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
     return _on(layer, new, [*differs, *reasons])
 
 
-def check_new(stack: Stack, layer: Layer, *, force: bool) -> list[str]:
+def check_absent(stack: Stack, layer: Layer, *, force: bool) -> list[str]:
     """Raise PatchMismatch when a patch is on already (unless `force`; then returns that it is)."""
     on = [number for number, other in enumerate(stack.layers, 1) if layer.entry.sha256 == other.entry.sha256]
     if on and not force:
