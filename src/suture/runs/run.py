@@ -89,6 +89,8 @@ class Run:
             check_form(out, form)  # now: what takes minutes is not made in vain
             yield cls(None, out)
             return
+        if out is not None:
+            check_writable(out)
         run = cls(out or new_folder(name))
         run._open(list(command), settings)
         try:
