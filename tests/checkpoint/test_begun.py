@@ -277,3 +277,34 @@ def test_a_command_that_fsck_finished_is_not_to_be_given_again(base, patches):
     assert repaired[-1] == "the interrupted command is done: do not give it again"
     half_done(base, revert)
     assert not any("give it again" in line for line in fsck(base, rollback=True, disk=QUICK)[0])
+
+
+class Noting(Counting):
+    """A disk that keeps what it was asked to do."""
+
+    def __init__(self):
+        super().__init__()
+        self.done = []
+
+    def reached(self, number, what, path):
+        self.done.append((what, path.name))
+
+
+@pytest.mark.parametrize("rollback", [False, True])
+def test_what_was_removed_does_not_come_back_when_its_note_is_gone(base, patches, rollback):
+    """A loss of power may undo what no flush has covered, in any order."""
+    half_done(base, partial(apply, patches=patches[:1]))
+    disk = Noting()
+    fsck(base, rollback=rollback, disk=disk)
+    gone = disk.done.index(("remove", BEGUN))
+    last = max(i for i, (what, _) in enumerate(disk.done[:gone]) if what == "remove")
+    assert "flush" in [what for what, _ in disk.done[last:gone]]
+
+
+def test_the_note_of_a_new_folder_goes_after_all_else_is_gone(base, patches, tmp_path):
+    assert in_child(lambda: apply(base, patches[:1], tmp_path / "out", disk=Killing(12))) == -signal.SIGKILL
+    assert (tmp_path / "out.partial" / BEGUN).exists()
+    disk = Noting()
+    fsck(tmp_path / "out", disk=disk)
+    gone = disk.done.index(("remove", BEGUN))
+    assert disk.done[gone - 1] == ("flush", "out.partial")

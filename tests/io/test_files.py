@@ -250,3 +250,17 @@ def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path):
         assert link.is_symlink()
         assert (tmp_path / "there" / "file").read_bytes() == content
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+def test_a_file_that_can_not_even_be_closed_is_not_left(tmp_path, monkeypatch):
+    real = os.close
+
+    def full(handle):
+        real(handle)
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr("os.close", full)
+    with pytest.raises(ResourceError):
+        write_bytes(tmp_path / "new", b"x")
+    monkeypatch.undo()
+    assert not list(tmp_path.iterdir())

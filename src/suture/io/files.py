@@ -169,8 +169,9 @@ def written(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix stays last: some writers choose their format by it.
         under_way = path.with_name(f".{path.stem}.{os.urandom(8).hex()}.partial{path.suffix}")
-        os.close(os.open(under_way, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        handle = os.open(under_way, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
+            os.close(handle)  # which can fail, too
             yield under_way
             _flush(under_way)
             under_way.replace(path)

@@ -232,6 +232,19 @@ def stage_leftovers(stage: Path) -> list[Path]:
     return [*found, *([stage / BEGUN] if begun else [])]
 
 
+def remove_stage(stage: Path, disk: Disk) -> None:
+    """Remove OUT.partial with all in it, the note at last: nothing that it proves ours comes back when it is gone.
+
+    Raises:
+        UsageError: when something in it is not suture's; then nothing is removed.
+    """
+    for path in stage_leftovers(stage):
+        if path.name == BEGUN:
+            disk.flush(stage)
+        disk.remove(path)
+    disk.remove(stage)
+
+
 def afterwards(work: Callable[[], object], path: Path) -> list[str]:
     """Do what is left to do when a change is complete: what fails there makes the change no failure, and is told.
 

@@ -19,7 +19,7 @@ from ..write.disk import Disk
 from ..write.inplace import Recovered, marks
 from ..write.locks import locked
 from ..write.output import asked, partial_of
-from .begun import Begun, read_begun, stage_leftovers
+from .begun import Begun, read_begun, remove_stage
 from .plan import Plan
 
 Wanted = Callable[[Sequence[Entry]], list[tuple[str, float]]]  # of the patches before, those after: SHA-256 and scale
@@ -101,5 +101,4 @@ def sweep(out: Path, disk: Disk) -> None:
     """
     stage = partial_of(out)
     with reported(f"can not remove {stage}"), locked(stage, exclusive=True):
-        for path in (*stage_leftovers(stage), stage):
-            disk.remove(path)
+        remove_stage(stage, disk)

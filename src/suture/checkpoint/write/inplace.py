@@ -295,7 +295,10 @@ def _clear(folder: Path, ledger: Ledger, begun: Begun, disk: Disk, known: Collec
     disk.flush(folder)  # no intent comes back when the patches and base bits that it names are gone
     names, kept = _wrote(folder, begun, ledger.files, known), folder / KEPT
     _remove(folder, names, disk)
-    if kept.is_dir() and not kept.is_symlink() and not any(kept.iterdir()):
+    there = kept.is_dir() and not kept.is_symlink()
+    if there and not any(kept.iterdir()):
         disk.remove(kept)
+        there = False
+    disk.flush(kept if there else folder)  # nothing comes back when the note that proves it ours is gone
     disk.remove(folder / BEGUN)
     return len(names) + 1

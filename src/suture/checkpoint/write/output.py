@@ -16,7 +16,7 @@ from threading import Event
 from ...errors import SutureError, UsageError, VerificationFailed
 from ...io.files import confirmed, reported
 from ...text.printable import command_line
-from ..change.begun import NEW, Begun, afterwards, begin, check_free, check_stage, stage_leftovers
+from ..change.begun import NEW, Begun, afterwards, begin, check_free, check_stage, remove_stage, stage_leftovers
 from ..change.plan import Plan, Progress
 from ..format.folder import BEGUN, KEPT, LEDGER, PARTIAL, taken
 from ..format.header import regular
@@ -209,6 +209,7 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[
         disk.flush(draft.out.parent)
 
     def clear() -> None:
+        disk.flush(draft.stage)  # the new folder does not come back here when the note is gone
         disk.remove(draft.stage / BEGUN)
         disk.remove(draft.stage)
 
@@ -268,7 +269,6 @@ def _discard(stage: Path) -> None:
     plain = Disk()
     try:
         if os.path.lexists(stage):
-            for path in (*stage_leftovers(stage), stage):
-                plain.remove(path)
+            remove_stage(stage, plain)
     except (OSError, SutureError) as problem:
         log.warning("%s is left (%s)", stage, str(problem).splitlines()[0])
