@@ -5,6 +5,7 @@
 Counts, for new folders, in place, and in place by the touched rows alone (--quick):
   killed    a child is killed at a random instant; the checkpoint is then the old or the new one, and nothing else
   stopped   Ctrl-C at a random instant, in half of the rounds again soon after; nothing is left half done, and nothing goes on
+  pressed   Ctrl-C between two bytecodes, evenly over the whole of a run; its end is short, and chance seldom meets it
   failing   the n-th write, flush, rename, open ... fails, for every n; once, and for good
   full      a tmpfs (else: limits on the size of files) with ever more room until it suffices
   crowd     16 processes at once on one output: exactly one wins
@@ -28,7 +29,7 @@ import torch
 from _common import finish, note, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from checkpoint_parts import Failing, digests, in_child, patch_of, write_checkpoint
+from checkpoint_parts import Failing, PressedAt, digests, in_child, patch_of, write_checkpoint
 from suture.checkpoint.format.folder import INTENT
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply, revert
@@ -162,6 +163,35 @@ def stopped(storm: Storm, rounds: int, seed: int, place: str) -> dict:
         if not how:
             shutil.rmtree(path, ignore_errors=True)
             shutil.rmtree(path.with_name("stopped.partial"), ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
+    return counts
+
+
+def pressed(storm: Storm, rounds: int, place: str) -> dict:
+    how, path, counting = PLACES[place], storm.work / "pressed", PressedAt(0)
+    counts = {"rounds": rounds, "stopped": 0, "bytecodes": 0, "bad": 0}
+
+    def run(pressing: PressedAt) -> None:
+        with pressing:
+            pressing.begin()
+            apply(path, [storm.patch], **how) if how else apply(storm.base, [storm.patch], path)
+
+    def fresh() -> None:
+        shutil.rmtree(path, ignore_errors=True)
+        if how:
+            shutil.copytree(storm.base, path)
+
+    fresh()
+    run(counting)
+    counts["bytecodes"] = counting.count
+    for number in range(rounds):
+        fresh()
+        press = PressedAt(1 + number * counting.count // rounds)
+        counts["stopped"] += ended(begun(lambda: run(press), False)) == STOPPED  # noqa: B023
+        good = storm.sound(path, place) if path.exists() else not how
+        if not good or path.with_name("pressed.partial").exists():
+            counts["bad"] += 1
+            note(f"bad: pressed at bytecode {press.at} of {counting.count}")
     shutil.rmtree(path, ignore_errors=True)
     return counts
 
@@ -374,6 +404,9 @@ def main() -> None:
             "stopped, new folder": lambda: stopped(storm, given.rounds, given.seed + 3, "new folder"),
             "stopped, in place": lambda: stopped(storm, given.rounds, given.seed + 4, "in place"),
             "stopped, in place, quick": lambda: stopped(storm, given.rounds, given.seed + 5, "in place, quick"),
+            "pressed, new folder": lambda: pressed(storm, given.rounds, "new folder"),
+            "pressed, in place": lambda: pressed(storm, given.rounds, "in place"),
+            "pressed, in place, quick": lambda: pressed(storm, given.rounds, "in place, quick"),
             "failing disk": lambda: failing(storm),
             "full disk": lambda: full(storm),
             "crowd of 16": lambda: crowd(storm, max(2, given.rounds // 30)),

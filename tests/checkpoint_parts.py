@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import struct
+import sys
 import traceback
 import warnings
 from collections import Counter
@@ -270,3 +271,47 @@ def as_user(place, work):
         for path in (place, *place.rglob("*")):
             os.chown(path, nobody, nobody, follow_symlinks=False)
     return in_child(lowered)
+
+
+class PressedAt:
+    """Presses Ctrl-C at the n-th bytecode of what the main thread runs in the block, in Python's own library too.
+
+    Attributes:
+        place: where it was pressed, for people; empty if there were not so many.
+    """
+
+    def __init__(self, at):
+        self.at, self.count, self.place = at, 0, ""
+
+    def __enter__(self):
+        self.handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.before = sys.gettrace()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return self
+
+    def __exit__(self, *_):
+        sys.settrace(self.before)
+        left = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+        assert left == (signal.default_int_handler, self.handlers[signal.SIGTERM]), f"{self.place}: handlers {left}"
+
+    def begin(self):
+        """Count from here on, inside of the block."""
+        frame = sys._getframe(1)
+        while frame:
+            frame.f_trace, frame.f_trace_lines, frame.f_trace_opcodes = self._reached, False, True
+            frame = frame.f_back
+        sys.settrace(self._called)
+
+    def _called(self, frame, event, arg):
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        return self._reached
+
+    def _reached(self, frame, event, arg):
+        if event == "opcode" and not self.place:
+            self.count += 1
+            if self.count == self.at:
+                self.place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                signal.raise_signal(signal.SIGINT)
+        return self._reached

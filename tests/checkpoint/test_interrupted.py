@@ -1,7 +1,9 @@
 """Ctrl-C and SIGTERM while a patch is put on: no new folder is left, and in place it is the old state or the new one."""
 
+import gc
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -10,7 +12,7 @@ import warnings
 
 import pytest
 
-from checkpoint_parts import QUICK, Counting, Quick, digests, in_child
+from checkpoint_parts import QUICK, Counting, PressedAt, Quick, digests, in_child
 from suture.checkpoint.format.folder import INTENT
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.verbs import apply
@@ -159,7 +161,7 @@ def test_a_folder_that_was_only_just_made_goes_again(base, patches, tmp_path):
 
 
 class Twice(Counting):
-    """A disk on which Ctrl-C is pressed when the weights are to be written, and again when that is rolled back."""
+    """A disk on which Ctrl-C is pressed when the weights are written, and again when that is rolled back."""
 
     def __init__(self):
         super().__init__()
@@ -167,7 +169,7 @@ class Twice(Counting):
 
     def step(self, what, path):
         super().step(what, path)
-        if what == "remove" and path.name in (INTENT, "suture.json"):
+        if (what, path.name) == ("rename", "suture.json") or (what == "open" and self.presses == 1):
             self.presses += 1
             signal.raise_signal(signal.SIGINT)
 
@@ -189,3 +191,49 @@ def test_pressed_again_it_says_what_to_do_and_the_next_run_repairs(base, patches
     assert line == f"{base} is between two states (interrupted again); run: suture fsck {base}"
     fsck(base)
     check(base, "in place", states)
+
+
+class Beginning(Quick):
+    """A disk that begins to count bytecodes at a step."""
+
+    def __init__(self, pressed, what, name):
+        super().__init__()
+        self.pressed, self.at = pressed, (what, name)
+
+    def step(self, what, path):
+        super().step(what, path)
+        if (what, path.name) == self.at:
+            self.pressed.begin()
+
+
+@pytest.fixture
+def frozen():
+    """What there is already needs no garbage collection, which makes one short."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pressed while Python frees an object
+@pytest.mark.parametrize("place", PLACES)
+def test_between_any_two_bytecodes_of_the_end_nothing_is_left(frozen, base, patches, states, tmp_path, place):
+    """From the step that makes a change complete to the last file that goes."""
+    step, seen, at = (("rename", "out") if place == "a new folder" else ("remove", INTENT)), set(), 0
+    while True:
+        at += 41
+        folder = shutil.copytree(base, tmp_path / f"at{at}" / "base")
+        where = {"out": folder.parent / "out"} if place == "a new folder" else {"in_place": True}
+        pressed = PressedAt(at)
+        try:
+            with pressed:
+                apply(folder, patches[:1], disk=Beginning(pressed, *step), **where)
+        except KeyboardInterrupt:
+            seen.add("stopped")
+        if not pressed.place:
+            break
+        gc.collect()  # a lock that is held by nothing but a circle of frames
+        seen.add(check(folder, place, states))
+        assert not list(folder.parent.rglob("suture.begun")), pressed.place
+        shutil.rmtree(folder.parent)
+    assert at > 41 * 20
+    assert True in seen

@@ -32,12 +32,12 @@ from ...text.printable import command_line
 from ..format.folder import BEGUN, KEPT
 from ..stack.ledger import NAMED, Entry, read_entry
 from ..write.disk import Disk
-from ..write.undisturbed import undisturbed
 
 FORMAT = "suture.begun/1"
 HEAD = f'{{"format": "{FORMAT}"'.encode()
 TOKEN = re.compile(r"[0-9a-f]{16}")
 LARGEST = 100_000_000  # bytes of a note
+INTERRUPTED = "it was done already when it was interrupted"
 NEW = "new"  # in OUT.partial: what becomes OUT
 
 
@@ -248,19 +248,14 @@ def remove_stage(stage: Path, disk: Disk) -> None:
 def afterwards(work: Callable[[], object], path: Path) -> list[str]:
     """Do what is left to do when a change is complete: what fails there makes the change no failure, and is told.
 
+    The caller holds signals back since before the change was complete: what is left is not found again when they cut it short.
+
     Returns:
         What could not be done, for people.
     """
-    notes = []
     try:
-        with undisturbed():
-            try:
-                work()
-            except (OSError, SutureError) as problem:
-                place = f"{problem.filename}: {problem.strerror}" if isinstance(problem, OSError) else problem.what
-                notes.append(
-                    f"it is done; but what it left could not be cleared away ({place}): {command_line('fsck', path)}"
-                )
-    except KeyboardInterrupt:
-        notes.append("it was done already when it was interrupted")
-    return notes
+        work()
+    except (OSError, SutureError) as problem:
+        place = f"{problem.filename}: {problem.strerror}" if isinstance(problem, OSError) else problem.what
+        return [f"it is done; but what it left could not be cleared away ({place}): {command_line('fsck', path)}"]
+    return []

@@ -10,7 +10,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ...io.tensorfile import view
 from ..format.header import Slot, read_header
 from ..format.spans import read_into, runs
 from ..write.disk import Disk
+from ..write.pool import Pool, result
 
 FORMAT = "suture.undo/1"
 ALIGN = 8
@@ -62,14 +63,14 @@ def size(pieces: Sequence[Piece]) -> int:
 def write(disk: Disk, path: Path, pieces: Sequence[Piece]) -> str:
     """Write a new file, a group of rows at a time. Returns its SHA-256."""
     state, offset = hashlib.sha256(), 0
-    with ThreadPoolExecutor(1) as beside, disk.create(path) as file:
+    with Pool(1) as beside, disk.create(path) as file:
         hashed: list[Future[None]] = []  # while it is written, and while the disk is waited for
         for number, block in enumerate(_content(pieces)):
             hashed.append(beside.submit(state.update, block))
             file.write(block, offset)
             offset += len(block)
             if number >= AHEAD:
-                hashed[number - AHEAD].result()
+                result(hashed[number - AHEAD])
     return state.hexdigest()
 
 

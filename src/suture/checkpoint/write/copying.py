@@ -13,10 +13,10 @@ import mmap
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import Event
 
-from .undisturbed import undisturbed
+from .pool import Pool, result
 
 BLOCK = 1 << 24  # bytes moved at a time past the cache
 WRITERS = 2  # blocks written at once, while another is read
@@ -73,22 +73,18 @@ def transfer(source: int, target: int, begin: int, end: int, stop: Event | None)
 def _by_blocks(source: int, target: int, begin: int, end: int, stop: Event | None) -> None:
     """Copy whole pages: one block is read while others are written."""
     free = deque(memoryview(mmap.mmap(-1, BLOCK)) for _ in range(WRITERS + 1))  # at the beginning of a page
-    pool, running = ThreadPoolExecutor(WRITERS), deque[Future[memoryview]]()
-    try:
+    running = deque[Future[memoryview]]()
+    with Pool(WRITERS) as pool:  # nobody writes any more when the file is closed
         while begin < end:
             if not free:
-                free.append(running.popleft().result())
+                free.append(result(running.popleft()))
             block = free.popleft()
             part = block[: end - begin]
             _read(source, part, begin, stop)
-            with undisturbed():
-                running.append(pool.submit(_written, target, part, begin, block))
+            running.append(pool.submit(_written, target, part, begin, block))
             begin += len(part)
         while running:
-            running.popleft().result()
-    finally:
-        with undisturbed():  # nobody writes any more when the file is closed
-            pool.shutdown(cancel_futures=True)
+            result(running.popleft())
 
 
 def _moved(source: int, target: int, part: memoryview, begin: int, stop: Event | None) -> int:

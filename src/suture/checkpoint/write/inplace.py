@@ -25,7 +25,7 @@ from ...errors import SutureError, UsageError
 from ...io.files import reported
 from ...patch.delta import touched
 from ...text.printable import command_line
-from ..change.begun import Begun, afterwards, begin, check_kept, plain, read_begun
+from ..change.begun import INTERRUPTED, Begun, afterwards, begin, check_kept, plain, read_begun
 from ..change.plan import Change, Plan
 from ..format.folder import BEGUN, INTENT, KEPT, LEDGER, Checkpoint, told_intent
 from ..stack.ledger import Entry, Ledger, intent, read_intent
@@ -33,6 +33,7 @@ from ..stack.stack import Stack
 from .allowed import WRITABLE, check_in_place, needed_in_place
 from .disk import Disk, check_room
 from .output import keep
+from .undisturbed import undisturbed
 from .writing import check_written, standing, write_rows
 
 FINISHED, ROLLED_BACK = "finished an interrupted run", "rolled back an interrupted run"
@@ -61,7 +62,7 @@ def write_in_place(plan: Plan, *, disk: Disk) -> list[str]:
         ResourceError: when the disk is full or fails; the old state is restored, or the error says how.
         UsageError: when something can not be written, or is in the way; see `check_in_place`.
     """
-    folder, ledger = plan.checkpoint.path, None
+    folder, ledger, notes = plan.checkpoint.path, None, list[str]()
     check_in_place(plan, disk)
     check_room(folder, needed_in_place(plan))
     with reported(f"can not change {folder}", fix=WRITABLE):
@@ -72,13 +73,18 @@ def write_in_place(plan: Plan, *, disk: Disk) -> list[str]:
             disk.write(folder / INTENT, intent(old, new), folder / KEPT / begun.under_way("intent"))
             _settle(folder, new, plan.changes, begun, disk, surveyed=True)
             ledger = new
-            notes = _forgotten(folder, disk)
-        except BaseException:
+            with undisturbed():  # until the intent is gone it is rolled back; from then on nothing of it stays behind
+                notes = _forgotten(folder, disk) or afterwards(
+                    lambda: _clear(folder, new, begun, disk, old.files), folder
+                )
+        except BaseException as problem:
             if ledger is None or (folder / INTENT).exists():
                 _roll_back(folder, disk)
                 raise
-            notes = []  # it was interrupted when it was done already
-    return notes or afterwards(lambda: _clear(folder, new, begun, disk, old.files), folder)
+            if not isinstance(problem, KeyboardInterrupt):
+                raise
+            notes.append(INTERRUPTED)
+    return notes
 
 
 def left(folder: Path, *, in_place: bool) -> Recovered:
@@ -134,8 +140,9 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
         changes = _differences(Checkpoint.open(folder, unfinished=True), target, other)
         _remove(folder, [name for name in _wrote(folder, begun) if name.endswith(".partial")], disk)
         _settle(folder, target, changes, begun, disk, surveyed=False)
-        disk.remove(folder / INTENT)
-        _clear(folder, target, begun, disk, {**old.files, **new.files})
+        with undisturbed():
+            disk.remove(folder / INTENT)
+            _clear(folder, target, begun, disk, {**old.files, **new.files})
     if rollback:
         return Recovered((ROLLED_BACK,), tuple(old.patches), tuple(old.patches))
     return Recovered((FINISHED, *_told(old.patches, new.patches)), tuple(old.patches), tuple(new.patches))

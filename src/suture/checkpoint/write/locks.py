@@ -22,11 +22,11 @@ def locked(folder: Path, *, exclusive: bool) -> Iterator[None]:
     Raises:
         ResourceError: when another run holds it, or the folder was renamed or removed meanwhile.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    handle = _Handle(folder)
     try:
         try:
-            _lock(handle, exclusive)
-            same = os.fstat(handle).st_ino == folder.stat().st_ino
+            _lock(handle.number, exclusive)
+            same = os.fstat(handle.number).st_ino == folder.stat().st_ino
         except (BlockingIOError, FileNotFoundError):
             same = False
         if not same:
@@ -42,7 +42,22 @@ def locked(folder: Path, *, exclusive: bool) -> Iterator[None]:
             )
         yield
     finally:
-        os.close(handle)
+        handle.close()
+
+
+class _Handle:
+    """An open folder; closed at the latest when nobody has it any more, so that Ctrl-C between two bytecodes leaves no lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.number = -1
+        self.number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        if self.number >= 0:
+            number, self.number = self.number, -1
+            os.close(number)
+
+    __del__ = close
 
 
 def _lock(handle: int, exclusive: bool) -> None:

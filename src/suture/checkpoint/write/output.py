@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,17 @@ from threading import Event
 from ...errors import SutureError, UsageError, VerificationFailed
 from ...io.files import confirmed, reported
 from ...text.printable import command_line
-from ..change.begun import NEW, Begun, afterwards, begin, check_free, check_stage, remove_stage, stage_leftovers
+from ..change.begun import (
+    INTERRUPTED,
+    NEW,
+    Begun,
+    afterwards,
+    begin,
+    check_free,
+    check_stage,
+    remove_stage,
+    stage_leftovers,
+)
 from ..change.plan import Plan, Progress
 from ..format.folder import BEGUN, KEPT, LEDGER, PARTIAL, taken
 from ..format.header import regular
@@ -24,6 +34,7 @@ from ..stack.ledger import Ledger
 from ..stack.undo import size, write
 from .disk import Disk, check_room
 from .locks import locked
+from .pool import Pool, result
 from .undisturbed import undisturbed
 from .writing import write_rows
 
@@ -131,13 +142,13 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
                 check_room(out.parent, needed(sketch, link=link, shared=_shares(sketch, stage / NEW, disk)))
                 for folder in _folders(sketch):
                     disk.folder(stage / NEW / folder)
-            stop, copier = Event(), ThreadPoolExecutor(1)
-            try:
-                yield _begin(sketch, Draft(out, stage, begun, {}, {}, set()), link, disk, copier, stop)
-            finally:
-                stop.set()
-                with undisturbed():
-                    copier.shutdown(cancel_futures=True)
+            stop = Event()
+            with Pool(1) as copier:
+                try:
+                    yield _begin(sketch, Draft(out, stage, begun, {}, {}, set()), link, disk, copier, stop)
+                finally:
+                    with undisturbed():
+                        stop.set()
         except BaseException:
             if ours:
                 _discard(stage)
@@ -161,7 +172,7 @@ def _listed(sketch: Plan) -> tuple[str, ...]:
     return tuple(str(Path(NEW, file)) for file in (*map(str, copied(sketch)), LEDGER, TRIAL))
 
 
-def _begin(sketch: Plan, draft: Draft, link: bool, disk: Disk, copier: ThreadPoolExecutor, stop: Event) -> Draft:
+def _begin(sketch: Plan, draft: Draft, link: bool, disk: Disk, copier: Pool, stop: Event) -> Draft:
     source, partial = sketch.checkpoint.path, draft.partial
     touched = {shard.relative_to(source) for shard in sketch.by_shard()}
 
@@ -173,9 +184,8 @@ def _begin(sketch: Plan, draft: Draft, link: bool, disk: Disk, copier: ThreadPoo
             (partial / file).chmod(regular(source / file).st_mode & 0o777 | 0o200)
 
     sources = {file: _state(source / file) for file in copied(sketch)}
-    with undisturbed():
-        copies = {file: copier.submit(copy, file) for file in sources}
-        return replace(draft, copies=copies, sources=sources, touched=touched)
+    copies = {file: copier.submit(copy, file) for file in sources}
+    return replace(draft, copies=copies, sources=sources, touched=touched)
 
 
 def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[str]:
@@ -191,7 +201,7 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[
         by_shard = plan.by_shard()
         for number, (file, copy) in enumerate(draft.copies.items()):
             progress(f"copy {file.name}", number + 1, len(draft.copies))
-            copy.result()
+            result(copy)
             if file in draft.touched:
                 write_rows({partial / file: by_shard.get(source / file, [])}, disk)
         for file, state in draft.sources.items():
@@ -204,16 +214,29 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[
             disk.write(partial / LEDGER, ledger.dumps(), partial / KEPT / draft.begun.under_way("ledger"))
         for folder in (*_folders(plan), Path()):
             disk.flush(partial / folder)
-        disk.rename(partial, draft.out)
-    with confirmed(draft.out):
-        disk.flush(draft.out.parent)
+        return _named(draft, disk)
+
+
+def _named(draft: Draft, disk: Disk) -> list[str]:
+    """Give a folder that is whole its name, and remove what it was built in. Returns what could not be cleared away."""
 
     def clear() -> None:
         disk.flush(draft.stage)  # the new folder does not come back here when the note is gone
         disk.remove(draft.stage / BEGUN)
         disk.remove(draft.stage)
 
-    return afterwards(clear, draft.out)
+    notes: list[str] = []
+    try:
+        with undisturbed():
+            disk.rename(draft.partial, draft.out)
+            with confirmed(draft.out):
+                disk.flush(draft.out.parent)
+            notes += afterwards(clear, draft.out)
+    except KeyboardInterrupt as problem:
+        if problem.__context__ or draft.partial.exists():
+            raise
+        notes.append(INTERRUPTED)
+    return notes
 
 
 def copied(plan: Plan) -> list[Path]:

@@ -1,11 +1,16 @@
-"""Several tensors hashed side by side: reading and SHA-256 leave Python's lock, and no result depends on who was first."""
+"""Work side by side that Ctrl-C ends cleanly: reading, writing and SHA-256 leave Python's lock.
+
+KeyboardInterrupt can come while a thread is started, and while the main thread holds a lock of a future or of the pool:
+then a thread runs that nobody waits for, or waits for a lock that nobody gives back.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -13,9 +18,39 @@ from .undisturbed import undisturbed
 
 WORKERS = min(4, os.cpu_count() or 1)  # each holds a few megabytes; beyond four the disk decides
 RETURNED = 1 << 24  # bytes
+HELD = 0.2  # seconds that a signal waits at most while the main thread waits for a result
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Given = ParamSpec("Given")
+
+
+class Pool:
+    """Some threads. When its block ends, however it ends, nothing is under way any more; an error drops what was not begun."""
+
+    def __init__(self, workers: int) -> None:
+        self._threads = ThreadPoolExecutor(workers)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with undisturbed():
+            self._threads.shutdown(cancel_futures=kind is not None)
+
+    def submit(self, function: Callable[Given, Result], /, *args: Given.args, **named: Given.kwargs) -> Future[Result]:
+        """Begin a call."""
+        with undisturbed():
+            return self._threads.submit(function, *args, **named)
+
+
+def result(running: Future[Result]) -> Result:
+    """Wait for a call and return what it returned; what it raised is raised."""
+    while True:
+        with undisturbed():
+            done, _ = wait([running], HELD)
+        if done:
+            return running.result()
 
 
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -26,12 +61,7 @@ def each(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
     # glibc gives a block back to the system, to ask for its pages again one by one, until it has seen a larger one returned.
     # For blocks that come and go by the hundred that takes longer than what is computed in them; this one is never touched.
     torch.empty(RETURNED, dtype=torch.uint8)
-    pool, running = ThreadPoolExecutor(WORKERS), list[Future[Result]]()
-    try:
-        with undisturbed():
-            running += [pool.submit(function, item) for item in items]
-        for future in running:
-            yield future.result()
-    finally:
-        with undisturbed():  # whatever ends this, nothing is under way any more
-            pool.shutdown(cancel_futures=True)
+    with Pool(WORKERS) as pool:
+        with undisturbed():  # all or none: the first error stops what was not begun
+            running = [pool.submit(function, item) for item in items]
+        yield from map(result, running)

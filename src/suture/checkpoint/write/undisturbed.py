@@ -26,7 +26,7 @@ def undisturbed() -> Iterator[None]:
             signal.signal(number, lambda number, _: held.append(number))
         yield
     finally:
-        for number in changed:
+        for number in reversed(changed):  # SIGINT last: it can be raised from there on
             signal.signal(number, before[number])
         for first in held[:1]:
             signal.raise_signal(first)
