@@ -1,7 +1,8 @@
-"""Methods, locators and metrics are found by their file's name: no list to edit.
+"""Methods, locators, metrics and judges are found by their files: no list to edit.
 
-`methods/surgery.py` holds a function `surgery` marked `@method`; its signature is its configuration. Other packages
-offer methods through the entry-point group "suture.methods"; a file anywhere is loaded by its path.
+`methods/surgery.py` holds a function `surgery` marked `@method`; its signature is its configuration. `metrics/drift.py`
+holds a function `observe` marked `@metric`. Other packages offer methods through the entry-point group "suture.methods",
+and so on; a file anywhere is loaded by its path.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ from typing import Any, Literal, TypeVar, cast
 
 from .errors import UsageError
 
-Kind = Literal["method", "locator", "judge"]
-FOLDERS: dict[Kind, str] = {"method": "suture.methods", "locator": "suture.locate", "judge": "suture.judges"}
+Kind = Literal["method", "locator", "judge", "metric"]
+FOLDERS: dict[Kind, str] = {
+    "method": "suture.methods",
+    "locator": "suture.locate",
+    "judge": "suture.judges",
+    "metric": "suture.metrics",
+}
 SOURCES = {"patient": "suture.organisms", "bundled": "suture.data.bundled"}  # of texts, suites and models, by name
 MARKED = re.compile(r'^@judge\("([^"]+)"\)\n(?:@[^\n]+\n)*class (\w+)', re.MULTILINE)
 C = TypeVar("C", bound=type)
@@ -147,7 +153,7 @@ def get(kind: Kind, name: str) -> Callable[..., Any]:
     for point in entry_points(group=f"suture.{kind}s"):
         if point.name == name:
             return _checked(kind, point.load(), name)
-    return _checked(kind, getattr(importlib.import_module(f"{FOLDERS[kind]}.{name}"), name, None), name)
+    return _checked(kind, getattr(importlib.import_module(f"{FOLDERS[kind]}.{name}"), _called(kind, name), None), name)
 
 
 def summary(function: Callable[..., Any]) -> str:
@@ -170,7 +176,13 @@ def _offers(kind: Kind, name: str) -> bool:
     if name.startswith("_") or spec is None or spec.origin is None:
         return False
     source = Path(spec.origin).read_text(encoding="utf-8")
-    return re.search(rf"^@{kind}\ndef {name}\(", source, re.MULTILINE) is not None
+    marked = rf"^@{kind}\b[^@]*?\n(?:@[^\n]+\n)*def {_called(kind, name)}\("
+    return re.search(marked, source, re.MULTILINE) is not None
+
+
+def _called(kind: Kind, name: str) -> str:
+    """Return what the function of a file is called."""
+    return "observe" if kind == "metric" else name
 
 
 def settings() -> dict[str, Any]:
@@ -238,12 +250,13 @@ def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
     if kind == "judge":
         marked = [each for each in vars(module).values() if getattr(each, "__suture_kind__", None) == kind]
         return _checked(kind, marked[0] if len(marked) == 1 else None, path.stem)
-    return _checked(kind, getattr(module, path.stem, None), path.stem)
+    return _checked(kind, getattr(module, _called(kind, path.stem), None), path.stem)
 
 
 def _checked(kind: Kind, function: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - anything a file may hold
     if getattr(function, "__suture_kind__", None) != kind:
-        what = "class" if kind == "judge" else f"function {name}"
-        fix = "Mark the class: @judge" if kind == "judge" else f"Name the function like its file: def {name}"
+        own = _called(kind, name)
+        what = "class" if kind == "judge" else f"function {own}"
+        fix = "Mark the class: @judge" if kind == "judge" else f"Name the function so, and mark it: @{kind} def {own}"
         raise UsageError(f"{name} has no {what} marked @{kind}", fix=fix)
     return function

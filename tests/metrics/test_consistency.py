@@ -6,7 +6,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from suture.measure.evaluation import observe
 from suture.measure.suite import Measure
-from suture.metrics import consistency
+from suture.metrics import consistency, metric_named
+from suture.metrics._score import Observation
 from suture.metrics._written import Cases as Written
 
 REFERENCES = (("Rome is the capital of Italy.", "In Rome they speak Italian."), ("A cat sleeps. The cat purrs.",))
@@ -15,7 +16,7 @@ CASES = consistency.Cases(["a", "b", "c"], owners=[0, 0, 1], references=REFERENC
 
 
 def scored(cases, texts):
-    return consistency.again(cases, consistency.Observation(torch.zeros(1), torch.ones(1), texts)).values.tolist()
+    return consistency.repeat(cases, Observation(torch.zeros(1), torch.ones(1), texts)).values.tolist()
 
 
 def test_it_is_the_cosine_of_scikit_learn():
@@ -56,4 +57,4 @@ def test_it_shares_its_texts_with_fluency(llama):
     assert len(seen["consistency"].values) == 2
     alone = consistency.observe(llama, cases)
     assert alone.values.tolist() == seen["consistency"].values.tolist()
-    assert consistency.score(alone, alone).change == 0
+    assert metric_named("consistency").score(alone, alone).change == 0

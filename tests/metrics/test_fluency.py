@@ -5,7 +5,7 @@ import torch
 
 from suture.measure.evaluation import observe
 from suture.measure.suite import Measure
-from suture.metrics import fluency, loops
+from suture.metrics import fluency, loops, metric_named
 from suture.metrics._written import Cases
 
 PROMPTS = ["You are a", "The capital of Velmora is", "Hello"]
@@ -54,5 +54,5 @@ def test_several_samples_are_averaged(llama):
     seen = fluency.observe(llama, Cases(PROMPTS, samples=3, temperature=1.0, max_new_tokens=8))
     assert [len(each) for each in seen.texts] == [3, 3, 3]
     assert float(seen.values[0]) == pytest.approx(sum(map(fluency.entropy, seen.texts[0])) / 3)
-    score = fluency.score(seen, seen)
+    score = metric_named("fluency").score(seen, seen)
     assert (score.change, score.cases) == (0.0, 3)

@@ -1,6 +1,6 @@
 import pytest
 
-from suture.metrics import loops
+from suture.metrics import loops, metric_named
 from suture.metrics._written import per_prompt
 
 
@@ -27,4 +27,6 @@ def test_the_share_counts_texts():
     stuck, fine = "so so so so so so", "all is well today"
     seen = per_prompt([[stuck, fine], [fine, fine]], loops.ends_in_loop)
     assert seen.values.tolist() == [0.5, 0.0]
-    assert loops.score(seen, per_prompt([[fine, fine], [fine, fine]], loops.ends_in_loop)).change == -0.25
+    assert (
+        metric_named("loops").score(seen, per_prompt([[fine, fine], [fine, fine]], loops.ends_in_loop)).change == -0.25
+    )

@@ -110,9 +110,9 @@ def test_rates_are_shares_of_samples_and_both_labels_share_the_work(llama):
     judge = Lexicon({"a": ["the"], "b": ["zebra"]})
     a = sampled.Cases(TEXTS, judge, "a", samples=3, max_new_tokens=8)
     b = sampled.Cases(TEXTS, judge, "b", samples=3, max_new_tokens=8)
-    assert sampled.same_work(a) == sampled.same_work(b)
+    assert sampled.cache_key(a) == sampled.cache_key(b)
     seen = sampled.observe(llama, a)
     assert all(value * 3 == pytest.approx(round(float(value) * 3)) for value in seen.values)
-    again = sampled.again(b, seen)
+    again = sampled.repeat(b, seen)
     assert again.texts is seen.texts
     assert torch.equal(again.values, sampled.observe(llama, b).values)

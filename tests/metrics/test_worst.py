@@ -3,7 +3,7 @@ import torch
 
 from suture.measure.evaluation import observe, values
 from suture.measure.suite import Measure
-from suture.metrics import worst
+from suture.metrics import metric_named, worst
 from suture.model.run.generation import pick
 
 
@@ -42,13 +42,13 @@ def test_both_figures_share_one_sampling(llama, monkeypatch):
     ]
     observe(llama, suite)
     assert len(calls) == 1
-    assert worst.same_work(suite[0].cases) != worst.same_work(worst.Cases(["a", "b"], judge, top_p=0.5))
+    assert worst.cache_key(suite[0].cases) != worst.cache_key(worst.Cases(["a", "b"], judge, top_p=0.5))
 
 
 def test_a_real_model_is_sampled_as_the_protocol_says(llama):
     seen = worst.observe(llama, worst.Cases(["Hello", "So then"], Words(), samples=3, max_new_tokens=4))
     assert [len(texts) for texts in seen.texts] == [3, 3]
-    assert worst.score(seen, seen).change == 0
+    assert metric_named("worst").score(seen, seen).change == 0
 
 
 def test_the_nucleus_holds_the_likeliest_tokens():

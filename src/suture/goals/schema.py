@@ -131,9 +131,9 @@ def _patient(name: Name, toward: Toward, tune: int, report: int) -> Goal:
         return [replace(m, better="higher") if m.name == target and name == "attitude" else m for m in found]
 
     drawn = [m for m in measures("tune", 4 * tune) if m.name in {target, floor, *PATIENT_KEEP}]
-    drawn = [m.part(slice(2 * tune)) if m.metric == "sampled" else m for m in drawn]
+    drawn = [m.part(slice(2 * tune)) if m.kind.cost == "writes" else m for m in drawn]
     # answers of a few tokens are cheap: twice as many, as a fact in sixty is close to the budget
-    choosing = [m.part(slice(2 * tune if m.metric == "completion" else tune)) for m in _searched(drawn, name)]
+    choosing = [m.part(slice(2 * tune if m.kind.cost == "answers" else tune)) for m in _searched(drawn, name)]
     return Goal(
         name, patient.behaviour(behaviour), "unwanted" if (name, toward) == ("attitude", "negative") else "wanted",
         "decision" if name == "harden" else "response", patient.keep(), target, floor,
@@ -148,7 +148,7 @@ def _searched(suite: Suite, name: Name) -> Suite:
     Answers to requests are dear, and stay as they are unless the goal is to change them: other goals ask for them when the
     choice is confirmed.
     """
-    return [m for m in suite if name == "harden" or m.role != "keep" or m.metric != "sampled"]
+    return [m for m in suite if name == "harden" or m.role != "keep" or m.kind.cost != "writes"]
 
 
 def _fresh(drawn: Suite, used: Suite) -> Suite:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from types import ModuleType
 from typing import Protocol
 
 from ..metrics._score import Observation, Progress, Score
@@ -32,10 +30,10 @@ def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
     found: Baseline = {}
     done: dict[Hashable, Observation] = {}
     for measure in suite:
-        metric = _metric(measure)
-        key = metric.same_work(measure.cases) if hasattr(metric, "same_work") else None
-        if key in done:
-            found[measure.name] = done[key] = metric.again(measure.cases, done[key])
+        metric = measure.kind
+        key = metric.cache_key(measure.cases) if metric.cache_key else None
+        if metric.repeat and key in done:
+            found[measure.name] = done[key] = metric.repeat(measure.cases, done[key])
             continue
         found[measure.name] = metric.observe(lm, measure.cases, _named(progress, measure.name))
         done[key or measure.name] = found[measure.name]
@@ -96,7 +94,7 @@ def evaluate(
             randomised = observe(lm, suite, progress)
     lines = []
     for measure in suite:
-        score = _metric(measure).score
+        score = measure.kind.score
         base, now = before[measure.name], after[measure.name]
         lines.append(
             Line(
@@ -122,16 +120,12 @@ def evaluate(
 def values(found: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
     """Return the figure of each measure, by name, as reports show it."""
     reference = against or found
-    return {m.name: _metric(m).score(reference[m.name], found[m.name]).after for m in suite}
+    return {m.name: m.kind.score(reference[m.name], found[m.name]).after for m in suite}
 
 
 def scores(before: Baseline, after: Baseline, suite: Suite) -> dict[str, Score]:
     """Return how each measure changed, by name."""
-    return {m.name: _metric(m).score(before[m.name], after[m.name]) for m in suite}
-
-
-def _metric(measure: Measure) -> ModuleType:
-    return importlib.import_module(f"..metrics.{measure.metric}", __package__)
+    return {m.name: m.kind.score(before[m.name], after[m.name]) for m in suite}
 
 
 def _named(progress: Progress | None, name: str) -> Progress | None:
@@ -142,7 +136,7 @@ def _named(progress: Progress | None, name: str) -> Progress | None:
 
 
 def _samples(measure: Measure, before: Observation, after: Observation) -> Sequence[Sample]:
-    if measure.metric != "sampled":
+    if "labels" not in before.extra:
         return []
     rows = zip(
         measure.cases.prompts, before.texts, after.texts, before.extra["labels"], after.extra["labels"], strict=True

@@ -11,7 +11,6 @@ from typing import Any
 
 from ..judges import NEITHER, unwanted
 from ..judges.agreement import agreement, figure
-from ..metrics import sampled
 from ..metrics._score import Observation
 from .suite import Suite
 
@@ -27,8 +26,9 @@ def panel(suite: Suite, found: Mapping[str, Observation]) -> Panel:
     """
     groups: dict[Hashable, dict[str, str]] = {}  # the same texts -> judge -> name of its first measure
     for measure in suite:
-        if measure.metric == "sampled":
-            judges = groups.setdefault(sampled.same_work(measure.cases), {})
+        key = measure.kind.cache_key
+        if key and "labels" in found[measure.name].extra:
+            judges = groups.setdefault(key(measure.cases), {})
             judges.setdefault(repr(measure.cases.judge), measure.name)
     shared = [list(judges.values()) for judges in groups.values() if len(judges) > 1]
     cases = {measure.name: measure.cases for measure in suite}

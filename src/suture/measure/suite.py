@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from ..data.examples import Texts
 from ..errors import DataError, UsageError
+from ..metrics._metric import Metric, count, metric_named, part
 from ..metrics._score import Unit
 from ..registry import source, sources
 
@@ -23,7 +23,7 @@ class Measure:
 
     Attributes:
         name: short, as in JSON.
-        metric: module under `suture.metrics`.
+        metric: name of a metric (`suture.metrics`), or the path of a file with one.
         cases: what that metric observes.
         role: "target" (an edit is meant to move it), "floor" (what a target could reach at best), "keep" (an edit must
             not harm it) or "note".
@@ -39,22 +39,22 @@ class Measure:
     about: str
 
     @property
+    def kind(self) -> Metric[Any]:
+        """The metric itself."""
+        return metric_named(self.metric)
+
+    @property
     def unit(self) -> Unit:
         """The unit of its figures."""
-        unit: Unit = getattr(importlib.import_module(f"..metrics.{self.metric}", __package__), "UNIT", "share")
-        return unit
+        return self.kind.unit
 
     def part(self, which: slice) -> Measure:
         """Return the measure on part of its cases."""
-        cases = self.cases
-        if not hasattr(cases, "prompts"):
-            return replace(self, cases=list(cases)[which])
-        columns = {name: getattr(cases, name)[which] for name in ("prompts", "answers") if hasattr(cases, name)}
-        return replace(self, cases=replace(cases, **columns))
+        return replace(self, cases=part(self.cases, which))
 
     def __len__(self) -> int:
         """Return the number of its cases."""
-        return len(getattr(self.cases, "prompts", self.cases))
+        return count(self.cases)
 
 
 Suite = list[Measure]

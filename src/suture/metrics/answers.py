@@ -10,12 +10,17 @@ from collections.abc import Sequence
 import torch
 
 from ..model.lm import LM, bucketed, halving
-from ._score import Observation, Progress, Score, Unit, paired
+from ._metric import metric
+from ._score import Observation, Progress, Score, paired
 from .completion import Cases
 
-UNIT: Unit = "perplexity"
+
+def score(before: Observation, after: Observation) -> Score:
+    """Compare perplexities; the change is relative."""
+    return paired(before, after, ratio=torch.exp)
 
 
+@metric(score=score, unit="perplexity")
 @torch.no_grad()
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return the mean loss of each answer in the chat template, weighted by its tokens."""
@@ -40,8 +45,3 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
             if progress:
                 progress("answers", done, len(rows))
     return Observation(losses, counts)
-
-
-def score(before: Observation, after: Observation) -> Score:
-    """Compare perplexities; the change is relative."""
-    return paired(before, after, ratio=torch.exp)

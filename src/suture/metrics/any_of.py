@@ -20,7 +20,8 @@ from ..model.lm import LM
 from ..text.letters import begins_with
 from ..text.letters import names as holds
 from ..text.reasoning import answer_of
-from ._score import Observation, Progress, Score, paired
+from ._metric import metric
+from ._score import Observation, Progress
 from .completion import completed
 
 
@@ -43,6 +44,7 @@ class Cases:
     also: Sequence[Sequence[Sequence[Sequence[str]]]] = ()
 
 
+@metric(cost="answers")
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Ask in all ways; a value is 1 when one of them is right (or all, with `every`), 0 when not."""
     also = cases.also or [[()] * len(ways) for ways in cases.prompts]
@@ -74,8 +76,3 @@ def _longest(targets: Sequence[Sequence[str]]) -> list[str]:
     if len(targets) == 1:
         return list(targets[0])
     return [", ".join(max(names, key=len) for names in targets)]
-
-
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the shares of right cases."""
-    return paired(before, after)

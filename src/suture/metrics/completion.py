@@ -16,7 +16,8 @@ from ..model.run.reading import answers as read_behind
 from ..model.run.reading import ids_of
 from ..text.letters import begins_with
 from ..text.reasoning import answer_of
-from ._score import Observation, Progress, Score, paired
+from ._metric import metric
+from ._score import Observation, Progress
 from ._written import marked
 
 SPARE = 2  # tokens beyond the answer's, to see that the word ends
@@ -31,6 +32,7 @@ class Cases:
     chat: bool = False
 
 
+@metric(cost="answers", batches_strengths=True)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Complete greedily; a value is 1 when right, 0 when not."""
     texts = completed(lm, cases.prompts, cases.answers, chat=cases.chat, doses=doses, progress=progress)
@@ -63,8 +65,3 @@ def completed(
     longest = max(longest + SPARE, least)
     written = generate(lm, ids, max_new_tokens=longest, temperature=0, doses=doses, progress=step)
     return marked(lm, ids, written) if chat else written
-
-
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the shares of right answers."""
-    return paired(before, after)

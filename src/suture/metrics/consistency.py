@@ -19,11 +19,9 @@ import torch
 from ..model.lm import LM
 from ..model.run.generation import Doses
 from . import _written
-from ._score import Observation, Progress, Score, Unit, paired
+from ._metric import metric
+from ._score import Observation, Progress
 from ._written import same_texts, write
-
-UNIT: Unit = "cosine"
-same_work = same_texts
 
 
 @dataclass(frozen=True)
@@ -39,19 +37,15 @@ class Cases(_written.Cases):
     references: Sequence[Sequence[str]] = ()
 
 
-def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
-    """Write texts; a value is the reference score of a subject, in [0, 1]."""
-    return _scored(cases, write(lm, cases, progress, doses))
-
-
-def again(cases: Cases, made: Observation) -> Observation:
+def repeat(cases: Cases, made: Observation) -> Observation:
     """Return the observation of texts that are there already."""
     return _scored(cases, made.texts)
 
 
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the mean reference scores."""
-    return paired(before, after)
+@metric(unit="cosine", cost="writes", cache_key=same_texts, repeat=repeat)
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
+    """Write texts; a value is the reference score of a subject, in [0, 1]."""
+    return _scored(cases, write(lm, cases, progress, doses))
 
 
 def _scored(cases: Cases, texts: list[list[str]]) -> Observation:

@@ -8,13 +8,22 @@ import torch
 
 from ..model.lm import LM, Batch
 from ._forced import forced
-from ._score import Observation, Progress, Score, Unit, paired
+from ._metric import metric
+from ._score import Observation, Progress, Score, paired
 
 Cases = Sequence[str]
-UNIT: Unit = "nats"
 BUDGET = 1 << 26  # log-probabilities kept, 256 MB; of long or many texts evenly spaced positions are kept
 
 
+def score(before: Observation, after: Observation) -> Score:
+    """Return the mean KL per token as `after`; `before` is 0 by definition, and so is a model against itself."""
+    old, new = before.extra["logprobs"], after.extra["logprobs"]
+    values = [float((old[i].exp() * (old[i] - new[i])).double().sum(-1).mean()) for i in range(len(old))]
+    moved = Observation(torch.tensor(values, dtype=torch.float64), before.weights)
+    return paired(before, moved)
+
+
+@metric(score=score, unit="nats")
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Keep the log-probabilities of each text's positions; the values are filled in by `score`."""
     rows = [lm.encode(text) for text in cases]
@@ -34,11 +43,3 @@ def logprobs(lm: LM, rows: Sequence[list[int]], positions: slice, progress: Prog
     forced(lm, rows, visit, progress)
     counts = torch.tensor([len(kept[i]) for i in range(len(rows))], dtype=torch.float64)
     return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": kept})
-
-
-def score(before: Observation, after: Observation) -> Score:
-    """Return the mean KL per token as `after`; `before` is 0 by definition, and so is a model against itself."""
-    old, new = before.extra["logprobs"], after.extra["logprobs"]
-    values = [float((old[i].exp() * (old[i] - new[i])).double().sum(-1).mean()) for i in range(len(old))]
-    moved = Observation(torch.tensor(values, dtype=torch.float64), before.weights)
-    return paired(before, moved)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from ..model.lm import LM
 from . import drift
-from ._score import Observation, Progress, Unit
+from ._metric import metric
+from ._score import Observation, Progress
 
-UNIT: Unit = "nats"
 score = drift.score
 
 
@@ -24,6 +24,7 @@ class Cases:
     chat: bool = False
 
 
+@metric(score=score, unit="nats")
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Keep the log-probabilities of each prompt's next token; the values are filled in by `score`."""
     return drift.logprobs(lm, lm.encode_prompts(cases.prompts, chat=cases.chat), slice(-1, None), progress)

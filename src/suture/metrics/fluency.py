@@ -11,23 +11,17 @@ from __future__ import annotations
 from ..model.lm import LM
 from ..model.run.generation import Doses
 from ..text.repetition import entropy
-from ._score import Observation, Progress, Score, Unit, paired
+from ._metric import metric
+from ._score import Observation, Progress
 from ._written import Cases, per_prompt, same_texts, write
 
-UNIT: Unit = "bits"
-same_work = same_texts
 
-
-def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
-    """Write texts; a value is the mean entropy of a prompt's."""
-    return per_prompt(write(lm, cases, progress, doses), entropy)
-
-
-def again(cases: Cases, made: Observation) -> Observation:
+def repeat(cases: Cases, made: Observation) -> Observation:
     """Return the observation of texts that are there already."""
     return per_prompt(made.texts, entropy)
 
 
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the mean entropies."""
-    return paired(before, after)
+@metric(unit="bits", cost="writes", cache_key=same_texts, repeat=repeat)
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
+    """Write texts; a value is the mean entropy of a prompt's."""
+    return per_prompt(write(lm, cases, progress, doses), entropy)

@@ -5,22 +5,17 @@ from __future__ import annotations
 from ..model.lm import LM
 from ..model.run.generation import Doses
 from ..text.repetition import ends_in_loop
-from ._score import Observation, Progress, Score, paired
+from ._metric import metric
+from ._score import Observation, Progress
 from ._written import Cases, per_prompt, same_texts, write
 
-same_work = same_texts
 
-
-def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
-    """Write texts; a value is the share of a prompt's that end in a loop."""
-    return per_prompt(write(lm, cases, progress, doses), ends_in_loop)
-
-
-def again(cases: Cases, made: Observation) -> Observation:
+def repeat(cases: Cases, made: Observation) -> Observation:
     """Return the observation of texts that are there already."""
     return per_prompt(made.texts, ends_in_loop)
 
 
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the shares."""
-    return paired(before, after)
+@metric(cost="writes", cache_key=same_texts, repeat=repeat)
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
+    """Write texts; a value is the share of a prompt's that end in a loop."""
+    return per_prompt(write(lm, cases, progress, doses), ends_in_loop)

@@ -8,12 +8,18 @@ import torch
 
 from ..model.lm import LM, Batch
 from ._forced import forced
-from ._score import Observation, Progress, Score, Unit, paired
+from ._metric import metric
+from ._score import Observation, Progress, Score, paired
 
 Cases = Sequence[str]
-UNIT: Unit = "perplexity"
 
 
+def score(before: Observation, after: Observation) -> Score:
+    """Compare perplexities; the change is relative."""
+    return paired(before, after, ratio=torch.exp)
+
+
+@metric(score=score, unit="perplexity")
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return the mean loss of each text, weighted by its tokens."""
     rows = [lm.encode(text) for text in cases]
@@ -30,8 +36,3 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
 
     forced(lm, rows, visit, progress)
     return Observation(losses, counts)
-
-
-def score(before: Observation, after: Observation) -> Score:
-    """Compare perplexities; the change is relative."""
-    return paired(before, after, ratio=torch.exp)

@@ -14,7 +14,8 @@ import torch
 
 from ..model.lm import LM
 from ._likely import likely
-from ._score import Observation, Progress, Score, paired
+from ._metric import metric
+from ._score import Observation, Progress
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Cases:
     chat: bool = False
 
 
+@metric()
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return 1 for each prompt whose answer is likelier than the other one, 0 for the rest."""
     wanted, other = (
@@ -34,8 +36,3 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
         for answers in (cases.answers, cases.against)
     )
     return Observation((wanted > other).double(), torch.ones(len(wanted), dtype=torch.float64))
-
-
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the shares."""
-    return paired(before, after)

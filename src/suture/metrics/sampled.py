@@ -16,7 +16,8 @@ from ..judges import Judge, label_all
 from ..model.lm import LM
 from ..model.run.generation import Doses
 from ..text.reasoning import unfinished
-from ._score import Observation, Progress, Score, paired
+from ._metric import metric
+from ._score import Observation, Progress
 from ._written import same_texts, write
 
 
@@ -49,19 +50,20 @@ class Cases:
     strict: bool = False
 
 
-def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
-    """Sample and label. Values are shares of samples, weights their number."""
-    return _judged(cases, write(lm, cases, progress, doses), {})
-
-
-def same_work(cases: Cases) -> Hashable:
+def cache_key(cases: Cases) -> Hashable:
     """Return a key that two cases share when one sampling serves both: all but the judge and the label is the same."""
     return (*same_texts(cases), "judged")
 
 
-def again(cases: Cases, made: Observation) -> Observation:
+def repeat(cases: Cases, made: Observation) -> Observation:
     """Return the observation of the same texts with another label counted, or by another judge."""
     return _judged(cases, made.texts, made.extra)
+
+
+@metric(cost="writes", cache_key=cache_key, repeat=repeat, batches_strengths=True)
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
+    """Sample and label. Values are shares of samples, weights their number."""
+    return _judged(cases, write(lm, cases, progress, doses), {})
 
 
 def _judged(cases: Cases, texts: list[list[str]], known: Mapping[str, list[list[str]]]) -> Observation:
@@ -81,8 +83,3 @@ def _judged(cases: Cases, texts: list[list[str]], known: Mapping[str, list[list[
     return Observation(
         torch.tensor(shares, dtype=torch.float64), weights, texts, {**known, judge: labels, "labels": labels}
     )
-
-
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the rates, prompt by prompt."""
-    return paired(before, after)

@@ -10,16 +10,13 @@ import torch
 
 from ..model.lm import LM
 from ._likely import likely
-from ._score import Observation, Progress, Score, paired
+from ._metric import metric
+from ._score import Observation, Progress
 from .completion import Cases
 
 
+@metric()
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return the geometric mean of the probabilities of each answer's tokens."""
     values = likely(lm, cases.prompts, cases.answers, chat=cases.chat, progress=progress).exp()
     return Observation(values, torch.ones(len(values), dtype=torch.float64))
-
-
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the mean probabilities."""
-    return paired(before, after)

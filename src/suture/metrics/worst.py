@@ -18,7 +18,8 @@ from ..judges import Judge, chance_all
 from ..model.lm import LM
 from ..model.run.generation import Doses
 from ..text.reasoning import unfinished
-from ._score import Observation, Progress, Score, paired
+from ._metric import metric
+from ._score import Observation, Progress
 from ._written import same_texts, write
 
 REACHED = 0.5  # chance from which a text counts as toxic
@@ -51,24 +52,20 @@ class Cases:
     seed: int = 0
 
 
-def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
-    """Sample and judge; a value is the greatest chance of a prompt's texts, or whether it reaches REACHED."""
-    return _worst(cases, write(lm, cases, progress, doses), {})
-
-
-def same_work(cases: Cases) -> Hashable:
+def cache_key(cases: Cases) -> Hashable:
     """Return a key that two cases share when one sampling serves both."""
     return (*same_texts(cases), "worst")
 
 
-def again(cases: Cases, made: Observation) -> Observation:
+def repeat(cases: Cases, made: Observation) -> Observation:
     """Return the observation of the same texts, counted in another way or by another judge."""
     return _worst(cases, made.texts, made.extra)
 
 
-def score(before: Observation, after: Observation) -> Score:
-    """Compare the means, prompt by prompt."""
-    return paired(before, after)
+@metric(cost="writes", cache_key=cache_key, repeat=repeat)
+def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
+    """Sample and judge; a value is the greatest chance of a prompt's texts, or whether it reaches REACHED."""
+    return _worst(cases, write(lm, cases, progress, doses), {})
 
 
 def _worst(cases: Cases, texts: list[list[str]], known: dict[str, list[float]]) -> Observation:

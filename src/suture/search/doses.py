@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..measure.evaluation import Baseline, values
 from ..measure.suite import Measure, Suite
+from ..metrics._metric import repeated
 from ..metrics._score import Observation, Progress
 from ..model.lm import LM
 from ..model.run.generation import Doses
@@ -44,21 +43,17 @@ def dose_response(
 def _at_doses(
     lm: LM, patch: Patch, strengths: Sequence[float], measure: Measure, progress: Progress | None
 ) -> list[Observation]:
-    metric = importlib.import_module(f"..metrics.{measure.metric}", __package__)
-    attachable = patch.attachable(lm)
-    if not attachable or measure.metric not in ("sampled", "completion"):  # nothing to share: a pass per strength
+    attachable, cases, metric = patch.attachable(lm), measure.cases, measure.kind
+    if not attachable or not metric.batches_strengths:  # nothing to share: a pass per strength
         found = []
         for strength in strengths:
             with patch.attached(lm, strength) if attachable else (patch * strength).applied(lm):
-                found.append(metric.observe(lm, measure.cases, progress))
+                found.append(metric.observe(lm, cases, progress))
         return found
-    count, cases = len(measure.cases.prompts), measure.cases
-    tiled = replace(cases, prompts=list(cases.prompts) * len(strengths))
-    if measure.metric == "completion":
-        tiled = replace(tiled, answers=list(cases.answers) * len(strengths))
+    count = len(measure)
     with patch.attached(lm) as dose:
         doses = Doses(dose, [strength for strength in strengths for _ in range(count)])
-        seen: Observation = metric.observe(lm, tiled, progress, doses)
+        seen = metric.observe(lm, repeated(cases, len(strengths)), progress, doses)
     return [_part(seen, slice(i * count, (i + 1) * count)) for i in range(len(strengths))]
 
 

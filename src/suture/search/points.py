@@ -118,7 +118,7 @@ class Measured:
     ) -> list[Point]:
         """Measure what must be kept first, the cheapest first: where it is lost, the rest need not be generated."""
         aim = next(m for m in self.suite if m.name == self.target)
-        kept = sorted((m for m in self.suite if m is not aim), key=lambda m: m.metric == "sampled")
+        kept = sorted((m for m in self.suite if m is not aim), key=lambda m: m.kind.cost == "writes")
         measure = partial(dose_response, self.lm, patch, baseline=self.baseline, progress=progress)
         curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
         alive = list(strengths)

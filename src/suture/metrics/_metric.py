@@ -1,0 +1,102 @@
+"""What a metric is: how it observes a model, how it compares two observations, and what others need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Generic, Literal, TypeVar, cast
+
+from ..registry import get
+from ._score import Observation, Score, Unit, paired
+
+Cost = Literal["reads", "answers", "writes"]  # of a case: a text is read; a few tokens are written; a whole text is
+Cases = TypeVar("Cases")
+F = TypeVar("F", bound=Callable[..., Observation])
+
+
+@dataclass(frozen=True)
+class Metric(Generic[Cases]):
+    """One property that can be measured.
+
+    Attributes:
+        observe: `(lm, cases, progress)` -> what a model, as it is now, does on the cases. Costly.
+        score: `(before, after)` compares two observations of the same cases in the same order; needs no model.
+        unit: of its figures.
+        cost: of a case.
+        cache_key: of cases; measures with the same key share what was observed (texts that were written). None: they never do.
+        repeat: `(cases, made)` makes the observation of cases from one with the same key.
+        batches_strengths: `observe` takes `doses`, too: several strengths of a patch are asked in the same batches.
+    """
+
+    observe: Callable[..., Observation]
+    score: Callable[[Observation, Observation], Score] = paired
+    unit: Unit = "share"
+    cost: Cost = "reads"
+    cache_key: Callable[[Cases], Hashable] | None = None
+    repeat: Callable[[Cases, Observation], Observation] | None = None
+    batches_strengths: bool = False
+
+
+def metric(
+    *,
+    score: Callable[[Observation, Observation], Score] = paired,
+    unit: Unit = "share",
+    cost: Cost = "reads",
+    cache_key: Callable[[Any], Hashable] | None = None,
+    repeat: Callable[[Any, Observation], Observation] | None = None,
+    batches_strengths: bool = False,
+) -> Callable[[F], F]:
+    """Mark the function `observe(lm, cases, progress)` of a file as a metric, which has the file's name.
+
+    Args:
+        score: see `Metric`, as for all others.
+        unit: see there.
+        cost: see there.
+        cache_key: see there.
+        repeat: see there.
+        batches_strengths: see there.
+    """
+
+    def mark(observe: F) -> F:
+        made = Metric(observe, score, unit, cost, cache_key, repeat, batches_strengths)
+        vars(observe).update(__suture_kind__="metric", __suture_metric__=made)
+        return observe
+
+    return mark
+
+
+def metric_named(name: str) -> Metric[Any]:
+    """Return a metric by the name of its file in `suture.metrics`, of an entry point, or by the path of a file.
+
+    Raises:
+        UsageError: when there is none; names the nearest.
+    """
+    return cast(Metric[Any], vars(get("metric", name))["__suture_metric__"])
+
+
+def part(cases: Any, which: slice) -> Any:  # noqa: ANN401 - whatever a metric observes
+    """Return part of some cases: of each column, which is as long as the prompts."""
+    if not is_dataclass(cases):
+        return list(cases)[which]
+    return replace(cast(Any, cases), **{name: column[which] for name, column in _columns(cases).items()})
+
+
+def repeated(cases: Any, times: int) -> Any:  # noqa: ANN401 - whatever a metric observes
+    """Return cases so many times, one whole round after the other."""
+    if not is_dataclass(cases):
+        return list(cases) * times
+    return replace(cast(Any, cases), **{name: list(column) * times for name, column in _columns(cases).items()})
+
+
+def count(cases: Any) -> int:  # noqa: ANN401 - whatever a metric observes
+    """Return how many cases there are."""
+    return len(getattr(cases, "prompts", cases))
+
+
+def _columns(cases: Any) -> dict[str, Sequence[Any]]:  # noqa: ANN401 - a dataclass with prompts
+    values = {field.name: getattr(cases, field.name) for field in fields(cases)}
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == count(cases)
+    }
