@@ -38,7 +38,7 @@ from suture.model.lm import LM
 from suture.organisms.knowledge import apart, consequences, rewrites
 from suture.organisms.suites import suite as whole
 from suture.runs.run import Run
-from suture.sequential.sequence import SequentialEditor, begun, carried_out
+from suture.sequential.sequence import SequentialEditor, edit_in_batches, start_sequence
 
 BATCH = 10  # facts of a patch in a sequence
 LATE = {"layers": [5, 6, 7], "token": 0}  # of the bundled model; these and all others below chosen on the tune split
@@ -106,8 +106,8 @@ def sequence(lm: LM, name: str, facts, settings: dict, keep, cache: Path, folder
     surgeon = SequentialEditor(lm, method, given, neutral("report")[:TEXTS], NEVER, settings.get("again", 0))
     words = [name, json.dumps(settings, sort_keys=True), str(len(facts)), facts[0].prompt]
     with Run.begin("facts", words, {}, folder) as run:
-        course = carried_out(
-            surgeon, begun(surgeon, lm.name, name, settings), facts, run, size=BATCH, progress=note_batch
+        course = edit_in_batches(
+            surgeon, start_sequence(surgeon, lm.name, name, settings, run), facts, run, size=BATCH, progress=note_batch
         )
     again = sum(len(edit.again) for edit in course.ledger.edits)
     note(f"written again: {again}; curve: {[round(sum(c.right.values()) / len(c.right), 3) for c in course.checks]}")

@@ -29,7 +29,7 @@ from suture.organisms.knowledge import rewrites
 from suture.organisms.suites import keep
 from suture.organisms.suites import suite as whole
 from suture.runs.run import Run
-from suture.sequential.sequence import SequentialEditor, begun, carried_out
+from suture.sequential.sequence import SequentialEditor, edit_in_batches, start_sequence
 
 COLUMNS = ("success", "unseen_phrasings", "locality", "other", "perplexity")
 
@@ -83,9 +83,11 @@ def sequential(lm: LM, items, texts, result: dict, settings: dict, size: int) ->
     """ROME in batches."""
     with tempfile.TemporaryDirectory() as folder, Run.begin("bench", ["bench"], {}, Path(folder)) as run:
         surgeon = SequentialEditor(lm, rome, settings, texts)
-        course = begun(surgeon, "patient", "rome", {})
+        course = start_sequence(surgeon, "patient", "rome", {}, run)
         told = [item.fact for item in items]
-        course = carried_out(surgeon, course, told, run, size=size, progress=lambda *step: note(f"sequential {step}"))
+        course = edit_in_batches(
+            surgeon, course, told, run, size=size, progress=lambda *step: note(f"sequential {step}")
+        )
     kept = max((len(check.right) for check in course.checks if not check.complaints), default=0)
     result["sequential"] = {
         **(row(lm, items[:kept], texts, course.patch.used(lm)) if course.patch else {}),

@@ -1,4 +1,4 @@
-"""Methods, locators, metrics and judges are found by their files: no list to edit.
+"""Methods, locators, metrics, judges and goals are found by their files: no list to edit.
 
 `methods/surgery.py` holds a function `surgery` marked `@method`; its signature is its configuration. `metrics/drift.py`
 holds a function `observe` marked `@metric`. Other packages offer methods through the entry-point group "suture.methods",
@@ -25,12 +25,13 @@ from typing import Any, Literal, TypeVar, cast
 
 from .errors import UsageError
 
-Kind = Literal["method", "locator", "judge", "metric"]
+Kind = Literal["method", "locator", "judge", "metric", "goal"]
 FOLDERS: dict[Kind, str] = {
     "method": "suture.methods",
     "locator": "suture.locate",
     "judge": "suture.judges",
     "metric": "suture.metrics",
+    "goal": "suture.goals.library",
 }
 SOURCES = {"patient": "suture.organisms", "bundled": "suture.data.bundled"}  # of texts, suites and models, by name
 MARKED = re.compile(r'^@judge\("([^"]+)"\)\n(?:@[^\n]+\n)*class (\w+)', re.MULTILINE)
@@ -57,6 +58,12 @@ def method(function: F) -> F:
 def locator(function: F) -> F:
     """Mark a function `(lm, ..., *, settings...) -> Region` (or `-> Direction`, `-> Mask`) as a locator."""
     return _mark(function, "locator")
+
+
+def goal(function: F) -> F:
+    """Mark a function `() -> Preset` as a goal; one that goes both ways takes `toward`."""
+    vars(function)["__suture_kind__"] = "goal"
+    return function
 
 
 def judge(form: str) -> Callable[[C], C]:

@@ -1,22 +1,33 @@
 """Presets: goals for the bundled model and for any other, and a run that is cut off and continued."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from models import tiny_family
+from stages import check_every_end
 from suture.data.examples import Behaviour, Texts
 from suture.errors import DataError, NoEffect, UsageError
 from suture.goals import candidates as rivals
 from suture.goals.candidates import MethodCandidates
-from suture.goals.presets import CandidateFactory, blocks, reach
-from suture.goals.schema import goal
+from suture.goals.factory import CandidateFactory, blocks
+from suture.goals.pipeline import reach
+from suture.goals.resolve import goal
 from suture.measure.budget import Budget
 from suture.patch.patch import Patch
 from suture.runs.run import Run
 from suture.search import Frontier, Measured
 
 NAMES = ("detox", "harden", "attitude")
+CALM = """
+from suture.goals.schema import Preset, Target
+from suture.registry import goal
+
+@goal
+def calm():
+    return Preset("bundled:detox", Target("angry", judge="toxicity", label="toxic", about="angry continuations"))
+"""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,40 +79,13 @@ def test_rows_are_a_share_of_all_whichever_blocks_are_searched(family, tokenizer
     own = goal("detox", lm, data=None, tune=4, report=4)
     object.__setattr__(own, "behaviour", behaviour)
     with Run.begin("test", ["test"], {}, tmp_path) as run:
-        shop = CandidateFactory(lm, own, run)
+        shop = CandidateFactory(lm, own, run, ["mlp.in"])
         counts = {
             shop.region({"space": "mlp.in", "select": select, "rows": 0.1, "blocks": which}).count
             for select in ("effect", "cosine")
             for which in ("all", "first half")
         }
     assert max(counts) - min(counts) <= 1
-
-
-def test_an_interrupted_preset_ends_with_the_same_bytes(patient, tmp_path):
-    whole_aim = goal("detox", patient, tune=10, report=8)
-    few = [m for m in whole_aim.tune if m.name in ("rude", "rude_floor", "perplexity")]
-    more = [m.part(slice(8)) for m in whole_aim.confirm if m.name == "perplexity"]
-    fewer = replace(whole_aim.behaviour, examples=whole_aim.behaviour.examples[::6])
-    aim = replace(whole_aim, behaviour=fewer, keep=Texts(whole_aim.keep[::20]), tune=few, confirm=more, report=few)
-
-    def begun(folder, say=lambda text: None):
-        with Run.begin("detox", ["detox"], {}, folder) as run:
-            return reach(patient, aim, run, trials=2, budget=Budget(points=0.5, perplexity=1.0, kl=5.0), say=say)
-
-    def cut(text):
-        if text.startswith("chosen"):
-            raise KeyboardInterrupt
-
-    whole = begun(tmp_path / "whole")
-    with pytest.raises(BaseException, match="interrupted"):
-        begun(tmp_path / "cut", cut)
-    begun(tmp_path / "cut")
-    first, second = (tmp_path / name / "patch.safetensors" for name in ("whole", "cut"))
-    assert first.read_bytes() == second.read_bytes()
-    assert Patch.load(first).verify(patient)
-    assert whole.report.line("rude").score.after < whole.report.line("rude").score.before
-    assert whole.report.search
-    assert whole.report.where
 
 
 def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the_same_bytes(
@@ -136,6 +120,52 @@ def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_killed_at_the_end_of_any_stage_it_goes_on_without_a_pass_twice(patient, tmp_path, monkeypatch):
+    whole = goal("detox", patient, tune=6, report=4)
+    few = [m for m in whole.tune if m.name in ("rude", "rude_floor", "perplexity", "drift")]
+    fewer = replace(whole.behaviour, examples=whole.behaviour.examples[::12])
+    again = [m.part(slice(4)) for m in whole.confirm if m.name in ("perplexity", "drift")]
+    aim = replace(
+        whole, behaviour=fewer, keep=Texts(whole.keep[::40]), tune=few, confirm=again, report=few,
+        related={"own": fewer}, tasks={name: texts[:4] for name, texts in whole.tasks.items()},
+    )  # fmt: skip
+    reports = {}
+
+    def work(folder):
+        with Run.begin("detox", ["detox"], {}, folder) as run:
+            loose = Budget(points=0.9, perplexity=5.0, kl=9.0)
+            reports[folder.name] = reach(
+                patient, aim, run, trials=1, strengths=(0.5, 1.5), methods=["surgery"], budget=loose
+            ).report
+
+    def same(whole, other):
+        files = [file.name for file in whole.glob("*.safetensors")]
+        assert {"patch.safetensors", "region.safetensors", "ranking.safetensors"} <= set(files)
+        assert not any(name.startswith("measured") for name in files)
+        for name in files:
+            assert (whole / name).read_bytes() == (other / name).read_bytes()
+        assert json.loads(reports[whole.name].to_json()) == json.loads(reports[other.name].to_json())
+
+    names = check_every_end(monkeypatch, patient, work, tmp_path, same)
+    assert Patch.load(tmp_path / "whole" / "patch.safetensors").verify(patient)
+    assert reports["whole"].search
+    assert reports["whole"].where
+    assert names == [
+        "measured", "probe-mlp.in", "probe-residual", "ranking", "search", "measured-fresh", "confirmed", "refined",
+        "patch", "region", "figures", "directions", "activity",
+    ]  # fmt: skip
+
+
+def test_a_goal_of_ones_own_is_one_file(llama, tmp_path):
+    (tmp_path / "calm.py").write_text(CALM)
+    made = goal(str(tmp_path / "calm.py"), llama, tune=4, report=4)
+    assert made.target == "angry"
+    assert made.methods == ("surgery",)
+    assert [m.name for m in made.tune][:3] == ["angry", "perplexity", "drift"]
+    with pytest.raises(UsageError, match="one way"):
+        goal("detox", llama, toward="negative")
+
+
 def test_a_method_that_does_not_fit_is_left_out_and_said(tokenizer, tmp_path):
     lm = tiny_family("mixtral", tokenizer)
     texts = Behaviour.of("mine", ["I can not help with that."] * 4, ["Sure, here is the plan."] * 4)  # with no requests
@@ -144,7 +174,7 @@ def test_a_method_that_does_not_fit_is_left_out_and_said(tokenizer, tmp_path):
     with Run.begin("harden", ["harden"], {}, tmp_path) as run:
         measured = Measured.of(lm, aim.tune, aim.target, None, None)
         empty = Frontier(measured.base, [])
-        found = MethodCandidates(lm, aim, run).joined(empty, ["dinm"], measured, 0.0, told.append)
+        found = MethodCandidates(lm, aim, run).extended(empty, ["dinm"], measured, 0.0, told.append)
     assert found.points == []
     assert len(told) == 2
     assert all("left out" in line and "no instances" in line for line in told)

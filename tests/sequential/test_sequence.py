@@ -23,7 +23,15 @@ from suture.patch.patch import Patch
 from suture.runs.run import Run
 from suture.sequential.ledger import Ledger
 from suture.sequential.removal import removed
-from suture.sequential.sequence import LEDGER, PATCH, SequentialEditor, begun, carried_out, resumed, takes_earlier
+from suture.sequential.sequence import (
+    LEDGER,
+    PATCH,
+    SequentialEditor,
+    edit_in_batches,
+    resume_sequence,
+    start_sequence,
+    takes_earlier,
+)
 
 TEXTS = ["The weather was fine today, and we went out.", "One and two are three.", "Nothing of this is edited at all."]
 NAMES = ("Wandton", "Rundville", "Halburg", "Prolton", "Gatford")
@@ -54,7 +62,12 @@ def run_in(folder):
 def carried(lm, folder, facts=FACTS, size=2, who=None, **more):
     who = who or surgeon(lm)
     with run_in(folder) as run:
-        return who, carried_out(who, begun(who, "m", "nudge", {}), facts, run, size=size, **more)
+        return who, edit_in_batches(who, start_sequence(who, "m", "nudge", {}, run), facts, run, size=size, **more)
+
+
+def resume(who, folder):
+    with run_in(folder / "resumed") as run:
+        return resume_sequence(who, folder, run)
 
 
 def test_the_sum_is_a_patch_of_the_base_and_is_what_one_after_the_other_gives(llama, tmp_path):
@@ -160,14 +173,14 @@ def test_an_interrupted_course_goes_on_and_an_earlier_one_is_continued(llama, tm
 
     carried(llama, tmp_path / "first", FACTS[:4])
     with run_in(tmp_path / "second") as run:
-        later = carried_out(who, resumed(who, tmp_path / "first"), FACTS[4:], run, size=2)
+        later = edit_in_batches(who, resume_sequence(who, tmp_path / "first", run), FACTS[4:], run, size=2)
     assert [e.batch for e in later.ledger.edits] == [1, 1, 2, 2, 3]
     assert [len(check.right) for check in later.checks] == [2, 4, 5]
     with later.patch.applied(llama):
         summed = snapshot(llama)
     with whole.patch.applied(llama):
         assert snapshot(llama) == summed
-    assert resumed(who, tmp_path / "second").ledger == later.ledger
+    assert resume(who, tmp_path / "second").ledger == later.ledger
 
 
 def test_one_edit_is_taken_out_of_the_middle(llama, tmp_path):
@@ -187,7 +200,7 @@ def test_one_edit_is_taken_out_of_the_middle(llama, tmp_path):
         assert snapshot(llama) == left
     assert [e.number for e in middle.ledger.live] == [1, 2, 4, 5]
     assert middle.checks[-1].right.keys() == {1, 2, 4, 5}
-    again = resumed(who, tmp_path / "c")
+    again = resume(who, tmp_path / "c")
     assert again.ledger == middle.ledger
     assert {t.digest() for ts in again.patch.terms.values() for t in ts} == {
         t.digest() for ts in middle.patch.terms.values() for t in ts
@@ -213,7 +226,7 @@ def test_a_newer_entry_of_a_codebook_takes_the_place_of_the_older(llama, tmp_pat
     _, course = carried(llama, tmp_path, [*FACTS[:2], newer], size=1, who=who, on_conflict="newest")
     assert [e.status == "superseded" for e in course.ledger.edits] == [True, False, False]
     assert sorted(course.patches) == [2, 3]
-    again = resumed(who, tmp_path)
+    again = resume(who, tmp_path)
     assert sorted(again.patches) == [2, 3]
     assert reduce(add, again.patches.values()).terms.keys() == course.patch.terms.keys()
 
@@ -223,13 +236,13 @@ def test_the_last_entry_of_a_codebook_is_taken_out_beside_one_that_was_supersede
     who, course = carried(llama, tmp_path / "a", FACTS[:2], who=who)
     with run_in(tmp_path / "b") as run:
         newer = [Fact(FACTS[0].prompt, "Wandton", "soup")]
-        course = carried_out(who, course, newer, run, size=1, on_conflict="newest")
+        course = edit_in_batches(who, course, newer, run, size=1, on_conflict="newest")
     assert [e.batch for e in course.ledger.edits] == [1, 1, 2]
     with run_in(tmp_path / "c") as run:
         left = removed(who, course, 2, run)
     assert [e.status for e in left.ledger.edits][:2] == ["superseded", "removed"]
     assert list(left.patches) == [2]
-    again = resumed(who, tmp_path / "c")
+    again = resume(who, tmp_path / "c")
     assert (again.ledger, list(again.patches)) == (left.ledger, [2])  # what was taken out does not come back
 
 
@@ -238,8 +251,8 @@ def test_a_course_is_continued_in_another_folder_when_nothing_of_a_batch_is_left
     newer = Fact(FACTS[0].prompt, "Wandton", "soup")
     who, course = carried(llama, tmp_path / "a", [FACTS[0], newer], size=1, who=who, on_conflict="newest")
     with run_in(tmp_path / "b") as run:
-        course = carried_out(who, course, [FACTS[1]], run, size=1)
-    assert list(resumed(who, tmp_path / "b").patches) == [2, 3]
+        course = edit_in_batches(who, course, [FACTS[1]], run, size=1)
+    assert list(resume(who, tmp_path / "b").patches) == [2, 3]
 
 
 def test_a_single_file_is_no_place_for_a_course(llama, tmp_path):

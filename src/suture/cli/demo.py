@@ -24,8 +24,8 @@ def demo(
     """Make the bundled model kinder: probe, locate, edit, choose a strength, measure, save, and undo. Writes a report."""
     import time
 
-    from ..goals.presets import reach
-    from ..goals.schema import goal
+    from ..goals.pipeline import reach
+    from ..goals.resolve import goal
     from ..model.lm import LM
     from ..runs.run import Run
     from ._console import Console

@@ -65,7 +65,7 @@ def facts(
     from ..model.lm import LM
     from ..runs.run import Run
     from ..sequential.removal import removed
-    from ..sequential.sequence import SequentialEditor, begun, carried_out, resumed
+    from ..sequential.sequence import SequentialEditor, edit_in_batches, resume_sequence, start_sequence
     from ._console import Console
 
     if file is None and not (after and remove):
@@ -81,7 +81,7 @@ def facts(
         lm = LM.load(model, device=device, dtype=dtype)
         surgeon = SequentialEditor(lm, function, settings, neutral(model, texts), bounds, again)
         words = dict(word.partition("=")[::2] for word in setting or [])
-        course = resumed(surgeon, after) if after else begun(surgeon, lm.name, method, words)
+        course = resume_sequence(surgeon, after, run) if after else start_sequence(surgeon, lm.name, method, words, run)
         for number in remove or ():
             course = removed(surgeon, course, number, run)
         if found is not None:
@@ -89,7 +89,7 @@ def facts(
                 f"{method} on {lm.name}: {len(found.facts)} facts of {file}, {batch or len(found.facts)} at a time"
             )
             with console.progress("facts") as step:
-                course = carried_out(
+                course = edit_in_batches(
                     surgeon, course, found.facts, run, size=batch, on_conflict=on_conflict, progress=step
                 )
         finish(console, run, surgeon, course, found, model, controls=controls)
@@ -217,7 +217,7 @@ def _told(
 
     path = run.path(PATCH)
     facts = [edit.fact for edit in course.ledger.live]
-    report, shown = reported(console, surgeon, course, patch, facts, controls=controls)
+    report, shown = reported(console, run, surgeon, course, patch, facts, controls=controls)
     pages = save_report(report, run.path(""))
     print_report(console, report)
     print_said(console, shown)
@@ -234,6 +234,7 @@ def _told(
 
 def reported(
     console: Console,
+    run: Run,
     surgeon: SequentialEditor,
     course: SequenceState,
     patch: Patch,
@@ -244,17 +245,23 @@ def reported(
     """Measure the sum of all edits, and return the report and each fact's text before and after."""
     from dataclasses import replace
 
+    from ..io.json_files import read_json, write_json
     from ..measure.evaluation import evaluate
     from ..measure.health import by_block
-    from ..measure.report import Sample
+    from ..measure.report import Report, Sample
     from ..measure.suites.facts import suite
     from ._options import typed
     from ._said import said
 
     lm = surgeon.lm
-    shown = said(lm, patch, [(fact.prompt, fact.target) for fact in written])
+    asked = [(fact.prompt, fact.target) for fact in written]
+    shown = run.stage("said", lambda: said(lm, patch, asked), write_json, read_json, suffix=".json")
     with console.progress("measuring") as step:
-        report = evaluate(lm, patch, suite(written, texts=surgeon.texts), controls=controls, progress=step)
+
+        def figures() -> Report:
+            return evaluate(lm, patch, suite(written, texts=surgeon.texts), controls=controls, progress=step)
+
+        report = run.stage("figures", figures, Report.write, Report.load, suffix=".json")
     samples = [
         Sample(s["prompt"], s["before"], s["after"], f"wanted: {s['target']}", "right" if s["right"] else "wrong")
         for s in shown

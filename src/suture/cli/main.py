@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from .. import registry
 from ..errors import Interrupted, SutureError
 from ..io.files import explained, refused
 from ..text.printable import shown
@@ -77,9 +78,8 @@ def _common(
 
 
 app.command("demo")(demo.demo)
-app.command("detox")(presets.detox)
-app.command("harden")(presets.harden)
-app.command("attitude")(presets.attitude)
+for goal in registry.names("goal"):
+    app.command(goal)(presets.preset(goal))
 app.command("map")(map.map_)
 app.command("protect")(protect.protect)
 app.command("probe")(probe.probe)

@@ -1,7 +1,8 @@
-"""suture detox | harden | attitude MODEL: reach a goal without being told a setting."""
+"""suture detox | harden | attitude ... MODEL: reach a goal without being told a setting."""
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import sys
 from collections.abc import Callable
@@ -10,26 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .. import registry
 from ..text.printable import command_line
 from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, typed
 
 if TYPE_CHECKING:
-    from ..goals.candidates import Method
-    from ..goals.presets import Outcome
-    from ..goals.schema import Name
+    from ..goals.pipeline import Outcome
+    from ..goals.schema import Method
     from ..runs.run import Run
     from ._console import Console
 
-ABOUT: dict[Name, str] = {
-    "detox": "Make a model less rude and toxic.",
-    "harden": "Make a model harder to jailbreak.",
-    "attitude": "Make a model's opinions more positive (or negative: --toward).",
-}
-TRIALS: dict[Name, int] = {"detox": 7, "harden": 4, "attitude": 6}  # five minutes; "harden" tries other methods, too
 
-
-def preset(name: Name) -> Callable[..., None]:
+def preset(name: str) -> Callable[..., None]:
     """Return the command of a goal."""
+    made = registry.get("goal", name)
+    both_ways, wanted = bool(inspect.signature(made).parameters), made()
+    choosable = len(wanted.methods) > 1
 
     def command(
         model: Model,
@@ -43,10 +40,10 @@ def preset(name: Name) -> Callable[..., None]:
         budget: Annotated[
             str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
         ] = "",
-        trials: Annotated[int, typer.Option(min=1, help="Settings of surgery tried at most.")] = TRIALS[name],
+        trials: Annotated[int, typer.Option(min=1, help="Settings of surgery tried at most.")] = wanted.trials,
         tune: Annotated[int, typer.Option(min=4, help="Prompts a measure while settings are chosen.")] = 60,
         report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
-        methods: str = "surgery,dinm,set",
+        methods: str = ",".join(wanted.methods),
         seed: Annotated[int, typer.Option(help="Of the probe's split, the search and the control.")] = 0,
         text_column: TextColumn = None,
         label_column: LabelColumn = None,
@@ -59,8 +56,8 @@ def preset(name: Name) -> Callable[..., None]:
         import time
 
         from ..data.examples import Behaviour, Texts
-        from ..goals.presets import reach
-        from ..goals.schema import goal
+        from ..goals.pipeline import reach
+        from ..goals.resolve import goal
         from ..judges import named
         from ..measure.budget import Budget
         from ..model.lm import BUNDLED, LM
@@ -73,10 +70,10 @@ def preset(name: Name) -> Callable[..., None]:
         asked = list(Texts.load(prompts)) if prompts else None
         lm = LM.load(model, device=device, dtype=dtype)
         decides = named(judge) if judge else None
-        aim = goal(name, lm, toward=toward, data=own, prompts=asked, judge=decides, tune=tune, report=report)
+        way = toward if both_ways else None
+        aim = goal(name, lm, toward=way, data=own, prompts=asked, judge=decides, tune=tune, report=report)
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
-        tried = _methods(methods) if name == "harden" else None
-        settings |= {"methods": methods} if tried else {}
+        settings |= {"methods": methods} if choosable else {}
         with Run.begin(name, sys.argv[1:], {"model": model, **settings}, out) as run:
             with console.progress(name) as step:
                 outcome = reach(
@@ -85,7 +82,7 @@ def preset(name: Name) -> Callable[..., None]:
                     run,
                     budget=allowed,
                     trials=trials,
-                    methods=tried,
+                    methods=_methods(methods) if choosable else None,
                     seed=seed,
                     say=console.say,
                     progress=step,
@@ -93,18 +90,19 @@ def preset(name: Name) -> Callable[..., None]:
             source = data or f"{'patient' if model in BUNDLED else 'bundled'}:{aim.behaviour.name}"
             finish(console, run, model, source, outcome, time.monotonic() - began)
 
-    option = typer.Option(help="Which attitude.", hidden=name != "attitude")
+    option = typer.Option(help="Which attitude.", hidden=not both_ways)
     command.__annotations__["toward"] = Annotated[Literal["positive", "negative"], option]
-    option = typer.Option(help="Which methods to choose among.", hidden=name != "harden")
+    option = typer.Option(help="Which methods to choose among.", hidden=not choosable)
     command.__annotations__["methods"] = Annotated[str, option]
-    command.__doc__ = f"{ABOUT[name]} Finds settings and strength within a budget, verifies, writes patch and report."
+    about = registry.about("goal", name)
+    command.__doc__ = f"{about} Finds settings and strength within a budget, verifies, writes patch and report."
     return command
 
 
 def _methods(text: str) -> list[Method]:
     """Read the names of methods, as the command line has them."""
     from ..errors import UsageError
-    from ..goals.candidates import METHODS
+    from ..goals.schema import METHODS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names or set(names) - set(METHODS):
@@ -186,6 +184,3 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
             "paths": {key: str(path) for key, path in paths.items()},
         }
     )
-
-
-detox, harden, attitude = (preset(name) for name in ABOUT)

@@ -1,2 +1,2 @@
-from .presets import reach as reach
+from .pipeline import reach as reach
 from .schema import Goal as Goal

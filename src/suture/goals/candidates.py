@@ -12,11 +12,11 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ..data.examples import Contrast
 from ..errors import ResourceError, SutureError
 from ..io.files import write_text
+from ..io.json_files import read_json, write_json
 from ..methods.dinm import dinm
 from ..methods.enhance_safety import enhance_safety
 from ..metrics._score import Progress
@@ -24,10 +24,8 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Point, Settings
-from .schema import Goal
+from .schema import METHODS, Goal, Method
 
-Method = Literal["surgery", "dinm", "set"]
-METHODS: tuple[Method, ...] = ("surgery", "dinm", "set")
 CANDIDATES: dict[Method, tuple[Settings, ...]] = {
     "dinm": ({"method": "dinm", "instances": 1}, {"method": "dinm", "instances": 4}),
     "set": ({"method": "set", "rate": 0.01},),
@@ -60,7 +58,7 @@ class MethodCandidates:
         name = "-".join(str(value) for value in settings.values())
         return self.run.stage(name, lambda: self._made(settings), lambda p, path: p.save(path), Patch.load)
 
-    def joined(
+    def extended(
         self,
         found: Frontier,
         methods: Sequence[Method],
@@ -125,8 +123,8 @@ def _named(settings: Settings) -> str:
 
 
 def _write(points: list[Point], path: Path) -> None:
-    write_text(path, json.dumps([vars(point) for point in points]))
+    write_json([vars(point) for point in points], path)
 
 
 def _read(path: Path) -> list[Point]:
-    return [Point(**point) for point in json.loads(path.read_text())]
+    return [Point(**point) for point in read_json(path)]

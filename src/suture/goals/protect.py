@@ -14,10 +14,12 @@ from ..data.examples import Behaviour
 from ..data.lessons import Lesson
 from ..errors import DataError, UsageError
 from ..io import tensorfile
+from ..io.json_files import read_json, write_json
 from ..judges import Refusal
 from ..locate.mask import Mask
 from ..locate.safety_impact import SHARE, safety_impact
-from ..measure.evaluation import evaluate, observe, values
+from ..measure import observations
+from ..measure.evaluation import Baseline, evaluate, observe, values
 from ..measure.report import Report
 from ..measure.suite import Measure, Suite
 from ..methods._trained.masked import FORMAT as TRAINING
@@ -90,14 +92,25 @@ def protect(
     )
     say(f"{mask.count:,} of {mask.candidates:,} weights carry most of safety; they stay as they are")
     patch = _trained(lm, learned, run, "patch", mask, plan, progress)
-    baseline = observe(lm, suite, progress)
-    report = evaluate(lm, patch, suite, baseline=baseline, controls=False, progress=progress)
+
+    def measured() -> Baseline:
+        return run.stage("measured", lambda: observe(lm, suite, progress), observations.save, observations.load)
+
+    def figures() -> Report:
+        return evaluate(lm, patch, suite, baseline=measured(), controls=False, progress=progress)
+
+    report = run.stage("figures", figures, Report.write, Report.load, suffix=".json")
     plain = None
     if compare:
         other = _trained(lm, learned, run, "plain", None, plan, progress)
-        with other.applied(lm):
-            plain = values(observe(lm, suite, progress), suite, baseline)
+
+        def figures_of_plain() -> dict[str, float]:
+            with other.applied(lm):
+                return values(observe(lm, suite, progress), suite, measured())
+
+        plain = run.stage("plain-figures", figures_of_plain, write_json, read_json, suffix=".json")
         report = replace(report, extra={**report.extra, "plain": plain})
+    run.discard("measured")
     return Outcome(patch, report, plain)
 
 

@@ -183,10 +183,12 @@ def _parse(entry: Any, position: int) -> tuple[torch.dtype, list[int], int] | No
 def _taken(stream: BinaryIO, dtype: torch.dtype, shape: list[int], nbytes: int) -> Tensor:
     if nbytes == 0:
         return torch.zeros(shape, dtype=dtype)
-    content = bytearray(nbytes)
-    if stream.readinto(content) != nbytes:  # type: ignore[attr-defined]
+    found = torch.empty(
+        shape, dtype=dtype
+    )  # where torch puts what it computes: sums do not depend on how memory is aligned
+    if stream.readinto(view(found)) != nbytes:  # type: ignore[attr-defined]
         raise OSError(errno.EIO, "it became shorter while it was read")
-    return torch.frombuffer(content, dtype=dtype).reshape(shape)
+    return found
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

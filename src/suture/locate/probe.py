@@ -69,6 +69,11 @@ class Probe:
     bias: Tensor
     scores: list[Score]
 
+    def __post_init__(self) -> None:
+        """Have the numbers lie in memory as they do when they were read from a file: sums of them are the same, to the bit."""
+        for name in ("unwanted", "wanted", "bias"):
+            object.__setattr__(self, name, getattr(self, name).contiguous())
+
     def direction(self, layer: int, away_from: Literal["unwanted", "wanted"] = "unwanted") -> Tensor:
         """Return the direction (d,) to use in a block.
 

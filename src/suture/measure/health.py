@@ -11,9 +11,11 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..io.json_files import read_json, write_json
 from ..metrics import loops, perplexity
 from ..metrics._written import Cases
 from ..model.lm import LM
@@ -74,6 +76,15 @@ class Health:
     perplexity: float
     loops: float
     moved: dict[str, float] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        write_json(asdict(self), path)
+
+    @classmethod
+    def load(cls, path: Path) -> Health:
+        """Read what `save` wrote."""
+        return cls(**read_json(path))
 
     @property
     def farthest(self) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DataError
+from ..io.files import write_text
 from ..metrics._score import Score, Unit
 from ..renamed import renamed
 from .budget import Budget
@@ -173,6 +175,49 @@ class Report:
     def to_json(self) -> str:
         """Return everything as JSON."""
         return json.dumps(asdict(self), indent=1, sort_keys=True, default=str)
+
+    def write(self, path: Path) -> None:
+        """Write everything as JSON."""
+        write_text(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Report:
+        """Read a report that was written as JSON; settings and extras are as JSON has them.
+
+        Raises:
+            DataError: when it is no report.
+        """
+        from ..locate.activity import Activity
+        from ..locate.likeness import Directions
+
+        def made(kind: Callable[..., Any], value: Any) -> Any:  # noqa: ANN401 - what JSON holds
+            return None if value is None else kind(**value)
+
+        def where(told: dict[str, Any]) -> Where:
+            return Where(**{**told, "layers": {int(block): rows for block, rows in told["layers"].items()}})
+
+        def line(told: dict[str, Any]) -> Line:
+            scores = {name: made(Score, told[name]) for name in ("score", "itself", "random")}
+            return Line(**{**told, **scores, "samples": [Sample(**each) for each in told["samples"]]})
+
+        try:
+            told = json.loads(Path(path).read_text(encoding="utf-8"))
+            own = {
+                "lines": [line(each) for each in told["lines"]],
+                "doses": {float(strength): values for strength, values in told["doses"].items()},
+                "budget": made(Budget, told["budget"]),
+                "search": [SearchPoint(**each) for each in told["search"]],
+                "where": told["where"] and where(told["where"]),
+                "directions": made(Directions, told["directions"]),
+                "activity": made(Activity, told["activity"]),
+                "curve": {int(count): values for count, values in told["curve"].items()},
+                "moved": {int(block): value for block, value in told["moved"].items()},
+            }
+            return cls(**{**told, **own})
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise DataError(
+                f"{path} is no report", why=repr(problem), fix="Give the report.json of a run."
+            ) from problem
 
     def to_html(self) -> str:
         """Old name of `suture.report.page.page`; it goes with version 0.3."""

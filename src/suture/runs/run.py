@@ -148,6 +148,12 @@ class Run:
         self.event("made", of=name, sha256=self._hashes[name])
         return result
 
+    def discard(self, name: str, *, suffix: str = RESULT) -> None:
+        """Remove a stage's file that no later stage needs; asked for again, it would be made again."""
+        if self.folder is not None:
+            self._hashes.pop(name, None)
+            self.path(f"{name}{suffix}").unlink(missing_ok=True)
+
     def _open(self, command: list[str], settings: Mapping[str, Any]) -> None:
         assert self.folder is not None
         command = [hidden(word) for word in command]

@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from ..io.json_files import read_json, write_json
 from ..measure.budget import Budget
 from ..measure.evaluation import Baseline, observe, values
 from ..measure.report import SearchPoint
@@ -78,6 +80,27 @@ class Frontier:
             )
             for point in self.points
         ]
+
+    def save(self, path: Path) -> None:
+        """Write the search as JSON."""
+        numbers = {id(point): number for number, point in enumerate(self.points)}
+        content = {
+            "base": self.base,
+            "points": [vars(point) for point in self.points],
+            "best": None if self.best is None else numbers[id(self.best)],
+            "order": [numbers[id(point)] for point in self.order],
+        }
+        write_json(content, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Frontier:
+        """Read what `save` wrote."""
+        content = read_json(path)
+        points = [Point(**point) for point in content["points"]]
+        best = content["best"]
+        return cls(
+            content["base"], points, None if best is None else points[best], [points[i] for i in content["order"]]
+        )
 
     def curve(self, settings: Settings) -> dict[float, dict[str, float]]:
         """Return the figures of some settings by strength, 0 being the base; only what was measured whole."""

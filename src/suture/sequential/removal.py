@@ -17,7 +17,7 @@ from ..memory.entries import is_codebook, without_prompts
 from ..patch.patch import Patch
 from ..runs.run import Run
 from .ledger import Edit, Ledger
-from .sequence import SequentialEditor, judged, settled, written
+from .sequence import SequentialEditor, copy_earlier_files, judged, save_sequence
 from .state import SequenceState
 
 
@@ -33,7 +33,7 @@ def removed(surgeon: SequentialEditor, course: SequenceState, number: int, run: 
     Raises:
         UsageError: when there is no such edit in the model.
     """
-    settled(course, run)
+    copy_earlier_files(course, run)
     edit = course.ledger.edit(number)
     if edit.batch not in course.patches or edit.status in ("removed", "refused"):
         raise UsageError(f"edit {number} is not in the model", why=f"It was {edit.status}.", fix="Choose another one.")
@@ -44,7 +44,7 @@ def removed(surgeon: SequentialEditor, course: SequenceState, number: int, run: 
     after = replace(after, ledger=after.ledger.marked([number], "removed", "taken out").held_by(after.patches))
     check = surgeon.check(after, after.patch, after.ledger.live, after.ledger.batches)
     after = replace(after, ledger=judged(after.ledger, check), checks=(*course.checks, check))
-    written(after, run)
+    save_sequence(after, run)
     return after
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from ..data.examples import Fact
 from ..errors import NoEffect, UsageError
 from ..io import tensorfile
-from ..measure.health import Limits, examined
+from ..measure.health import Health, Limits, examined
 from ..memory.entries import is_codebook, weights_alone, without_prompts
 from ..memory.hybrid import rebased
 from ..metrics import completion
@@ -80,7 +80,7 @@ class SequentialEditor:
         return Check(batch, found, health, tuple(health.complaints(course.base, self.limits, kept)))
 
 
-def carried_out(
+def edit_in_batches(
     surgeon: SequentialEditor,
     course: SequenceState,
     facts: Sequence[Fact],
@@ -94,7 +94,7 @@ def carried_out(
 
     Args:
         surgeon: model, method and limits.
-        course: where to begin; see `begun`.
+        course: where to begin; see `start_sequence`.
         facts: what to write, in order.
         run: where patches, checks, ledger and the sum go.
         size: facts a batch; 0 for all at once.
@@ -105,13 +105,13 @@ def carried_out(
         UsageError: for a conflict, when so asked.
     """
     size = size or len(facts)
-    settled(course, run)
+    copy_earlier_files(course, run)
     for begin in range(0, len(facts), size):
         part = list(facts[begin : begin + size])
         if progress:
             progress(f"batch {course.ledger.batches + 1}", begin, len(facts))
         course = _batch(surgeon, course, part, run, on_conflict)
-        written(course, run)
+        save_sequence(course, run)
         if course.stopped:
             break
     if progress:
@@ -119,13 +119,15 @@ def carried_out(
     return course
 
 
-def begun(surgeon: SequentialEditor, model: str, method: str, settings: dict[str, Any]) -> SequenceState:
-    """Return a course without edits."""
-    return SequenceState(Ledger(model, method, settings), {}, (), examined(surgeon.lm, None, surgeon.texts))
+def start_sequence(
+    surgeon: SequentialEditor, model: str, method: str, settings: dict[str, Any], run: Run
+) -> SequenceState:
+    """Return a course without edits; the base model is examined, which is a stage of the run."""
+    return SequenceState(Ledger(model, method, settings), {}, (), _base(surgeon, run))
 
 
-def resumed(surgeon: SequentialEditor, folder: Path) -> SequenceState:
-    """Return the course that a folder holds, to be continued.
+def resume_sequence(surgeon: SequentialEditor, folder: Path, run: Run) -> SequenceState:
+    """Return the course that a folder holds, to be continued in a run's folder.
 
     Raises:
         DataError: when it holds none, or not all of it.
@@ -136,7 +138,21 @@ def resumed(surgeon: SequentialEditor, folder: Path) -> SequenceState:
         patch.check_base(surgeon.lm)
     checks = [folder / f"check-{batch:03}.json" for batch in range(1, ledger.batches + 1)]
     seen = tuple(Check.load(file) for file in checks if file.is_file())
-    return SequenceState(ledger, _freed(surgeon.lm, patches, ledger), seen, examined(surgeon.lm, None, surgeon.texts))
+    return SequenceState(ledger, _freed(surgeon.lm, patches, ledger), seen, _base(surgeon, run))
+
+
+def _check_folder(run: Run) -> None:
+    if run.folder is None:
+        raise UsageError(
+            "edits in batches write several files", why="--out names one of them.", fix="Give a folder: --out NAME"
+        )
+
+
+def _base(surgeon: SequentialEditor, run: Run) -> Health:
+    _check_folder(run)
+    return run.stage(
+        "base", lambda: examined(surgeon.lm, None, surgeon.texts), Health.save, Health.load, suffix=".json"
+    )
 
 
 def takes_earlier(method: Method) -> bool:
@@ -201,12 +217,9 @@ def judged(ledger: Ledger, check: Check) -> Ledger:
     return ledger.marked(fresh, "lost", f"wrong after batch {check.batch}")
 
 
-def settled(course: SequenceState, run: Run) -> None:
+def copy_earlier_files(course: SequenceState, run: Run) -> None:
     """Have the files of an earlier folder's course in this run's folder, too."""
-    if run.folder is None:
-        raise UsageError(
-            "edits in batches write several files", why="--out names one of them.", fix="Give a folder: --out NAME"
-        )
+    _check_folder(run)
     for batch, name in course.ledger.files.items():
         if batch in course.patches and not run.path(name).is_file():
             course.patches[batch].save(run.path(name))
@@ -215,7 +228,7 @@ def settled(course: SequenceState, run: Run) -> None:
             check.save(run.path(f"check-{check.batch:03}.json"))
 
 
-def written(course: SequenceState, run: Run) -> None:
+def save_sequence(course: SequenceState, run: Run) -> None:
     """Write the ledger and the sum of what is kept."""
     course.ledger.save(run.path(LEDGER))
     if course.patch is not None:
