@@ -1,4 +1,4 @@
-"""What a method learns from: labelled texts (`Behaviour`), facts to write (`Fact`), pairs (`Contrast`), and plain texts.
+"""What a method learns from: labelled texts (`Behaviour`), facts to write (`Fact`), pairs (`ResponsePair`), and plain texts.
 
 Types alone: they know no file. What their `load` reads is in `loaders`, above the readers, which make such values.
 """
@@ -102,7 +102,7 @@ class Texts(tuple[str, ...]):
 
 
 @dataclass(frozen=True)
-class Contrast:
+class ResponsePair:
     """A prompt with a safe and an unsafe response.
 
     Attributes:
@@ -120,13 +120,13 @@ class Contrast:
     question: str = ""
 
     @classmethod
-    def load(cls, source: str | Path, *, take: int | None = None) -> list[Contrast]:
+    def load(cls, source: str | Path, *, take: int | None = None) -> list[ResponsePair]:
         """Read pairs, the first `take` or all, from any source that `suture.data.instances` reads.
 
         Raises:
             DataError: naming file and line.
         """
-        found: list[Contrast] = _LOADERS[Contrast](source, take)
+        found: list[ResponsePair] = _LOADERS[ResponsePair](source, take)
         return found
 
 

@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..io.file_rows import csv_rows, hub_rows, jsonl_rows, lines, tsv_rows
 from . import fact_files, instances
 from .columns import labelled
-from .examples import Behaviour, Contrast, Fact, Texts, loads
+from .examples import Behaviour, Fact, ResponsePair, Texts, loads
 from .prompt_rows import prompts_of
 
 
@@ -21,9 +21,9 @@ def facts(source: str | Path, take: int | None, references: str | Path | None) -
     return fact_files.load(Path(source), take, Path(references) if references else None)
 
 
-@loads(Contrast)
-def pairs(source: str | Path, take: int | None) -> list[Contrast]:
-    """Return pairs; see `Contrast.load`."""
+@loads(ResponsePair)
+def pairs(source: str | Path, take: int | None) -> list[ResponsePair]:
+    """Return pairs; see `ResponsePair.load`."""
     return [instance.contrast for instance in instances.load(source, take)]
 
 
