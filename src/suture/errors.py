@@ -13,7 +13,7 @@ class SutureError(Exception):
     Args:
         what: one line, what went wrong.
         why: one line, the cause or the place (file, line, column, tensor).
-        fix: one line, the next step to take.
+        fix: one line, the next step to take. A setting stands in backticks, as in Python; see `cli._wording`.
     """
 
     exit_code = 1

@@ -63,7 +63,7 @@ def _column(
     raise DataError(
         f"{source}, line {line}: no column {asked!r}" if asked else f"{source}, line {line}: no {what} column",
         why=f"It has {', '.join(map(str, row))}.",
-        fix=f"Name the {what} column: --{what}-column NAME",
+        fix=f"Name the {what} column: `{what}=NAME`",
     )
 
 
@@ -79,5 +79,5 @@ def _label(value: Any, unwanted: str | None, where: str) -> int:  # noqa: ANN401
     raise DataError(
         f"{where}: {value!r} is not a label",
         why="Known: 0 and 1, true and false.",
-        fix="Name the unwanted one: --unwanted VALUE",
+        fix="Name the unwanted one: `unwanted=VALUE`",
     )

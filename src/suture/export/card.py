@@ -161,9 +161,11 @@ def check(path: str | Path) -> dict[str, Any]:
     text = read_text(Path(path))
     try:
         _, front, _ = text.split("---\n", 2)
-        return dict(yaml_text.parsed(front, str(path), "Write it again: --to card")[1])
+        return dict(yaml_text.parsed(front, str(path), "Write it again: `export.card`")[1])
     except (ValueError, TypeError) as problem:
-        raise DataError(f"{path} has no front matter", why=repr(problem), fix="Write it again: --to card") from problem
+        raise DataError(
+            f"{path} has no front matter", why=repr(problem), fix="Write it again: `export.card`"
+        ) from problem
 
 
 def _summary(patch: Patch) -> str:

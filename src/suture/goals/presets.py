@@ -181,7 +181,7 @@ def reach(
         NoEffect: when the behaviour is not there, or nothing within the budget moves it.
     """
     if run.folder is None:
-        raise UsageError("this writes several files", why="--out names one of them.", fix="Give a folder: --out NAME")
+        raise UsageError("this writes several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`")
     budget = budget or Budget()
     base = Measured.of(lm, goal.tune, goal.target, budget, progress)
     floor = _floor(goal, base, say)
@@ -254,7 +254,7 @@ def _absent(now: float, floor: float, about: str) -> NoEffect:
     return NoEffect(
         f"there is nothing to change: {now:.1%} {about}",
         why=f"The best to be had is {floor:.1%}, and less than {PRESENT:.0%} more can not be seen to fall.",
-        fix="Give prompts that show the behaviour: --prompts FILE",
+        fix="Give prompts that show the behaviour: `prompts=FILE`",
     )
 
 
@@ -268,7 +268,7 @@ def _unmoved(found: Frontier, target: Measure) -> NoEffect:
     return NoEffect(
         f"no settings move {target.about} within the budget",
         why=why,
-        fix="Allow more (--budget kl=0.2,points=0.04), try more (--trials 30), or give better texts (--data).",
+        fix="Allow more (`budget=Budget(kl=0.2, points=0.04)`), try more (`trials=30`), or give better texts (`goal.behaviour`).",
     )
 
 

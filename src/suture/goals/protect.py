@@ -81,7 +81,7 @@ def protect(
         DataError: when there are too few lessons.
     """
     if run.folder is None:
-        raise UsageError("this writes several files", why="--out names one of them.", fix="Give a folder: --out NAME")
+        raise UsageError("this writes several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`")
     plan = plan or Plan()
     learned, held = divided(lessons, plan.seed)
     suite = measures(lm, held, size)

@@ -131,7 +131,7 @@ def _scores(lm: LM, instances: Sequence[ResponsePair], layer: int, neurons: floa
         raise UsageError(
             f"the neurons of block {layer} can not be compared",
             why="Its MLP is a mixture of experts, and the answers' tokens are read by different ones.",
-            fix="Take whole blocks (no --neurons), or search dense blocks only (--layers).",
+            fix="Take whole blocks (no `neurons`), or search dense blocks only (`layers`).",
         )
     return {weight.site: weight.matrix().double().norm(dim=0).cpu() for weight in experts}
 

@@ -205,7 +205,7 @@ def settled(course: SequenceState, run: Run) -> None:
     """Have the files of an earlier folder's course in this run's folder, too."""
     if run.folder is None:
         raise UsageError(
-            "edits in batches write several files", why="--out names one of them.", fix="Give a folder: --out NAME"
+            "edits in batches write several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`"
         )
     for batch, name in course.ledger.files.items():
         if batch in course.patches and not run.path(name).is_file():

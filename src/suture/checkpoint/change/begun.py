@@ -180,7 +180,7 @@ def check_kept(folder: Path) -> None:
         raise UsageError(
             f"{kept} is no folder of this checkpoint",
             why="It is a link, which is not followed." if kept.is_symlink() else "It is a file.",
-            fix="Move it away, or write a new folder: -o OUT",
+            fix="Move it away, or write a new folder: `out=OUT`",
         )
 
 
