@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, MissingFile
 from ..io.file_rows import json_rows, jsonl_rows
 from ..io.unread import Unread
 
@@ -40,7 +40,7 @@ class Instruction:
         if path.suffix not in readers:
             raise DataError(f"can not tell what {source} is", why="Known: .jsonl and .json.", fix="Convert it.")
         if not path.is_file():
-            raise DataError(f"no file {path}", fix="Check the path.")
+            raise MissingFile(f"no file {path}", fix="Check the path.")
         unread = Unread(source)
         found = []
         for line, row in readers[path.suffix](path):

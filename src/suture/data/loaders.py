@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import registry
-from ..errors import DataError
+from ..errors import DataError, MissingFile
 from ..io.file_rows import csv_rows, hub_rows, jsonl_rows, lines, tsv_rows
 from . import fact_files, instances
 from .columns import labelled
@@ -58,7 +58,7 @@ def behaviour(source: str | Path, text: str | None, label: str | None, unwanted:
             fix="Rename the file, or convert it.",
         )
     if not path.is_file():
-        raise DataError(f"no file {path}", fix="Check the path.")
+        raise MissingFile(f"no file {path}", fix="Check the path.")
     return Behaviour(path.stem, tuple(labelled(readers[path.suffix](path), str(path), text, label, unwanted)))
 
 
