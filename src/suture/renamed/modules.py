@@ -167,7 +167,7 @@ PUBLIC = {  # of `suture` itself: old name -> module and name
 
 NAMES = {  # of modules and packages that are rooms now: old name -> module and name
     "patch": {
-        "Host": "suture.patch.patch.Host",
+        "Host": "suture.patch.host.Host",
         "SWALLOWED": "suture.patch.patch.SWALLOWED",
     },
     "runs": {
