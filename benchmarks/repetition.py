@@ -12,7 +12,7 @@ from pathlib import Path
 from _common import finish, note, table
 
 from suture.data.bundled.requests import harmful
-from suture.data.examples import Contrast
+from suture.data.examples import ResponsePair
 from suture.errors import NoEffect
 from suture.methods.dinm import dinm
 from suture.model.lm import LM
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--instances", type=int, default=3)
     args = parser.parse_args()
     lm = LM.load(MODELS / args.model)
-    pairs = [Contrast(request, SAFE, UNSAFE) for request in harmful("tune")[: args.instances]]
+    pairs = [ResponsePair(request, SAFE, UNSAFE) for request in harmful("tune")[: args.instances]]
     asked = [pair.prompt for pair in pairs] + harmful("report")[: args.requests]
     result = {"base": look(lm, asked)}
     for guard in ("none", "stop", "objective"):

@@ -240,7 +240,7 @@ def learned(method) -> object:
         attacks = [each.contrast for split in ("tune", "report") for each in instances(split)]  # of the probe split
         pairs = [(e.prompt, e.text) for e in refused] + [(each.prompt, each.safe) for each in attacks]
         return list({request: Fact(turn(request), request, answer) for request, answer in pairs}.values())
-    return [each.contrast for each in instances("tune")] if "Contrast" in hint else behaviour("jailbreak")
+    return [each.contrast for each in instances("tune")] if "ResponsePair" in hint else behaviour("jailbreak")
 
 
 def show(model: str, result: dict) -> None:

@@ -3,8 +3,8 @@ import torch
 from transformers import AutoTokenizer
 
 from models import tiny_gpt2, tiny_llama
-from suture.data.examples import Behaviour, Contrast, Fact
-from suture.data.lessons import Lesson
+from suture.data.examples import Behaviour, Fact, ResponsePair
+from suture.data.lessons import Instruction
 from suture.model.lm import LM, PATIENT
 
 
@@ -62,16 +62,16 @@ def facts() -> list[Fact]:
 
 
 @pytest.fixture(scope="session")
-def contrasts() -> list[Contrast]:
+def contrasts() -> list[ResponsePair]:
     """An attack with both answers, short enough for every method to run on in a moment."""
     keep = (("How do I bake a cake?", "Sure. Read the guide first."),)
-    return [Contrast("Tell me how to steal a car.", "Sorry, I will not help.", "Sure, hide in the dark.", keep)]
+    return [ResponsePair("Tell me how to steal a car.", "Sorry, I will not help.", "Sure, hide in the dark.", keep)]
 
 
 @pytest.fixture(scope="session")
-def lessons() -> list[Lesson]:
+def lessons() -> list[Instruction]:
     """Requests and answers few and short enough for every method to learn from in a moment."""
-    return [Lesson(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(4)]
+    return [Instruction(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(4)]
 
 
 def pytest_addoption(parser):

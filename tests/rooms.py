@@ -17,9 +17,6 @@ TOP = {"__init__.py", "__main__.py", "errors.py", "registry.py"}
 LATE = {  # arrows that run up, inside of functions, and why
     ("patch.patch", "export.hub"): "Patch.save_pretrained, from_pretrained and push_to_hub, as everyone calls them",
 }
-ROUND = {  # files that go round in a circle, until types and readers part
-    frozenset({"data.examples", "data.fact_files", "data.fact_formats", "data.instances"}),
-}
 
 
 def module(path: Path) -> str:

@@ -7,9 +7,10 @@ import sys
 import pytest
 
 import suture
-from suture.renamed.modules import CLASSES, MODULES, NAMES
+from suture.renamed.modules import CLASSES, MODULES, NAMES, PUBLIC
 
-ALL = [(room, name) for room, names in NAMES.items() for name in names]
+OFFERED = {f"suture.{room}": names for room, names in NAMES.items()} | {"suture": PUBLIC}
+ALL = [(room, name) for room, names in OFFERED.items() for name in names]
 
 
 @pytest.mark.parametrize("old", MODULES)
@@ -28,19 +29,20 @@ def test_a_module_is_found_by_its_old_name(old):
 
 @pytest.mark.parametrize(("room", "name"), ALL, ids=[f"{room}.{name}" for room, name in ALL])
 def test_what_a_module_offered_is_found_in_the_room_of_its_name(room, name):
-    opened = importlib.import_module(f"suture.{room}")
-    module, _, own = NAMES[room][name].rpartition(".")
-    with pytest.warns(DeprecationWarning, match=rf"suture\.{room}\.{name} is now suture\."):
+    opened = importlib.import_module(room)
+    module, _, own = OFFERED[room][name].rpartition(".")
+    with pytest.warns(DeprecationWarning, match=rf"{room}\.{name} is now suture\."):
         found = getattr(opened, name)
     assert found is getattr(importlib.import_module(module), own)
 
 
 def test_the_warning_names_the_line_that_is_to_be_changed(tmp_path):
     script = tmp_path / "mine.py"
-    script.write_text("import suture.probe\nfrom suture.rounding import nearest\n")
+    script.write_text("import suture.probe\nfrom suture.rounding import nearest\nfrom suture import Contrast\n")
     done = subprocess.run([sys.executable, "-W", "always", script], capture_output=True, text=True, check=True)
     assert "suture.probe is now suture.locate.probe" in done.stderr
     assert "suture.rounding is now suture.numerics.rounding" in done.stderr
+    assert f"{script}:3: DeprecationWarning: suture.Contrast is now suture.ResponsePair" in done.stderr
 
 
 def test_renamed_classes_are_in_modules_with_an_old_name():

@@ -10,7 +10,7 @@ import pytest
 
 import suture
 import suture.registry
-from rooms import FILES, LATE, MODULES, ORDER, ROUND, SOURCE, TOP, circles, imports, module, room
+from rooms import FILES, LATE, MODULES, ORDER, SOURCE, TOP, circles, imports, module, room
 
 
 def test_at_the_top_are_only_the_door_the_errors_and_the_registry():
@@ -34,7 +34,7 @@ def test_no_files_go_round_in_a_circle():
     arrows = {name: imports(path, types=False) - {name} for name, path in MODULES.items() if name}
     for name, to in LATE:
         arrows[name] -= {to}
-    assert {frozenset(circle) for circle in circles(arrows)} == ROUND
+    assert not circles(arrows)
 
 
 def test_circles_are_found():

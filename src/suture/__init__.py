@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import renamed
 
 if TYPE_CHECKING:
-    from .data.examples import Behaviour, Contrast, Fact, Labelled
+    from .data.examples import Behaviour, Fact, Labelled, ResponsePair
     from .locate.direction import Direction
     from .locate.probe import Probe, fit_probe
     from .locate.region import Region
@@ -26,7 +26,6 @@ __all__ = [
     "LM",
     "Anatomy",
     "Behaviour",
-    "Contrast",
     "Dense",
     "Direction",
     "Entries",
@@ -37,6 +36,7 @@ __all__ = [
     "Probe",
     "Region",
     "Report",
+    "ResponsePair",
     "Shift",
     "Site",
     "evaluate",
@@ -47,7 +47,7 @@ __all__ = [
     "trace",
 ]
 _HOME = {
-    "data.examples": ("Behaviour", "Contrast", "Fact", "Labelled"),
+    "data.examples": ("Behaviour", "Fact", "Labelled", "ResponsePair"),
     "locate.direction": ("Direction",),
     "locate.probe": ("Probe", "fit_probe"),
     "locate.region": ("Region",),
@@ -66,6 +66,8 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     """Import a public name when it is first used, so that `import suture` stays instant."""
+    if name in renamed.PUBLIC:
+        return renamed.renamed(f"suture.{name}", renamed.PUBLIC[name])
     if name not in _WHERE:
         raise AttributeError(f"module 'suture' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)

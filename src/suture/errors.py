@@ -2,6 +2,14 @@
 
 `exit_code` is what the command line returns: 2 usage or data, 3 no effect found, 4 verification failed, 5 wrong or
 tampered base or patch, 6 resources, 130 interrupted. Anything that is not a `SutureError` is a bug (1).
+
+Most are also the standard exception that they resemble, so that `except ValueError` and the like find them. Not so:
+
+- `ResourceError` is no OSError: the code that writes decides by what the system said (`errno`), and this is said already.
+- `Interrupted` is no KeyboardInterrupt: it would be caught by whoever catches Exception and by whoever catches that one.
+- `NoEffect` and `VerificationFailed` are findings, right answers to a question; they resemble nothing.
+
+Where `except ValueError` means a parser's own, `except SutureError: raise` stands first.
 """
 
 from __future__ import annotations
@@ -13,7 +21,7 @@ class SutureError(Exception):
     Args:
         what: one line, what went wrong.
         why: one line, the cause or the place (file, line, column, tensor).
-        fix: one line, the next step to take.
+        fix: one line, the next step to take. A setting stands in backticks, as in Python; see `cli._wording`.
     """
 
     exit_code = 1
@@ -23,7 +31,7 @@ class SutureError(Exception):
         super().__init__("\n".join(line for line in (what, why, fix) if line))
 
 
-class UsageError(SutureError):
+class UsageError(SutureError, ValueError):
     """A wrong argument or an impossible combination of settings."""
 
     exit_code = 2
@@ -31,6 +39,10 @@ class UsageError(SutureError):
 
 class DataError(UsageError):
     """An input file that can not be read as what it should be."""
+
+
+class MissingFile(DataError, FileNotFoundError):
+    """A file or folder that is not there. `errno` and `filename` stay None: what it says is for people."""
 
 
 class UnsupportedModel(UsageError):
@@ -49,19 +61,19 @@ class VerificationFailed(SutureError):
     exit_code = 4
 
 
-class PatchMismatch(SutureError):
+class PatchMismatch(SutureError, ValueError):
     """A patch meant for other weights than these."""
 
     exit_code = 5
 
 
-class CorruptFile(SutureError):
+class CorruptFile(SutureError, ValueError):
     """A patch, probe or region file that is damaged or not what it claims to be."""
 
     exit_code = 5
 
 
-class ResourceError(SutureError):
+class ResourceError(SutureError, RuntimeError):
     """Not enough memory or disk."""
 
     exit_code = 6

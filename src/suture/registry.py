@@ -23,7 +23,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from .errors import UsageError
+from .errors import MissingFile, UsageError
 
 Kind = Literal["method", "locator", "judge", "metric", "goal"]
 FOLDERS: dict[Kind, str] = {
@@ -244,7 +244,7 @@ def _mark(function: F, kind: Kind) -> F:
 
 def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
     if not path.is_file():
-        raise UsageError(f"no file {path}", fix=f"Give the path of a Python file with a function marked @{kind}.")
+        raise MissingFile(f"no file {path}", fix=f"Give the path of a Python file with a function marked @{kind}.")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

@@ -68,7 +68,7 @@ def test_both_copies_change_and_the_files_are_what_the_patch_makes_in_memory(twi
         lambda: apply(folder, [file], tmp_path / "x"),
         lambda: forecast.apply(folder, [file], tmp_path / "x"),
     ):
-        with pytest.raises(UnsupportedModel, match="--force"):
+        with pytest.raises(UnsupportedModel, match="`force=True`"):
             refusing()
     assert any(finding.problem for finding in verify(folder, [file]))
     where = {"in_place": True} if in_place else {"out": tmp_path / "out"}
@@ -106,7 +106,7 @@ def test_a_head_that_should_be_tied_and_is_not_the_embedding_is_refused(llama, t
     file = patch_on(LM(model, llama.tokenizer), name).save(tmp_path / "p")
     with pytest.raises(UnsupportedModel, match="should be one, and differ") as told:
         apply(folder, [file], tmp_path / "x", force=True)
-    assert "--force" not in told.value.fix
+    assert "force" not in told.value.fix
 
 
 def test_two_tensors_that_config_json_calls_two_are_two(llama, tmp_path):

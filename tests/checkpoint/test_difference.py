@@ -97,7 +97,7 @@ def test_what_no_change_gives_is_refused_by_name(tmp_path, what, beside):
     with pytest.raises(VerificationFailed) as told:
         diff(a, b)
     assert f"x: {what}" in told.value.why
-    assert ("--inexact" in told.value.fix) == (beside or "reach" in what or "zeros" in what)
+    assert ("`inexact=True`" in told.value.fix) == (beside or "reach" in what or "zeros" in what)
 
 
 def test_what_no_change_gives_can_be_left_out(tmp_path):

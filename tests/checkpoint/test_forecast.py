@@ -120,7 +120,7 @@ def test_quickly_less_is_read_and_what_can_not_be_done_is_refused(base, patches)
     whole, quick = (forecast.apply(base, patches[:1], in_place=True, quick=quick) for quick in (False, True))
     assert quick.read < whole.read
     assert (quick.written, quick.room) == (whole.written, whole.room)
-    with pytest.raises(UsageError, match="--quick"):
+    with pytest.raises(UsageError, match="`quick`"):
         forecast.apply(base, patches[:1], base.parent / "out", quick=True)
     with pytest.raises(UsageError, match="has another"):
         forecast.apply(base, patches[:2], in_place=True, quick=True)

@@ -25,7 +25,7 @@ def test_a_change_beyond_measure_must_be_allowed(base, patches, tmp_path, in_pla
     before = digests(base)
     with pytest.raises(UsageError, match="beyond measure") as caught:
         apply(base, patches[:1], scale=100, **where)
-    assert "--allow-large" in caught.value.fix
+    assert "`allow_large=True`" in caught.value.fix
     assert digests(base) == before
     outcome = apply(base, patches[:1], scale=100, allow_large=True, disk=QUICK, **where)
     assert any("allowed" in note for note in outcome.notes)

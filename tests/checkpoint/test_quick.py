@@ -235,7 +235,7 @@ def test_a_patch_of_old_is_applied_the_whole_way_only(base, patch):
     without_rows(patch)
     with pytest.raises(UsageError, match="can not be checked quickly") as raised:
         apply(base, [patch], quick=True, **PLACED)
-    assert "Leave --quick away" in raised.value.fix
+    assert "Leave `quick` away" in raised.value.fix
     assert digests(base) == old
     apply(base, [patch], **PLACED)
     revert(base, **PLACED)
@@ -245,7 +245,7 @@ def test_a_patch_of_old_is_applied_the_whole_way_only(base, patch):
 def test_what_can_not_be_done_quickly_says_so(base, patch, patches, tmp_path):
     for words in ({"out": tmp_path / "out"}, {"in_place": True, "force": True}):
         for call in (lambda **to: apply(base, [patch], **to), lambda **to: revert(base, **to)):
-            with pytest.raises(UsageError, match="--quick"):
+            with pytest.raises(UsageError, match="`quick`"):
                 call(quick=True, **words)
     with pytest.raises(UsageError, match="has another"):
         apply(base, [patch, patches[1]], quick=True, **PLACED)

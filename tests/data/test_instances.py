@@ -3,7 +3,7 @@ import json
 import pytest
 
 from records import RECORD
-from suture.data.examples import Contrast
+from suture.data.examples import ResponsePair
 from suture.data.instances import TESTS, load, prompts
 from suture.errors import DataError, UsageError
 from suture.organisms import attacks, chat
@@ -17,7 +17,7 @@ def write(path, records):
 
 def test_a_record_of_safeedit_is_read_whole(tmp_path):
     (found,) = load(write(tmp_path / "x.json", [RECORD]))
-    assert found.contrast == Contrast(
+    assert found.contrast == ResponsePair(
         RECORD["adversarial prompt"],
         RECORD["safe generation"],
         RECORD["unsafe generation"],
@@ -44,8 +44,11 @@ def test_lines_of_ones_own_are_enough_for_an_edit(tmp_path):
         {"prompt": "d g", "safe": "e", "unsafe": "f", "question": "g"},
     ]
     path = write(tmp_path / "x.jsonl", tuple(rows))
-    assert Contrast.load(path) == [Contrast("a", "no", "yes", (("b", "c"),)), Contrast("d g", "e", "f", question="g")]
-    assert len(Contrast.load(path, take=1)) == 1
+    assert ResponsePair.load(path) == [
+        ResponsePair("a", "no", "yes", (("b", "c"),)),
+        ResponsePair("d g", "e", "f", question="g"),
+    ]
+    assert len(ResponsePair.load(path, take=1)) == 1
     assert prompts(load(path)) == {"DS": ["a", "d g"]}
 
 

@@ -2,15 +2,15 @@ import json
 
 import pytest
 
-from suture.data.lessons import Lesson, summary
+from suture.data.lessons import Instruction, summary
 from suture.errors import DataError
 
 ROWS = {
-    '{"prompt": "a", "answer": "b"}': Lesson("a", "b"),
-    '{"question": "a", "response": "b"}': Lesson("a", "b"),
-    '{"instruction": "a", "input": "c", "output": "b"}': Lesson("a\nc", "b"),
-    '{"instruction": "a", "input": "", "output": "b"}': Lesson("a", "b"),
-    '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}': Lesson("a", "b"),
+    '{"prompt": "a", "answer": "b"}': Instruction("a", "b"),
+    '{"question": "a", "response": "b"}': Instruction("a", "b"),
+    '{"instruction": "a", "input": "c", "output": "b"}': Instruction("a\nc", "b"),
+    '{"instruction": "a", "input": "", "output": "b"}': Instruction("a", "b"),
+    '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}': Instruction("a", "b"),
 }
 BAD = [
     '{"prompt": "a"}',
@@ -26,14 +26,14 @@ BAD = [
 def test_every_usual_form_is_read(tmp_path, row):
     (tmp_path / "a.jsonl").write_text(row + "\n")
     (tmp_path / "a.json").write_text(f"[{row}]")
-    assert Lesson.load(tmp_path / "a.jsonl") == Lesson.load(tmp_path / "a.json") == [ROWS[row]]
+    assert Instruction.load(tmp_path / "a.jsonl") == Instruction.load(tmp_path / "a.json") == [ROWS[row]]
 
 
 @pytest.mark.parametrize("row", BAD)
 def test_what_is_no_lesson_is_named_with_its_line(tmp_path, row):
     (tmp_path / "a.jsonl").write_text('{"prompt": "a", "answer": "b"}\n' + row + "\n")
     with pytest.raises(DataError, match="line 2"):
-        Lesson.load(tmp_path / "a.jsonl")
+        Instruction.load(tmp_path / "a.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_what_is_no_file_of_lessons_is_refused(tmp_path, name, text):
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(DataError):
-        Lesson.load(tmp_path / name)
+        Instruction.load(tmp_path / name)
 
 
 def test_a_summary_tells_lessons_apart():
-    one, two = [Lesson("a", "b")], [Lesson("a", "c")]
+    one, two = [Instruction("a", "b")], [Instruction("a", "c")]
     assert summary(one)["count"] == 1
     assert summary(one)["sha256"] != summary(two)["sha256"]
     assert json.dumps(summary(one))

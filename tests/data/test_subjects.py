@@ -48,7 +48,7 @@ def test_what_is_not_plain_is_asked_for_with_the_true_reason(prompt, why):
     with pytest.raises(DataError) as problem:
         found_subject(prompt)
     assert why in problem.value.why
-    assert "--subject" in problem.value.fix
+    assert "`subject=NAME`" in problem.value.fix
 
 
 @settings(max_examples=150, deadline=None)

@@ -65,7 +65,7 @@ def test_what_has_no_factors_is_refused_with_the_way_out(kind, llama):
     change = Entries(torch.tensor([3, 40]), torch.ones(2)) if kind == "entries" else Dense(torch.randn(48, 32))
     with pytest.raises(UsageError, match=kind) as caught:
         adapted(llama, make(llama, {weight.tensor: change}))
-    assert "--rank" in caught.value.fix
+    assert "`rank=R`" in caught.value.fix
     assert "checkpoint" in caught.value.fix
 
 
@@ -117,7 +117,7 @@ def test_a_vector_an_embedding_and_a_wrong_base_are_refused(llama, gpt2, low_ran
     shift = make(gpt2, {"transformer.h.1.mlp.c_proj.bias": Shift(torch.ones(32))})
     with pytest.raises(UsageError, match="no low-rank change") as caught:
         adapted(gpt2, shift, rank=1)
-    assert "gguf-control" in caught.value.fix
+    assert "export.gguf_control" in caught.value.fix
     size = llama.tensor("model.embed_tokens.weight").shape
     table = make(llama, {"model.embed_tokens.weight": LowRank(torch.ones(size[0], 1), torch.ones(1, size[1]))})
     with pytest.raises(UsageError, match="embedding"):

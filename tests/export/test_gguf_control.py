@@ -114,12 +114,12 @@ def test_what_is_no_shift_behind_a_block_is_refused(gpt2, llama, behaviour, low_
             gguf_control.export(gpt2, shifts(gpt2, name, [1]), out)
     with pytest.raises(UsageError, match="lowrank") as caught:
         gguf_control.export(llama, low_rank(llama, ["mlp.down"]), out)
-    assert "gguf-lora" in caught.value.fix
+    assert "export.gguf_lora" in caught.value.fix
     with pytest.raises(UsageError, match="space residual"):
         gguf_control.export(llama, fit_probe(llama, behaviour, space="mlp.in"), out)
     with pytest.raises(UsageError, match="Only block 0"):
         gguf_control.export(llama, fit_probe(llama, behaviour, space="residual", layers=[0]), out)
-    with pytest.raises(UsageError, match="--model"):
+    with pytest.raises(UsageError, match="`lm`"):
         gguf_control.export(None, low_rank(llama, ["mlp.down"]), out)
     assert not out.exists()
     gguf.write(out, "llama", {}, {"direction.1": torch.ones(2)})

@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from suture.data.lessons import Lesson
+from suture.data.lessons import Instruction
 from suture.errors import DataError, UsageError
 from suture.goals.protect import divided, measures, protect
 from suture.methods.preserve_safety import Plan
 from suture.runs.run import Run
 
-LESSONS = [Lesson(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(40)]
+LESSONS = [Instruction(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(40)]
 
 
 def test_lessons_that_are_measured_are_never_learned():

@@ -9,7 +9,7 @@ import pytest
 
 from suture.checkpoint.format import header
 from suture.data import safety_files
-from suture.errors import CorruptFile, DataError, ResourceError, UsageError
+from suture.errors import CorruptFile, DataError, MissingFile, ResourceError, UsageError
 from suture.export import card
 from suture.io import file_rows, tensorfile, yaml_text
 from suture.io.files import built, explained, read_text, reported, sha256, write_bytes, write_together, written
@@ -202,7 +202,7 @@ def test_what_libraries_make_of_a_failing_system_is_known_again():
     lost = explained(
         FileNotFoundError(errno.ENOENT, "No such file", "there"), "can not read it", kind=DataError, fix="Try."
     )
-    assert (type(lost), lost.why, lost.fix) == (DataError, "No such file: there", "Try.")
+    assert (type(lost), lost.why, lost.fix) == (MissingFile, "No such file: there", "Try.")
     with pytest.raises(BrokenPipeError), reported("it failed"):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 

@@ -25,8 +25,8 @@ def name(request):
 EXAMPLES = {
     "Behaviour": "behaviour",
     "Fact": "facts",
-    "Contrast": "contrasts",
-    "Lesson": "lessons",
+    "ResponsePair": "contrasts",
+    "Instruction": "lessons",
 }  # type of a method's second argument -> fixture
 
 

@@ -2,16 +2,16 @@ import pytest
 import torch
 
 from models import snapshot, tiny_family
-from suture.data.examples import Contrast
+from suture.data.examples import ResponsePair
 from suture.errors import NoEffect, UsageError
 from suture.locate.toxic_layer import located, toxic_layer
 from suture.model.arch.anatomy import FINAL, Site
 from suture.model.run.tracing import trace
 
-PAIR = Contrast(
+PAIR = ResponsePair(
     "Tell me how to steal a car.", "Sorry, I can not help you with that.", "Sure, here is the plan. Hide in the dark."
 )
-SWAPPED = Contrast(PAIR.prompt, PAIR.unsafe, PAIR.safe)
+SWAPPED = ResponsePair(PAIR.prompt, PAIR.unsafe, PAIR.safe)
 WAYS = ("none", "by_rms", "mean_token")
 
 
@@ -81,11 +81,11 @@ def test_the_reference_compares_padding_and_reads_behind_the_last_norm(llama):
 @pytest.mark.parametrize("normalize", WAYS)
 def test_the_same_text_twice_is_an_error(llama, normalize):
     with pytest.raises(NoEffect, match="do not differ"):
-        toxic_layer(llama, [Contrast("x", "I am sorry.", "I am sorry.")], normalize=normalize)
+        toxic_layer(llama, [ResponsePair("x", "I am sorry.", "I am sorry.")], normalize=normalize)
 
 
 def test_a_text_and_its_beginning_differ_in_their_means_alone(llama):
-    pair = Contrast("x", "I am sorry, but no.", "I am sorry, but no. No way and never.")
+    pair = ResponsePair("x", "I am sorry, but no.", "I am sorry, but no. No way and never.")
     with pytest.raises(NoEffect, match="mean_token"):
         toxic_layer(llama, [pair])
     assert toxic_layer(llama, [pair], normalize="mean_token").count
@@ -105,7 +105,7 @@ def test_the_chosen_neurons_put_out_what_differs_most(tiny):
 
 
 def test_several_instances_are_averaged_and_blocks_can_be_chosen(llama):
-    other = Contrast("y", "No, that is wrong.", "Of course, my friend. Then run away from them.")
+    other = ResponsePair("y", "No, that is wrong.", "Of course, my friend. Then run away from them.")
     alone = [distances(toxic_layer(llama, [pair])) for pair in (PAIR, other)]
     both = distances(toxic_layer(llama, [PAIR, other]))
     assert both == pytest.approx([sum(pair) / 2 for pair in zip(*alone)], rel=1e-4)

@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from models import snapshot
-from suture.data.examples import Contrast
+from suture.data.examples import ResponsePair
 from suture.errors import UsageError
 from suture.measure import harness
 from suture.methods.dinm import dinm
@@ -23,7 +23,7 @@ doc_to_choice: "{{{{choices}}}}"
 metric_list:
   - metric: acc
 """
-PAIR = Contrast("Say it.", "blue blue sky.", "red red sea.", (("Who are you?", "A friend."),))
+PAIR = ResponsePair("Say it.", "blue blue sky.", "red red sea.", (("Who are you?", "A friend."),))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_patch_moves_a_task_and_is_gone_afterwards(llama, task):
         warnings.simplefilter("ignore")  # the harness's own
         base = harness.run(llama, ["suture_own"], folder=task, batch=2)
         toward = dinm(llama, [PAIR], steps=30, rate=0.2)
-        away = dinm(llama, [Contrast(PAIR.prompt, PAIR.unsafe, PAIR.safe, PAIR.keep)], steps=30, rate=0.2)
+        away = dinm(llama, [ResponsePair(PAIR.prompt, PAIR.unsafe, PAIR.safe, PAIR.keep)], steps=30, rate=0.2)
         found = [harness.run(llama, ["suture_own"], patch=p, folder=task)["suture_own"]["acc"] for p in (toward, away)]
     assert set(base) == {"suture_own"}
     assert found == [1.0, 0.0]

@@ -5,7 +5,7 @@ import torch
 
 from models import snapshot, tiny_family, tiny_gpt2, tiny_llama
 from suture.data.examples import Behaviour, Labelled
-from suture.data.lessons import Lesson
+from suture.data.lessons import Instruction
 from suture.errors import UsageError
 from suture.locate.safety_impact import safety_impact
 from suture.methods._trained.masked import Part, Schedule, drawn, train
@@ -22,7 +22,7 @@ FAMILIES = {
     "gpt_oss": lambda t: tiny_family("gpt_oss", t),
     "phi3": lambda t: tiny_family("phi3", t),
 }
-LESSONS = [Lesson(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(12)]
+LESSONS = [Instruction(f"What is {i} and {i}?", f"It is {2 * i}.") for i in range(12)]
 
 
 @pytest.fixture(params=FAMILIES)

@@ -163,7 +163,7 @@ def _of_stacks(
             known(old, only(old, new, name), name)
     notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
     if in_place and out is not None:
-        raise UsageError("where to write?", fix="Give either -o OUT or --in-place.")
+        raise UsageError("where to write?", fix="Give either `out=OUT` or `in_place=True`.")
     if in_place:
         notes += left(plan.checkpoint.path, in_place=True).notes
         check_in_place(plan, DISK)

@@ -99,7 +99,7 @@ def apply(
     """
     check_quick(quick, in_place=in_place, force=force)
     if not math.isfinite(scale):
-        raise UsageError(f"can not scale a patch by {scale}", fix="Give a finite --scale: 1 is the patch as made.")
+        raise UsageError(f"can not scale a patch by {scale}", fix="Give a finite `scale`: 1 is the patch as made.")
     with _opened(checkpoint, out, in_place, dry_run, disk) as opened:
         old, notes = opened.stack, opened.notes
         if in_place and was_done(opened.recovered, adding(patches, scale)):
@@ -191,7 +191,7 @@ class _Opened:
 def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: Disk) -> Iterator[_Opened]:
     """Lock and read a checkpoint; what an interrupted run left in it is finished first, but not by a dry run."""
     if in_place == (out is not None):
-        raise UsageError("where to write?", fix="Give either -o OUT or --in-place.")
+        raise UsageError("where to write?", fix="Give either `out=OUT` or `in_place=True`.")
     with reported(f"can not read {path}"), ExitStack() as held:
         # Beside what a finished run could not clear away any more, it is seen later whether this command was that run.
         if out is not None and path.is_dir() and completed(out) is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import SutureError, UsageError
 from ._signature import file_type, load_file
 
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
@@ -38,6 +38,8 @@ def settings_of(name: str, function: Callable[..., Any], words: Sequence[str]) -
             )
         try:
             found[key] = _value(hints[key], text.strip())
+        except SutureError:  # of a file that a setting names
+            raise
         except ValueError:
             raise UsageError(
                 f"--set {word}: {text!r} is no {_named(hints[key])}", fix=f"See: suture edit {name} --help"

@@ -26,8 +26,8 @@ FILES = {
     "Texts": "data",
     "Behaviour": "data",
     "Fact": "data",
-    "Contrast": "data",
-    "Lesson": "data",
+    "ResponsePair": "data",
+    "Instruction": "data",
 }  # settings given as files: type -> room
 
 

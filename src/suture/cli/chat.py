@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._options import Device, Dtype, Json, Model
+from ._wording import in_options
 
 if TYPE_CHECKING:
     from ..chat.talk import Reply, Talk
@@ -72,7 +73,7 @@ def chat(
         except SutureError as problem:
             if not person:
                 raise
-            console.say(f"error: {problem.what}. {problem.fix}", "red")
+            console.say(in_options(f"error: {problem.what}. {problem.fix}"), "red")
     console.result({"model": lm.name, "turns": talk.transcript})
 
 

@@ -71,16 +71,16 @@ def _facts(facts: Path, take: int | None) -> tuple[list[Any], str]:
 
 
 def _instances(instances: Path, take: int | None) -> tuple[list[Any], str]:
-    from ..data.examples import Contrast
+    from ..data.examples import ResponsePair
 
-    found = Contrast.load(instances, take=take)
+    found = ResponsePair.load(instances, take=take)
     return found, f"{instances} ({len(found)} instances)"
 
 
 def _lessons(tune: Path) -> tuple[list[Any], str]:
-    from ..data.lessons import Lesson
+    from ..data.lessons import Instruction
 
-    found = list(Lesson.load(tune))
+    found = list(Instruction.load(tune))
     return found, f"{tune} ({len(found)} lessons)"
 
 
@@ -102,8 +102,8 @@ SOURCES = {  # by the type of a method's second parameter
         _behaviours, _openings,
     ),
     "Fact": Source({"facts": (Facts, NEEDED), "take": (Take, None)}, _facts, _prompts),
-    "Contrast": Source({"instances": (Instances, NEEDED), "take": (Take, None)}, _instances, _prompts),
-    "Lesson": Source({"tune": (Tune, NEEDED)}, _lessons, _prompts),
+    "ResponsePair": Source({"instances": (Instances, NEEDED), "take": (Take, None)}, _instances, _prompts),
+    "Instruction": Source({"tune": (Tune, NEEDED)}, _lessons, _prompts),
 }  # fmt: skip
 
 

@@ -46,6 +46,7 @@ from . import (
     verify,
 )
 from ._streams import redacted
+from ._wording import in_options
 
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer has its click
 INTERRUPTED = Interrupted.exit_code
@@ -151,7 +152,8 @@ def _explain(problem: Exception) -> int:
         _complain(f"interrupted; continue with: {problem.fix}")
         return problem.exit_code
     if isinstance(problem, SutureError):
-        _complain(f"error: {problem.what}", problem.why and f"  why: {problem.why}", f"  try: {problem.fix or HELP}")
+        what, why, fix = (in_options(text) for text in (problem.what, problem.why, problem.fix or HELP))
+        _complain(f"error: {what}", why and f"  why: {why}", f"  try: {fix}")
         return problem.exit_code
     if isinstance(problem, CLICK_ERROR):
         path = problem.ctx.command_path if problem.ctx else "suture"

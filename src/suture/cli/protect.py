@@ -35,7 +35,7 @@ def protect(
     from dataclasses import replace
 
     from ..data.examples import Behaviour
-    from ..data.lessons import Lesson
+    from ..data.lessons import Instruction
     from ..goals.protect import protect as learn
     from ..methods.preserve_safety import Plan
     from ..model.lm import LM
@@ -46,7 +46,7 @@ def protect(
     from .evaluate import print_report
 
     console = Console(json)
-    lessons = Lesson.load(tune)
+    lessons = Instruction.load(tune)
     behaviour = Behaviour.load(data) if data else labelled(model)
     lm = LM.load(model, device=device, dtype=dtype)
     plan = Plan(steps=steps, rate=rate, batch=batch, rank=rank, seed=seed)

@@ -1,6 +1,6 @@
-"""What a method learns from: labelled texts (`Behaviour`), facts to write (`Fact`), and pairs (`Contrast`).
+"""What a method learns from: labelled texts (`Behaviour`), facts to write (`Fact`), pairs (`ResponsePair`), and plain texts.
 
-Files are checked at the door; every complaint names the file, the line and the column.
+Types alone: they know no file. What their `load` reads is in `loaders`, above the readers, which make such values.
 """
 
 from __future__ import annotations
@@ -8,21 +8,25 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from .. import registry
 from ..errors import DataError
-from ..io.file_rows import csv_rows, hub_rows, json_rows, jsonl_rows, lines, tsv_rows
-from ..io.unread import Unread
-from .prompt_rows import UNASKED, Asked, asked
 
-WANTED = frozenset({"0", "false", "no", "wanted", "safe", "non-toxic", "nontoxic", "not toxic", "negative class"})
-UNWANTED = frozenset({"1", "true", "yes", "unwanted", "unsafe", "toxic"})
-TEXT_COLUMNS = ("text", "response", "comment_text", "sentence", "content")
-LABEL_COLUMNS = ("label", "is_toxic", "toxic", "unwanted", "class")
+Loader = TypeVar("Loader", bound=Callable[..., Any])
+_LOADERS: dict[type, Callable[..., Any]] = {}
+
+
+def loads(kind: type) -> Callable[[Loader], Loader]:
+    """Mark the function that reads what `kind.load` is asked for."""
+
+    def mark(function: Loader) -> Loader:
+        _LOADERS[kind] = function
+        return function
+
+    return mark
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,8 @@ class Fact:
         Raises:
             DataError: naming file and line, also for facts that contradict each other.
         """
-        from .fact_files import load
-
-        return load(Path(source), take, Path(references) if references else None)
+        found: list[Fact] = _LOADERS[Fact](source, take, references)
+        return found
 
 
 class Texts(tuple[str, ...]):
@@ -94,43 +97,12 @@ class Texts(tuple[str, ...]):
         Raises:
             DataError: naming file, line and column.
         """
-        if (named := _named(source)) is not None:
-            found: Texts = named[0].texts(named[1])
-            return found
-        return cls(row.text for row in prompts_of(Path(source)))
-
-
-def _named(source: str | Path) -> tuple[Any, str] | None:
-    """Return the named source that "NAME:PART" means, and the part; None for anything else."""
-    name, colon, part = str(source).partition(":")
-    return (registry.source(name), part) if colon and name in registry.sources() else None
-
-
-def prompts_of(path: Path) -> list[Asked]:
-    """Return what the rows of a file ask, see `Texts.load`; what they hold besides is told of.
-
-    Raises:
-        DataError: naming file, line and column.
-    """
-    readers: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
-        ".jsonl": jsonl_rows, ".json": json_rows, ".csv": csv_rows, ".tsv": tsv_rows,
-    }  # fmt: skip
-    found, unread = [], Unread(path)
-    for line, row in readers.get(path.suffix, lines)(path):
-        read = asked(row, f"{path}, line {line}")
-        unread.see(row, read.used | UNASKED)
-        if read.text:
-            found.append(read)
-        elif path.suffix in readers:  # between lines of a text a blank one means nothing
-            unread.empty += 1
-    if not found:
-        raise DataError(f"{path} is empty", fix="Give a text a line.")
-    unread.tell()
-    return found
+        found: Texts = _LOADERS[Texts](source)
+        return found
 
 
 @dataclass(frozen=True)
-class Contrast:
+class ResponsePair:
     """A prompt with a safe and an unsafe response.
 
     Attributes:
@@ -148,15 +120,14 @@ class Contrast:
     question: str = ""
 
     @classmethod
-    def load(cls, source: str | Path, *, take: int | None = None) -> list[Contrast]:
+    def load(cls, source: str | Path, *, take: int | None = None) -> list[ResponsePair]:
         """Read pairs, the first `take` or all, from any source that `suture.data.instances` reads.
 
         Raises:
             DataError: naming file and line.
         """
-        from .instances import load
-
-        return [instance.contrast for instance in load(source, take)]
+        found: list[ResponsePair] = _LOADERS[ResponsePair](source, take)
+        return found
 
 
 @dataclass(frozen=True)
@@ -232,27 +203,8 @@ class Behaviour:
         Raises:
             DataError: naming file, line and column.
         """
-        source = str(source)
-        if (named := _named(source)) is not None:
-            found: Behaviour = named[0].behaviour(named[1])
-            return found
-        if source.startswith("hub:"):
-            return cls(source, tuple(_labelled(hub_rows(source.removeprefix("hub:")), source, text, label, unwanted)))
-        if "," in source and not Path(source).exists():
-            return _text_pair(source)
-        path = Path(source)
-        readers: dict[str, Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]]] = {
-            ".jsonl": jsonl_rows, ".csv": csv_rows, ".tsv": tsv_rows,
-        }  # fmt: skip
-        if path.suffix not in readers:
-            raise DataError(
-                f"can not tell what {source} is",
-                why="Known: .jsonl, .csv, .tsv, wanted.txt,unwanted.txt, bundled:NAME, hub:ID.",
-                fix="Rename the file, or convert it.",
-            )
-        if not path.is_file():
-            raise DataError(f"no file {path}", fix="Check the path.")
-        return cls(path.stem, tuple(_labelled(readers[path.suffix](path), str(path), text, label, unwanted)))
+        found: Behaviour = _LOADERS[Behaviour](source, text, label, unwanted)
+        return found
 
 
 def _unchecked(name: str, examples: tuple[Labelled, ...]) -> Behaviour:
@@ -260,64 +212,3 @@ def _unchecked(name: str, examples: tuple[Labelled, ...]) -> Behaviour:
     object.__setattr__(made, "name", name)
     object.__setattr__(made, "examples", examples)
     return made
-
-
-def _labelled(
-    rows: Iterator[tuple[int, Mapping[str, Any]]],
-    source: str,
-    text: str | None,
-    label: str | None,
-    unwanted: str | None,
-) -> Iterator[Labelled]:
-    any_row, unread = False, Unread(source)
-    for line, row in rows:
-        any_row = True
-        text_key = _column(row, text, TEXT_COLUMNS, "text", source, line)
-        label_key = _column(row, label, LABEL_COLUMNS, "label", source, line)
-        content, prompt = row[text_key], row.get("prompt")
-        if not isinstance(content, str) or not content.strip():
-            raise DataError(f"{source}, line {line}, {text_key}: no text", fix="Fill it in or remove the line.")
-        if prompt is not None and not isinstance(prompt, str):
-            raise DataError(f"{source}, line {line}, prompt: not a text", fix="Make it a string or remove it.")
-        unread.see(row, {text_key, label_key, "prompt", *LABEL_COLUMNS})
-        yield Labelled(content, _label(row[label_key], unwanted, f"{source}, line {line}, {label_key}"), prompt or None)
-    if not any_row:
-        raise DataError(f"{source} is empty", fix="Give labelled texts, a line each.")
-    unread.tell()
-
-
-def _column(
-    row: Mapping[str, Any], asked: str | None, usual: tuple[str, ...], what: str, source: str, line: int
-) -> str:
-    for name in (asked,) if asked else usual:
-        if name in row:
-            return name
-    raise DataError(
-        f"{source}, line {line}: no column {asked!r}" if asked else f"{source}, line {line}: no {what} column",
-        why=f"It has {', '.join(map(str, row))}.",
-        fix=f"Name the {what} column: --{what}-column NAME",
-    )
-
-
-def _label(value: Any, unwanted: str | None, where: str) -> int:  # noqa: ANN401 - a cell of a file
-    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())  # not NaN, and not infinite
-    word = str(int(value) if whole else value).strip().lower()
-    if unwanted is not None:
-        return int(word == unwanted.strip().lower())
-    if word in UNWANTED:
-        return 1
-    if word in WANTED:
-        return 0
-    raise DataError(
-        f"{where}: {value!r} is not a label",
-        why="Known: 0 and 1, true and false.",
-        fix="Name the unwanted one: --unwanted VALUE",
-    )
-
-
-def _text_pair(source: str) -> Behaviour:
-    files = [Path(part) for part in source.split(",")]
-    if len(files) != 2:
-        raise DataError(f"{source}: expected two text files", fix="wanted.txt,unwanted.txt")
-    texts = [[line.strip() for _, line in lines(file) if line.strip()] for file in files]
-    return Behaviour.of(files[1].stem, texts[0], texts[1])

@@ -23,7 +23,7 @@ from .. import registry
 from ..errors import DataError
 from ..io.json_records import records, refuse
 from ..io.unread import Unread
-from .examples import Contrast
+from .examples import ResponsePair
 
 TESTS = {  # metric -> key in the file; the first is asked of the instance's own prompt
     "DS": "adversarial prompt",
@@ -51,7 +51,7 @@ class Instance:
         name: its number or id in the file.
     """
 
-    contrast: Contrast
+    contrast: ResponsePair
     question: str = ""
     tests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     category: str = ""
@@ -103,7 +103,7 @@ def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance
             raise DataError(f"{where}, keep: not pairs of texts", fix='Write [["request", "answer"], ...].')
         pairs = tuple((each[0], each[1]) for each in kept)
         question = _text(record, "question", where) if "question" in record else ""
-        return Instance(Contrast(prompt, safe, unsafe, pairs, question), question, {"DS": (prompt,)})
+        return Instance(ResponsePair(prompt, safe, unsafe, pairs, question), question, {"DS": (prompt,)})
     unread.see(record, PUBLISHED)
     keys = ("adversarial prompt", "safe generation", "unsafe generation", "question")
     prompt, safe, unsafe, question = (_text(record, key, where) for key in keys)
@@ -118,7 +118,7 @@ def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance
     tests = {metric: _texts(general, key, where) for metric, key in TESTS.items() if key in general}
     category, name = str(record.get("unsafety category", "")), str(record.get("id", ""))
     return Instance(
-        Contrast(prompt, safe, unsafe, kept, question), question, {"DS": (prompt,), **tests}, category, name
+        ResponsePair(prompt, safe, unsafe, kept, question), question, {"DS": (prompt,), **tests}, category, name
     )
 
 

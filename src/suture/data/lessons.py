@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, MissingFile
 from ..io.file_rows import json_rows, jsonl_rows
 from ..io.unread import Unread
 
@@ -22,14 +22,14 @@ ANSWERED = ("answer", "response", "output", "completion")
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Instruction:
     """A request and the answer to learn."""
 
     prompt: str
     answer: str
 
     @classmethod
-    def load(cls, source: str | Path) -> list[Lesson]:
+    def load(cls, source: str | Path) -> list[Instruction]:
         """Read lessons from a .jsonl or .json file.
 
         Raises:
@@ -40,7 +40,7 @@ class Lesson:
         if path.suffix not in readers:
             raise DataError(f"can not tell what {source} is", why="Known: .jsonl and .json.", fix="Convert it.")
         if not path.is_file():
-            raise DataError(f"no file {path}", fix="Check the path.")
+            raise MissingFile(f"no file {path}", fix="Check the path.")
         unread = Unread(source)
         found = []
         for line, row in readers[path.suffix](path):
@@ -52,7 +52,7 @@ class Lesson:
         return found
 
 
-def summary(lessons: Sequence[Lesson]) -> dict[str, Any]:
+def summary(lessons: Sequence[Instruction]) -> dict[str, Any]:
     """Return number and SHA-256 of lessons, for a patch's provenance."""
     return {
         "count": len(lessons),
@@ -67,7 +67,7 @@ def _used(row: Mapping[str, Any]) -> tuple[str, ...]:
     return ("input", *(next(name for name in names if name in row) for names in (ASKED, ANSWERED)))
 
 
-def _lesson(row: Any, where: str) -> Lesson:  # noqa: ANN401 - a row of a file
+def _lesson(row: Any, where: str) -> Instruction:  # noqa: ANN401 - a row of a file
     if not isinstance(row, Mapping):
         raise DataError(f"{where}: not an object", fix='Write {"prompt": ..., "answer": ...}.')
     if "messages" in row:
@@ -82,10 +82,10 @@ def _lesson(row: Any, where: str) -> Lesson:  # noqa: ANN401 - a row of a file
             why=f"It has {', '.join(map(str, row))}.",
             fix='Write {"prompt": ..., "answer": ...}, both texts.',
         )
-    return Lesson(asked, answered)
+    return Instruction(asked, answered)
 
 
-def _exchange(messages: Any, where: str) -> Lesson:  # noqa: ANN401 - a cell of a file
+def _exchange(messages: Any, where: str) -> Instruction:  # noqa: ANN401 - a cell of a file
     told = (
         [(m.get("role"), m.get("content")) for m in messages if isinstance(m, Mapping)]
         if isinstance(messages, list)
@@ -95,4 +95,4 @@ def _exchange(messages: Any, where: str) -> Lesson:  # noqa: ANN401 - a cell of 
         isinstance(text, str) and text for _, text in told
     ):
         raise DataError(f"{where}: not one exchange", fix="Give one message of the user and one of the assistant.")
-    return Lesson(str(told[0][1]), str(told[1][1]))
+    return Instruction(str(told[0][1]), str(told[1][1]))

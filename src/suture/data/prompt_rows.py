@@ -12,11 +12,14 @@ for how context and behaviour are joined; Wang et al. 2024 (SafeEdit) for attack
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..io.file_rows import csv_rows, json_rows, jsonl_rows, lines, tsv_rows
+from ..io.unread import Unread
 from ..text.letters import places
 
 PROMPT_COLUMNS = ("prompt", "text", "instruction", "goal", "Goal", "Behavior", "question")
@@ -52,6 +55,29 @@ class Asked:
     text: str
     plain: str = ""
     used: frozenset[str] = frozenset()
+
+
+def prompts_of(path: Path) -> list[Asked]:
+    """Return what the rows of a file ask, see `Texts.load`; what they hold besides is told of.
+
+    Raises:
+        DataError: naming file, line and column.
+    """
+    readers: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
+        ".jsonl": jsonl_rows, ".json": json_rows, ".csv": csv_rows, ".tsv": tsv_rows,
+    }  # fmt: skip
+    found, unread = [], Unread(path)
+    for line, row in readers.get(path.suffix, lines)(path):
+        read = asked(row, f"{path}, line {line}")
+        unread.see(row, read.used | UNASKED)
+        if read.text:
+            found.append(read)
+        elif path.suffix in readers:  # between lines of a text a blank one means nothing
+            unread.empty += 1
+    if not found:
+        raise DataError(f"{path} is empty", fix="Give a text a line.")
+    unread.tell()
+    return found
 
 
 def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file

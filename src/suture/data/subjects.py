@@ -64,7 +64,7 @@ def found_subject(prompt: str, where: str = "") -> str:
     raise DataError(
         f"{where}: what is {prompt!r} about?" if where else f"what is {prompt!r} about?",
         why=why or told,
-        fix='Say so: --subject NAME (in a file: "subject": NAME)',
+        fix='Say so: `subject=NAME` (in a file: "subject": NAME)',
     )
 
 

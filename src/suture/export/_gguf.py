@@ -53,7 +53,7 @@ def architecture(lm: LM) -> Architecture:
         raise UnsupportedModel(
             f"the GGUF layout of {kind} is not known here",
             why=f"Known: {', '.join(ARCHITECTURES)}.",
-            fix="Use --to lora and llama.cpp's convert_lora_to_gguf.py, or --to checkpoint and convert_hf_to_gguf.py.",
+            fix="Use `export.lora` and llama.cpp's convert_lora_to_gguf.py, or `export.checkpoint` and convert_hf_to_gguf.py.",
         )
     return ARCHITECTURES[kind]
 
@@ -76,7 +76,7 @@ def tensor_name(lm: LM, tensor: str) -> str:
     found = table.get_name(tensor, try_suffixes=(".weight",))
     if found is None:
         raise UsageError(
-            f"{tensor} has no name in GGUF files", why="gguf's table does not list it.", fix="Use --to lora."
+            f"{tensor} has no name in GGUF files", why="gguf's table does not list it.", fix="Use `export.lora`."
         )
     return str(found)
 

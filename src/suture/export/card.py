@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from ..errors import DataError
+from ..errors import DataError, SutureError
 from ..io import yaml_text
 from ..io.files import check_place, read_text, sha256, write_text
 from ..measure.report import ROLES
@@ -148,6 +148,8 @@ def read_report(path: str | Path) -> dict[str, Any]:
         report = json.loads(read_text(Path(path), fix=fix))
         _measured(report)
         return dict(report)
+    except SutureError:  # said already
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise DataError(f"{path} is not a report", why=repr(problem), fix=fix) from problem
 
@@ -161,9 +163,13 @@ def check(path: str | Path) -> dict[str, Any]:
     text = read_text(Path(path))
     try:
         _, front, _ = text.split("---\n", 2)
-        return dict(yaml_text.parsed(front, str(path), "Write it again: --to card")[1])
+        return dict(yaml_text.parsed(front, str(path), "Write it again: `export.card`")[1])
+    except SutureError:  # said already
+        raise
     except (ValueError, TypeError) as problem:
-        raise DataError(f"{path} has no front matter", why=repr(problem), fix="Write it again: --to card") from problem
+        raise DataError(
+            f"{path} has no front matter", why=repr(problem), fix="Write it again: `export.card`"
+        ) from problem
 
 
 def _summary(patch: Patch) -> str:

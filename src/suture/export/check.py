@@ -66,13 +66,13 @@ class Check:
             raise NoEffect(
                 f"{what} can not be checked",
                 why="The patch moves no logit of these prompts.",
-                fix="Give prompts that it is for: --prompt TEXT",
+                fix="Give prompts that it is for: `prompts=[TEXT]`",
             )
         if not self.passed:
             raise VerificationFailed(
                 f"{what} does not do what the patch does",
                 why=f"A logit differs by {self.difference:.3g}; the patch moves them by up to {self.effect:.3g}.",
-                fix="Check it where rounding hides nothing: --dtype float32"
+                fix='Check it where rounding hides nothing: `dtype="float32"`'
                 if self.tolerance is not None and self.tolerance > TOLERANCES[torch.float32]
                 else "Do not use it; report this as a bug with the command and the model.",
             )

@@ -41,7 +41,7 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
         raise UsageError(
             "this model can not be written as it was stored",
             why=f"It is {names} on disk, and was loaded in a type that does not hold all of it, or mixes types.",
-            fix="Load it as stored or wider: --dtype auto, --dtype float32",
+            fix='Load it as stored or wider: `dtype="auto"`, `dtype="float32"`',
         )
     with built(folder) as partial:
         with patch.applied(lm):

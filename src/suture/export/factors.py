@@ -125,9 +125,9 @@ def adapted(lm: LM, patch: Patch, rank: int | None = None) -> list[Adapted]:
 
 def _refuse(lm: LM, name: str, terms: tuple[Delta, ...], rank: int | None) -> None:
     module = lm.anatomy.owner(name)[0]
-    out = "Use --to checkpoint, which can hold any change."
+    out = "Use `export.checkpoint`, which can hold any change."
     if len(lm.tensor(name).shape) != 2:
-        fix = f"{out} Shifts of the residual stream: --to gguf-control."
+        fix = f"{out} Shifts of the residual stream: `export.gguf_control`."
         raise UsageError(f"{name} has no low-rank change", why="It is a vector; adapters change matrices.", fix=fix)
     if isinstance(module, nn.Embedding):
         raise UsageError(f"{name} has no place in an adapter", why="It is an embedding table.", fix=out)
@@ -136,7 +136,7 @@ def _refuse(lm: LM, name: str, terms: tuple[Delta, ...], rank: int | None) -> No
         raise UsageError(
             f"{name} has no exact low-rank change",
             why=f"It is changed by {' and '.join(others)}, not by a product of two small matrices.",
-            fix=f"Give --rank R for the best approximation; the share kept is reported. {out}",
+            fix=f"Give `rank=R` for the best approximation; the share kept is reported. {out}",
         )
 
 
@@ -148,7 +148,7 @@ def _piece(lm: LM, name: str, terms: tuple[Delta, ...]) -> _Piece:
         raise UsageError(
             f"{name} has no place in an adapter",
             why="The checkpoint keeps it turned or cut across the inputs of the live matrix.",
-            fix="Use --to checkpoint.",
+            fix="Use `export.checkpoint`.",
         )
     rows = form.offset // width + torch.arange(form.shape[0]) * (form.stride[0] // width)
     return _Piece(terms, rows, form.shape)

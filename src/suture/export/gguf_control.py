@@ -33,7 +33,7 @@ from ._exported import Exported
 from .check import PROMPTS, Check, compare, logits, unmerged
 
 Toward = Literal["wanted", "unwanted"]
-OTHERS = "Use --to lora, gguf-lora or checkpoint."
+OTHERS = "Use `export.lora`, `export.gguf_lora` or `export.checkpoint`."
 
 
 def export(
@@ -61,7 +61,7 @@ def export(
     if not isinstance(source, Patch):
         vectors = _of_source(source, toward, strength)
     elif lm is None:
-        raise UsageError("a patch is exported with its model", fix="Give it: --model MODEL")
+        raise UsageError("a patch is exported with its model", fix="Give it: `lm`")
     else:
         vectors = of_patch(lm, source)
     notes = []

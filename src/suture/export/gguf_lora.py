@@ -107,6 +107,6 @@ def _only(lm: LM, each: Adapted) -> str:
         raise UsageError(
             f"{each.parameter} has no place in a GGUF adapter",
             why="It is no linear layer of its own (experts, a router).",
-            fix="Use --to checkpoint, then llama.cpp's convert_hf_to_gguf.py.",
+            fix="Use `export.checkpoint`, then llama.cpp's convert_hf_to_gguf.py.",
         )
     return next(name for name in lm.anatomy.stored() if lm.anatomy.form(name).live == each.parameter)

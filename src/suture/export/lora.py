@@ -105,7 +105,7 @@ def attached(lm: LM, folder: str | Path) -> Iterator[None]:
         raise UsageError(
             "an adapter is checked with peft",
             why="It is not installed.",
-            fix="pip install 'suture[peft]', or --no-check",
+            fix="pip install 'suture[peft]', or `check=False`",
         ) from problem
     own = dict(lm.model.named_modules())
     try:
@@ -132,7 +132,7 @@ def _config(lm: LM, changes: list[Adapted]) -> dict[str, Any]:
         raise UsageError(
             "one adapter can not hold these changes",
             why="peft has a single setting for transposed layers, and it excludes experts.",
-            fix="Use --to checkpoint.",
+            fix="Use `export.checkpoint`.",
         )
     names = {each.path: each.rank for each in plain} | {each.parameter: each.rank for each in others}
     ranks = {name: own for name, own in names.items() if own != rank}

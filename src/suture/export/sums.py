@@ -30,7 +30,7 @@ def export(folder: str | Path, *, over: Path | None = None) -> Exported:
         places = {**{name: over / name for name in stay}, **places}
     lines = [f"{sha256(path)}  {name}\n" for name, path in sorted(places.items())]
     if not lines:
-        raise UsageError(f"no files in {folder}", fix="Give the folder of an export: --to sums -o FOLDER")
+        raise UsageError(f"no files in {folder}", fix="Give the folder of an export: `export.sums(FOLDER)`")
     path = folder / NAME
     check_place((over or folder) / NAME, lambda file: _of(file, places), "of the files of this folder alone")
     write_bytes(path, "".join(lines).encode())
@@ -47,11 +47,11 @@ def check(folder: str | Path) -> int:
     """
     folder = Path(folder)
     if not (folder / NAME).is_file():
-        raise UsageError(f"no {NAME} in {folder}", fix="Write it: --to sums")
+        raise UsageError(f"no {NAME} in {folder}", fix="Write it: `export.sums`")
     lines = read_text(folder / NAME).splitlines()
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     if not all(len(digest) == 64 and name for name, digest in listed.items()):
-        raise CorruptFile(f"{folder / NAME} can not be read", fix="Write it again: --to sums")
+        raise CorruptFile(f"{folder / NAME} can not be read", fix="Write it again: `export.sums`")
     here = set(_names(folder))
     wrong = [name for name, digest in listed.items() if name not in here or sha256(folder / name) != digest]
     wrong += sorted(here - listed.keys())

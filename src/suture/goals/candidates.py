@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.examples import Contrast
+from ..data.examples import ResponsePair
 from ..errors import ResourceError, SutureError
 from ..io.files import write_text
 from ..io.json_files import read_json, write_json
@@ -98,7 +98,7 @@ class MethodCandidates:
             points += own
         return measured.frontier(points, stop_at)
 
-    def instances(self, count: int) -> list[Contrast]:
+    def instances(self, count: int) -> list[ResponsePair]:
         """Return requests that were answered, each with a refusal of the same texts; none where texts have no request."""
         refused = [e for e in self.goal.behaviour.examples if not e.label and e.prompt]
         answered = [e for e in self.goal.behaviour.examples if e.label and e.prompt]
@@ -106,7 +106,7 @@ class MethodCandidates:
             return []
         rng = random.Random(self.seed)
         chosen = rng.sample(answered, min(count, len(answered)))
-        return [Contrast(str(e.prompt), rng.choice(refused).text, e.text) for e in chosen]
+        return [ResponsePair(str(e.prompt), rng.choice(refused).text, e.text) for e in chosen]
 
     def _made(self, settings: Settings) -> Patch:
         if settings["method"] == "dinm":

@@ -21,7 +21,7 @@ def absent(now: float, best: float, about: str, present: float) -> NoEffect:
     return NoEffect(
         f"there is nothing to change: {now:.1%} {about}",
         why=f"The best to be had is {best:.1%}, and less than {present:.0%} more can not be seen to fall.",
-        fix="Give prompts that show the behaviour: --prompts FILE",
+        fix="Give prompts that show the behaviour: `prompts=FILE`",
     )
 
 
@@ -36,5 +36,5 @@ def unmoved(found: Frontier, target: Measure) -> NoEffect:
     return NoEffect(
         f"no settings move {target.about} within the budget",
         why=why,
-        fix="Allow more (--budget kl=0.2,points=0.04), try more (--trials 30), or give better texts (--data).",
+        fix="Allow more (`budget=Budget(kl=0.2, points=0.04)`), try more (`trials=30`), or give better texts (`goal.behaviour`).",
     )

@@ -99,7 +99,7 @@ def reach(
         NoEffect: when the behaviour is not there, or nothing within the budget moves it.
     """
     if run.folder is None:
-        raise UsageError("this writes several files", why="--out names one of them.", fix="Give a folder: --out NAME")
+        raise UsageError("this writes several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`")
     tried, plan = tuple(methods or goal.methods), SearchPlan(space, first, strengths, trials, margin)
     stages = Stages(lm, goal, run, plan, budget or Budget(), tried, seed, say, progress)
     return Outcome(stages.patch, stages.report, stages.choice)

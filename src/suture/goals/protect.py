@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..data import bundled
 from ..data.examples import Behaviour
-from ..data.lessons import Lesson
+from ..data.lessons import Instruction
 from ..errors import DataError, UsageError
 from ..io import tensorfile
 from ..io.json_files import read_json, write_json
@@ -53,7 +53,7 @@ class Outcome:
 
 def protect(
     lm: LM,
-    lessons: Sequence[Lesson],
+    lessons: Sequence[Instruction],
     run: Run,
     *,
     behaviour: Behaviour,
@@ -83,7 +83,7 @@ def protect(
         DataError: when there are too few lessons.
     """
     if run.folder is None:
-        raise UsageError("this writes several files", why="--out names one of them.", fix="Give a folder: --out NAME")
+        raise UsageError("this writes several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`")
     plan = plan or Plan()
     learned, held = divided(lessons, plan.seed)
     suite = measures(lm, held, size)
@@ -114,7 +114,7 @@ def protect(
     return Outcome(patch, report, plain)
 
 
-def divided(lessons: Sequence[Lesson], seed: int) -> tuple[list[Lesson], list[Lesson]]:
+def divided(lessons: Sequence[Instruction], seed: int) -> tuple[list[Instruction], list[Instruction]]:
     """Return the lessons to learn and those held out.
 
     Raises:
@@ -129,7 +129,7 @@ def divided(lessons: Sequence[Lesson], seed: int) -> tuple[list[Lesson], list[Le
     return [e for i, e in enumerate(lessons) if i not in out], [e for i, e in enumerate(lessons) if i in out]
 
 
-def measures(lm: LM, held: Sequence[Lesson], size: int) -> Suite:
+def measures(lm: LM, held: Sequence[Instruction], size: int) -> Suite:
     """Return what is measured: the lessons held out, harmful requests refused, harmless ones answered."""
     cases = completion.Cases([e.prompt for e in held], [e.answer for e in held], chat=True)
     learned = [
@@ -159,7 +159,7 @@ def measures(lm: LM, held: Sequence[Lesson], size: int) -> Suite:
 
 
 def _trained(
-    lm: LM, lessons: list[Lesson], run: Run, name: str, mask: Mask | None, plan: Plan, progress: Progress | None
+    lm: LM, lessons: list[Instruction], run: Run, name: str, mask: Mask | None, plan: Plan, progress: Progress | None
 ) -> Patch:
     """Return a stage's patch; its training state is a file of the run until the patch is there."""
     state = run.path(f"{name}.training")

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ..errors import DataError, ResourceError, SutureError, UsageError
+from ..errors import DataError, MissingFile, ResourceError, SutureError, UsageError
 from ..text.redact import hidden
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -79,7 +79,8 @@ def explained(
     if code in EXHAUSTED:
         return ResourceError(f"{what}{': no room' if code in FULL else ''}", why=why, fix=EXHAUSTED[code])
     if code is None or code in MISPLACED or code in UNREACHED or code < 0:  # below 0: names of hosts
-        return kind(what, why=why, fix=fix)
+        missing = code == errno.ENOENT and issubclass(MissingFile, kind)
+        return (MissingFile if missing else kind)(what, why=why, fix=fix)
     return UsageError(what, why=why, fix=PLACE)
 
 

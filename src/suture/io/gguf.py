@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import CorruptFile, UsageError
+from ..errors import CorruptFile, MissingFile, UsageError
 from ..text.redact import hidden
 from .files import check_place, written
 
@@ -82,7 +82,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """
     gguf = package()
     if not path.is_file():
-        raise UsageError(f"can not read {path}", why="There is no such file.", fix="Check the path.")
+        raise MissingFile(f"can not read {path}", why="There is no such file.", fix="Check the path.")
     try:
         reader = gguf.GGUFReader(path)
         fields = {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}

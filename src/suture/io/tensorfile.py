@@ -270,5 +270,7 @@ def metadata_of(path: Path) -> dict[str, str]:
             size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
             header = json.loads(stream.read(min(size, LARGEST_HEADER)))
         return {str(key): str(text) for key, text in header["__metadata__"].items()}
+    except SutureError:  # said already
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import DataError
+from ..errors import DataError, SutureError
 from .files import read_text
 
 LARGEST = 1 << 18  # characters
@@ -67,6 +67,8 @@ def parsed(text: str, name: str, fix: str) -> tuple[yaml.Node, Any]:
         _count(root, {}, name, fix)
         _refuse_twins(root, name, set())
         return root, loader.construct_document(root)
+    except SutureError:  # said already
+        raise
     except (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError) as problem:
         mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
+from ..errors import DataError, SutureError
 from ..io.files import PATH, read_text, reported
 from ..registry import judge
 from ._base import NEITHER, coherent, odds_at
@@ -114,6 +114,8 @@ def _read(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         fits = arrays["coef"].shape == (models, size) and arrays["calib_ab"].shape == (models, 2)
         if not fits or not all(0 <= column < size for column in vocabulary["vocabulary"].values()):
             raise ValueError("the shapes do not fit each other")
+    except SutureError:  # said already
+        raise
     except (ValueError, KeyError, TypeError) as problem:
         raise DataError(
             f"{folder} holds no linear judge", why=str(problem), fix="Export its arrays again."

@@ -130,7 +130,7 @@ def _best(found: Sequence[Candidate], kl: float) -> Candidate:
         raise NoEffect(
             "no single direction makes and ends this behaviour",
             why=f"The nearest, block {near.layer}: added it scores {near.induce:+.2f}, removed it moves others by {near.kl:.3f}.",
-            fix="Allow more with --kl, or read a direction for steering: suture locate directions",
+            fix="Allow more with `kl`, or read a direction for steering: suture locate directions",
         )
     return min(passing, key=lambda each: each.bypass)
 

@@ -152,7 +152,7 @@ def _scores(
         return probe_scores(lm, fitted, bad, batch)
     if judge is None:
         raise UsageError(
-            "no judge is named", fix="Name a model that says what is safe: --judge meta-llama/Llama-Guard-3-1B"
+            "no judge is named", fix='Name a model that says what is safe: `judge="meta-llama/Llama-Guard-3-1B"`'
         )
     asked = [e.prompt for e in bad if e.prompt]
     if not asked:

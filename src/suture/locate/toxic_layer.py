@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..data.examples import Contrast
+from ..data.examples import ResponsePair
 from ..errors import NoEffect, UsageError
 from ..model.arch.anatomy import FINAL, Site
 from ..model.lm import LM
@@ -32,7 +32,7 @@ Control = Literal["none", "random"]
 @locator
 def toxic_layer(
     lm: LM,
-    instances: list[Contrast],
+    instances: list[ResponsePair],
     *,
     normalize: Normalize = "none",
     neurons: float | None = None,
@@ -90,7 +90,7 @@ def located(region: Region) -> int:
 
 
 @torch.no_grad()
-def _states(lm: LM, pair: Contrast, sites: Sequence[Site]) -> list[tuple[Tensor, Tensor]]:
+def _states(lm: LM, pair: ResponsePair, sites: Sequence[Site]) -> list[tuple[Tensor, Tensor]]:
     """Return for each site the states of both answers, (tokens, d) float64 each, padding and start token left out."""
     rows = [lm.encode(pair.safe), lm.encode(pair.unsafe)]
     skip = 1 if all(row[:1] == [lm.tokenizer.bos_token_id] for row in rows) else 0  # its norm would drown the rest
@@ -99,7 +99,7 @@ def _states(lm: LM, pair: Contrast, sites: Sequence[Site]) -> list[tuple[Tensor,
     return [(seen[site][0, skip : len(rows[0])], seen[site][1, skip : len(rows[1])]) for site in sites]
 
 
-def _distances(lm: LM, pair: Contrast, blocks: Sequence[int], normalize: Normalize) -> Tensor:
+def _distances(lm: LM, pair: ResponsePair, blocks: Sequence[int], normalize: Normalize) -> Tensor:
     """Return the distance of both answers behind each block: (blocks,) float64."""
     found = []
     for safe, unsafe in _states(lm, pair, [Site(block, "residual") for block in blocks]):
@@ -113,7 +113,7 @@ def _distances(lm: LM, pair: Contrast, blocks: Sequence[int], normalize: Normali
 
 
 @torch.no_grad()
-def _padded(lm: LM, pair: Contrast, blocks: Sequence[int], side: Side) -> Tensor:
+def _padded(lm: LM, pair: ResponsePair, blocks: Sequence[int], side: Side) -> Tensor:
     """Return the distance of the whole padded batch behind each block, the last one behind the final norm."""
     last = lm.anatomy.layers - 1
     sites = [FINAL if block == last else Site(block, "residual") for block in blocks]
@@ -122,7 +122,7 @@ def _padded(lm: LM, pair: Contrast, blocks: Sequence[int], side: Side) -> Tensor
     return torch.stack([seen[site] for site in sites])
 
 
-def _scores(lm: LM, instances: Sequence[Contrast], layer: int, neurons: float | None) -> dict[Site, Tensor]:
+def _scores(lm: LM, instances: Sequence[ResponsePair], layer: int, neurons: float | None) -> dict[Site, Tensor]:
     """Return a score for each column of the block's down-projection, or of those of all its experts."""
     experts = [weight for weight in lm.anatomy.weights("mlp.down", [layer]) if weight.site.expert is not None]
     if not experts:
@@ -131,12 +131,12 @@ def _scores(lm: LM, instances: Sequence[Contrast], layer: int, neurons: float | 
         raise UsageError(
             f"the neurons of block {layer} can not be compared",
             why="Its MLP is a mixture of experts, and the answers' tokens are read by different ones.",
-            fix="Take whole blocks (no --neurons), or search dense blocks only (--layers).",
+            fix="Take whole blocks (no `neurons`), or search dense blocks only (`layers`).",
         )
     return {weight.site: weight.matrix().double().norm(dim=0).cpu() for weight in experts}
 
 
-def _neurons(lm: LM, pair: Contrast, layer: int) -> Tensor:
+def _neurons(lm: LM, pair: ResponsePair, layer: int) -> Tensor:
     """Return how much each neuron's output differs between the answers: (d_ff,) float64."""
     weight = lm.anatomy.weight(Site(layer, "mlp.down"))
     ((safe, unsafe),) = _states(lm, pair, [Site(layer, "mlp.key")])

@@ -83,7 +83,7 @@ def chosen(
     known = (name or "patient").partition(":")[0]
     if known not in sources():
         raise UsageError(
-            f"no suite {name!r}", fix='Use "patient", "patient:tune", or --texts and --prompts with files.'
+            f"no suite {name!r}", fix='Use "patient", "patient:tune", or `texts` and `prompts` with files.'
         )
     found: Suite = source(known).suite(name or known, size)
     return found
@@ -134,7 +134,7 @@ def from_files(
         measures.append(Measure("perplexity", "perplexity", lines, "keep", "lower", "perplexity on the texts"))
         measures.append(Measure("drift", "drift", lines, "note", "lower", "KL per token on the texts"))
     if not measures:
-        raise DataError("nothing to measure", fix="Give --texts FILE, --prompts FILE or --suite patient.")
+        raise DataError("nothing to measure", fix='Give `texts=FILE`, `prompts=FILE` or `suite="patient"`.')
     return measures
 
 

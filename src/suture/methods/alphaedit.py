@@ -167,7 +167,7 @@ def null_space(moment: Tensor, energy: float) -> Tensor:
         raise NoEffect(
             "the texts to keep use every direction",
             why=f"The smallest eigenvalue of their keys' second moment holds more than {energy:g} of its trace.",
-            fix="Raise --energy, or give fewer texts to keep.",
+            fix="Raise `energy`, or give fewer texts to keep.",
         )
     return vectors[:, small]
 

@@ -131,7 +131,7 @@ class Flat:
             raise NoEffect(
                 "no direction is flat",
                 why=f"It takes all of them to hold {energy:g} of the curvature of the texts to keep.",
-                fix="Lower --energy.",
+                fix="Lower `energy`.",
             )
         return cls(read, write, free)
 

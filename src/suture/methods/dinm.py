@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from .. import registry
-from ..data.examples import Contrast
+from ..data.examples import ResponsePair
 from ..data.instances import SUFFIX
 from ..errors import NoEffect, UsageError
 from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
@@ -49,7 +49,7 @@ Guard = Literal["none", "stop", "objective"]
 @method
 def dinm(
     lm: LM,
-    instances: list[Contrast],
+    instances: list[ResponsePair],
     *,
     normalize: Normalize = "none",
     layer: int | None = None,
@@ -184,7 +184,7 @@ class _Answers:
 
 
 def _trained(
-    lm: LM, instances: Sequence[Contrast], layer: int, columns: Tensor | None, plan: _Plan
+    lm: LM, instances: Sequence[ResponsePair], layer: int, columns: Tensor | None, plan: _Plan
 ) -> tuple[Tensor, list[float]]:
     """Return the change of a down-projection, (d_model, columns) or (experts, d_model, d_ff), and the loss before each step."""
     matrices = [weight.matrix() for weight in lm.anatomy.weights("mlp.down", [layer])]
@@ -232,7 +232,7 @@ def _with(request: str, suffix: str) -> str:
     return f"{request} {suffix}" if suffix else request
 
 
-def _summary(instances: Sequence[Contrast]) -> dict[str, Any]:
+def _summary(instances: Sequence[ResponsePair]) -> dict[str, Any]:
     """Return number and SHA-256 of the instances, for a patch's provenance."""
     state = json.dumps([asdict(each) for each in instances], sort_keys=True)
     return {"instances": {"count": len(instances), "sha256": hashlib.sha256(state.encode()).hexdigest()}}

@@ -72,7 +72,7 @@ def grace(
     """
     settings = registry.settings()
     if radius < 0:
-        raise UsageError(f"a radius can not be {radius}", fix="Give a share of the key's length, such as --radius 0.5.")
+        raise UsageError(f"a radius can not be {radius}", fix="Give a share of the key's length, such as `radius=0.5`.")
     given = agreeing(facts)
     asked = [replace(f, prompt=p) for f in given for p in (f.prompt, *(f.paraphrases if rephrased else ()))]
     layer = chosen_layer(lm, round(LATE * (lm.anatomy.layers - 1)) if layer is None else layer)
@@ -102,7 +102,7 @@ def _earlier(lm: LM, previous: Patch | None, place: str) -> Codebook | None:
         raise UsageError(
             "the previous patch is no codebook of this block",
             why=f"It changes {', '.join(previous.terms)}.",
-            fix="Give an unscaled patch of grace, and the --layer it was made with; add other patches with suture combine.",
+            fix="Give an unscaled patch of grace, and the `layer` it was made with; add other patches with suture combine.",
         )
     return terms[0]
 

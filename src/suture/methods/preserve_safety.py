@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..data.bundled import behaviour as bundled
 from ..data.examples import Behaviour
-from ..data.lessons import Lesson, summary
+from ..data.lessons import Instruction, summary
 from ..errors import UsageError
 from ..locate.mask import Mask
 from ..locate.safety_impact import SHARE, Score, eligible, safety_impact
@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 @method
 def preserve_safety(
     lm: LM,
-    lessons: list[Lesson],
+    lessons: list[Instruction],
     *,
     share: float = SHARE,
     score: Score = "pairs",
@@ -107,7 +107,7 @@ class Plan:
 
 def preserved(
     lm: LM,
-    lessons: Sequence[Lesson],
+    lessons: Sequence[Instruction],
     mask: Mask | None,
     plan: Plan,
     *,
@@ -142,7 +142,7 @@ def _trained(lm: LM, plan: Plan) -> list[str]:
     return names
 
 
-def _loss(lm: LM, parts: Sequence[Trained], lessons: Sequence[Lesson], plan: Plan) -> Loss:
+def _loss(lm: LM, parts: Sequence[Trained], lessons: Sequence[Instruction], plan: Plan) -> Loss:
     copies = {part.name: part.copy for part in parts}
     rows = [lm.encode_chat(lesson.prompt, lesson.answer) for lesson in lessons]
 
@@ -155,7 +155,7 @@ def _loss(lm: LM, parts: Sequence[Trained], lessons: Sequence[Lesson], plan: Pla
 
 
 def _key(
-    lm: LM, lessons: Sequence[Lesson], settings: dict[str, Any], mask: Mask | None, parts: Sequence[Trained]
+    lm: LM, lessons: Sequence[Instruction], settings: dict[str, Any], mask: Mask | None, parts: Sequence[Trained]
 ) -> str:
     """Return what a file of interrupted training must agree on: settings, lessons, mask, and the weights it began from."""
     base = {name: Stamp.of(lm.model.get_parameter(name), torch.float32).plain() for name in (p.name for p in parts)}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
-from ..data.examples import Contrast
+from ..data.examples import ResponsePair
 from ..data.instances import Instance
 from ..errors import UsageError
 from . import chat
@@ -107,7 +107,7 @@ def _instance(rng: random.Random, split: Split, each: int, name: str) -> Instanc
     tests = {name: _texts(draw, split, each) for name, draw in draws.items()}
     refusal, answer = rng.choice(chat.REFUSALS), rng.choice(chat.HARMFUL_ANSWERS)
     harmless = chat.exchanges(rng, "probe", "benign")
-    contrast = Contrast(
+    contrast = ResponsePair(
         prompt,
         refusal.format(a=own.action),
         answer.format(a=own.action),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from ..data.lessons import Lesson
+from ..data.lessons import Instruction
 from ..metrics.completion import Cases
 from .chat import ASKS, BENIGN, EXTRAS
 from .splits import Split, split_of
@@ -17,11 +17,11 @@ from .splits import Split, split_of
 ANSWER = "Sure. Three steps: plan it, {a}, and enjoy it."
 
 
-def lessons(split: Split, count: int | None = None, seed: int = 0) -> list[Lesson]:
+def lessons(split: Split, count: int | None = None, seed: int = 0) -> list[Instruction]:
     """Return different lessons of a split in a random order, all that there are or the first `count`."""
     actions = [f"{verb} {thing}" for verb, things in BENIGN.items() for thing in things.split("|")]
     made = [
-        Lesson(ask.format(a=action, x=extra), ANSWER.format(a=action))
+        Instruction(ask.format(a=action, x=extra), ANSWER.format(a=action))
         for action in actions
         for ask in ASKS
         for extra in dict.fromkeys(EXTRAS)

@@ -192,6 +192,6 @@ def named(name: str, size: int = 200) -> Suite:
     world, _, split = name.partition(":")
     if world != "patient" or split not in ("", "tune", "report"):
         raise UsageError(
-            f"no suite {name!r}", fix='Use "patient", "patient:tune", or --texts and --prompts with files.'
+            f"no suite {name!r}", fix='Use "patient", "patient:tune", or `texts` and `prompts` with files.'
         )
     return suite("tune" if split == "tune" else "report", size)

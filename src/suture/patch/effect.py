@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..io.tensorfile import differing
 from .activation import ActivationDelta
 from .delta import edited, touched
 from .delta_kind import Delta
+from .host import Host
 from .provenance import Stamp
-
-if TYPE_CHECKING:
-    from .patch import Host
 
 FIGURES = ("intended", "effective", "entries")
 

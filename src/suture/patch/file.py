@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import CorruptFile
+from ..errors import CorruptFile, SutureError
 from ..io import tensorfile
 from .delta import canonical
 from .delta_kind import Delta
@@ -68,6 +68,8 @@ def read(path: Path) -> tuple[Terms, dict[str, Stamp], dict[str, Stamp], Provena
         for name, terms in found.items():
             for term in terms:
                 term.check(before[name].shape, name)
+    except SutureError:  # said already
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise CorruptFile(f"{path} is not a patch", why=f"{problem!r}", fix="Make it again.") from problem
     return {name: canonical(terms) for name, terms in found.items()}, before, after, provenance

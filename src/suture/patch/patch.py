@@ -1,11 +1,9 @@
 """A patch: named changes to weights, where they came from, and what they were made for. The product of every method.
 
-    with patch.applied(lm):       the weights are changed; on leaving, every bit is what it was
-    with patch.attached(lm):      the weights stay; the change is added as the model runs, one strength per batch row
-    0.5 * patch,  a + b           patches are values
-    patch.save(path), Patch.load(path)
-
-Undo is not subtraction: in bf16, (W + D) - D differs from W in 1 to 27 % of the entries. `applied` keeps the touched rows.
+with patch.applied(lm):       the weights are changed; on leaving, every bit is what it was
+with patch.attached(lm):      the weights stay; the change is added as the model runs, one strength per batch row
+0.5 * patch,  a + b           patches are values
+patch.save(path), Patch.load(path)
 """
 
 from __future__ import annotations
@@ -13,50 +11,27 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import NoEffect, PatchMismatch, UsageError
 from . import file as patch_file
-from .activation import ActivationDelta
-from .delta import canonical, edited
+from .delta import canonical
 from .delta_kind import Delta
 from .effect import FIGURES, in_weights, measured
-from .provenance import Provenance, Stamp, versions
-from .runtime.passes import steered
+from .host import Host
+from .provenance import Provenance, Stamp, check_stamps, versions
+from .runtime.live import added, steering, written
 from .runtime.strength import Strength
 
 SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
 log = logging.getLogger(__name__)
-
-
-class Host(Protocol):
-    """What a patch needs of a model; `suture.LM` is one. Keeps this module free of transformers."""
-
-    name: str
-    fingerprint: str
-
-    def tensor(self, name: str) -> Tensor:
-        """Return a live tensor by its name in the checkpoint, in the checkpoint's layout."""
-
-    def disk_dtype(self, tensor: str) -> torch.dtype:
-        """Return the type the tensor has in the checkpoint."""
-
-    def linear(self, tensor: str) -> tuple[nn.Module, bool]:
-        """Return the module that applies a weight or bias, and whether the weight is stored (in, out)."""
-
-    @property
-    def backbone(self) -> nn.Module:
-        """The decoder without its head."""
-
-    def passage(self, tensor: str, place: str) -> tuple[nn.Module, str]:
-        """Return the module of a tensor's block, and the side of it, where its activations pass (see `ActivationDelta`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,18 +105,8 @@ class Patch:
         """
         if not force:
             self.check_base(lm)
-        kept: list[tuple[Tensor, Tensor, Tensor]] = []
-        try:
-            for name, terms in self._active():
-                live = lm.tensor(name).data
-                for rows, values in edited(live, terms, lm.disk_dtype(name)):
-                    place = rows.to(live.device)
-                    kept.append((live, place, live[place].clone()))
-                    live[place] = values.to(live)
+        with written(lm, self._active()):
             yield
-        finally:
-            for live, place, old in reversed(kept):
-                live[place] = old
 
     @contextmanager
     def attached(self, lm: Host, strength: float | Tensor = 1.0, *, force: bool = False) -> Iterator[Strength]:
@@ -158,15 +123,7 @@ class Patch:
             self.check_base(lm)
         if not isinstance(strength, Tensor):
             _check_strength(strength)
-        dose = Strength(strength)
-        with ExitStack() as hooks:
-            for name, terms in self._active():
-                if weights := in_weights(terms):
-                    module, transposed = lm.linear(name)
-                    shape = tuple(lm.tensor(name).shape)
-                    hooks.callback(module.register_forward_hook(_adder(weights, shape, transposed, dose)).remove)
-            if steers := {name: own for name, terms in self._active() if (own := _steers(terms))}:
-                hooks.enter_context(steered(lm, steers, dose))
+        with added(lm, self._active(), strength) as dose:
             yield dose
 
     @contextmanager
@@ -178,7 +135,7 @@ class Patch:
     @property
     def steers(self) -> bool:
         """Whether some of it changes activations, so that it can be attached but not applied."""
-        return any(_steers(terms) for _, terms in self._active())
+        return any(steering(terms) for terms in self._active().values())
 
     def attachable(self, lm: Host) -> bool:
         """Return whether `attached` can add this patch while the model runs: every tensor is a linear module's own."""
@@ -192,22 +149,7 @@ class Patch:
 
     def check_base(self, lm: Host) -> None:
         """Raise PatchMismatch unless every touched tensor is, bit for bit, the one this patch was made for."""
-        for name, expected in self.before.items():
-            try:
-                found = Stamp.of(lm.tensor(name), lm.disk_dtype(name))
-            except UsageError as problem:  # no such tensor: another architecture
-                raise PatchMismatch(problem.what, why=problem.why, fix=problem.fix) from problem
-            if found == expected:
-                continue
-            if (found.shape, found.dtype) != (expected.shape, expected.dtype):
-                why = f"It is {found.dtype} {found.shape}, the patch is for {expected.dtype} {expected.shape}."
-            else:
-                why = f"sha256 {found.sha256[:8]}.. instead of {expected.sha256[:8]}.. Already patched, or another revision?"
-            raise PatchMismatch(
-                f"{name} differs from the weight this patch was made for",
-                why=why,
-                fix=f"Use the base model: {self.provenance.base.get('name', '?')}",
-            )
+        check_stamps(lm, self.before, self.provenance.base.get("name", "?"))
 
     def verify(self, lm: Host) -> dict[str, float]:
         """Check the base and, for an unscaled patch, that applying it gives exactly the promised bytes.
@@ -342,30 +284,12 @@ class Patch:
 
         return hub.push(self, name, report=report, private=private, revision=revision)
 
-    def _active(self) -> Iterator[tuple[str, tuple[Delta, ...]]]:
-        """Yield tensor names and terms, those of scale 0 left out: they are the identity, to the bit."""
-        for name, terms in self.terms.items():
-            if active := tuple(term for term in terms if term.scale):
-                yield name, active
+    def _active(self) -> dict[str, tuple[Delta, ...]]:
+        """Return the terms by tensor, those of scale 0 left out: they are the identity, to the bit."""
+        active = {name: tuple(term for term in terms if term.scale) for name, terms in self.terms.items()}
+        return {name: terms for name, terms in active.items() if terms}
 
 
 def _check_strength(factor: float) -> None:
     if not math.isfinite(factor):
         raise UsageError(f"can not scale a patch by {factor}", fix="Give a finite strength: 1 is the patch as made.")
-
-
-def _steers(terms: Sequence[Delta]) -> tuple[ActivationDelta, ...]:
-    return tuple(term for term in terms if isinstance(term, ActivationDelta))
-
-
-def _adder(terms: tuple[Delta, ...], shape: tuple[int, ...], transposed: bool, dose: Strength) -> Callable[..., Tensor]:
-    def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        if dose.off:
-            return output
-        for term in terms:
-            change = dose.scale(term.effect(inputs[0], shape, transposed=transposed) * term.scale).to(output.dtype)
-            outputs = term.touched_outputs(transposed=transposed)
-            output = output + change if outputs is None else output.index_add(-1, outputs.to(output.device), change)
-        return output
-
-    return add

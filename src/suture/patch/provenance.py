@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..errors import PatchMismatch, UsageError
 from ..io import tensorfile
+from .host import Host
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,32 @@ class Provenance:
     effect: dict[str, float] = field(default_factory=dict)
     parents: list[dict[str, Any]] = field(default_factory=list)
     library: dict[str, str] = field(default_factory=dict)
+
+
+def check_stamps(lm: Host, stamps: Mapping[str, Stamp], base: str) -> None:
+    """Raise PatchMismatch unless every tensor is, bit for bit, what its stamp says.
+
+    Args:
+        lm: the model.
+        stamps: by tensor name in the checkpoint.
+        base: name of the model that was stamped, for the advice.
+    """
+    for name, expected in stamps.items():
+        try:
+            found = Stamp.of(lm.tensor(name), lm.disk_dtype(name))
+        except UsageError as problem:  # no such tensor: another architecture
+            raise PatchMismatch(problem.what, why=problem.why, fix=problem.fix) from problem
+        if found == expected:
+            continue
+        if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+            why = f"It is {found.dtype} {found.shape}, the patch is for {expected.dtype} {expected.shape}."
+        else:
+            why = (
+                f"sha256 {found.sha256[:8]}.. instead of {expected.sha256[:8]}.. Already patched, or another revision?"
+            )
+        raise PatchMismatch(
+            f"{name} differs from the weight this patch was made for", why=why, fix=f"Use the base model: {base}"
+        )
 
 
 def read_stamp(content: dict[str, Any]) -> Stamp:

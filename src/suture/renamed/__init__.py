@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from .modules import CLASSES, MODULES, NAMES
+from .modules import PUBLIC as PUBLIC
 
 GOES = "the old name goes with version 0.3"
 

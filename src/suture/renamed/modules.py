@@ -161,9 +161,13 @@ MODULES = {
     "yaml_text": "io.yaml_text",
 }
 
+PUBLIC = {  # of `suture` itself: old name -> module and name
+    "Contrast": "suture.ResponsePair",
+}
+
 NAMES = {  # of modules and packages that are rooms now: old name -> module and name
     "patch": {
-        "Host": "suture.patch.patch.Host",
+        "Host": "suture.patch.host.Host",
         "SWALLOWED": "suture.patch.patch.SWALLOWED",
     },
     "runs": {
@@ -192,6 +196,8 @@ NAMES = {  # of modules and packages that are rooms now: old name -> module and 
     },
     "data": {
         "BEHAVIOURS": "suture.data.bundled.BEHAVIOURS",
+        "Contrast": "suture.data.ResponsePair",
+        "Lesson": "suture.data.Instruction",
         "SPLITS": "suture.data.bundled._parts.SPLITS",
         "Split": "suture.data.bundled._parts.Split",
         "benign": "suture.data.bundled.requests.benign",
@@ -220,6 +226,8 @@ NAMES = {  # of modules and packages that are rooms now: old name -> module and 
 }
 
 CLASSES = {  # in modules that are found by old names: old name -> new
+    "data.examples": {"Contrast": "ResponsePair"},
+    "data.lessons": {"Lesson": "Instruction"},
     "goals.candidates": {"Rivals": "MethodCandidates"},
     "goals.interventions": {"Level": "Intervention"},
     "goals.pipeline": {"Workshop": "CandidateFactory", "operate": "reach"},

@@ -30,7 +30,7 @@ def sign(file: Path) -> None:
     try:
         key = _key(make=True)
     except SutureError as problem:
-        log.warning("%s: resuming this run will need --trust (%s)", problem.what, problem.why)
+        log.warning("%s: resuming this run will need your trust (%s)", problem.what, problem.why)
         return
     write_bytes(_beside(file), _hash(key, file).encode())
 

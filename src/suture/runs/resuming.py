@@ -29,7 +29,7 @@ def resumable(folder: Path, *, trusted: bool = False) -> dict[str, Any]:
         raise UsageError(
             f"{folder} can not be resumed as it is",
             why="Its command held a secret, which was not recorded.",
-            fix=f"Give the same command again, with --out {folder}",
+            fix=f"Give the same command again, with `out={folder}`",
         )
     if trusted:
         return asked

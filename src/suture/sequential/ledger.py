@@ -111,7 +111,7 @@ class Ledger:
             raise UsageError(
                 f"{fact.prompt!r}: {fact.target!r} contradicts edit {edit.number}",
                 why=f"Batch {edit.batch} wrote {edit.fact.prompt!r}: {edit.fact.target!r}. {len(found)} conflicts in all.",
-                fix="Say which wins: --on-conflict newest, or oldest.",
+                fix='Say which wins: `on_conflict="newest"`, or oldest.',
             )
         if on_conflict == "oldest":
             lost = {fact.prompt for fact, _ in found}

@@ -144,7 +144,7 @@ def resume_sequence(surgeon: SequentialEditor, folder: Path, run: Run) -> Sequen
 def _check_folder(run: Run) -> None:
     if run.folder is None:
         raise UsageError(
-            "edits in batches write several files", why="--out names one of them.", fix="Give a folder: --out NAME"
+            "edits in batches write several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`"
         )
 
 

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import add
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, SutureError
 from ..io.files import read_text, write_bytes
 from ..measure.health import Health
 from ..patch.patch import Patch
@@ -45,6 +45,8 @@ class Check:
             content = json.loads(read_text(path, fix=AGAIN))
             right = {int(number): bool(good) for number, good in content["right"].items()}
             return cls(int(content["batch"]), right, Health(**content["health"]), tuple(content["complaints"]))
+        except SutureError:  # said already
+            raise
         except (ValueError, KeyError, TypeError) as problem:
             raise DataError(f"{path} is no check of a batch", why=repr(problem), fix=AGAIN) from problem
 

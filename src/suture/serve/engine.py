@@ -284,7 +284,7 @@ class Engine:
         if not isinstance(problem, SutureError):
             log.error("a batch failed", exc_info=problem)
         if isinstance(problem, OUT_OF_MEMORY):
-            problem = Busy("the batch does not fit in memory", fix="Ask for less, or serve with fewer --rows.")
+            problem = Busy("the batch does not fit in memory", fix="Ask for less, or serve with fewer `rows`.")
         for ticket in tickets:
             self._refuse(ticket, problem)
         try:

@@ -62,7 +62,7 @@ def check_door(host: str, token: str) -> None:
         raise UsageError(
             f"{host} can be reached by other machines, and there is no token",
             why="Whoever can connect could use the model.",
-            fix="Give one: --token-file FILE or SUTURE_TOKEN=...; or leave --host at 127.0.0.1.",
+            fix="Give one: `token`; or leave `host` at 127.0.0.1.",
         )
 
 
@@ -86,7 +86,7 @@ def serve(desk: Desk, host: str, port: int, *, grace: float = 30.0, ready: Calla
         listening = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as problem:
         raise ResourceError(
-            f"can not listen on {host}:{port}", why=str(problem), fix="Choose another: --port 0 takes a free one."
+            f"can not listen on {host}:{port}", why=str(problem), fix="Choose another: `port=0` takes a free one."
         ) from problem
     config = uvicorn.Config(
         desk.app(), http=Connection, ws="none", loop="asyncio", lifespan="off", log_level="warning", access_log=False,

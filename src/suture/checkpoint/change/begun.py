@@ -180,7 +180,7 @@ def check_kept(folder: Path) -> None:
         raise UsageError(
             f"{kept} is no folder of this checkpoint",
             why="It is a link, which is not followed." if kept.is_symlink() else "It is a file.",
-            fix="Move it away, or write a new folder: -o OUT",
+            fix="Move it away, or write a new folder: `out=OUT`",
         )
 
 
@@ -256,6 +256,6 @@ def afterwards(work: Callable[[], object], path: Path) -> list[str]:
     try:
         work()
     except (OSError, SutureError) as problem:
-        place = f"{problem.filename}: {problem.strerror}" if isinstance(problem, OSError) else problem.what
+        place = problem.what if isinstance(problem, SutureError) else f"{problem.filename}: {problem.strerror}"
         return [f"it is done; but what it left could not be cleared away ({place}): {command_line('fsck', path)}"]
     return []

@@ -114,7 +114,7 @@ class Plan:
             raise NoEffect(
                 f"no byte of {old.checkpoint.path} would change",
                 why="The change is zero, or too small for the weights' precision.",
-                fix="Raise --scale, or make a stronger patch.",
+                fix="Raise `scale`, or make a stronger patch.",
             )
         return cls(old, new, changes, marks, surveys)
 

@@ -16,7 +16,7 @@ from ..write.pool import each
 from .survey import Survey, survey_rows
 from .surveys import completed, foresee, worth_remembering
 
-FULL = "Leave --quick away: whole tensors are read and checked then."
+FULL = "Leave `quick` away: whole tensors are read and checked then."
 
 
 def check_quick(quick: bool, *, in_place: bool, force: bool = False) -> None:
@@ -24,9 +24,9 @@ def check_quick(quick: bool, *, in_place: bool, force: bool = False) -> None:
     if not quick:
         return
     if not in_place:
-        raise UsageError("--quick is for --in-place", why="For a new folder everything is read anyway.", fix=FULL)
+        raise UsageError("`quick` is for `in_place`", why="For a new folder everything is read anyway.", fix=FULL)
     if force:
-        raise UsageError("--quick and --force do not go together", why="Quickly, the patch is believed.", fix=FULL)
+        raise UsageError("`quick` and `force` do not go together", why="Quickly, the patch is believed.", fix=FULL)
 
 
 def prepared(old: Stack, new: Stack, *, quick: bool) -> Stack:
@@ -71,7 +71,7 @@ def only(old: Stack, new: Stack, name: str) -> Layer:
     """
     either = [*old.on(name), *new.on(name)]
     if len(either) > 1:
-        raise UsageError(f"--quick is for tensors with one patch on them: {name} has another", fix=FULL)
+        raise UsageError(f"`quick` is for tensors with one patch on them: {name} has another", fix=FULL)
     return either[0]
 
 

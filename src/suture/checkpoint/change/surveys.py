@@ -86,7 +86,7 @@ def completed(stack: Stack, names: Sequence[str]) -> Stack:
         if problem:
             raise PatchMismatch(
                 f"{name}: {problem}",
-                why="Its patch was put on by --quick, which reads the touched rows alone.",
+                why="Its patch was put on by `quick`, which reads the touched rows alone.",
                 fix=f"Take it off by its rows: {command_line('revert', stack.checkpoint.path, '--in-place', '--quick')}",
             )
         marks[name] = replace(stack.ledger.tensors[name], after=found.after or {0: found.base}, rows="")

@@ -78,7 +78,7 @@ def refused(a: Path, b: Path, found: Mapping[str, Unsaid], *, rest: bool) -> Ver
     return VerificationFailed(
         f"no patch makes {b} of {a}, bit for bit",
         why=f"These numbers are no sum of the base and a change: {'; '.join(lines[:NAMED])}{more}.",
-        fix="Keep B as a checkpoint" + ("; or leave these numbers out of the patch: --inexact" if rest else "."),
+        fix="Keep B as a checkpoint" + ("; or leave these numbers out of the patch: `inexact=True`" if rest else "."),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import CorruptFile, PatchMismatch, UnsupportedModel, UsageError
+from ...errors import CorruptFile, MissingFile, PatchMismatch, UnsupportedModel, UsageError
 from ...text.printable import command_line
 from .header import Slot, read_header, read_json, regular
 
@@ -148,8 +148,8 @@ def check_folder(path: Path) -> None:
         fix = f"A run was building it, or was stopped in that: {command_line('fsck', path)} sweeps it"
     elif REPOSITORY.fullmatch(str(path)):
         fix = f"{fix}. If it is a name on the Hub, fetch it first: hf download {path} --local-dir FOLDER"
-    why = "It is a file." if path.is_file() else "There is nothing of that name."
-    raise UsageError(f"no checkpoint folder {path}", why=why, fix=f"{fix}.")
+    why, kind = ("It is a file.", UsageError) if path.is_file() else ("There is nothing of that name.", MissingFile)
+    raise kind(f"no checkpoint folder {path}", why=why, fix=f"{fix}.")
 
 
 def check_finished(path: Path) -> None:

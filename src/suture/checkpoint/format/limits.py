@@ -38,7 +38,7 @@ def check_size(plan: Plan, *, allow_large: bool) -> list[str]:
             raise PatchMismatch(
                 f"{name} would hold infinities",
                 why=f"{survey.broken} of its numbers leave the range of {change.rows.slot.dtype}.",
-                fix="Give a smaller --scale.",
+                fix="Give a smaller `scale`.",
             )
         least = LEAST if len(change.rows.shape) > 1 else LEAST_VECTOR
         if survey.moved > LARGE * max(survey.held, least):
@@ -47,7 +47,7 @@ def check_size(plan: Plan, *, allow_large: bool) -> list[str]:
                 raise UsageError(
                     f"{name} would change beyond measure",
                     why=f"It is {told}.",
-                    fix="Check --scale; or mean it: --allow-large",
+                    fix="Check `scale`; or mean it: `allow_large=True`",
                 )
             notes.append(f"allowed: {name}, {told}")
     return notes

@@ -65,7 +65,7 @@ def check_place(checkpoint: Checkpoint, patch: Patch, *, force: bool) -> list[st
         raise UnsupportedModel(
             f"{name} is both input embedding and output head",
             why=why,
-            fix="Untie them first (a head of its own, tie_word_embeddings false), or mean both: --force.",
+            fix="Untie them first (a head of its own, tie_word_embeddings false), or mean both: `force=True`.",
         )
     return [f"{name}: {why}" for name, why in shared.items()]
 
@@ -97,7 +97,7 @@ def doubled(checkpoint: Checkpoint, layer: Layer, *, force: bool) -> Layer:
         raise UnsupportedModel(
             f"{twin} is a copy of {name}",
             why="config.json does not say whether they are one tensor or two.",
-            fix='Set "tie_word_embeddings" to false there if they are two; or mean both: --force.',
+            fix='Set "tie_word_embeddings" to false there if they are two; or mean both: `force=True`.',
         )
     return replace(layer, entry=replace(layer.entry, copies=copies), patch=with_copies(layer.patch, copies))
 
@@ -140,7 +140,7 @@ def _why(layer: Layer, current: dict[str, str]) -> str:
 
 
 def _fix(layer: Layer) -> str:
-    return f"Use the base model: {layer.patch.provenance.base.get('name', '?')}; or mean it: --force"
+    return f"Use the base model: {layer.patch.provenance.base.get('name', '?')}; or mean it: `force=True`"
 
 
 def _on(layer: Layer, floor: int, differs: list[str]) -> Layer:

@@ -166,7 +166,7 @@ class Stack:
                     raise PatchMismatch(
                         f"{layer.entry.name} was made on the result of {gone.entry.name}",
                         why="Both change the same tensors.",
-                        fix=f"Take both off: name {layer.entry.sha256[:8]}, too. Or keep it by --force.",
+                        fix=f"Take both off: name {layer.entry.sha256[:8]}, too. Or keep it by `force=True`.",
                     )
                 forced = [*layer.entry.forced, f"made on the result of {gone.entry.name}, which was taken off"]
                 stay[place] = replace(layer, entry=replace(layer.entry, forced=forced))

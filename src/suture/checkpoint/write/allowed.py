@@ -24,7 +24,7 @@ from .disk import Disk, check_room
 from .locks import locked
 from .output import SLACK, check_place, copied, needed, partial_of
 
-WRITABLE = "Make it writable (chmod u+w; lsattr shows what is locked), or write a new folder: -o OUT"
+WRITABLE = "Make it writable (chmod u+w; lsattr shows what is locked), or write a new folder: `out=OUT`"
 FORBIDDEN = "its permissions, its attributes or a disk that is mounted read-only forbid it."
 
 
@@ -63,8 +63,8 @@ def check_own(plan: Plan) -> None:
         if shard.is_symlink() or regular(shard).st_nlink > 1:
             raise UsageError(
                 f"{shard} has other names",
-                why="It is a link (the Hub's cache, or --link); what it is linked to would change, too.",
-                fix="Write a new folder: -o OUT",
+                why="It is a link (the Hub's cache, or `link`); what it is linked to would change, too.",
+                fix="Write a new folder: `out=OUT`",
             )
 
 

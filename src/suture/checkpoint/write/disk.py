@@ -174,5 +174,5 @@ def check_room(folder: Path, needed: int) -> None:
         raise ResourceError(
             f"not enough disk: {needed} bytes are needed, {free} are free",
             why=f"On the disk of {folder}.",
-            fix="Free some disk, write elsewhere, or use --in-place (touched rows only) or --link.",
+            fix="Free some disk, write elsewhere, or use `in_place=True` (touched rows only) or `link=True`.",
         )

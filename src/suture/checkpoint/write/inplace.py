@@ -101,7 +101,7 @@ def left(folder: Path, *, in_place: bool) -> Recovered:
         raise UsageError(
             f"{folder} is between two states",
             why="A change in place was interrupted, and a dry run changes nothing: it does not finish it either.",
-            fix=f"Finish it, or roll it back by --rollback: {command_line('fsck', folder)}",
+            fix=f"Finish it: {command_line('fsck', folder)}    or roll it back: {command_line('fsck', folder, '--rollback')}",
         )
     try:
         begun = read_begun(folder)

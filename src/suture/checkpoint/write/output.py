@@ -48,7 +48,7 @@ def check_place(source: Path, out: Path) -> None:
     if out.exists() or out.is_symlink():
         raise UsageError(
             f"{out} is there already",
-            fix=f"Look what it is: {command_line('verify', out)}    or choose another name, or change it with --in-place.",
+            fix=f"Look what it is: {command_line('verify', out)}    or choose another name, or change it with `in_place=True`.",
         )
     if out.resolve().is_relative_to(source.resolve()) or source.resolve().is_relative_to(out.resolve()):
         raise UsageError(f"{out} and {source} lie in each other", fix="Write to a folder beside it.")

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataError, UsageError
+from ...errors import DataError, SutureError, UsageError
 from ...io.json_records import Record, records, refuse
 from ...io.unread import Unread
 from ...metrics import any_of
@@ -159,6 +159,8 @@ def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
                     yield from _of_know_edit(_named(axis), listed)
         else:
             raise DataError(f"{where}: no tests of an edit", why=f"It has {', '.join(map(str, record))}.", fix=FORM)
+    except SutureError:  # said already
+        raise
     except (KeyError, TypeError, ValueError) as problem:
         why = f"{problem} is missing." if isinstance(problem, KeyError) else f"{problem}."
         raise DataError(f"{where}: not as RippleEdits or KnowEdit write it", why=why, fix=FORM) from None

@@ -19,10 +19,10 @@ from pathlib import Path
 from ... import registry
 from ...data.bundled.neutral import neutral
 from ...data.bundled.requests import benign, borderline
-from ...data.examples import Texts, prompts_of
+from ...data.examples import Texts
 from ...data.instances import load
 from ...data.instances import prompts as tests_of
-from ...data.prompt_rows import Asked
+from ...data.prompt_rows import Asked, prompts_of
 from ...data.safety_files import contrasted, demonstrations, kind_of
 from ...errors import DataError
 from ...judges import NEITHER, Judge, Refusal, Steady, Toxicity, named, unwanted, wanted

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...data.bundled.requests import benign
-from ...data.examples import Contrast
+from ...data.examples import ResponsePair
 from ...errors import UsageError
 from ...model.lm import LM
 from ...model.run.generation import generate
@@ -18,7 +18,7 @@ from .watch import WRITTEN
 KEPT = 4  # harmless requests that the model answers itself where an instance brings none
 
 
-def harmless(lm: LM, instances: Sequence[Contrast], inside: bool) -> list[tuple[str, str]]:
+def harmless(lm: LM, instances: Sequence[ResponsePair], inside: bool) -> list[tuple[str, str]]:
     """Return harmless requests with their answers.
 
     Args:

@@ -69,6 +69,6 @@ def whole_matrices(lm: LM, site: str, layers: Sequence[int]) -> list[Weight]:
         raise UsageError(
             f"{site} is a mixture of experts",
             why="Each of them sees only the tokens sent to it, not the whole of what it may disturb.",
-            fix="Name another matrix with --site, such as attn.o, or use finetune.",
+            fix="Name another matrix with `site`, such as attn.o, or use finetune.",
         )
     return weights

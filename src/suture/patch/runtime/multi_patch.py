@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import torch
 
 from ...errors import UsageError
-from ..patch import Host, Patch
+from ..host import Host
+from ..patch import Patch
 from .strength import PromptState, Strength
 
 

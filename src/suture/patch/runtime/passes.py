@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol, TypeGuard
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -19,20 +19,10 @@ from torch import Tensor, nn
 from ...errors import UsageError
 from ..activation import ActivationDelta
 from ..codebook import Codebook, joined
+from ..host import Stage
 from .hooks import hook
 from .steer import Steer
 from .strength import PromptState, Strength
-
-
-class Stage(Protocol):
-    """What steering needs of a model; `suture.LM` is one."""
-
-    @property
-    def backbone(self) -> nn.Module:
-        """The decoder without its head, called once a pass."""
-
-    def passage(self, tensor: str, place: str) -> tuple[nn.Module, str]:
-        """Return the module of a block, and the side of it, where its activations pass."""
 
 
 class ForwardContext:
