@@ -21,7 +21,8 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever JSON can hold
     Raises:
         DataError: when there is no such file, or it is no JSON.
     """
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except ValueError as problem:
         raise DataError(f"{path} is no JSON", why=str(problem), fix="Make it again.") from problem

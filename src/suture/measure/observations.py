@@ -37,19 +37,14 @@ def load(path: Path) -> Baseline:
         CorruptFile: when it is not what `save` wrote.
     """
     tensors, metadata = tensorfile.read(path, FORMAT)
+    found: Baseline = {}
     try:
-        return {
-            told["name"]: _observation(tensors, number, told)
-            for number, told in enumerate(tensorfile.parsed(metadata["content"]))
-        }
+        for number, told in enumerate(tensorfile.parsed(metadata["content"])):
+            kept = {case: tensors[f"{number}.logprobs.{case}"] for case in told["cases"]}
+            extra: dict[str, Any] = {**told["extra"], **({"logprobs": kept} if kept else {})}
+            values, weights = tensors[f"{number}.values"], tensors[f"{number}.weights"]
+            found[told["name"]] = Observation(values, weights, told["texts"], extra)
     except (KeyError, TypeError, ValueError) as problem:
-        raise CorruptFile(
-            f"{path} holds no observations", why=repr(problem), fix="Remove it; they are made again."
-        ) from problem
-
-
-def _observation(tensors: dict[str, Tensor], number: int, told: dict[str, Any]) -> Observation:
-    extra = dict(told["extra"])
-    if told["cases"]:
-        extra["logprobs"] = {case: tensors[f"{number}.logprobs.{case}"] for case in told["cases"]}
-    return Observation(tensors[f"{number}.values"], tensors[f"{number}.weights"], told["texts"], extra)
+        fix = "Remove it; they are made again."
+        raise CorruptFile(f"{path} holds no observations", why=repr(problem), fix=fix) from problem
+    return found
