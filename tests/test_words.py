@@ -10,7 +10,7 @@ from rooms import FILES, SOURCE
 
 GONE = {
     "operate", "Workshop", "Rivals", "Level", "Surgeon", "Course", "Aim", "Task", "Kernel", "Moving", "Ward", "Pass", "Read",
-    "Dose", "Flow", "Speech", "Ticket", "Ask", "Errands",
+    "Dose", "Flow", "Speech", "Ticket", "Ask", "Errands", "settle", "insist", "strayed",
 }  # fmt: skip
 DOCS = [path for path in (SOURCE.parents[1] / "docs").rglob("*.md") if "_site" not in path.parts]
 

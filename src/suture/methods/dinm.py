@@ -179,7 +179,7 @@ class _Answers:
     def loss(self, likely: Tensor) -> Tensor:
         return self.mean(-likely.gather(-1, self.batch.ids[:, 1:, None])[..., 0])
 
-    def strayed(self, base: Tensor, now: Tensor) -> Tensor:
+    def kl_to_base(self, base: Tensor, now: Tensor) -> Tensor:
         return self.mean((base.exp() * (base - now)).sum(-1))
 
 
@@ -204,9 +204,9 @@ def _trained(
     good: Tensor | None = None  # the latest change whose answers do not repeat themselves
     for _ in range(plan.steps):
         with torch.enable_grad() if plan.constrained else torch.no_grad(), changed(lm, layer, change, columns):
-            strayed = kept.strayed(base, kept.likely(lm))
+            kl = kept.kl_to_base(base, kept.likely(lm))
         with torch.enable_grad(), changed(lm, layer, change, columns):
-            loss = plan.weight * asked.loss(asked.likely(lm)) + strayed
+            loss = plan.weight * asked.loss(asked.likely(lm)) + kl
             if watch and plan.guard == "objective":
                 loss = loss + plan.weight * UNLIKELY * watch.unlikelihood()
             trail.append(float(loss.detach()))

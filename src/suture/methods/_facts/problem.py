@@ -107,10 +107,10 @@ class Problem:
             likely = _continued(lm, self.ids, self.mask, self.cache, self.scored)
         rows = self.scored.nonzero()[:, 0]
         essence = (self.context < 0)[rows]
-        told = -likely[~essence].gather(-1, self.ids[:, 1:][self.scored][~essence][:, None])[:, 0]
-        strayed = (self.base.exp() * (self.base - likely[essence])).sum(-1)
+        target_nll = -likely[~essence].gather(-1, self.ids[:, 1:][self.scored][~essence][:, None])[:, 0]
+        kl_to_base = (self.base.exp() * (self.base - likely[essence])).sum(-1)
         total = torch.zeros(len(self.ids), device=likely.device)
-        total = total.index_add(0, rows[~essence], told).index_add(0, rows[essence], strayed)
+        total = total.index_add(0, rows[~essence], target_nll).index_add(0, rows[essence], kl_to_base)
         return total / self.scored.sum(1)
 
 

@@ -216,7 +216,7 @@ def predicted(lm: LM, told: Sequence[TokenizedTarget]) -> tuple[Batch, Tensor]:
     return batch, (places >= begins[:, None]) & batch.mask.bool()
 
 
-def asked(lm: LM, told: Sequence[TokenizedTarget], loss: Loss = "target") -> Tensor:
+def target_nll(lm: LM, told: Sequence[TokenizedTarget], loss: Loss = "target") -> Tensor:
     """Return the mean over lines of the loss per token from `begin` on, in nats.
 
     Args:
@@ -233,7 +233,7 @@ def asked(lm: LM, told: Sequence[TokenizedTarget], loss: Loss = "target") -> Ten
     return -((each * scored).sum(1) / scored.sum(1)).mean()
 
 
-def strayed(lm: LM, texts: Sequence[str], changes: Sequence[Change]) -> Tensor:
+def kl_to_base(lm: LM, texts: Sequence[str], changes: Sequence[Change]) -> Tensor:
     """Return KL(base || changed) per token on texts, in nats; the gradient goes through the changed model."""
     batch = lm.batch([lm.encode(text)[:TOKENS] for text in texts])
     with torch.no_grad():
@@ -258,9 +258,9 @@ def objective(
 
     def of(part: Sequence[TokenizedTarget]) -> tuple[Tensor, Tensor | float]:
         with in_effect(lm, changes):
-            wanted = asked(lm, part, loss)
+            wanted = target_nll(lm, part, loss)
         if not locality:
             return wanted, 0.0
-        return wanted, locality * strayed(lm, rng.sample(keep, min(KEPT, len(keep))), changes)
+        return wanted, locality * kl_to_base(lm, rng.sample(keep, min(KEPT, len(keep))), changes)
 
     return of
