@@ -83,23 +83,24 @@ def alphaedit(
     moments = task.moments(blocks)
     bases = {layer: null_space(moment, energy) for layer, moment in moments.items()}  # U
     ridges = {layer: _ridge(moments[layer], basis, penalty, weight) for layer, basis in bases.items()}
-
-    def clear_of(earlier: dict[int, Tensor]) -> Change:
-        return lambda layer, keys, residuals: projected(
-            bases[layer], keys.balanced, residuals, ridges[layer], earlier.get(layer)
-        )
-
     made: dict[str, list[LowRank]] = {}
     done = list(previous or ())
     for part in _batches(task, batch):
         part = _in_other_words(replace(part, before=tuple(done)), model_paraphrases, reword_weight)
         with task.applied(made):
-            change = clear_of(_left_alone(part, blocks, preserve_swapped))
+            change = _change(bases, ridges, _left_alone(part, blocks, preserve_swapped))
             changes = over_blocks(part, blocks, spread, change, reweight_rounds=reweight_rounds)
         for tensor, deltas in changes.items():
             made.setdefault(tensor, []).extend(deltas)
         done += part.facts
     return task.patch("alphaedit", made, registry.settings())
+
+
+def _change(bases: dict[int, Tensor], ridges: dict[int, Tensor], earlier: dict[int, Tensor]) -> Change:
+    """Return how one block is changed, by U, by what is added to the diagonal and by K_p of each block."""
+    return lambda layer, keys, residuals: projected(
+        bases[layer], keys.balanced, residuals, ridges[layer], earlier.get(layer)
+    )
 
 
 def _batches(task: EditRequest, size: int) -> Iterator[EditRequest]:

@@ -28,7 +28,7 @@ from ...model.arch.anatomy import Site, Weight
 from ...model.lm import LM
 from ...model.run.fact_rows import Row, places
 from ...patch.delta import LowRank
-from ...patch.delta_kind import Delta
+from ...patch.delta_kind import Delta, by_tensor
 from ...patch.patch import Patch
 from ...registry import shared_defaults
 from .argmax import target_is_argmax
@@ -214,10 +214,7 @@ def _solved(
 
 def placed(found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
     """Return changes of (out, in) matrices as changes of the stored tensors, by name."""
-    by_tensor: dict[str, list[LowRank]] = {}
-    for weight, change in found:
-        by_tensor.setdefault(weight.tensor, []).append(weight.place(change))
-    return by_tensor
+    return by_tensor((weight.tensor, weight.place(change)) for weight, change in found)
 
 
 def several_layers(lm: LM, layers: Sequence[int] | None) -> list[int]:

@@ -21,7 +21,7 @@ from ...model.lm import LM, Batch
 from ...model.run.fact_rows import encode
 from ...model.run.tracing import moved
 from ...patch.delta import Dense, LowRank
-from ...patch.delta_kind import Delta
+from ...patch.delta_kind import Delta, by_tensor
 
 KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
 Loss = Literal["target", "prompt_last"]
@@ -190,16 +190,10 @@ def in_effect(lm: LM, changes: Sequence[Change]) -> AbstractContextManager[None]
     return moved(lm, [(change.weight, change.effect) for change in changes])
 
 
-def deltas(changes: Sequence[Change]) -> dict[str, Delta | list[Delta]]:
+def deltas(changes: Sequence[Change]) -> dict[str, list[Delta]]:
     """Return the changes by tensor name, those that are still nothing left out."""
-    found: dict[str, Delta | list[Delta]] = {}
-    for change in changes:
-        if any(not bool(leaf.detach().any()) for leaf in change.leaves):
-            continue
-        own = found.setdefault(change.weight.tensor, [])
-        assert isinstance(own, list)
-        own.append(change.delta())
-    return found
+    something = (change for change in changes if all(bool(leaf.detach().any()) for leaf in change.leaves))
+    return by_tensor((change.weight.tensor, change.delta()) for change in something)
 
 
 def lines(lm: LM, facts: Sequence[Fact]) -> list[TokenizedTarget]:
