@@ -84,8 +84,9 @@ def test_a_setting_works_by_its_old_name():
     def mine(lm, facts, *, joint_steps: int = 0, seed: int = 0):
         return registry.settings()
 
-    with pytest.warns(DeprecationWarning, match=r"mine\(settle=\) is now joint_steps=; .* version 0\.3"):
+    with pytest.warns(DeprecationWarning, match=r"mine\(settle=\) is now joint_steps=; .* version 0\.3") as told:
         assert mine(None, [], settle=3) == {"joint_steps": 3, "seed": 0}
+    assert told[0].filename == __file__
     with pytest.raises(TypeError, match="'settle' and 'joint_steps'"):
         mine(None, [], settle=3, joint_steps=4)
 

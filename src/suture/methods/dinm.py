@@ -33,6 +33,7 @@ from ..errors import NoEffect, UsageError
 from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
 from ..model.arch.anatomy import Site
 from ..model.lm import LM, Batch
+from ..numerics.divergence import kl_divergence
 from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 from ..registry import method
@@ -190,7 +191,7 @@ class _Answers:
         return self.mean(-likely.gather(-1, self.batch.ids[:, 1:, None])[..., 0])
 
     def kl_to_base(self, base: Tensor, now: Tensor) -> Tensor:
-        return self.mean((base.exp() * (base - now)).sum(-1))
+        return self.mean(kl_divergence(base, now))
 
 
 def _trained(

@@ -24,6 +24,7 @@ from ..locate.mask import Mask
 from ..locate.safety_impact import SHARE, Score, safety_impact
 from ..model.lm import LM, Batch
 from ..model.run.contrasts import CONTRASTS, Row, contrasts
+from ..numerics.divergence import kl_divergence, masked_mean
 from ..patch.patch import Patch
 from ..registry import method
 from ._trained.masked import Loss, Part, Schedule, answers_loss, drawn, forward, train
@@ -104,5 +105,4 @@ def _kl_to_base(lm: LM, copies: dict[str, Tensor], batch: Batch) -> Tensor:
     with torch.no_grad():
         base = lm.forward(batch).logits.float().log_softmax(-1)
     now = forward(lm, copies, batch).log_softmax(-1)
-    each = (base.exp() * (base - now)).sum(-1)
-    return (each * batch.mask).sum() / batch.mask.sum()
+    return masked_mean(kl_divergence(base, now), batch.mask)

@@ -10,20 +10,17 @@ the work evenly, by the root as PMET (Li et al. 2023) does, or only the first an
 
 from __future__ import annotations
 
-from torch import Tensor
 from typing_extensions import Unpack
 
 from .. import registry
 from ..data.examples import Fact
 from ..model.lm import LM
-from ..patch.delta import LowRank
 from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import EditRequest, Spread, over_blocks, several_layers
-from ._facts.keyvalue import Keys
-from ._facts.least_squares import least_squares
+from ._facts.least_squares import regularised
 from ._facts.settings import JointClosedForm
-from ._facts.statistics import RIDGE, damped
+from ._facts.statistics import RIDGE
 
 
 @method
@@ -50,10 +47,5 @@ def memit(
     """
     task = EditRequest.of(lm, facts, **shared)
     blocks = several_layers(lm, layers)
-    moments = task.moments(blocks)
-    kept = {layer: weight * len(moment) * damped(moment, ridge) for layer, moment in moments.items()}  # w C
-
-    def change(layer: int, keys: Keys, residuals: Tensor) -> LowRank:
-        return least_squares(kept[layer], keys.balanced, residuals)
-
+    change = regularised(task.moments(blocks), weight, ridge)
     return task.patch("memit", over_blocks(task, blocks, spread, change), registry.settings())

@@ -17,14 +17,12 @@ from .. import registry
 from ..data.examples import Fact
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
-from ..patch.delta import LowRank
 from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import EditRequest, Spread, over_blocks, several_layers
-from ._facts.keyvalue import Keys
-from ._facts.least_squares import least_squares
+from ._facts.least_squares import regularised
 from ._facts.settings import ClosedForm
-from ._facts.statistics import RIDGE, damped
+from ._facts.statistics import RIDGE
 from ._facts.values import values
 
 
@@ -52,12 +50,7 @@ def pmet(
     """
     task = _Joint.of(lm, facts, **shared)
     blocks = several_layers(lm, layers)
-    moments = task.moments(blocks)
-    kept = {layer: weight * len(moment) * damped(moment, ridge) for layer, moment in moments.items()}  # w C
-
-    def change(layer: int, keys: Keys, residuals: Tensor) -> LowRank:
-        return least_squares(kept[layer], keys.balanced, residuals)
-
+    change = regularised(task.moments(blocks), weight, ridge)
     return task.patch("pmet", over_blocks(task, blocks, spread, change, "mlp.out"), registry.settings())
 
 

@@ -19,6 +19,7 @@ from ...model.arch.anatomy import Site
 from ...model.lm import LM
 from ...model.run.fact_rows import Row
 from ...model.run.tracing import Edit, resumed, trace
+from ...numerics.divergence import kl_divergence
 from ...patch.runtime.hooks import hook
 from .beginnings import beginnings
 
@@ -108,7 +109,7 @@ class Problem:
         rows = self.scored.nonzero()[:, 0]
         essence = (self.context < 0)[rows]
         target_nll = -likely[~essence].gather(-1, self.ids[:, 1:][self.scored][~essence][:, None])[:, 0]
-        kl_to_base = (self.base.exp() * (self.base - likely[essence])).sum(-1)
+        kl_to_base = kl_divergence(self.base, likely[essence])
         total = torch.zeros(len(self.ids), device=likely.device)
         total = total.index_add(0, rows[~essence], target_nll).index_add(0, rows[essence], kl_to_base)
         return total / self.scored.sum(1)

@@ -20,6 +20,7 @@ from ...model.arch.anatomy import Weight
 from ...model.lm import LM, Batch
 from ...model.run.fact_rows import encode
 from ...model.run.tracing import moved
+from ...numerics.divergence import kl_divergence, masked_mean
 from ...patch.delta import Dense, LowRank
 from ...patch.delta_kind import Delta, by_tensor
 
@@ -234,8 +235,7 @@ def kl_to_base(lm: LM, texts: Sequence[str], changes: Sequence[Change]) -> Tenso
         base = lm.forward(batch).logits.float().log_softmax(-1)
     with in_effect(lm, changes):
         now = lm.forward(batch).logits.float().log_softmax(-1)
-    each = (base.exp() * (base - now)).sum(-1)
-    return (each * batch.mask).sum() / batch.mask.sum()
+    return masked_mean(kl_divergence(base, now), batch.mask)
 
 
 def objective(
