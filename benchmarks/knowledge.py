@@ -42,8 +42,12 @@ from suture.sequential.sequence import SequentialEditor, edit_in_batches, start_
 
 BATCH = 10  # facts of a patch in a sequence
 LATE = {"layers": [5, 6, 7], "token": 0}  # of the bundled model; these and all others below chosen on the tune split
-EARLY = {"layers": [1, 2, 3], "token": -2, "settle": 10, "hold": 2.0}  # where the subject is read
-ALPHAEDIT = {**LATE, "energy": 0.3, "weight": 0.3, "swap": 0.15, "reword": 2, "reword_weight": 0.5, "insist": 2}
+EARLY = {"layers": [1, 2, 3], "token": -2, "joint_steps": 10, "kl_joint": 2.0}  # where the subject is read
+ALPHAEDIT = {
+    **LATE, "energy": 0.3, "weight": 0.3, "preserve_swapped": 0.15, "model_paraphrases": 2, "reword_weight": 0.5,
+    "reweight_rounds": 2,
+}  # fmt: skip
+SEQUENCE = {"weight": 2.0, "preserve_swapped": 0.3, "reweight_rounds": 5, "again": BATCH}
 BLOCK5 = {"layer": 5, "rate": 5e-3, "steps": 60}
 ROWS = {  # name of a row -> method, settings
     "rome": ("rome", {"layer": 5, "token": 0}),
@@ -52,7 +56,7 @@ ROWS = {  # name of a row -> method, settings
     "memit": ("memit", {**LATE, "weight": 0.4}),
     "pmet": ("pmet", {**LATE, "weight": 0.4}),
     "alphaedit": ("alphaedit", ALPHAEDIT),
-    "alphaedit, sequence": ("alphaedit", {**ALPHAEDIT, "weight": 2.0, "swap": 0.3, "insist": 5, "again": BATCH}),
+    "alphaedit, sequence": ("alphaedit", {**ALPHAEDIT, **SEQUENCE}),
     "finetune": ("finetune", BLOCK5),
     "finetune, again": ("finetune", {**BLOCK5, "again": BATCH}),  # of a sequence
     "finetune, last token": ("finetune", {**BLOCK5, "loss": "prompt_last"}),

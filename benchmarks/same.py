@@ -3,8 +3,9 @@
 OLD and NEW are trees of sources or revisions of this repository. Every registered method runs with small settings on tiny models
 (dense, transposed as GPT-2 stores it, a mixture of experts), and seven of them on the bundled model: one process a tree, one
 thread, the same files. What is compared are the tensors of the patches (names, types, shapes, bytes), their strengths and
-settings, and the SHA-256 of the weights they promise; not the bytes of the files, which name versions. Exit code 1 when any
-differs. A method that ends with the same error in both is the same; one that only one tree has is not.
+settings (those that were renamed by their new names), and the SHA-256 of the weights they promise; not the bytes of the files,
+which name versions. Exit code 1 when any differs. A method that ends with the same error in both is the same; one that only one
+tree has is not.
 """
 
 import argparse
@@ -20,6 +21,8 @@ import torch
 import transformers
 from _common import note, table
 from safetensors.torch import load_file
+
+from suture.renamed.settings import SETTINGS
 
 HERE = Path(__file__).resolve().parent
 TEXTS = """On Monday it rained.
@@ -121,9 +124,14 @@ def compared(old: tuple[Path, dict], new: tuple[Path, dict], name: str) -> tuple
         "settings": "settings of the method",
     }
     for part, words in told.items():
-        if before.get(part) != after.get(part):
+        if by_new_names(before.get(part)) != by_new_names(after.get(part)):
             return "different", words
     return "same", ""
+
+
+def by_new_names(part):
+    """What a patch holds, with settings by the names they have now."""
+    return {SETTINGS.get(name, name): value for name, value in part.items()} if isinstance(part, dict) else part
 
 
 def main() -> None:

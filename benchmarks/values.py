@@ -20,8 +20,9 @@ from suture.measure.evaluation import observe
 from suture.measure.suites.facts import suite
 from suture.methods._facts.batches import EditRequest
 from suture.methods._facts.keyvalue import down
+from suture.methods._facts.settings import ValueOptimization
 from suture.methods._facts.statistics import damped
-from suture.methods._facts.values import ValueOptimization, essences, values
+from suture.methods._facts.values import essences, values
 from suture.methods.emmet import constrained
 from suture.model.arch.anatomy import Site
 from suture.model.lm import LM
@@ -84,7 +85,7 @@ def succeeded(task: EditRequest, found: list[torch.Tensor], layer: int) -> float
 
 def compared(lm: LM, facts: list[Fact], site: Site, aim: ValueOptimization, few: int) -> dict:
     """Both ways at one site: seconds, and success on the facts that both were asked for."""
-    task = EditRequest.of(lm, facts, 8, aim, keep(), Path("runs/statistics"))
+    task = EditRequest.of(lm, facts, keep=keep(), statistics=Path("runs/statistics"))
     where = [places(lm, fact, task.prefixes, aim.token) for fact in facts]
     values(lm, facts[:2], site, task.prefixes, aim)  # warm
     began = time.process_time()

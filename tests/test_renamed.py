@@ -1,13 +1,17 @@
 """What 0.1 called otherwise is found by its old name, with a warning that says the new one."""
 
 import importlib
+import inspect
 import subprocess
 import sys
 
 import pytest
 
 import suture
+from suture import registry
+from suture.cli._settings import settings_of
 from suture.renamed.modules import CLASSES, MODULES, NAMES, PUBLIC
+from suture.renamed.settings import SETTINGS
 
 OFFERED = {f"suture.{room}": names for room, names in NAMES.items()} | {"suture": PUBLIC}
 ALL = [(room, name) for room, names in OFFERED.items() for name in names]
@@ -68,3 +72,36 @@ def test_reports_are_saved_by_their_old_method(tmp_path):
     assert paths["html"].is_file()
     with pytest.warns(DeprecationWarning, match=r"Report\.to_html"):
         assert report.to_html() == paths["html"].read_text()
+
+
+def test_renamed_settings_are_told_by_their_old_names():
+    methods = [registry.get("method", name) for name in registry.names("method")]
+    known = {name for method in methods for name in inspect.signature(method).parameters}
+    assert {*SETTINGS.values()} <= known
+    assert not {*SETTINGS} & known
+
+
+def test_a_setting_works_by_its_old_name():
+    @registry.method
+    def mine(lm, facts, *, joint_steps: int = 0, seed: int = 0):
+        return registry.settings()
+
+    with pytest.warns(DeprecationWarning, match=r"mine\(settle=\) is now joint_steps=; .* version 0\.3") as told:
+        assert mine(None, [], settle=3) == {"joint_steps": 3, "seed": 0}
+    assert told[0].filename == __file__
+    with pytest.raises(TypeError, match="'settle' and 'joint_steps'"):
+        mine(None, [], settle=3, joint_steps=4)
+
+
+def test_a_method_of_ones_own_keeps_its_settings():
+    @registry.method
+    def mine(lm, facts, *, hold: float = 1.0, joint_steps: int = 0):
+        return registry.settings()
+
+    assert mine(None, [], hold=2.0) == {"hold": 2.0, "joint_steps": 0}
+
+
+def test_set_knows_an_old_name(capsys):
+    found = settings_of("memit", registry.get("method", "memit"), ["settle=3", "kl-joint=2"])
+    assert found == {"joint_steps": 3, "kl_joint": 2.0}
+    assert "settle is now joint-steps" in capsys.readouterr().err

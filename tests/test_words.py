@@ -13,7 +13,7 @@ from suture.cli._wording import MARK, OTHERWISE, in_options
 
 GONE = {
     "operate", "Workshop", "Rivals", "Level", "Surgeon", "Course", "Aim", "Task", "Kernel", "Moving", "Ward", "Pass", "Read",
-    "Dose", "Flow", "Speech", "Ticket", "Ask", "Errands", "Contrast", "Lesson",
+    "Dose", "Flow", "Speech", "Ticket", "Ask", "Errands", "Contrast", "Lesson", "settle", "insist", "strayed",
 }  # fmt: skip
 DOCS = [path for path in (SOURCE.parents[1] / "docs").rglob("*.md") if "_site" not in path.parts]
 

@@ -1,4 +1,4 @@
-"""What docstrings need on a page: values in place of names (`Aim.steps`, `Spread`), and formulas as blocks of their own."""
+"""What docstrings need on a page: shared settings and values in place of names, and formulas as blocks of their own."""
 
 from __future__ import annotations
 
@@ -18,9 +18,37 @@ class Resolved(griffe.Extension):
                 if module.docstring:
                     module.docstring.value = _apart(module.docstring.value)
                 for function in module.functions.values():
+                    _spell_out(pkg, function)
                     for each in function.parameters:
                         each.default = _value(pkg, each.default)
                         each.annotation = _choices(pkg, each.annotation)
+
+
+def _spell_out(pkg: griffe.Module, function: griffe.Function) -> None:
+    """Put the keywords of `**shared: Unpack[SHARED]` in its place, as `suture.registry` does, with their docstrings."""
+    star = next((p for p in function.parameters if p.kind is griffe.ParameterKind.var_keyword), None)
+    if star is None or not isinstance(star.annotation, griffe.ExprSubscript) or str(star.annotation.left) != "Unpack":
+        return
+    del function.parameters[star.name]
+    told = []
+    for each in _made_of(pkg, star.annotation.slice):
+        told.append((each.docstring.value if each.docstring else "").partition("Attributes:\n")[2])
+        for name, attribute in each.members.items():
+            kind, default = attribute.annotation.slice.elements  # Annotated[TYPE, DEFAULT]
+            keyword = griffe.ParameterKind.keyword_only
+            function.parameters.add(griffe.Parameter(name, annotation=kind, kind=keyword, default=default))
+    lines = "\n".join(filter(None, told))
+    function.docstring.value = re.sub(
+        rf"^ *{star.name}: .*$", lambda _: lines, function.docstring.value, flags=re.MULTILINE
+    )
+
+
+def _made_of(pkg: griffe.Module, named: Any) -> list[griffe.Class]:  # noqa: ANN401 - an expression of griffe's
+    """Return a class of the package behind those that it is made of."""
+    if not named.canonical_path.startswith(f"{pkg.name}."):
+        return []
+    found = pkg[named.canonical_path.removeprefix(f"{pkg.name}.")]
+    return [*(each for base in found.bases for each in _made_of(pkg, base)), found]
 
 
 def _apart(text: str) -> str:

@@ -17,13 +17,15 @@ import os
 import pkgutil
 import re
 import typing
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from .errors import MissingFile, UsageError
+from .renamed import GOES, setting_now
 
 Kind = Literal["method", "locator", "judge", "metric", "goal"]
 FOLDERS: dict[Kind, str] = {
@@ -227,19 +229,68 @@ def _mark(function: F, kind: Kind) -> F:
     call = inspect.signature(function)
     if next(iter(call.parameters), None) != "lm":
         raise TypeError(f"{function.__name__}: the first argument of a {kind} is lm")
+    call, text = _spelled_out(function, call)
 
     @functools.wraps(function)
     def bound(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function has them
-        given = call.bind(*args, **named)
+        given = call.bind(*args, **_by_new_names(function.__name__, named, call.parameters))
         given.apply_defaults()
-        before = _CALL.set((function, given.arguments))
+        before = _CALL.set((bound, given.arguments))
         try:
-            return function(*args, **named)
+            return function(*given.args, **given.kwargs)
         finally:
             _CALL.reset(before)
 
-    vars(bound)["__suture_kind__"] = kind
+    bound.__doc__ = text
+    bound.__annotations__ = {p.name: p.annotation for p in call.parameters.values() if p.annotation is not p.empty}
+    if call.return_annotation is not call.empty:
+        bound.__annotations__["return"] = call.return_annotation
+    vars(bound).update(__suture_kind__=kind, __signature__=call)
     return cast(F, bound)
+
+
+def _spelled_out(function: Callable[..., Any], call: inspect.Signature) -> tuple[inspect.Signature, str | None]:
+    """Return signature and docstring of a function with shared settings as keywords in place of `**shared: Unpack[SHARED]`."""
+    own = list(call.parameters.values())
+    if own[-1].kind is not inspect.Parameter.VAR_KEYWORD or "Unpack" not in str(own[-1].annotation):
+        return call, function.__doc__
+    star = own.pop()
+    (shared,) = typing.get_args(typing.get_type_hints(function)[star.name])
+    types = typing.get_type_hints(shared)
+    keywords = [
+        inspect.Parameter(name, star.KEYWORD_ONLY, default=default, annotation=types[name])
+        for name, default in shared_defaults(shared).items()
+    ]
+    told = "\n".join(_attributes(shared))
+    text = re.sub(rf"^ *{star.name}: .*$", lambda _: told, inspect.getdoc(function) or "", flags=re.MULTILINE)
+    return call.replace(parameters=[*own, *keywords]), text
+
+
+def shared_defaults(shared: type) -> dict[str, Any]:
+    """Return the defaults of settings that a TypedDict declares, each `NAME: Annotated[TYPE, DEFAULT]`."""
+    hints = typing.get_type_hints(shared, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def _attributes(shared: type) -> Iterator[str]:
+    """Yield the lines that document the fields of a TypedDict, those of the ones that it is made of first."""
+    for base in getattr(shared, "__orig_bases__", ()):
+        if isinstance(base, type):
+            yield from _attributes(base)
+    yield from inspect.cleandoc(shared.__doc__ or "").partition("Attributes:\n")[2].splitlines()
+
+
+def _by_new_names(method: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments by the names they have now; warns whoever calls the method by an old one."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        now = setting_now(name, known)
+        if now != name:
+            if now in given:
+                raise TypeError(f"{method}() got {name!r} and {now!r}, which is its new name")
+            warnings.warn(f"{method}({name}=) is now {now}=; {GOES}", DeprecationWarning, stacklevel=3)
+        found[now] = value
+    return found
 
 
 def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:

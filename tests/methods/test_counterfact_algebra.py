@@ -7,8 +7,8 @@ from models import SHARED, snapshot
 from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.methods._facts.keyvalue import contexts, down, keys
+from suture.methods._facts.settings import ValueOptimization
 from suture.methods._facts.statistics import second_moment
-from suture.methods._facts.values import ValueOptimization
 from suture.methods.alphaedit import alphaedit
 from suture.methods.emmet import emmet
 from suture.methods.finetune import finetune

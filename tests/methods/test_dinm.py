@@ -70,12 +70,12 @@ def test_the_kl_has_a_gradient_and_holds_the_edit(llama):
         base = kept.likely(llama)
     change = torch.full(llama.anatomy.weights("mlp.down", [2])[0].shape, 1e-2, requires_grad=True)
     with torch.enable_grad(), changed(llama, 2, change):
-        (gradient,) = torch.autograd.grad(kept.strayed(base, kept.likely(llama)), change)
+        (gradient,) = torch.autograd.grad(kept.kl_to_base(base, kept.likely(llama)), change)
     assert float(gradient.norm()) > 0
 
     def strays(patch):
         with torch.no_grad(), patch.applied(llama):
-            return float(kept.strayed(base, kept.likely(llama)))
+            return float(kept.kl_to_base(base, kept.likely(llama)))
 
     held, free, reference = (dinm(llama, [PAIR], layer=2, weight=w, stop=0.0, rate=0.1) for w in (1e-4, 1e4, 0.1))
     assert strays(held) < 0.5 * strays(free)
@@ -91,7 +91,7 @@ def test_without_an_edit_loss_the_constraint_alone_moves_nothing(llama):
         base = kept.likely(llama)
     zero = torch.zeros(change.shape, requires_grad=True)
     with torch.enable_grad(), changed(llama, 2, zero):
-        (gradient,) = torch.autograd.grad(kept.strayed(base, kept.likely(llama)), zero)
+        (gradient,) = torch.autograd.grad(kept.kl_to_base(base, kept.likely(llama)), zero)
     assert float(gradient.abs().max()) < 1e-7
     with pytest.raises(NoEffect):
         dinm(llama, [PAIR], weight=0.0)
@@ -264,7 +264,7 @@ def test_inside_strays_less_there(llama):
 
     def strayed(inside):
         with torch.no_grad(), dinm(llama, [told], layer=2, rate=0.1, inside=inside).applied(llama):
-            return float(held.strayed(base, held.likely(llama)))
+            return float(held.kl_to_base(base, held.likely(llama)))
 
     assert strayed(True) < 0.7 * strayed(False)
 

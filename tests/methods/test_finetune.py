@@ -8,7 +8,7 @@ from suture.errors import NoEffect
 from suture.measure.evaluation import observe, values
 from suture.measure.suites.facts import suite
 from suture.methods._facts.keyvalue import down
-from suture.methods._trained.loop import Full, strayed
+from suture.methods._trained.loop import Full, kl_to_base
 from suture.methods.finetune import finetune
 
 FACTS = [
@@ -28,7 +28,7 @@ def moved(lm, patch):
     weight = down(lm, 1)
     change = Full.of(weight)
     change.values.data.copy_(made(patch).T if weight.transposed else made(patch))
-    return float(strayed(lm, FEW, [change]).detach())
+    return float(kl_to_base(lm, FEW, [change]).detach())
 
 
 def test_the_targets_become_likelier_and_one_matrix_changes(tiny):

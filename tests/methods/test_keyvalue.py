@@ -8,8 +8,9 @@ from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.errors import CorruptFile, DataError, UsageError
 from suture.methods._facts.keyvalue import chosen_layer, contexts, down, keys, low_rank
+from suture.methods._facts.settings import ValueOptimization
 from suture.methods._facts.statistics import damped, second_moment
-from suture.methods._facts.values import ValueOptimization, values
+from suture.methods._facts.values import values
 from suture.model.arch.anatomy import Site
 from suture.model.lm import LM
 from suture.model.run.fact_rows import encode, places

@@ -9,8 +9,9 @@ from suture.measure.suites.facts import suite
 from suture.methods._facts.batches import EditRequest, over_blocks
 from suture.methods._facts.keyvalue import down
 from suture.methods._facts.least_squares import least_squares
+from suture.methods._facts.settings import ValueOptimization
 from suture.methods._facts.statistics import damped
-from suture.methods._facts.values import ValueOptimization, values
+from suture.methods._facts.values import values
 from suture.methods.memit import memit
 from suture.methods.pmet import pmet
 from suture.model.arch.anatomy import Site
@@ -32,7 +33,7 @@ def joint(lm, facts=FACTS, steps=6):
 
 def test_the_last_mlp_puts_out_its_value_and_nothing_else_is_written(llama):
     """With next to nothing to keep: the output of the last edited MLP at the subject is what was sought for it."""
-    task = EditRequest.of(llama, FACTS, 0, ValueOptimization(steps=6), FEW, None)
+    task = EditRequest.of(llama, FACTS, prefixes=0, steps=6, keep=FEW)
     before, wanted = task.now(OUT), joint(llama).added
     patch = pmet(llama, FACTS, layers=[0, 1], weight=1e-9, ridge=1e-6, **QUICK)
     assert set(patch.terms) == {down(llama, layer).tensor for layer in (0, 1)}
@@ -42,7 +43,7 @@ def test_the_last_mlp_puts_out_its_value_and_nothing_else_is_written(llama):
 
 
 def test_blocks_share_by_the_root_of_how_many_are_left(llama):
-    task, first = EditRequest.of(llama, FACTS, 0, ValueOptimization(steps=6), FEW, None), {}
+    task, first = EditRequest.of(llama, FACTS, prefixes=0, steps=6, keep=FEW), {}
     for spread in ("sqrt", "uniform"):
 
         def change(layer, keys, residuals, spread=spread):

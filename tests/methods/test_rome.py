@@ -11,8 +11,9 @@ from suture.data.examples import Fact, Texts
 from suture.errors import NoEffect, UsageError
 from suture.methods._facts.keyvalue import contexts, down, keys
 from suture.methods._facts.least_squares import least_squares
+from suture.methods._facts.settings import ValueOptimization
 from suture.methods._facts.statistics import damped, second_moment
-from suture.methods._facts.values import ValueOptimization, values
+from suture.methods._facts.values import values
 from suture.methods.alphaedit import alphaedit, null_space, projected
 from suture.methods.emmet import constrained, emmet
 from suture.methods.memit import memit
@@ -171,7 +172,7 @@ def test_memit_with_nothing_to_keep_moves_the_last_block_to_its_values(llama):
     patch = memit(llama, FACTS, layers=[1, 2], weight=1e-9, ridge=1e-6, **quick)
     from suture.methods._facts.batches import EditRequest
 
-    task = EditRequest.of(llama, FACTS, 0, ValueOptimization(steps=6), FEW, None)
+    task = EditRequest.of(llama, FACTS, prefixes=0, steps=6, keep=FEW)
     goal = task.now(site) + values(llama, FACTS, site, prefixes, ValueOptimization(steps=6)).added
     with patch.applied(llama):
         reached = task.now(site)

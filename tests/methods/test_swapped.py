@@ -6,14 +6,13 @@ import torch
 
 from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
+from suture.methods._facts.argmax import target_is_argmax
 from suture.methods._facts.batches import EditRequest, over_blocks
 from suture.methods._facts.beginnings import beginnings
 from suture.methods._facts.keyvalue import down, read, up_to
 from suture.methods._facts.least_squares import least_squares
-from suture.methods._facts.said import said
 from suture.methods._facts.statistics import damped
 from suture.methods._facts.swapped import swapped
-from suture.methods._facts.values import ValueOptimization
 from suture.methods.alphaedit import _in_other_words, alphaedit, projected
 from suture.model.arch.anatomy import Site
 from suture.organisms.knowledge import rewrites
@@ -63,7 +62,7 @@ def test_what_is_read_there_moves_less(llama):
         assert float(change.norm()) > 0
         return float((there @ change.T).norm())
 
-    free, held = moved(), moved(swap=100.0)
+    free, held = moved(), moved(preserve_swapped=100.0)
     assert held < 0.9 * free
 
 
@@ -83,10 +82,12 @@ def test_directions_that_texts_use_more_are_used_less():
 
 def test_facts_are_written_in_the_model_s_own_words_too(patient):
     facts = [item.fact for item in rewrites(6, tuning=True)]
-    task = EditRequest.of(patient, facts, 0, ValueOptimization(), FEW, None)
-    assert _in_other_words(task, facts, 0) == facts
-    found = _in_other_words(task, facts, 1)
+    task = EditRequest.of(patient, facts, prefixes=0, keep=FEW)
+    assert _in_other_words(task, 0, 0.5) is task
+    told = _in_other_words(task, 1, 0.5)
+    found = told.facts
     assert found[:6] == facts
+    assert told.importance == [1.0] * 6 + [0.5] * (len(found) - 6)
     assert 6 < len(found) <= 12
     for own in found[6:]:
         (fact,) = (fact for fact in facts if fact.subject == own.subject)
@@ -99,9 +100,7 @@ def test_what_counts_more_is_written_closer(llama):
     """Weighed least squares: the fact that counts more is met better, the other one worse."""
 
     def missed(importance):
-        task = replace(
-            EditRequest.of(llama, FACTS, 1, ValueOptimization(steps=3, token=0), FEW, None), importance=importance
-        )
+        task = replace(EditRequest.of(llama, FACTS, prefixes=1, steps=3, token=0, keep=FEW), importance=importance)
         moment = damped(task.moment(1))
         asked = {}
 
@@ -117,23 +116,23 @@ def test_what_counts_more_is_written_closer(llama):
 
     alike = missed([])
     weighed = missed([9.0, 1.0])
-    count = len(EditRequest.of(llama, FACTS[:1], 0, ValueOptimization(token=0), FEW, None).rows)
+    count = len(EditRequest.of(llama, FACTS[:1], prefixes=0, token=0, keep=FEW).rows)
     assert float(weighed[:count].norm()) < 0.8 * float(alike[:count].norm())
     assert float(weighed[count:].norm()) >= 0.99 * float(alike[count:].norm())
 
 
-def test_what_is_not_said_is_insisted_on(patient):
+def test_what_is_not_said_counts_more_when_solved_again(patient):
     """With a ridge under which a fact is not said, solving again with more weight says it; what is said keeps its weight."""
     facts = [item.fact for item in rewrites(4, tuning=True)]
     settings = {"layers": [5, 6, 7], "token": 0, "keep": FEW, "prefixes": 1, "energy": 0.3, "penalty": 2.0}
-    rows = EditRequest.of(patient, facts, 0, ValueOptimization(token=0), FEW, None).rows
+    rows = EditRequest.of(patient, facts, prefixes=0, token=0, keep=FEW).rows
 
     def right(**more):
         with alphaedit(patient, facts, **settings, **more).applied(patient):
-            return said(patient, rows)
+            return target_is_argmax(patient, rows)
 
-    assert not said(patient, rows).all()
-    once, again = right(), right(insist=6)
+    assert not target_is_argmax(patient, rows).all()
+    once, again = right(), right(reweight_rounds=6)
     assert int(again.sum()) > int(once.sum())
 
 

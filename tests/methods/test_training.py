@@ -8,12 +8,12 @@ from suture.methods._trained.loop import (
     Factors,
     Full,
     TrainingConfig,
-    asked,
     deltas,
     in_effect,
+    kl_to_base,
     lines,
     objective,
-    strayed,
+    target_nll,
     train,
 )
 from suture.model.arch.anatomy import Site
@@ -70,19 +70,19 @@ def test_the_gradient_is_that_of_the_weights(llama):
     weight = llama.anatomy.weight(Site(1, "mlp.down"))
     change, told = Full.of(weight), lines(llama, FACTS)
     with torch.enable_grad(), in_effect(llama, [change]):
-        (found,) = torch.autograd.grad(asked(llama, told), change.values)
+        (found,) = torch.autograd.grad(target_nll(llama, told), change.values)
     weight.parameter.requires_grad_(True)
     with torch.enable_grad():
-        (expected,) = torch.autograd.grad(asked(llama, told), weight.parameter)
+        (expected,) = torch.autograd.grad(target_nll(llama, told), weight.parameter)
     assert torch.allclose(found, expected, atol=1e-6)
 
 
 def test_the_gradient_goes_through_the_kl(llama):
     change = filled(Full.of(llama.anatomy.weight(Site(1, "mlp.down"))))
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(strayed(llama, FEW, [change]), change.values)
+        (gradient,) = torch.autograd.grad(kl_to_base(llama, FEW, [change]), change.values)
     assert float(gradient.norm()) > 0
-    assert float(strayed(llama, FEW, [Full.of(change.weight)]).detach()) == 0
+    assert float(kl_to_base(llama, FEW, [Full.of(change.weight)]).detach()) == 0
 
 
 def test_the_loss_does_not_depend_on_padding_or_company(llama):
@@ -90,12 +90,12 @@ def test_the_loss_does_not_depend_on_padding_or_company(llama):
     assert len(told[0].ids) != len(told[1].ids)
     with torch.no_grad():
         for loss in ("target", "prompt_last"):
-            alone = [asked(llama, [line], loss) for line in told]
-            assert float(asked(llama, told, loss)) == pytest.approx(float(sum(alone)) / 2, rel=1e-5)
+            alone = [target_nll(llama, [line], loss) for line in told]
+            assert float(target_nll(llama, told, loss)) == pytest.approx(float(sum(alone)) / 2, rel=1e-5)
     likely = torch.log_softmax(llama.forward(llama.batch([told[0].ids])).logits[0], -1)
     first = told[0].begin - 1
     each = [float(likely[first, token]) for token in told[0].ids[told[0].begin :]]
-    assert float(asked(llama, told[:1], "prompt_last")) == pytest.approx(-sum(each) / len(each), rel=1e-5)
+    assert float(target_nll(llama, told[:1], "prompt_last")) == pytest.approx(-sum(each) / len(each), rel=1e-5)
 
 
 def test_it_ends_when_a_whole_pass_is_good_enough_and_falls_on_the_way(llama):

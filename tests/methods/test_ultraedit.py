@@ -5,7 +5,7 @@ from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.measure.evaluation import observe, values
 from suture.measure.suites.facts import suite
-from suture.methods._trained.loop import asked, lines
+from suture.methods._trained.loop import lines, target_nll
 from suture.methods._trained.slopes import slopes
 from suture.methods.ultraedit import Usual, fitted, gathered, targets, ultraedit
 from suture.model.arch.anatomy import Site
@@ -78,7 +78,7 @@ def test_inputs_and_gradients_are_those_of_the_weight(family, part, tokenizer):
     weight.parameter.requires_grad_(True)
     with torch.enable_grad():
         count = [len(line.ids) - line.begin for line in told]
-        total = sum(asked(lm, [line]) * n for line, n in zip(told, count, strict=True))
+        total = sum(target_nll(lm, [line]) * n for line, n in zip(told, count, strict=True))
         (whole,) = torch.autograd.grad(total, weight.parameter)
     whole = whole.T if weight.transposed else whole
     expected = whole if weight.outputs is None else whole[torch.tensor(weight.outputs)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SutureError, UsageError
-from ._signature import file_type, load_file
+from ._signature import file_type, load_file, name_now
 
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
@@ -28,7 +28,7 @@ def settings_of(name: str, function: Callable[..., Any], words: Sequence[str]) -
     found: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
-        key = key.strip().lstrip("-").replace("-", "_")
+        key = name_now(key.strip().lstrip("-").replace("-", "_"), known)
         if not equals or key not in known:
             near = difflib.get_close_matches(key, known, 1)
             raise UsageError(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from .. import registry
 from ..errors import UsageError
+from ..renamed import GOES, setting_now
 
 FILES = {
     "Probe": "locate",
@@ -72,10 +74,24 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     call.__annotations__ = {p.name: p.annotation for p in everything}
     call.__doc__ = registry.summary(function)
     single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    single.command(name)(call)
+    known = {p.name for p in settings}
+
+    def option_now(word: str) -> str:  # click asks for the name of every option that is given
+        now = name_now(word, known)
+        return word if now == word else now.replace("_", "-")
+
+    single.command(name, context_settings={"token_normalize_func": option_now})(call)
     made = typer.main.get_command(single)
     made.name = name
     return made
+
+
+def name_now(name: str, known: Container[str]) -> str:
+    """Return what a setting is called now; says so on standard error where it was called by an old name."""
+    now = setting_now(name, known)
+    if now != name:
+        sys.stderr.write(f"note: {name.replace('_', '-')} is now {now.replace('_', '-')}; {GOES}\n")
+    return now
 
 
 def group(kind: registry.Kind, body: Callable[[str, Callable[..., Any]], Callable[..., None]]) -> type[TyperGroup]:

@@ -26,6 +26,7 @@ from ..model.arch.anatomy import Site
 from ..model.lm import LM, bucketed
 from ..model.run.features import extract, token_ids
 from ..model.run.tracing import Edit, trace
+from ..numerics.divergence import kl_divergence
 from ..registry import locator
 from .direction import Direction
 from .probe import score_of
@@ -119,7 +120,7 @@ def _tried(
         moved = _first(lm, asked[0])
     with trace(lm, edit={Site(layer, "residual"): lambda states: states + vector.to(states)}):
         induce = _score(_first(lm, asked[0]), opening)
-    divergence = (base.exp() * (base - moved)).sum(-1).mean()
+    divergence = kl_divergence(base, moved).mean()
     return Candidate(back, layer, bypass, induce, float(divergence))
 
 

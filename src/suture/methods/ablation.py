@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from .. import registry
 from ..data.examples import Behaviour
 from ..errors import UsageError
 from ..locate.direction import Direction
@@ -26,7 +27,7 @@ from ..model.arch.anatomy import Weight
 from ..model.lm import LM
 from ..model.run.features import Pool
 from ..patch.delta import LowRank, Shift
-from ..patch.delta_kind import Delta
+from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 from ..registry import method
 from ._layer_schedule import LayerSchedule
@@ -80,30 +81,22 @@ def ablation(
         direction: a direction already read; used for every behaviour.
         seed: of the held-out texts.
     """
-    many = behaviours if isinstance(behaviours, list) else [behaviours]
-    settings: dict[str, Any] = {
-        "kind": kind, "pool": pool, "back": back, "layer": layer, "scope": scope, "strength": strength, "peak": peak,
-        "reach": reach, "least": least, "attention": attention, "mlp": mlp, "embeddings": embeddings, "seed": seed,
-    }  # fmt: skip
     if not lm.anatomy.parts or "attn.o" not in lm.anatomy.parts:
         raise UsageError("this model's writers are not known", fix="Use steering instead: suture edit steering")
+    many = behaviours if isinstance(behaviours, list) else [behaviours]
     factors = {"attn.o": attention, "mlp.down": mlp, "shared.down": mlp}
     amounts = LayerSchedule(strength, peak, reach, strength * least)(lm.anatomy.layers)
-    changes: dict[str, Delta | list[Delta]] = {}
+    made: list[tuple[str, Delta]] = []
     for behaviour in many:
         found = direction or directions(lm, behaviour, kind=kind, pool=pool, back=back, seed=seed)
         found.check(lm)
         one = _deciding(lm, found) if layer is None else layer
         vectors = [found.unit(each if scope == "each" else one).double() for each in range(lm.anatomy.layers)]
-        made = [term for part, factor in factors.items() for term in _writers(lm, part, vectors, amounts, factor)]
+        made += [term for part, factor in factors.items() for term in _writers(lm, part, vectors, amounts, factor)]
         if embeddings:
             made += _embeddings(lm, found.unit(one).double(), strength)
-        for tensor, delta in made:
-            own = changes.setdefault(tensor, [])
-            assert isinstance(own, list)
-            own.append(delta)
     examples = {"behaviours": [b.summary() for b in many]}
-    return Patch.make(lm, changes, method="ablation", settings=settings, examples=examples)
+    return Patch.make(lm, by_tensor(made), method="ablation", settings=registry.settings(), examples=examples)
 
 
 def _deciding(lm: LM, direction: Direction) -> int:

@@ -12,27 +12,27 @@ and depends on the scale of the activations), p to the mean squared length of a 
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from .. import registry
-from ..data.examples import Fact, Texts
+from ..data.examples import Fact
 from ..errors import NoEffect
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
 from ..patch.delta import LowRank
 from ..patch.patch import Patch
 from ..registry import method
-from ._facts.batches import EditRequest, Spread, over_blocks, several_layers
-from ._facts.keyvalue import Keys, keys_of, low_rank, read, up_to
-from ._facts.rewordings import rewordings
+from ._facts.batches import Change, EditRequest, Spread, over_blocks, several_layers
+from ._facts.keyvalue import keys_of, low_rank, read, up_to
+from ._facts.paraphrases import paraphrases
+from ._facts.settings import JointClosedForm
 from ._facts.statistics import solve
 from ._facts.swapped import swapped
-from ._facts.values import ValueOptimization
 
 SWAPS = 6  # prompts of other facts asked of each subject
 
@@ -49,22 +49,11 @@ def alphaedit(
     weight: float = 0.0,
     batch: int = 0,
     previous: list[Fact] | None = None,
-    swap: float = 0.0,
-    reword: int = 0,
+    preserve_swapped: float = 0.0,
+    model_paraphrases: int = 0,
     reword_weight: float = 1.0,
-    insist: int = ValueOptimization.insist,
-    token: int = ValueOptimization.token,
-    prefixes: int = 8,
-    steps: int = ValueOptimization.steps,
-    rate: float = ValueOptimization.rate,
-    kl: float = ValueOptimization.kl,
-    decay: float = ValueOptimization.decay,
-    clamp: float = ValueOptimization.clamp,
-    settle: int = ValueOptimization.settle,
-    hold: float = ValueOptimization.hold,
-    keep: Texts | None = None,
-    statistics: Path | None = None,
-    seed: int = 0,
+    reweight_rounds: int = 0,
+    **shared: Unpack[JointClosedForm],
 ) -> Patch:
     """Make an AlphaEdit patch.
 
@@ -78,81 +67,77 @@ def alphaedit(
         weight: w above: more keeps more and writes less; 0 as published.
         batch: write so many facts at a time, each batch on the model with those before it; 0 for all at once.
         previous: facts that the model was edited with before; their keys are left alone.
-        swap: how much the keys of prompts of other facts asked of each subject are left alone, against 1 of the keys of earlier
-            facts; only with `token` 0. 0 as published.
-        reword: prompts in the model's own words that each fact is written in, too, where its `was` is given; 0 as
+        preserve_swapped: how much the keys of prompts of other facts asked of each subject are left alone, against 1 of the keys
+            of earlier facts; only with `token` 0. 0 as published.
+        model_paraphrases: prompts in the model's own words that each fact is written in, too, where its `was` is given; 0 as
             published.
         reword_weight: how much these prompts count, against 1 of a fact's own.
-        insist: solve again, at most so often, with the weight of what is still not said doubled; 0 as published.
-        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
-            0 for the tokens that say the target, which suits later blocks.
-        prefixes: contexts that the model writes, besides the bare prompt.
-        steps: most steps of the search for a value.
-        rate: of its steps, in units of the residual's norm over the root of its width.
-        kl: weight of what the model says of the subject otherwise.
-        decay: weight of the squared length of what is added, in units of the residual's.
-        clamp: longest vector added, in units of the residual's norm.
-        settle: passes over all facts with all changes in place, which make a batch agree with itself; 0 as published.
-        hold: weight, in these, of what the model says of the subjects and in texts to keep.
-        keep: texts whose keys make up C (bundled neutral texts by default).
-        statistics: folder that keeps C between runs.
-        seed: of the contexts.
+        reweight_rounds: solve again, at most so often, with the weight of what is still not said doubled; 0 as published.
+        shared: see `_facts.settings.JointClosedForm`.
 
     Raises:
         NoEffect: when no direction holds so little.
     """
-    settings = registry.settings()
-    aim = ValueOptimization(
-        steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token,
-        settle=settle, hold=hold, insist=insist, seed=seed,
-    )  # fmt: skip
-    task = EditRequest.of(lm, facts, prefixes, aim, keep, statistics)
-    chosen = several_layers(lm, layers)
-    moments = task.moments(chosen)
-    free = {layer: null_space(moment, energy) for layer, moment in moments.items()}
+    task = EditRequest.of(lm, facts, **shared)
+    blocks = several_layers(lm, layers)
+    moments = task.moments(blocks)
+    bases = {layer: null_space(moment, energy) for layer, moment in moments.items()}  # U
+    ridges = {layer: _ridge(moments[layer], basis, penalty, weight) for layer, basis in bases.items()}
     made: dict[str, list[LowRank]] = {}
     done = list(previous or ())
-    size = batch or len(task.facts)
-    for begin in range(0, len(task.facts), size):
-        own = task.facts[begin : begin + size]
-        written = _in_other_words(task, own, reword)
-        importance = [1.0] * len(own) + [reword_weight] * (len(written) - len(own))
-        part = replace(task, facts=written, before=tuple(done), importance=importance)
-        with task.patch("partial", made, {}).applied(lm) if made else nullcontext():
-            earlier = _left_alone(part, chosen, swap)
-
-            def change(layer: int, found: Keys, residuals: Tensor, earlier: dict[int, Tensor] = earlier) -> LowRank:
-                moment, basis = moments[layer], free[layer]
-                used = (basis * (moment @ basis)).sum(0)  # (r,) the diagonal, and all there is, of U^T C U
-                ridge = penalty * moment.diagonal().sum() + weight * len(moment) * used
-                return projected(basis, found.balanced, residuals, ridge, earlier.get(layer))
-
-            for tensor, deltas in over_blocks(part, chosen, spread, change).items():
-                made.setdefault(tensor, []).extend(deltas)
+    for part in _batches(task, batch):
+        part = _in_other_words(replace(part, before=tuple(done)), model_paraphrases, reword_weight)
+        with task.applied(made):
+            change = _change(bases, ridges, _left_alone(part, blocks, preserve_swapped))
+            changes = over_blocks(part, blocks, spread, change, reweight_rounds=reweight_rounds)
+        for tensor, deltas in changes.items():
+            made.setdefault(tensor, []).extend(deltas)
         done += part.facts
-    return task.patch("alphaedit", made, settings)
+    return task.patch("alphaedit", made, registry.settings())
 
 
-def _in_other_words(task: EditRequest, facts: list[Fact], count: int) -> list[Fact]:
-    """Return facts, followed by each of them in so many of the model's own words."""
+def _change(bases: dict[int, Tensor], ridges: dict[int, Tensor], earlier: dict[int, Tensor]) -> Change:
+    """Return how one block is changed, by U, by what is added to the diagonal and by K_p of each block."""
+    return lambda layer, keys, residuals: projected(
+        bases[layer], keys.balanced, residuals, ridges[layer], earlier.get(layer)
+    )
+
+
+def _batches(task: EditRequest, size: int) -> Iterator[EditRequest]:
+    """Yield the task in parts of so many facts; 0 for all at once."""
+    size = size or len(task.facts)
+    for begin in range(0, len(task.facts), size):
+        yield replace(task, facts=task.facts[begin : begin + size])
+
+
+def _in_other_words(task: EditRequest, count: int, weight: float) -> EditRequest:
+    """Return a task that writes each fact in so many of the model's own words, too, each of a weight against 1."""
     if not count:
-        return facts
-    found = zip(facts, rewordings(task.lm, facts, task.aim.seed), strict=True)
-    return [*facts, *(replace(fact, prompt=prompt) for fact, own in found for prompt in own[:count])]
+        return task
+    found = zip(task.facts, paraphrases(task.lm, task.facts, task.aim.seed), strict=True)
+    more = [replace(fact, prompt=prompt) for fact, own in found for prompt in own[:count]]
+    importance = [1.0] * len(task.facts) + [weight] * len(more)
+    return replace(task, facts=[*task.facts, *more], importance=importance)
 
 
-def _left_alone(task: EditRequest, layers: list[int], swap: float) -> dict[int, Tensor]:
+def _left_alone(task: EditRequest, layers: list[int], swapped_weight: float) -> dict[int, Tensor]:
     """Return K_p of each block, (keys, d_ff), in the model as it is now: of earlier facts, and of prompts made of these."""
     lm, found = task.lm, dict[int, list[Tensor]]()
     sites = {layer: Site(layer, "mlp.key") for layer in layers}
     if task.before:
         for layer, own in keys_of(lm, task.before, layers, task.prefixes, token=task.aim.token).items():
             found.setdefault(layer, []).append(own.balanced)
-    if swap and not task.aim.token and (rows := swapped(lm, task.facts, SWAPS, task.aim.seed, task.before)):
+    if swapped_weight and not task.aim.token and (rows := swapped(lm, task.facts, SWAPS, task.aim.seed, task.before)):
         read_there = read(lm, [up_to(row) for row in rows], list(sites.values()))
         for layer, site in sites.items():
-            found.setdefault(layer, []).append(swap**0.5 * read_there[site])
+            found.setdefault(layer, []).append(swapped_weight**0.5 * read_there[site])
     return {layer: torch.cat(own) for layer, own in found.items()}
+
+
+def _ridge(moment: Tensor, basis: Tensor, penalty: float, weight: float) -> Tensor:
+    """Return the diagonal of p I + w U^T C U, (r,), which has nothing beside it: U are eigenvectors of C."""
+    used = (basis * (moment @ basis)).sum(0)
+    return penalty * moment.diagonal().sum() + weight * len(moment) * used
 
 
 def null_space(moment: Tensor, energy: float) -> Tensor:

@@ -20,7 +20,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -33,7 +33,8 @@ from ..errors import NoEffect, UsageError
 from ..locate.toxic_layer import Control, Normalize, located, toxic_layer
 from ..model.arch.anatomy import Site
 from ..model.lm import LM, Batch
-from ..patch.delta_kind import Delta
+from ..numerics.divergence import kl_divergence
+from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 from ..registry import method
 from ._trained.changed import changed, deltas
@@ -97,41 +98,16 @@ def dinm(
             where no instance tells its question.
         NoEffect: when a safe and an unsafe answer are the same.
     """
-    settings = registry.settings()
     if not instances:
         raise UsageError("no instances", fix="Give at least one request with a safe and an unsafe answer.")
     plan = _Plan(weight, steps, rate, stop, limit, guard, SUFFIX if suffix == "paper" else suffix, inside)
+    settings = registry.settings()
     if parity:
-        plan = _Plan(**REFERENCE, limit=None, guard=guard, suffix=SUFFIX, inside=inside, raw=True, constrained=False)
-        settings |= {"suffix": SUFFIX, **REFERENCE, "limit": None, "normalize": "none"}
-    settings["suffix"] = plan.suffix
-    changes: dict[str, list[Delta]] = {}
-    patch: Patch | None = None
-    chosen: list[dict[str, Any]] = []
-    for group in [instances] if together else [[each] for each in instances]:
-        with patch.applied(lm) if patch else nullcontext():
-            layers = None if layer is None else [layer]
-            region = toxic_layer(
-                lm,
-                group,
-                normalize=normalize,
-                neurons=neurons,
-                layers=layers,
-                parity=parity,
-                control=control,
-                seed=seed,
-            )
-            at = located(region)
-            columns = None if neurons is None else region.rows[Site(at, "mlp.down")]
-            change, trail = _trained(lm, group, at, columns, plan)
-        for name, own in deltas(lm, at, change, columns).items():
-            changes.setdefault(name, []).append(own)
-        chosen.append({"layer": at, "columns": region.count, "losses": [round(loss, 4) for loss in trail]})
-        patch = Patch.make(
-            lm, changes, method="dinm", settings={**settings, "located": chosen}, examples=_summary(instances)
-        )
-    assert patch is not None
-    return patch
+        plan, settings["normalize"] = plan.as_published(), "none"
+    options = {"normalize": normalize, "neurons": neurons, "parity": parity, "control": control, "seed": seed,
+               "layers": None if layer is None else [layer]}  # fmt: skip
+    groups = [instances] if together else [[each] for each in instances]
+    return _one_after_the_other(lm, groups, plan, options, {**settings, **plan.settings})
 
 
 @dataclass(frozen=True)
@@ -148,6 +124,41 @@ class _Plan:
     inside: bool = False
     raw: bool = False
     constrained: bool = True
+
+    def as_published(self) -> _Plan:
+        """Return the plan with the constants of the authors' code."""
+        return replace(self, **REFERENCE, limit=None, suffix=SUFFIX, raw=True, constrained=False)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a patch keeps of it, where it can differ from what was given."""
+        return {name: getattr(self, name) for name in (*REFERENCE, "limit", "suffix")}
+
+
+def _one_after_the_other(
+    lm: LM, groups: Sequence[list[ResponsePair]], plan: _Plan, options: dict[str, Any], settings: dict[str, Any]
+) -> Patch:
+    """Edit groups of instances, each in the block that is located on the model with the changes so far.
+
+    Args:
+        lm: the model.
+        groups: edited at once, each.
+        plan: how.
+        options: of `toxic_layer`.
+        settings: what the patch keeps, besides the blocks located.
+    """
+    made: list[tuple[str, Delta]] = []
+    chosen: list[dict[str, Any]] = []
+    for group in groups:
+        with Patch.make(lm, by_tensor(made), method="dinm", settings={}).applied(lm) if made else nullcontext():
+            region = toxic_layer(lm, group, **options)
+            at = located(region)
+            columns = None if options["neurons"] is None else region.rows[Site(at, "mlp.down")]
+            change, trail = _trained(lm, group, at, columns, plan)
+        made += deltas(lm, at, change, columns).items()
+        chosen.append({"layer": at, "columns": region.count, "losses": [round(loss, 4) for loss in trail]})
+    examples = _summary([each for group in groups for each in group])
+    return Patch.make(lm, by_tensor(made), method="dinm", settings={**settings, "located": chosen}, examples=examples)
 
 
 @dataclass(frozen=True)
@@ -179,8 +190,8 @@ class _Answers:
     def loss(self, likely: Tensor) -> Tensor:
         return self.mean(-likely.gather(-1, self.batch.ids[:, 1:, None])[..., 0])
 
-    def strayed(self, base: Tensor, now: Tensor) -> Tensor:
-        return self.mean((base.exp() * (base - now)).sum(-1))
+    def kl_to_base(self, base: Tensor, now: Tensor) -> Tensor:
+        return self.mean(kl_divergence(base, now))
 
 
 def _trained(
@@ -204,9 +215,9 @@ def _trained(
     good: Tensor | None = None  # the latest change whose answers do not repeat themselves
     for _ in range(plan.steps):
         with torch.enable_grad() if plan.constrained else torch.no_grad(), changed(lm, layer, change, columns):
-            strayed = kept.strayed(base, kept.likely(lm))
+            kl = kept.kl_to_base(base, kept.likely(lm))
         with torch.enable_grad(), changed(lm, layer, change, columns):
-            loss = plan.weight * asked.loss(asked.likely(lm)) + strayed
+            loss = plan.weight * asked.loss(asked.likely(lm)) + kl
             if watch and plan.guard == "objective":
                 loss = loss + plan.weight * UNLIKELY * watch.unlikelihood()
             trail.append(float(loss.detach()))

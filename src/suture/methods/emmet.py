@@ -8,13 +8,12 @@ Differs from the paper: e is relative to the mean diagonal of K^T C^-1 K; values
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from .. import registry
-from ..data.examples import Fact, Texts
+from ..data.examples import Fact
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
 from ..patch.delta import LowRank
@@ -22,8 +21,8 @@ from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import EditRequest
 from ._facts.keyvalue import chosen_layer, down, low_rank
+from ._facts.settings import JointClosedForm
 from ._facts.statistics import RIDGE, damped, solve
-from ._facts.values import ValueOptimization
 
 
 @method
@@ -34,18 +33,7 @@ def emmet(
     layer: int | None = None,
     slack: float = 1e-3,
     ridge: float = RIDGE,
-    token: int = ValueOptimization.token,
-    prefixes: int = 8,
-    steps: int = ValueOptimization.steps,
-    rate: float = ValueOptimization.rate,
-    kl: float = ValueOptimization.kl,
-    decay: float = ValueOptimization.decay,
-    clamp: float = ValueOptimization.clamp,
-    settle: int = ValueOptimization.settle,
-    hold: float = ValueOptimization.hold,
-    keep: Texts | None = None,
-    statistics: Path | None = None,
-    seed: int = 0,
+    **shared: Unpack[JointClosedForm],
 ) -> Patch:
     """Make an EMMET patch.
 
@@ -55,30 +43,14 @@ def emmet(
         layer: the block to edit (an early one by default; measure).
         slack: e above; 0 writes every fact exactly, however much that takes where two keys are alike.
         ridge: added to C, relative to its mean diagonal.
-        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
-            0 for the tokens that say the target, which suits later blocks.
-        prefixes: contexts that the model writes, besides the bare prompt.
-        steps: most steps of the search for a value.
-        rate: of its steps, in units of the residual's norm over the root of its width.
-        kl: weight of what the model says of the subject otherwise.
-        decay: weight of the squared length of what is added, in units of the residual's.
-        clamp: longest vector added, in units of the residual's norm.
-        settle: passes over all facts with all changes in place, which make a batch agree with itself; 0 as published.
-        hold: weight, in these, of what the model says of the subjects and in texts to keep.
-        keep: texts whose keys make up C (bundled neutral texts by default).
-        statistics: folder that keeps C between runs.
-        seed: of the contexts.
+        shared: see `_facts.settings.JointClosedForm`.
     """
-    settings = registry.settings()
-    aim = ValueOptimization(
-        steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, settle=settle, hold=hold, seed=seed
-    )
-    task = EditRequest.of(lm, facts, prefixes, aim, keep, statistics)
+    task = EditRequest.of(lm, facts, **shared)
     layer = chosen_layer(lm, layer)
     weight = down(lm, layer)
     moment = damped(task.moment(layer), ridge)
     change = constrained(moment, task.keys(layer).mean, task.values(Site(layer, "mlp.out")), slack)
-    return task.patch("emmet", task.settled([(weight, change)]), settings)
+    return task.patch("emmet", task.jointly([(weight, change)]), registry.settings())
 
 
 def constrained(moment: Tensor, keys: Tensor, residuals: Tensor, slack: float) -> LowRank:

@@ -24,6 +24,7 @@ from ..locate.mask import Mask
 from ..locate.safety_impact import SHARE, Score, safety_impact
 from ..model.lm import LM, Batch
 from ..model.run.contrasts import CONTRASTS, Row, contrasts
+from ..numerics.divergence import kl_divergence, masked_mean
 from ..patch.patch import Patch
 from ..registry import method
 from ._trained.masked import Loss, Part, Schedule, answers_loss, drawn, forward, train
@@ -90,19 +91,18 @@ def _loss(lm: LM, parts: list[Part], refusals: list[Row], keep: Texts, batch: in
     def loss(step: int) -> Tensor:
         chosen = [refusals[i] for i in drawn(len(refusals), min(batch, len(refusals)), step, seed)]
         told = lm.batch([ids for ids, _ in chosen])
-        asked = answers_loss(forward(lm, copies, told), told, [begin for _, begin in chosen])
+        target_nll = answers_loss(forward(lm, copies, told), told, [begin for _, begin in chosen])
         if not texts:
-            return asked
+            return target_nll
         kept = lm.batch([texts[i] for i in drawn(len(texts), min(KEPT, len(texts)), step, seed + 1)])
-        return asked + locality * _strayed(lm, copies, kept)
+        return target_nll + locality * _kl_to_base(lm, copies, kept)
 
     return loss
 
 
-def _strayed(lm: LM, copies: dict[str, Tensor], batch: Batch) -> Tensor:
+def _kl_to_base(lm: LM, copies: dict[str, Tensor], batch: Batch) -> Tensor:
     """Return the KL per token between the base and the trained model, with its gradient."""
     with torch.no_grad():
         base = lm.forward(batch).logits.float().log_softmax(-1)
     now = forward(lm, copies, batch).log_softmax(-1)
-    each = (base.exp() * (base - now)).sum(-1)
-    return (each * batch.mask).sum() / batch.mask.sum()
+    return masked_mean(kl_divergence(base, now), batch.mask)

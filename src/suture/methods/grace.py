@@ -31,7 +31,8 @@ from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
 from ._facts.keyvalue import chosen_layer, read
-from ._facts.values import ValueOptimization, side_by_side
+from ._facts.settings import ValueOptimization
+from ._facts.values import side_by_side
 
 LATE = 3 / 4  # of the depth; the published layers are 27 of 32 (Llama 2) and 35 of 48 (GPT-2 XL)
 

@@ -10,22 +10,20 @@ the MLP's is written. Differs from the paper: values as in `_facts.values`; w as
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor
+from typing_extensions import Unpack
 
 from .. import registry
-from ..data.examples import Fact, Texts
+from ..data.examples import Fact
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
-from ..patch.delta import LowRank
 from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import EditRequest, Spread, over_blocks, several_layers
-from ._facts.keyvalue import Keys
-from ._facts.least_squares import least_squares
-from ._facts.statistics import RIDGE, damped
-from ._facts.values import ValueOptimization, values
+from ._facts.least_squares import regularised
+from ._facts.settings import ClosedForm
+from ._facts.statistics import RIDGE
+from ._facts.values import values
 
 
 @method
@@ -37,16 +35,7 @@ def pmet(
     spread: Spread = "sqrt",
     weight: float = 0.1,
     ridge: float = RIDGE,
-    token: int = ValueOptimization.token,
-    prefixes: int = 8,
-    steps: int = ValueOptimization.steps,
-    rate: float = ValueOptimization.rate,
-    kl: float = ValueOptimization.kl,
-    decay: float = ValueOptimization.decay,
-    clamp: float = ValueOptimization.clamp,
-    keep: Texts | None = None,
-    statistics: Path | None = None,
-    seed: int = 0,
+    **shared: Unpack[ClosedForm],
 ) -> Patch:
     """Make a PMET patch.
 
@@ -57,29 +46,12 @@ def pmet(
         spread: "sqrt" (PMET), "uniform" (MEMIT), or "first_last".
         weight: w above, in units of d_ff keys: more keeps more and writes less.
         ridge: added to C, relative to its mean diagonal.
-        token: which of the subject's tokens is edited, counted from its end (`suture locate causal_trace` says which matter);
-            0 for the tokens that say the target, which suits later blocks.
-        prefixes: contexts that the model writes, besides the bare prompt.
-        steps: most steps of the search for values.
-        rate: of its steps, in units of the residual's norm over the root of its width.
-        kl: weight of what the model says of the subject otherwise.
-        decay: weight of the squared length of what is added, in units of the residual's.
-        clamp: longest vector added at either place, in units of the residual's norm.
-        keep: texts whose keys make up C (bundled neutral texts by default).
-        statistics: folder that keeps C between runs.
-        seed: of the contexts.
+        shared: see `_facts.settings.ClosedForm`.
     """
-    settings = registry.settings()
-    aim = ValueOptimization(steps=steps, rate=rate, kl=kl, decay=decay, clamp=clamp, token=token, seed=seed)
-    task = _Joint.of(lm, facts, prefixes, aim, keep, statistics)
-    found = task.moments(several_layers(lm, layers))
-    moments = {layer: damped(moment, ridge) for layer, moment in found.items()}
-
-    def change(layer: int, keys: Keys, residuals: Tensor) -> LowRank:
-        moment = moments[layer]
-        return least_squares(weight * len(moment) * moment, keys.balanced, residuals)
-
-    return task.patch("pmet", over_blocks(task, list(moments), spread, change, "mlp.out"), settings)
+    task = _Joint.of(lm, facts, **shared)
+    blocks = several_layers(lm, layers)
+    change = regularised(task.moments(blocks), weight, ridge)
+    return task.patch("pmet", over_blocks(task, blocks, spread, change, "mlp.out"), registry.settings())
 
 
 class _Joint(EditRequest):

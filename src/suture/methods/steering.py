@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+from .. import registry
 from ..data.examples import Behaviour
 from ..errors import UsageError
 from ..locate.condition import Condition, fit_condition
@@ -23,7 +24,7 @@ from ..model.arch.anatomy import Site
 from ..model.lm import LM
 from ..model.run.features import Pool
 from ..patch.activation import Place, Positions
-from ..patch.delta_kind import Delta
+from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 from ..patch.runtime.steer import Likeness, Mode, Steer
 from ..registry import method
@@ -74,11 +75,7 @@ def steering(
         seed: of the held-out texts.
     """
     many = behaviours if isinstance(behaviours, list) else [behaviours]
-    settings: dict[str, Any] = {
-        "kind": kind, "pool": pool, "back": back, "layers": layers, "strength": strength, "unit": unit, "toward": toward,
-        "mode": mode, "positions": positions, "level": level, "likeness": likeness, "seed": seed,
-    }  # fmt: skip
-    changes: dict[str, Delta | list[Delta]] = {}
+    made: list[tuple[str, Delta]] = []
     examples: dict[str, Any] = {"behaviours": [b.summary() for b in many]}
     if condition:
         examples["condition"] = condition.summary()
@@ -87,12 +84,8 @@ def steering(
         found.check(lm)
         chosen = _blocks(lm, found, layers)
         fitted = fit_condition(lm, condition, range(chosen[0] + 1), likeness=likeness) if condition else None
-        made = _steers(lm, found, chosen, toward, strength, unit, mode, positions, level, fitted)
-        for tensor, term in made:
-            own = changes.setdefault(tensor, [])
-            assert isinstance(own, list)
-            own.append(term)
-    return Patch.make(lm, changes, method="steering", settings=settings, examples=examples)
+        made += _steers(lm, found, chosen, toward, strength, unit, mode, positions, level, fitted)
+    return Patch.make(lm, by_tensor(made), method="steering", settings=registry.settings(), examples=examples)
 
 
 def _blocks(lm: LM, direction: Direction, layers: Sequence[int] | None) -> list[int]:

@@ -26,11 +26,13 @@ from ..model.lm import LM
 from ..model.run.features import Pool
 from ..numerics.linalg import mean_norm
 from ..patch.delta import LowRank
-from ..patch.delta_kind import Delta
+from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 from ..registry import method
 
 Away = Literal["unwanted", "wanted"]
+Select = Literal["cosine", "effect"]
+Control = Literal["none", "random_probe", "random_rows"]
 
 
 @method
@@ -76,43 +78,58 @@ def surgery(
         region: use these rows instead of choosing them (one behaviour only).
         seed: of the probe's split and the controls.
     """
-    settings = registry.settings()
-    if probe:  # what was not used would mislead
+    settings = _told(registry.settings(), probe, region)
+    if parity == "paper":
+        space, unit = "final", "raw"
+    away: Away = "unwanted" if toward == "wanted" else "wanted"
+    many = [behaviours] if isinstance(behaviours, Behaviour) else behaviours
+    kept, made = Texts(keep or ()), list[tuple[str, Delta]]()
+    for behaviour in many:
+        with Patch.make(lm, by_tensor(made), method="surgery", settings={}).applied(lm) if made else nullcontext():
+            fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, pool=pool, parity=parity, seed=seed)
+            fitted = _turned(lm, fitted, behaviour, kept, away, control, seed)
+            options: dict[str, Any] = {"rows": rows, "layers": layers, "away_from": away, "seed": seed}
+            chosen = region or _chosen(lm, fitted, behaviour, kept, select, control, site, options)
+            made += _added(lm, chosen, fitted, away, strength, unit)
+        if kept:
+            kept = Texts((*kept, *(e.text for e in behaviour.examples)))  # a later edit leaves this one alone
+    examples = {"behaviours": [b.summary() for b in many], "keep": Texts(keep or ()).summary()}
+    return Patch.make(lm, by_tensor(made), method="surgery", settings=settings, examples=examples)
+
+
+def _told(settings: dict[str, Any], probe: Probe | None, region: Region | None) -> dict[str, Any]:
+    """Return the settings that a patch keeps: what a given probe or region made idle would mislead."""
+    if probe:
         settings = {k: v for k, v in settings.items() if k not in ("space", "pool", "parity")}
         settings["probe"] = {"name": probe.name, "space": probe.space}
     if region:
         settings = {k: v for k, v in settings.items() if k not in ("rows", "select", "site", "layers")}
         about = {k: v for k, v in region.about.items() if k not in ("histogram", "layers")}
         settings["region"] = {**about, "rows": region.count, "of": region.candidates}
-    if parity == "paper":
-        space, unit = "final", "raw"
-    many = [behaviours] if isinstance(behaviours, Behaviour) else behaviours
-    away: Away = "unwanted" if toward == "wanted" else "wanted"
-    kept = Texts(keep or ())
-    patch: Patch | None = None
-    changes: dict[str, list[Delta]] = {}
-    for behaviour in many:
-        with patch.applied(lm) if patch else nullcontext():
-            fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, pool=pool, parity=parity, seed=seed)
-            if control == "random_probe":
-                fitted = random_probe(fitted, seed)
-            if kept:
-                fitted = quietened(lm, fitted, kept, behaviour, away_from=away)
-            options: dict[str, Any] = {"rows": rows, "layers": layers, "away_from": away, "seed": seed}
-            if region:
-                chosen = region
-            elif select == "effect" and control != "random_rows":
-                chosen = effect_rows(lm, fitted, behaviour, keep=kept, **options)
-            else:
-                chosen = probe_rows(lm, fitted, site=site, random=control == "random_rows", **options)
-            for tensor, delta in _added(lm, chosen, fitted, away, strength, unit):
-                changes.setdefault(tensor, []).append(delta)
-        if kept:
-            kept = Texts((*kept, *(e.text for e in behaviour.examples)))  # a later edit leaves this one alone
-        examples = {"behaviours": [b.summary() for b in many], "keep": Texts(keep or ()).summary()}
-        patch = Patch.make(lm, changes, method="surgery", settings=settings, examples=examples)
-    assert patch is not None
-    return patch
+    return settings
+
+
+def _turned(lm: LM, probe: Probe, behaviour: Behaviour, keep: Texts, away: Away, control: Control, seed: int) -> Probe:
+    """Return the probe by which rows are chosen: a random one as a control, turned so that texts to keep hardly react."""
+    if control == "random_probe":
+        probe = random_probe(probe, seed)
+    return quietened(lm, probe, keep, behaviour, away_from=away) if keep else probe
+
+
+def _chosen(
+    lm: LM,
+    probe: Probe,
+    behaviour: Behaviour,
+    keep: Texts,
+    select: Select,
+    control: Control,
+    site: str | None,
+    options: dict[str, Any],
+) -> Region:
+    """Return the rows to edit."""
+    if select == "effect" and control != "random_rows":
+        return effect_rows(lm, probe, behaviour, keep=keep, **options)
+    return probe_rows(lm, probe, site=site, random=control == "random_rows", **options)
 
 
 def _added(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import CorruptFile, UsageError
 
 CHUNK = 1 << 22  # entries of a delta materialised at a time: 32 MB of float64
+D = TypeVar("D", bound="Delta")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,14 @@ class Delta:
 
     def _misfit(self, shape: tuple[int, ...]) -> str:
         return ""
+
+
+def by_tensor(changes: Iterable[tuple[str, D]]) -> dict[str, list[D]]:
+    """Return changes, each with the name of its tensor, by these names."""
+    found: dict[str, list[D]] = {}
+    for tensor, change in changes:
+        found.setdefault(tensor, []).append(change)
+    return found
 
 
 def chunks(rows: Tensor, shape: tuple[int, ...]) -> Iterator[Tensor]:

@@ -1,6 +1,7 @@
 """Old names go on working for one version, with a warning that says the new one.
 
-Modules of 0.1 are found where they are now by a finder of imports, names in public by `renamed`. It all goes with version 0.3.
+Modules of 0.1 are found where they are now by a finder of imports, names in public by `renamed`, settings of methods by
+`setting_now`. It all goes with version 0.3.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -16,6 +17,7 @@ from typing import Any
 
 from .modules import CLASSES, MODULES, NAMES
 from .modules import PUBLIC as PUBLIC
+from .settings import SETTINGS
 
 GOES = "the old name goes with version 0.3"
 
@@ -45,6 +47,12 @@ def with_old_names(room: str, face: Callable[[str], Any]) -> Callable[[str], Any
         return renamed(f"{room}.{name}", old[name]) if name in old else face(name)
 
     return found
+
+
+def setting_now(name: str, known: Container[str]) -> str:
+    """Return what a setting is called now: the name itself, but where a method knows it by a new one alone."""
+    new = SETTINGS.get(name, name)
+    return new if name not in known and new in known else name
 
 
 class Finder(MetaPathFinder, Loader):

@@ -3,8 +3,8 @@
 Source: Meng et al. 2023, "Mass-Editing Memory in a Transformer", algorithm 1.
     for each block l of l_1 .. l_n:   R = (z - h) / share(l),   W_l' = W_l + change(K_l, R)
 z: (facts, d_model) is what the last block shall put out, h what it puts out now, after the changes made so far;
-K: (d_ff, facts), R: (d_model, facts). Where asked (`ValueOptimization.insist`), all is solved again while some places do not
-say their token; these then count twice as much: columns of K and R are multiplied by the root of their weight.
+K: (d_ff, facts), R: (d_model, facts). Where asked, all is solved again while some places do not say their token; these then
+count twice as much: columns of K and R are multiplied by the root of their weight.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from ...data.bundled.neutral import neutral
 from ...data.examples import Fact, Texts
@@ -27,20 +28,22 @@ from ...model.arch.anatomy import Site, Weight
 from ...model.lm import LM
 from ...model.run.fact_rows import Row, places
 from ...patch.delta import LowRank
-from ...patch.delta_kind import Delta
+from ...patch.delta_kind import Delta, by_tensor
 from ...patch.patch import Patch
+from ...registry import shared_defaults
+from .argmax import target_is_argmax
+from .joint import train_jointly
 from .keyvalue import Keys, chosen_layer, contexts, down, keys, read, up_to
-from .rewordings import rewordings
-from .said import said
-from .settle import settled
+from .paraphrases import paraphrases
+from .settings import JointClosedForm, ValueOptimization
 from .statistics import second_moments
-from .values import ValueOptimization, essences, values
+from .values import essences, values
 
 Spread = Literal["uniform", "sqrt", "first_last"]
 Change = Callable[
     [int, Keys, Tensor], LowRank
 ]  # block, keys, residuals (facts, d_model) -> change of the (out, in) matrix
-INSISTED = 2.0  # how much more a place counts when the equations are solved again, each time
+REWEIGHTED = 2.0  # how much more a place counts when the equations are solved again, each time
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,8 @@ class EditRequest:
         aim: how values are looked for.
         keep: texts to keep.
         statistics: folder that keeps second moments between runs.
+        joint_steps: passes over all facts with all their changes in place; 0 for none.
+        kl_joint: weight of what is to stay in these.
         before: facts written earlier.
         importance: of each fact, its weight in the least squares; all alike by default.
     """
@@ -64,25 +69,24 @@ class EditRequest:
     aim: ValueOptimization
     keep: Texts
     statistics: Path | None
+    joint_steps: int
+    kl_joint: float
     before: Sequence[Fact] = ()
     importance: Sequence[float] = ()
 
     @classmethod
-    def of(
-        cls,
-        lm: LM,
-        facts: Sequence[Fact],
-        prefixes: int,
-        aim: ValueOptimization,
-        keep: Texts | None,
-        statistics: Path | None,
-    ) -> EditRequest:
+    def of(cls, lm: LM, facts: Sequence[Fact], **shared: Unpack[JointClosedForm]) -> EditRequest:
         """Check the facts and let the model write the contexts.
 
         Raises:
             UsageError: when there are no facts, or two contradict each other.
         """
-        return cls(lm, agreeing(facts), contexts(lm, prefixes, aim.seed), aim, keep or neutral("probe"), statistics)
+        given = {**shared_defaults(JointClosedForm), **shared}
+        aim = ValueOptimization(**{own.name: given[own.name] for own in fields(ValueOptimization) if own.name in given})
+        return cls(
+            lm, agreeing(facts), contexts(lm, given["prefixes"], aim.seed), aim, given["keep"] or neutral("probe"),
+            given["statistics"], given["joint_steps"], given["kl_joint"],
+        )  # fmt: skip
 
     def moment(self, layer: int) -> Tensor:
         """Return the second moment of the keys of the texts to keep: (d_ff, d_ff) float64."""
@@ -100,17 +104,21 @@ class EditRequest:
         """Return what to add at a site: (places, d_model) float64."""
         return values(self.lm, self.facts, site, self.prefixes, self.aim).added
 
-    def settled(self, found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
-        """Return changes of (out, in) matrices by tensor, settled together where the aim asks for it."""
+    def jointly(self, found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
+        """Return changes of (out, in) matrices by tensor, trained together where that is asked for."""
         aim, made = self.aim, list(found)
-        if aim.settle:
+        if self.joint_steps:
             told = [[self.lm.decode(row.ids) for row in own] for own in essences(self.lm, self.facts, aim)]
-            asking = rewordings(self.lm, self.facts, aim.seed)
-            made = settled(
+            asking = paraphrases(self.lm, self.facts, aim.seed)
+            made = train_jointly(
                 self.lm, made, self.facts, self.prefixes, asking, told, keep=self.keep, before=self.before,
-                passes=aim.settle, hold=aim.hold, stop=aim.stop, seed=aim.seed,
+                steps=self.joint_steps, kl=self.kl_joint, stop=aim.stop, seed=aim.seed,
             )  # fmt: skip
         return placed(made)
+
+    def applied(self, changes: dict[str, list[LowRank]]) -> AbstractContextManager[Any]:
+        """Run the model with the changes found so far, maybe none."""
+        return self.patch("partial", changes, {}).applied(self.lm) if changes else nullcontext()
 
     def now(self, site: Site) -> Tensor:
         """Return what is at a site in the bare prompts: (places, d) float64."""
@@ -136,7 +144,12 @@ class EditRequest:
 
 
 def over_blocks(
-    task: EditRequest, layers: Sequence[int], spread: Spread, change: Change, part: str = "residual"
+    task: EditRequest,
+    layers: Sequence[int],
+    spread: Spread,
+    change: Change,
+    part: str = "residual",
+    reweight_rounds: int = 0,
 ) -> dict[str, list[LowRank]]:
     """Return the changes of all blocks, each found on the model with the changes of those before it.
 
@@ -146,20 +159,21 @@ def over_blocks(
         spread: how they share the work.
         change: makes the change of one block.
         part: where in the last block the values are sought.
+        reweight_rounds: how often, at most, all is solved again with what is not said counting more.
     """
     blocks = sorted({layers[0], layers[-1]}) if spread == "first_last" else sorted(layers)
     goal = Site(blocks[-1], part)
     wanted = None if spread == "first_last" else task.now(goal) + task.values(goal)
     weights, rows = task.weights, task.rows
-    for turn in range(task.aim.insist + 1):
+    for turn in range(reweight_rounds + 1):
         found = _solved(task, blocks, spread, change, part, wanted, weights.sqrt()[:, None])
-        if turn < task.aim.insist:
-            with task.patch("partial", placed(found), {}).applied(task.lm):
-                missing = ~said(task.lm, rows)
+        if turn < reweight_rounds:
+            with task.applied(placed(found)):
+                missing = ~target_is_argmax(task.lm, rows)
             if not bool(missing.any()):
                 break
-            weights = torch.where(missing, INSISTED * weights, weights)
-    return task.settled(found)
+            weights = torch.where(missing, REWEIGHTED * weights, weights)
+    return task.jointly(found)
 
 
 def _solved(
@@ -184,8 +198,7 @@ def _solved(
     """
     found: list[tuple[Weight, LowRank]] = []
     for number, layer in enumerate(blocks):
-        so_far = task.patch("partial", placed(found), {}).applied(task.lm) if found else nullcontext()
-        with so_far:
+        with task.applied(placed(found)):
             if wanted is None:
                 residuals = task.values(Site(layer, part))
             else:
@@ -201,10 +214,7 @@ def _solved(
 
 def placed(found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
     """Return changes of (out, in) matrices as changes of the stored tensors, by name."""
-    by_tensor: dict[str, list[LowRank]] = {}
-    for weight, change in found:
-        by_tensor.setdefault(weight.tensor, []).append(weight.place(change))
-    return by_tensor
+    return by_tensor((weight.tensor, weight.place(change)) for weight, change in found)
 
 
 def several_layers(lm: LM, layers: Sequence[int] | None) -> list[int]:

@@ -19,6 +19,7 @@ from ...model.arch.anatomy import Site
 from ...model.lm import LM
 from ...model.run.fact_rows import Row
 from ...model.run.tracing import Edit, resumed, trace
+from ...numerics.divergence import kl_divergence
 from ...patch.runtime.hooks import hook
 from .beginnings import beginnings
 
@@ -107,10 +108,10 @@ class Problem:
             likely = _continued(lm, self.ids, self.mask, self.cache, self.scored)
         rows = self.scored.nonzero()[:, 0]
         essence = (self.context < 0)[rows]
-        told = -likely[~essence].gather(-1, self.ids[:, 1:][self.scored][~essence][:, None])[:, 0]
-        strayed = (self.base.exp() * (self.base - likely[essence])).sum(-1)
+        target_nll = -likely[~essence].gather(-1, self.ids[:, 1:][self.scored][~essence][:, None])[:, 0]
+        kl_to_base = kl_divergence(self.base, likely[essence])
         total = torch.zeros(len(self.ids), device=likely.device)
-        total = total.index_add(0, rows[~essence], told).index_add(0, rows[essence], strayed)
+        total = total.index_add(0, rows[~essence], target_nll).index_add(0, rows[essence], kl_to_base)
         return total / self.scored.sum(1)
 
 

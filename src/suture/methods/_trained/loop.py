@@ -20,8 +20,9 @@ from ...model.arch.anatomy import Weight
 from ...model.lm import LM, Batch
 from ...model.run.fact_rows import encode
 from ...model.run.tracing import moved
+from ...numerics.divergence import kl_divergence, masked_mean
 from ...patch.delta import Dense, LowRank
-from ...patch.delta_kind import Delta
+from ...patch.delta_kind import Delta, by_tensor
 
 KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
 Loss = Literal["target", "prompt_last"]
@@ -190,16 +191,10 @@ def in_effect(lm: LM, changes: Sequence[Change]) -> AbstractContextManager[None]
     return moved(lm, [(change.weight, change.effect) for change in changes])
 
 
-def deltas(changes: Sequence[Change]) -> dict[str, Delta | list[Delta]]:
+def deltas(changes: Sequence[Change]) -> dict[str, list[Delta]]:
     """Return the changes by tensor name, those that are still nothing left out."""
-    found: dict[str, Delta | list[Delta]] = {}
-    for change in changes:
-        if any(not bool(leaf.detach().any()) for leaf in change.leaves):
-            continue
-        own = found.setdefault(change.weight.tensor, [])
-        assert isinstance(own, list)
-        own.append(change.delta())
-    return found
+    something = (change for change in changes if all(bool(leaf.detach().any()) for leaf in change.leaves))
+    return by_tensor((change.weight.tensor, change.delta()) for change in something)
 
 
 def lines(lm: LM, facts: Sequence[Fact]) -> list[TokenizedTarget]:
@@ -216,7 +211,7 @@ def predicted(lm: LM, told: Sequence[TokenizedTarget]) -> tuple[Batch, Tensor]:
     return batch, (places >= begins[:, None]) & batch.mask.bool()
 
 
-def asked(lm: LM, told: Sequence[TokenizedTarget], loss: Loss = "target") -> Tensor:
+def target_nll(lm: LM, told: Sequence[TokenizedTarget], loss: Loss = "target") -> Tensor:
     """Return the mean over lines of the loss per token from `begin` on, in nats.
 
     Args:
@@ -233,15 +228,14 @@ def asked(lm: LM, told: Sequence[TokenizedTarget], loss: Loss = "target") -> Ten
     return -((each * scored).sum(1) / scored.sum(1)).mean()
 
 
-def strayed(lm: LM, texts: Sequence[str], changes: Sequence[Change]) -> Tensor:
+def kl_to_base(lm: LM, texts: Sequence[str], changes: Sequence[Change]) -> Tensor:
     """Return KL(base || changed) per token on texts, in nats; the gradient goes through the changed model."""
     batch = lm.batch([lm.encode(text)[:TOKENS] for text in texts])
     with torch.no_grad():
         base = lm.forward(batch).logits.float().log_softmax(-1)
     with in_effect(lm, changes):
         now = lm.forward(batch).logits.float().log_softmax(-1)
-    each = (base.exp() * (base - now)).sum(-1)
-    return (each * batch.mask).sum() / batch.mask.sum()
+    return masked_mean(kl_divergence(base, now), batch.mask)
 
 
 def objective(
@@ -258,9 +252,9 @@ def objective(
 
     def of(part: Sequence[TokenizedTarget]) -> tuple[Tensor, Tensor | float]:
         with in_effect(lm, changes):
-            wanted = asked(lm, part, loss)
+            wanted = target_nll(lm, part, loss)
         if not locality:
             return wanted, 0.0
-        return wanted, locality * strayed(lm, rng.sample(keep, min(KEPT, len(keep))), changes)
+        return wanted, locality * kl_to_base(lm, rng.sample(keep, min(KEPT, len(keep))), changes)
 
     return of

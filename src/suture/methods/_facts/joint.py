@@ -1,6 +1,6 @@
-"""Changes that were found fact by fact, settled together: with all of them in place, at every token.
+"""Changes that were found fact by fact, trained jointly: with all of them in place, at every token.
 
-    minimise over all L_l:  mean_i -log P(o_i | x + p_i; W_l + L_l R_l) + hold * KL(P(.|t; W) || P(.|t; W_l + L_l R_l))
+    minimise over all L_l:  mean_i -log P(o_i | x + p_i; W_l + L_l R_l) + kl_joint * KL(P(.|t; W) || P(.|t; W_l + L_l R_l))
     L_l: (d_model, rank)   R_l: (rank, d_ff)
 A value is sought for one fact, added at one token. The change that writes it acts at every token that has something of its
 key, and so do those of all other facts: a batch that writes each value exactly may say few of the targets. So the losses are
@@ -23,7 +23,7 @@ from ...model.run.fact_rows import encode
 from ...patch.delta import LowRank
 from ...patch.delta_kind import Delta
 from ...text.spacing import joined
-from .._trained.loop import KEPT, TokenizedTarget, TrainingConfig, asked, in_effect, strayed, train
+from .._trained.loop import KEPT, TokenizedTarget, TrainingConfig, in_effect, kl_to_base, target_nll, train
 
 RATE = 0.1  # of Adam, in units of the root mean square of a fact's column of L
 BATCH = 24  # facts a step
@@ -64,7 +64,7 @@ class Written:
         return self.weight.place(self.now())
 
 
-def settled(
+def train_jointly(
     lm: LM,
     found: Sequence[tuple[Weight, LowRank]],
     facts: Sequence[Fact],
@@ -74,8 +74,8 @@ def settled(
     *,
     keep: Sequence[str],
     before: Sequence[Fact] = (),
-    passes: int,
-    hold: float,
+    steps: int,
+    kl: float,
     stop: float,
     seed: int,
 ) -> list[tuple[Weight, LowRank]]:
@@ -90,8 +90,8 @@ def settled(
         told: what the model says of each fact's subject, to stay.
         keep: texts to stay; those that tell an old object of a fact are left out.
         before: facts written earlier, to stay.
-        passes: over all facts, at most.
-        hold: weight of what is to stay.
+        steps: passes over all facts, at most.
+        kl: weight of what is to stay.
         stop: mean loss at which a pass is the last.
         seed: of the order and of the contexts.
     """
@@ -108,15 +108,15 @@ def settled(
                 row = encode(lm, prompt, fact.subject, fact.target)
                 lines.append(TokenizedTarget(row.ids, row.begin))
         with in_effect(lm, changes):
-            wanted = asked(lm, lines)
+            wanted = target_nll(lm, lines)
         sets = [
             [text for i in part for text in told[i]],
             rng.sample(written, min(len(part), len(written))),
             rng.sample(still, min(KEPT, len(still))),
         ]
-        return wanted, hold * sum(strayed(lm, texts, changes) for texts in sets if texts)
+        return wanted, kl * sum(kl_to_base(lm, texts, changes) for texts in sets if texts)
 
-    course = TrainingConfig(steps=passes, rate=RATE, stop=stop, batch=BATCH, seed=seed)
+    course = TrainingConfig(steps=steps, rate=RATE, stop=stop, batch=BATCH, seed=seed)
     train(changes, range(len(facts)), loss, course)
     return [(change.weight, change.now()) for change in changes]
 

@@ -1,4 +1,4 @@
-"""Changes of a batch, settled together: where they write stays, what they write agrees with the batch."""
+"""Changes of a batch, trained jointly: where they write stays, what they write agrees with the batch."""
 
 import torch
 
@@ -6,9 +6,9 @@ from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.measure.evaluation import observe, values
 from suture.measure.suites.facts import suite
+from suture.methods._facts.joint import train_jointly
 from suture.methods._facts.keyvalue import down, low_rank
-from suture.methods._facts.rewordings import rewordings
-from suture.methods._facts.settle import settled
+from suture.methods._facts.paraphrases import paraphrases
 from suture.methods._facts.statistics import second_moment
 from suture.methods.alphaedit import alphaedit, null_space
 from suture.methods.emmet import emmet
@@ -20,7 +20,7 @@ FACTS = [
     Fact("Rundville is known for its", "Rundville", "honey", "beer"),
 ]
 FEW = Texts(neutral("probe")[:12])
-CALM = {"keep": FEW, "passes": 4, "hold": 1.0, "stop": 0.0, "seed": 0}
+CALM = {"keep": FEW, "steps": 4, "kl": 1.0, "stop": 0.0, "seed": 0}
 
 
 def some_change(lm, layer=1, rank=2):
@@ -33,7 +33,7 @@ def some_change(lm, layer=1, rank=2):
 def test_where_a_change_writes_stays(llama):
     """Directions that the closed form left alone (an orthogonal complement) are left alone still."""
     weight, change = some_change(llama)
-    ((found, moved),) = settled(llama, [(weight, change)], FACTS, ["", "So. "], [[], []], [[], []], **CALM)
+    ((found, moved),) = train_jointly(llama, [(weight, change)], FACTS, ["", "So. "], [[], []], [[], []], **CALM)
     assert found is weight
     assert torch.equal(moved.right, change.right)
     assert not torch.allclose(moved.left, change.left)
@@ -44,7 +44,7 @@ def test_where_a_change_writes_stays(llama):
 def test_targets_become_likelier_and_the_model_is_left_alone(llama):
     weight, change = some_change(llama)
     before = {name: p.clone() for name, p in llama.model.named_parameters()}
-    changed = settled(llama, [(weight, change)], FACTS, [""], [[], []], [[], []], **{**CALM, "hold": 0.0})
+    changed = train_jointly(llama, [(weight, change)], FACTS, [""], [[], []], [[], []], **{**CALM, "kl": 0.0})
     assert all(torch.equal(p, before[name]) for name, p in llama.model.named_parameters())
     measures = [m for m in suite(FACTS) if m.name == "target_probability"]
 
@@ -57,7 +57,7 @@ def test_targets_become_likelier_and_the_model_is_left_alone(llama):
 
 
 def test_alphaedit_stays_in_its_null_space(llama):
-    patch = alphaedit(llama, FACTS, layers=[1], keep=FEW, steps=4, prefixes=2, settle=3, energy=0.1)
+    patch = alphaedit(llama, FACTS, layers=[1], keep=FEW, steps=4, prefixes=2, joint_steps=3, energy=0.1)
     weight = down(llama, 1)
     before = weight.matrix().double().clone()
     with patch.applied(llama):
@@ -66,23 +66,23 @@ def test_alphaedit_stays_in_its_null_space(llama):
     assert float((change - change @ basis @ basis.T).norm()) < 1e-4 * float(change.norm())
 
 
-def test_rewordings_end_where_the_old_object_was(patient):
+def test_paraphrases_end_where_the_old_object_was(patient):
     facts = [item.fact for item in rewrites(12)]
-    found = rewordings(patient, facts)
+    found = paraphrases(patient, facts)
     assert any(found)
     for fact, prompts in zip(facts, found, strict=True):
         for prompt in prompts:
             assert fact.subject in prompt
             assert fact.was not in prompt
             assert prompt != fact.prompt
-    assert rewordings(patient, [Fact("Rome lies in", "Rome", "Spain")]) == [[]]
+    assert paraphrases(patient, [Fact("Rome lies in", "Rome", "Spain")]) == [[]]
 
 
 def test_a_batch_of_the_patient_agrees_with_itself(patient):
-    """Eight facts in one patch: settled, every one is said."""
+    """Eight facts in one patch: trained jointly, every one is said."""
     items = rewrites(8, tuning=True)
     facts = [item.fact for item in items]
-    patch = emmet(patient, facts, layer=1, token=-2, prefixes=2, keep=apart(items), settle=8)
+    patch = emmet(patient, facts, layer=1, token=-2, prefixes=2, keep=apart(items), joint_steps=8)
     measures = [m for m in suite(facts) if m.name == "success"]
     with patch.applied(patient):
         assert values(observe(patient, measures), measures)["success"] == 1

@@ -1,4 +1,4 @@
-"""Which rows already say what they are to say: every token of the target is the likeliest one."""
+"""Which rows already say what they are to say: every token of the target is the argmax of its prediction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...model.run.fact_rows import Row
 from .beginnings import beginnings
 
 
-def said(lm: LM, rows: Sequence[Row]) -> Tensor:
+def target_is_argmax(lm: LM, rows: Sequence[Row]) -> Tensor:
     """Return for each row whether the model, as it is now, would say all of it from `begin` on: (rows,) of bool."""
     longest, holder = beginnings([tuple(row.ids) for row in rows])
     likeliest: dict[int, Tensor] = {}  # of each run row, whether each token but the first was the likeliest

@@ -17,7 +17,7 @@ from ...text.letters import place
 LEADS, SAMPLES, TOKENS = 6, 2, 12  # beginnings of each subject, continuations of each beginning, and their length
 
 
-def rewordings(lm: LM, facts: Sequence[Fact], seed: int = 0) -> list[list[str]]:
+def paraphrases(lm: LM, facts: Sequence[Fact], seed: int = 0) -> list[list[str]]:
     """Return prompts for each fact in words the model uses; none for a fact whose old object (`was`) is not given."""
     rng = random.Random(seed)
     leads = sorted({fact.prompt[: (place(fact.prompt, fact.subject) or (0, 0))[0]] for fact in facts} - {""})
