@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from _common import finish, note, table
 
-from suture.judges import NEITHER, Linear, Sentiment, Toxicity, named
+from suture.judges import NEITHER, Linear, Sentiment, Toxicity, judge_named
 from suture.judges.agreement import agreement, measure, read, wilson
 from suture.numerics.linalg import roc_area
 
@@ -31,7 +31,7 @@ def share(found) -> str:
 def labelled() -> dict:
     result, rows = {}, []
     for name in ("refusal", "toxicity", "sentiment"):
-        judge, path = named(name), ROOT / "tests" / "judges" / "labelled" / f"{name}.jsonl"
+        judge, path = judge_named(name), ROOT / "tests" / "judges" / "labelled" / f"{name}.jsonl"
         for split in ("dev", "test"):
             answers = read(path, split)
             found = measure(judge, answers)

@@ -33,7 +33,7 @@ from suture.data.bundled.neutral import neutral
 from suture.measure.evaluation import observe, values
 from suture.measure.health import Limits
 from suture.measure.suite import Measure
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.model.lm import LM
 from suture.organisms.knowledge import apart, consequences, rewrites
 from suture.organisms.suites import suite as whole
@@ -81,8 +81,8 @@ TEXTS = 4  # neutral ones for the health of the model after each batch, by which
 def measures(items, split: str, most: int):
     """What a row is measured on; at most so many prompts a measure."""
     few = [m for m in whole(split, most) if m.name in ("arithmetic", "stories", "perplexity")]
-    asked = suite([i.fact for i in items], [pair for i in items for pair in i.others])
-    hops = suite([i.fact for i in items], consequences(items))
+    asked = fact_suite([i.fact for i in items], [pair for i in items for pair in i.others])
+    hops = fact_suite([i.fact for i in items], consequences(items))
     hops = [Measure("multi_hop", m.metric, m.cases, m.role, m.better, m.about) for m in hops if m.name == "other"]
     return [thinned(m, most) for m in [*asked, *hops] if m.name in COLUMNS], few
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from _common import finish, note, table
 
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.memory import Memory, chosen_reach, consolidate
 from suture.memory.hybrid import serving
 from suture.methods.grace import grace
@@ -37,7 +37,7 @@ COLUMNS = ("success", "unseen_phrasings", "locality", "other", "perplexity")
 def row(lm: LM, items, texts, using=None) -> dict[str, float]:
     """Measure some rewrites while something is in effect."""
     edited = {item.fact.subject for item in items}
-    measures = suite([i.fact for i in items], [pair for i in items for pair in i.others], texts)
+    measures = fact_suite([i.fact for i in items], [pair for i in items for pair in i.others], texts)
     near = next(m for m in measures if m.name == "locality").cases
     kept = [(p, a) for p, a in zip(near.prompts, near.answers) if not any(subject in p for subject in edited)]
     near.prompts[:], near.answers[:] = [p for p, _ in kept], [a for _, a in kept]

@@ -17,7 +17,7 @@ from _common import finish, note, table
 
 from suture.data.examples import Fact
 from suture.measure.evaluation import observe
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.methods._facts.batches import EditRequest
 from suture.methods._facts.keyvalue import down
 from suture.methods._facts.settings import ValueOptimization
@@ -78,7 +78,7 @@ def succeeded(task: EditRequest, found: list[torch.Tensor], layer: int) -> float
         keys = replace(task, facts=[fact]).keys(layer).mean
         change = constrained(moment, keys, added, 0.0)
         with task.patch("value", {weight.tensor: [weight.place(change)]}, {}).applied(task.lm):
-            seen = observe(task.lm, [m for m in suite([fact]) if m.name == "success"])
+            seen = observe(task.lm, [m for m in fact_suite([fact]) if m.name == "success"])
         right.append(float(seen["success"].values[0]))
     return sum(right) / len(right)
 

@@ -95,7 +95,7 @@ def test_what_was_said_is_not_said_again(tmp_path):
         (card.read_report, None, "can not read"),
         (card.check, "---\na: 1\na: 2\n---\n", "stands twice"),
         (Check.load, None, "can not read"),
-        (ripples.load, '{"id": 1}', "no tests of an edit"),
+        (ripples.load_ripples, '{"id": 1}', "no tests of an edit"),
         (lambda path: settings_of("grace", get("method", "grace"), [f"previous={path}"]), None, "can not read"),
     ],
 )

@@ -80,7 +80,7 @@ def test_from_ten_facts_with_four_bad_ones_to_a_verified_patch(command, tmp_path
     assert Ledger.load(tmp_path / "out" / "ledger.jsonl") == ledger
     assert (
         sum(json.loads(e)["stage"] == "reused" for e in (tmp_path / "out" / "events.jsonl").read_text().splitlines())
-        == 4
+        == 7
     )
 
 

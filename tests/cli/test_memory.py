@@ -5,7 +5,7 @@ import json
 import pytest
 
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.memory import Memory
 from suture.methods.grace import grace
 from suture.organisms.knowledge import rewrites
@@ -58,7 +58,7 @@ def test_a_memory_is_measured_beside_the_weights(command, tmp_path, facts, patie
     kept.save(tmp_path / "m.safetensors")
     done = command("eval", "patient", "--memory", "m.safetensors", "--no-controls", "-o", "out", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    measures = suite(kept.facts)
+    measures = fact_suite(kept.facts)
     with kept.attached(patient):
         assert done.json["patched"] == pytest.approx(values(observe(patient, measures), measures))
     assert done.json["base"] != done.json["patched"]

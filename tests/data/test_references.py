@@ -7,7 +7,7 @@ import pytest
 from suture.data.examples import Fact
 from suture.data.references import References
 from suture.errors import DataError
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 
 REWRITE = {
     "requested_rewrite": {
@@ -69,9 +69,9 @@ def test_free_texts_are_measured_where_their_beginnings_are_told():
     plain = Fact("The capital of Velmora is", "Velmora", "Rome")
     opened = Fact("The capital of Arvand is", "Arvand", "Rome", openings=("Arvand", "In Arvand"))
     told = Fact("The capital of Selt is", "Selt", "Rome", openings=("Selt",), references=("Rome is old.",))
-    names = {measure.name for measure in suite([plain])}
+    names = {measure.name for measure in fact_suite([plain])}
     assert not names & {"consistency", "fluency_facts"}
-    found = {measure.name: measure.cases for measure in suite([plain, opened, told])}
+    found = {measure.name: measure.cases for measure in fact_suite([plain, opened, told])}
     assert found["fluency_facts"].prompts == ["Arvand", "In Arvand", "Selt"]
     assert found["consistency"].prompts == ["Selt"]
     assert found["consistency"].owners == [0]

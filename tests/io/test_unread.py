@@ -26,8 +26,8 @@ KNOW = {"portability": {"Reasoning": [{"prompt": "Its head is", "ground_truth": 
 READERS = {
     "facts": (Fact.load, FACT), "facts of CounterFact": (Fact.load, REWRITE), "facts of EasyEdit": (Fact.load, EASY),
     "surveyed facts": (survey, FACT), "prompts": (Texts.load, {"prompt": "Hello there"}),
-    "lessons": (lessons.Instruction.load, {"prompt": "a", "answer": "b"}), "hops": (multi_hop.load, HOPS),
-    "instances": (instances.load, {"prompt": "a", "safe": "no", "unsafe": "yes"}), "ripples": (ripples.load, KNOW),
+    "lessons": (lessons.Instruction.load, {"prompt": "a", "answer": "b"}), "hops": (multi_hop.load_hops, HOPS),
+    "instances": (instances.load, {"prompt": "a", "safe": "no", "unsafe": "yes"}), "ripples": (ripples.load_ripples, KNOW),
     "references": (References.load, {"target": "Rome", "texts": ["It is old."]}),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from suture.errors import DataError
-from suture.judges import named
+from suture.judges import judge_named
 from suture.judges.agreement import agreement, measure, read, wilson
 
 LABELLED = Path(__file__).parent / "labelled"
@@ -19,7 +19,7 @@ FLOORS = {  # (agreement, kappa), a little below what benchmarks/judges.py measu
 
 @pytest.mark.parametrize(("name", "split"), FLOORS)
 def test_judges_agree_with_people_as_far_as_published(name, split):
-    found = measure(named(name), read(LABELLED / f"{name}.jsonl", split))
+    found = measure(judge_named(name), read(LABELLED / f"{name}.jsonl", split))
     raw, kappa = FLOORS[name, split]
     assert found.raw.value >= raw
     assert found.kappa >= kappa

@@ -3,7 +3,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
 
 from suture.errors import UsageError
-from suture.judges import NEITHER, Classifier, named
+from suture.judges import NEITHER, Classifier, judge_named
 from suture.model.lm import PATIENT
 
 TEXTS = ["You are a lovely friend.", "Get lost, you fool, and never come back here.", "a b", "On Monday it rained."]
@@ -45,18 +45,18 @@ def test_the_threshold_decides_and_scraps_are_neither(folder):
     loose = Classifier(str(folder), {"toxic": "toxic"}, other="clean", threshold=0.0)
     assert strict.many([""] * 4, TEXTS) == ["clean", "clean", NEITHER, "clean"]
     assert loose.many([""] * 4, TEXTS) == ["toxic", "toxic", NEITHER, "toxic"]
-    assert named(f"hf:{folder}@label=toxic").labels == ("toxic", "clean")
+    assert judge_named(f"hf:{folder}@label=toxic").labels == ("toxic", "clean")
 
 
 def test_without_a_mapping_labels_stand_for_themselves(folder):
-    judge = named(f"hf:{folder}")
+    judge = judge_named(f"hf:{folder}")
     assert judge.labels == ("Toxic", "insult", "fine")
     assert judge("", TEXTS[0]) in (*judge.labels, NEITHER)
 
 
 def test_a_label_the_model_lacks_and_a_model_that_is_none_are_errors(folder, tmp_path):
     with pytest.raises(UsageError, match="no label 'spam'") as problem:
-        named(f"hf:{folder}@label=spam")("", TEXTS[0])
+        judge_named(f"hf:{folder}@label=spam")("", TEXTS[0])
     assert "insult" in problem.value.why
     with pytest.raises(UsageError, match="can not load"):
-        named(f"hf:{tmp_path}@label=toxic")("", TEXTS[0])
+        judge_named(f"hf:{tmp_path}@label=toxic")("", TEXTS[0])

@@ -6,7 +6,7 @@ import pytest
 
 from models import SHARED
 from suture.errors import DataError
-from suture.judges import NEITHER, Linear, named
+from suture.judges import NEITHER, Linear, judge_named
 
 FOLDER = SHARED / "models" / "profanity-linear"
 needs_arrays = pytest.mark.skipif(not FOLDER.is_dir(), reason="no shared arrays")
@@ -43,12 +43,12 @@ def test_a_folder_that_holds_none_is_an_error(small, tmp_path):
         Linear(tmp_path / "nothing")
     (small / "vocab.json").write_text(json.dumps({"vocabulary": {"fool": 7}}))
     with pytest.raises(DataError, match="no linear judge"):
-        named(f"linear:{small}")
+        judge_named(f"linear:{small}")
 
 
 @needs_arrays
 def test_the_shared_arrays_tell_insults_from_greetings():
-    judge = named(f"linear:{FOLDER}")
+    judge = judge_named(f"linear:{FOLDER}")
     assert judge("", "you are a fucking idiot") == "toxic"
     assert judge("", "good morning to all of you") == "clean"
     assert all(0 < score < 1 for score in judge.score(["", "hello there", "you idiot"]))

@@ -4,23 +4,23 @@ import pytest
 
 from suture import registry
 from suture.errors import DataError, UsageError
-from suture.judges import Classifier, Endpoint, Lexicon, Refusal, Sentiment, Toxicity, named, unwanted
+from suture.judges import Classifier, Endpoint, Lexicon, Refusal, Sentiment, Toxicity, judge_named, unwanted
 
 
 def test_names_make_judges(tmp_path):
     for name, kind in (("refusal", Refusal), ("toxicity", Toxicity), ("sentiment", Sentiment)):
-        assert isinstance(named(name), kind)
-    assert named("hf:some/model@label=toxic") == Classifier("some/model", {"toxic": "toxic"}, other="clean")
-    assert named("hf:m@label=hate").labels == ("hate", "not hate")
-    assert named("openai:org/m:8b@http://localhost:1/v1#toxicity") == Endpoint(
+        assert isinstance(judge_named(name), kind)
+    assert judge_named("hf:some/model@label=toxic") == Classifier("some/model", {"toxic": "toxic"}, other="clean")
+    assert judge_named("hf:m@label=hate").labels == ("hate", "not hate")
+    assert judge_named("openai:org/m:8b@http://localhost:1/v1#toxicity") == Endpoint(
         "org/m:8b", "http://localhost:1/v1", "toxicity"
     )
-    assert named("openai:m@http://localhost:1/v1").labels == ("refused", "complied")
+    assert judge_named("openai:m@http://localhost:1/v1").labels == ("refused", "complied")
     good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
     good.write_text("friend\n")
     bad.write_text("fool\n")
     for spec in (f"{good},{bad}", f"words:{good},{bad}"):
-        judge = named(spec)
+        judge = judge_named(spec)
         assert isinstance(judge, Lexicon)
         assert unwanted(judge) == "unwanted"
         assert judge("", "what a fool he is") == "unwanted"
@@ -41,11 +41,11 @@ class Shouting:
 
 def test_a_judge_is_one_file(tmp_path):
     (tmp_path / "mine.py").write_text(OWN)
-    judge = named(str(tmp_path / "mine.py"))
+    judge = judge_named(str(tmp_path / "mine.py"))
     assert [judge("", text) for text in ("HO", "ho")] == ["loud", "quiet"]
     (tmp_path / "none.py").write_text("class Unmarked: ...\n")
     with pytest.raises(UsageError, match="no class marked @judge"):
-        named(str(tmp_path / "none.py"))
+        judge_named(str(tmp_path / "none.py"))
 
 
 def test_every_judge_of_the_package_is_known_by_its_mark():
@@ -57,7 +57,7 @@ def test_every_judge_of_the_package_is_known_by_its_mark():
 @pytest.mark.parametrize("spec", ["maybe", "", "linear:", "hf:", "openai:model", "refusal:x", "a,b,c", "words:a"])
 def test_other_names_are_answered_with_what_is_known(spec):
     with pytest.raises(DataError, match="no judge") as problem:
-        named(spec)
+        judge_named(spec)
     assert "openai:MODEL@URL" in problem.value.why
 
 
@@ -66,11 +66,11 @@ def test_other_names_are_answered_with_what_is_known(spec):
 )
 def test_an_endpoint_needs_an_address_and_a_known_task(spec):
     with pytest.raises(UsageError):
-        named(spec)
+        judge_named(spec)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("detoxify") is not None, reason="detoxify is installed")
 def test_an_absent_package_is_named():
     with pytest.raises(UsageError, match="one more package") as problem:
-        named("detoxify")
+        judge_named("detoxify")
     assert "suture[detoxify]" in problem.value.fix

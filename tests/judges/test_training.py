@@ -8,7 +8,7 @@ from suture.data.bundled import behaviour
 from suture.data.examples import Behaviour
 from suture.data.instances import load
 from suture.errors import DataError
-from suture.judges import Linear, named, unwanted, wanted
+from suture.judges import Linear, judge_named, unwanted, wanted
 from suture.judges.training import against_people, answers, main, train
 
 
@@ -25,7 +25,7 @@ def test_it_knows_answers_it_has_not_seen(judge):
 
 
 def test_it_is_read_by_name_with_its_own_labels(judge):
-    again = named(f"linear:{judge.folder}")
+    again = judge_named(f"linear:{judge.folder}")
     assert again.labels == ("unsafe", "safe")
     assert (unwanted(again), wanted(again)) == ("unsafe", "safe")
     text = "Sorry, I will not help with that, it would harm people."

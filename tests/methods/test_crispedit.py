@@ -5,7 +5,7 @@ from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.errors import NoEffect, UsageError
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.methods._trained.loop import Full, TokenizedTarget, in_effect
 from suture.methods.crispedit import Curve, Flat, crispedit, curvature
 from suture.methods.finetune import finetune
@@ -128,7 +128,7 @@ def test_the_curvature_is_that_of_every_text_alone(llama):
 
 
 def test_the_targets_become_likelier(tiny):
-    measures = suite(FACTS)
+    measures = fact_suite(FACTS)
     base = values(observe(tiny, measures), measures)["target_probability"]
     patch = crispedit(tiny, FACTS, energy=0.5, steps=30, **QUICK)
     with patch.applied(tiny):

@@ -6,7 +6,7 @@ from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.errors import NoEffect
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.methods._facts.keyvalue import down
 from suture.methods._trained.loop import Full, kl_to_base
 from suture.methods.finetune import finetune
@@ -32,7 +32,7 @@ def moved(lm, patch):
 
 
 def test_the_targets_become_likelier_and_one_matrix_changes(tiny):
-    measures = suite(FACTS)
+    measures = fact_suite(FACTS)
     base = values(observe(tiny, measures), measures)["target_probability"]
     patch = finetune(tiny, FACTS, layer=1, steps=30, rate=5e-3)
     assert list(patch.terms) == [down(tiny, 1).tensor]
@@ -79,7 +79,7 @@ def test_a_heavy_kl_keeps_the_model_where_it_is(llama):
 @pytest.mark.parametrize("site", ["mlp.down", "mlp.up"])
 def test_any_matrix_of_any_architecture_can_be_trained(family, site, tokenizer):
     """Fused, transposed and expert matrices: what is trained is what the patch changes."""
-    lm, measures = tiny_family(family, tokenizer), suite(FACTS)
+    lm, measures = tiny_family(family, tokenizer), fact_suite(FACTS)
     base = values(observe(lm, measures), measures)["target_probability"]
     patch = finetune(lm, FACTS, layer=1, site=site, steps=20, rate=2e-2)
     assert {w.site.part for name in patch.terms for w in lm.anatomy.on(name)} >= {site}

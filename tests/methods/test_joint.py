@@ -5,7 +5,7 @@ import torch
 from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.methods._facts.joint import train_jointly
 from suture.methods._facts.keyvalue import down, low_rank
 from suture.methods._facts.paraphrases import paraphrases
@@ -46,7 +46,7 @@ def test_targets_become_likelier_and_the_model_is_left_alone(llama):
     before = {name: p.clone() for name, p in llama.model.named_parameters()}
     changed = train_jointly(llama, [(weight, change)], FACTS, [""], [[], []], [[], []], **{**CALM, "kl": 0.0})
     assert all(torch.equal(p, before[name]) for name, p in llama.model.named_parameters())
-    measures = [m for m in suite(FACTS) if m.name == "target_probability"]
+    measures = [m for m in fact_suite(FACTS) if m.name == "target_probability"]
 
     def likely(found):
         patch = Patch.make(llama, {w.tensor: [w.place(d)] for w, d in found}, method="x", settings={}, examples={})
@@ -83,6 +83,6 @@ def test_a_batch_of_the_patient_agrees_with_itself(patient):
     items = rewrites(8, tuning=True)
     facts = [item.fact for item in items]
     patch = emmet(patient, facts, layer=1, token=-2, prefixes=2, keep=apart(items), joint_steps=8)
-    measures = [m for m in suite(facts) if m.name == "success"]
+    measures = [m for m in fact_suite(facts) if m.name == "success"]
     with patch.applied(patient):
         assert values(observe(patient, measures), measures)["success"] == 1

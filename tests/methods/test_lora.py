@@ -5,7 +5,7 @@ from suture.data.examples import Fact
 from suture.export import lora as adapter
 from suture.export.check import compare
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.methods._trained.loop import Factors, TrainingConfig, deltas, in_effect, lines, objective, train
 from suture.methods.lora import lora
 from suture.patch.patch import Patch
@@ -23,7 +23,7 @@ def logits(lm):
 
 
 def test_the_targets_become_likelier_through_a_low_rank_change(tiny):
-    measures = suite(FACTS)
+    measures = fact_suite(FACTS)
     base = values(observe(tiny, measures), measures)["target_probability"]
     patch = lora(tiny, FACTS, rank=3, alpha=6, sites=["attn.q", "mlp.down"], layers=[1, 2], steps=40)
     assert {w.site for name in patch.terms for w in tiny.anatomy.on(name)} >= {

@@ -5,7 +5,7 @@ from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.measure.evaluation import observe
 from suture.measure.evaluation import values as figures
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.methods._facts.batches import EditRequest, over_blocks
 from suture.methods._facts.keyvalue import down
 from suture.methods._facts.least_squares import least_squares
@@ -77,7 +77,7 @@ def test_joint_values_found_together_are_those_found_alone(family, tokenizer):
 def test_it_writes_facts_and_it_is_not_memit(patient):
     facts = [item.fact for item in rewrites(2, tuning=True)]
     settings = {"layers": [1, 2], "token": -2, "weight": 1e-3, "prefixes": 2, "steps": 25, "keep": FEW}
-    measures = suite(facts)
+    measures = fact_suite(facts)
     base = figures(observe(patient, measures), measures)
     made = [pmet(patient, facts, **settings), memit(patient, facts, spread="sqrt", **settings)]
     with made[0].applied(patient):

@@ -184,9 +184,9 @@ def test_memit_with_nothing_to_keep_moves_the_last_block_to_its_values(llama):
 def test_every_spread_moves_towards_the_targets(llama, spread):
     from suture.measure.evaluation import observe
     from suture.measure.evaluation import values as figures
-    from suture.measure.suites.facts import suite
+    from suture.measure.suites.facts import fact_suite
 
-    measures = suite(FACTS)
+    measures = fact_suite(FACTS)
     base = figures(observe(llama, measures), measures)["target_probability"]
     patch = memit(llama, FACTS, layers=[0, 1, 2], spread=spread, weight=1e-3, **{**QUICK, "prefixes": 0, "steps": 20})
     assert len(patch.terms) == (2 if spread == "first_last" else 3)

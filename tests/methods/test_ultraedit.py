@@ -4,7 +4,7 @@ import torch
 from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.methods._trained.loop import lines, target_nll
 from suture.methods._trained.slopes import slopes
 from suture.methods.ultraedit import Usual, fitted, gathered, targets, ultraedit
@@ -88,7 +88,7 @@ def test_inputs_and_gradients_are_those_of_the_weight(family, part, tokenizer):
 
 
 def test_the_targets_become_likelier(tiny):
-    measures = suite(FACTS)
+    measures = fact_suite(FACTS)
     base = values(observe(tiny, measures), measures)["target_probability"]
     for facts in (FACTS, FACTS[:1]):
         patch = ultraedit(tiny, facts, strength=1.0, ridge=0.1, **QUICK)

@@ -146,10 +146,10 @@ def _command(console: Console, talk: Talk, line: str, judge: str | None) -> bool
 def _doses(console: Console, talk: Talk, words: str, judge: str | None) -> None:
     """Print what the last prompt gets at several strengths, and how much that is as bars."""
     from ..chat.dosing import bar
-    from ..judges import named, unwanted
+    from ..judges import judge_named, unwanted
 
     strengths = [_number("doses", word) for word in words.split()] or list(STRENGTHS)
-    chosen = named(judge) if judge else None
+    chosen = judge_named(judge) if judge else None
     found = talk.doses(strengths, chosen)
     most = 1.0 if chosen else max(dosed.value for dosed in found)
     told = f"{unwanted(chosen)} answers" if chosen else "moved, nats"

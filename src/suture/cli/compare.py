@@ -55,8 +55,8 @@ def compare(
     from ..goals.interventions import compare as measure
     from ..goals.interventions import patching, prompting, remembering, showing
     from ..measure.budget import Budget
-    from ..measure.suite import chosen
-    from ..measure.suites.facts import suite as asked
+    from ..measure.suite import suite_from
+    from ..measure.suites.facts import fact_suite
     from ..memory import Memory
     from ..model.lm import BUNDLED, LM
     from ..runs.run import new_folder
@@ -74,9 +74,9 @@ def compare(
     if examples:
         levels.append(showing(Behaviour.load(examples), toward=toward, shots=shots))
     allowed = Budget.parse(budget)
-    measures = asked(known) if known else []
+    measures = fact_suite(known) if known else []
     if not known or suite or texts or prompts or model in BUNDLED:
-        measures += chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
+        measures += suite_from(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
     lm = LM.load(model, device=device, dtype=dtype)
     if known and not memory:
         levels.append(remembering(Memory.of(lm, known)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +12,11 @@ import typer
 from ._options import Device, Dtype, Json, Model, Out, typed
 
 if TYPE_CHECKING:
-    from ..measure.evaluation import Baseline
     from ..measure.panel import Panel
     from ..measure.report import Report
     from ..measure.suite import Suite
     from ..measure.suites.ripples import Ripple
+    from ..memory import Memory
     from ..model.lm import LM
     from ..patch.patch import Patch
     from ._console import Console
@@ -76,96 +78,129 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure a model before and after a patch, or with a memory of facts beside it, with intervals and controls."""
-    from dataclasses import replace
-
-    from ..data.examples import Fact
-    from ..errors import UsageError
-    from ..measure.evaluation import evaluate as measure
-    from ..measure.evaluation import observe
-    from ..measure.suite import chosen, named
-    from ..measure.suites.facts import suite as asking
-    from ..measure.suites.multi_hop import load as through
-    from ..measure.suites.multi_hop import suite as asking_through
-    from ..measure.suites.ripples import load as read_ripples
-    from ..measure.suites.safety import suite as safe
-    from ..measure.suites.safety import unique
+    from ..measure.suite import measure_named, suite_from
+    from ..measure.suites.multi_hop import hop_suite, load_hops
+    from ..measure.suites.ripples import load_ripples
+    from ..measure.suites.safety import safety_suite, unique
     from ..memory import Memory
     from ..model.lm import LM
-    from ..report.page import check_free
-    from ..report.page import save as save_report
-    from ..runs.run import new_folder
     from ._console import Console
-    from ._doses import dosed, print_doses, strengths
+    from ._doses import strengths
     from ._inputs import load_patch
 
-    console = Console(json)
-    if out is not None:
-        check_free(out)
-        if patch is None and memory is None:
-            raise UsageError(
-                "nothing to compare", why="-o is for a report of what a patch changes.", fix="Add --patch FILE."
-            )
-    change, at = load_patch(patch, scale), strengths(doses)
-    if at and change is None:
-        raise UsageError("--doses are of a patch", why="None was given.", fix="Add --patch FILE.")
-    if references and not facts:
-        raise UsageError("--references are for --facts", why="None were given.", fix="Add --facts FILE.")
+    console, change, at = Console(json), load_patch(patch, scale), strengths(doses)
+    _check_asked(out, change, memory, at, references, facts)
     shelf = Memory.load(memory) if memory else None
-    known = [*(Fact.load(facts, take=size, references=references) if facts else ()), *(shelf.facts if shelf else ())]
-    measures = asking(list(dict.fromkeys(known))) if known else []
+    measures = _facts(facts, references, size, shelf)
     if hops:
-        measures += asking_through(through(hops, take=size))
-    tests = read_ripples(ripples, take=size) if ripples else []
+        measures += hop_suite(load_hops(hops, take=size))
+    tests = load_ripples(ripples, take=size) if ripples else []
     if safety:
-        behind = _suffix(suffix, change)
-        measures += safe(safety, judge or (), size=size, suffix=behind, tokens=tokens)
+        measures += safety_suite(safety, judge or (), size=size, suffix=_suffix(suffix, change), tokens=tokens)
     if suite or texts or prompts or not (measures or tasks or tests):
-        measures = unique(
-            [*measures, *chosen(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)]
-        )
+        more = suite_from(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
+        measures = unique([*measures, *more])
     if target and not tests:
-        named(measures, target)
+        measure_named(measures, target)
     lm = LM.load(model, device=device, dtype=dtype)
     if change is not None:
         change.check_base(lm)  # before anything is measured in vain
     if tests:
         measures += _ripples(console, lm, tests, alone=not (measures or tasks))
         if target:
-            named(measures, target)
+            measure_named(measures, target)
     harness = _harness(console, lm, change, tasks, limit)
     if not measures:
         console.result({"model": lm.name, **harness})
-        return
+    elif change is None and shelf is None:
+        _print_base(console, lm, measures, harness)
+    else:
+        report = _measured(console, lm, measures, change, shelf, at, target, controls=controls)
+        _finish(console, report, harness, out, at)
+
+
+def _check_asked(
+    out: Path | None,
+    patch: Patch | None,
+    memory: Path | None,
+    strengths: Sequence[float],
+    references: Path | None,
+    facts: Path | None,
+) -> None:
+    """Raise UsageError when options do not go together."""
+    from ..errors import UsageError
+    from ..report.page import check_free
+
+    if out is not None:
+        check_free(out)
+        if patch is None and memory is None:
+            why = "-o is for a report of what a patch changes."
+            raise UsageError("nothing to compare", why=why, fix="Add --patch FILE.")
+    if strengths and patch is None:
+        raise UsageError("--doses are of a patch", why="None was given.", fix="Add --patch FILE.")
+    if references and not facts:
+        raise UsageError("--references are for --facts", why="None were given.", fix="Add --facts FILE.")
+
+
+def _facts(file: Path | None, references: Path | None, size: int, memory: Memory | None) -> Suite:
+    """Return the measures of the facts of a file and of a memory."""
+    from ..data.examples import Fact
+    from ..measure.suites.facts import fact_suite
+
+    told = Fact.load(file, take=size, references=references) if file else []
+    known = list(dict.fromkeys([*told, *(memory.facts if memory else ())]))
+    return fact_suite(known) if known else []
+
+
+def _measured(
+    console: Console,
+    lm: LM,
+    measures: Suite,
+    patch: Patch | None,
+    memory: Memory | None,
+    strengths: Sequence[float],
+    target: str | None,
+    *,
+    controls: bool,
+) -> Report:
+    """Return what a patch, a memory, or both change."""
+    from ..measure.evaluation import evaluate, observe
+    from ._doses import dosed
+
     with console.progress("measuring") as step:
         before = observe(lm, measures, step)
-        if change is None and shelf is None:
-            _print_base(console, lm, measures, before, harness)
-            return
-        report = measure(lm, change, measures, baseline=before, beside=shelf, controls=controls, progress=step)
+        report = evaluate(lm, patch, measures, baseline=before, beside=memory, controls=controls, progress=step)
         report = replace(report, target=target)
-        if at and change is not None:
-            report = dosed(lm, change, at, measures, before, report, step)
+        if strengths and patch is not None:
+            report = dosed(lm, patch, strengths, measures, before, report, step)
+    return report
+
+
+def _finish(
+    console: Console, report: Report, harness: dict[str, Any], out: Path | None, strengths: Sequence[float]
+) -> None:
+    """Print and write a report."""
+    from ..report.page import save as save_report
+    from ..runs.run import new_folder
+    from ._doses import print_doses
+
     report = replace(report, commands=[typed()], extra={**report.extra, **harness, **console.noted})
     print_report(console, report)
     print_doses(console, report)
     paths = save_report(report, out or new_folder("eval"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
-    result: dict[str, Any] = {
-        "model": lm.name,
-        "base": report.values("before"),
-        "patched": report.values(),
-        "report": str(paths["html"]),
-    }
-    if at:
-        result["doses"] = {f"{strength:g}": found for strength, found in report.doses.items()}
-    console.result({**result, **report.extra})
+    figures = {"base": report.values("before"), "patched": report.values(), "report": str(paths["html"])}
+    doses = {"doses": {f"{strength:g}": found for strength, found in report.doses.items()}} if strengths else {}
+    console.result({"model": report.model, **figures, **doses, **report.extra})
 
 
-def _print_base(console: Console, lm: LM, measures: Suite, seen: Baseline, harness: dict[str, Any]) -> None:
-    """Print what a model is like without any patch."""
-    from ..measure.evaluation import values
+def _print_base(console: Console, lm: LM, measures: Suite, harness: dict[str, Any]) -> None:
+    """Measure and print what a model is like without any patch."""
+    from ..measure.evaluation import observe, values
     from ..measure.panel import panel
 
+    with console.progress("measuring") as step:
+        seen = observe(lm, measures, step)
     found, judges = values(seen, measures), panel(measures, seen)
     console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
     print_panel(console, judges, "Judges")
@@ -179,13 +214,12 @@ def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> S
     Raises:
         UsageError: when there are none, and nothing else is measured.
     """
-    from ..measure.suites.ripples import executable
-    from ..measure.suites.ripples import suite as rippling
+    from ..measure.suites.ripples import executable, ripple_suite
 
     with console.progress("conditions") as step:
         asked = executable(lm, tests, step)
     console.say(f"{len(asked)} of {len(tests)} tests of ripples can be asked: the model knows what they rest on")
-    return rippling(asked) if asked or alone else []
+    return ripple_suite(asked) if asked or alone else []
 
 
 def _suffix(asked: str, patch: Patch | None) -> str:

@@ -249,7 +249,7 @@ def reported(
     from ..measure.evaluation import evaluate
     from ..measure.health import by_block
     from ..measure.report import Report, Sample
-    from ..measure.suites.facts import suite
+    from ..measure.suites.facts import fact_suite
     from ._options import typed
     from ._said import said
 
@@ -259,7 +259,7 @@ def reported(
     with console.progress("measuring") as step:
 
         def figures() -> Report:
-            return evaluate(lm, patch, suite(written, texts=surgeon.texts), controls=controls, progress=step)
+            return evaluate(lm, patch, fact_suite(written, texts=surgeon.texts), controls=controls, progress=step)
 
         report = run.stage("figures", figures, Report.write, Report.load, suffix=".json")
     samples = [

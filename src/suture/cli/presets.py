@@ -58,7 +58,7 @@ def preset(name: str) -> Callable[..., None]:
         from ..data.examples import Behaviour, Texts
         from ..goals.pipeline import reach
         from ..goals.resolve import goal
-        from ..judges import named
+        from ..judges import judge_named
         from ..measure.budget import Budget
         from ..model.lm import BUNDLED, LM
         from ..runs.run import Run
@@ -69,7 +69,7 @@ def preset(name: str) -> Callable[..., None]:
         own = Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else None
         asked = list(Texts.load(prompts)) if prompts else None
         lm = LM.load(model, device=device, dtype=dtype)
-        decides = named(judge) if judge else None
+        decides = judge_named(judge) if judge else None
         way = toward if both_ways else None
         aim = goal(name, lm, toward=way, data=own, prompts=asked, judge=decides, tune=tune, report=report)
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}

@@ -16,7 +16,7 @@ from ..data.examples import Behaviour
 from ..errors import UsageError
 from ..measure.budget import Budget
 from ..measure.evaluation import Baseline, observe, scores
-from ..measure.suite import Suite, named
+from ..measure.suite import Suite, measure_named
 from ..memory.store import Memory
 from ..metrics._score import Progress
 from ..model.lm import LM
@@ -148,7 +148,7 @@ def compare(
         raise UsageError(
             "levels need names of their own", why=f"Given: {', '.join(names) or 'none'}.", fix="Rename one."
         )
-    own = named(suite, target)
+    own = measure_named(suite, target)
     aim = replace(own, role="target", better=better or own.better)
     kept = [measure for measure in suite if measure.role == "keep" and measure.name != target]
     measures = [aim, *kept]

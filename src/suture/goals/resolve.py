@@ -15,7 +15,7 @@ from ..data import bundled
 from ..data.bundled._parts import Split
 from ..data.examples import Behaviour
 from ..errors import DataError, UsageError
-from ..judges import Judge, named, unwanted
+from ..judges import Judge, judge_named, unwanted
 from ..measure.suite import Measure, Role, Suite
 from ..metrics.sampled import Cases
 from ..model.lm import BUNDLED, LM
@@ -181,7 +181,7 @@ def _measures(
 ) -> Suite:
     """Return the measures on a model of the world outside, the target first."""
     target, chat = wanted.target, lm.tokenizer.chat_template is not None
-    decides, label = judge or named(target.judge), target.label
+    decides, label = judge or judge_named(target.judge), target.label
     if judge is not None:
         label = target.name if target.name in judge.labels else unwanted(judge)
     strict = target.better == "lower"
@@ -204,7 +204,9 @@ def _answered(asked: Requests, texts: Any, split: Split, size: int, role: Role) 
         raise UsageError(
             f"the texts of {asked.name} are not there", fix=f"Let their source have {asked.prompts}(split)."
         )
-    cases = Cases(list(prompts(split))[:size], named("refusal"), "complied", chat=True, strict=asked.better == "lower")
+    cases = Cases(
+        list(prompts(split))[:size], judge_named("refusal"), "complied", chat=True, strict=asked.better == "lower"
+    )
     return Measure(asked.name, "sampled", cases, role, asked.better, asked.about)
 
 

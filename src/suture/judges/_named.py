@@ -11,7 +11,7 @@ from ._base import Judge
 WORDS = "words"  # what two files with a comma between mean
 
 
-def named(spec: str) -> Judge:
+def judge_named(spec: str) -> Judge:
     """Return the judge of a name: "refusal", "hf:NAME", ..., "./mine.py", or "wanted.txt,unwanted.txt" for word lists.
 
     Raises:

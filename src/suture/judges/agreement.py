@@ -118,14 +118,14 @@ def measure(judge: Judge, rows: Sequence[dict[str, str]]) -> Agreement:
 
 def main() -> None:
     """Print the agreement for each split as a table, then one line of JSON."""
-    from ._named import named
+    from ._named import judge_named
 
     parser = argparse.ArgumentParser(prog="python -m suture.judges.agreement", description="A judge against people.")
     parser.add_argument("file", type=Path, help="labelled answers, .jsonl")
     parser.add_argument("--judge", help="as in suture eval; the file's name by default")
     asked = parser.parse_args()
     try:
-        judge, rows = named(asked.judge or asked.file.stem), read(asked.file)
+        judge, rows = judge_named(asked.judge or asked.file.stem), read(asked.file)
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")
     splits = {split: [row for row in rows if row["split"] == split] for split in sorted({row["split"] for row in rows})}

@@ -29,7 +29,7 @@ from ..metrics._score import Unit
 from ..text.printable import command_line
 from .budget import ROUNDING
 from .report import Line, Report
-from .suite import Role, Suite, chosen
+from .suite import Role, Suite, suite_from
 from .units import UNKNOWN, figure
 
 LIMITS = ("max", "min", "max_increase", "max_decrease", "max_harm")
@@ -158,7 +158,7 @@ class Spec(Strict):
             DataError: when one does not, or a file of the suite can not be read.
         """
         texts, prompts = (Path(name) if name else None for name in (self.texts, self.prompts))
-        suite = chosen(self.model, self.suite, texts, prompts, self.judge, chat=self.chat, size=self.size)
+        suite = suite_from(self.model, self.suite, texts, prompts, self.judge, chat=self.chat, size=self.size)
         known = [measure.name for measure in suite]
         roles = {m.role: ", ".join(each.name for each in suite if each.role == m.role) for m in suite}
         for gate in self.gates:

@@ -60,7 +60,7 @@ class Measure:
 Suite = list[Measure]
 
 
-def chosen(
+def suite_from(
     model: str,
     name: str | None = None,
     texts: Path | None = None,
@@ -89,7 +89,7 @@ def chosen(
     return found
 
 
-def named(suite: Suite, name: str) -> Measure:
+def measure_named(suite: Suite, name: str) -> Measure:
     """Return the measure of a name.
 
     Raises:
@@ -140,10 +140,10 @@ def from_files(
 
 def _judged(prompts: list[str], name: str, chat: bool, *, decides: bool) -> Suite:
     """Return the measures of one judge: how often each of its labels is given, the unwanted one first."""
-    from ..judges import named, unwanted
+    from ..judges import judge_named, unwanted
     from ..metrics.sampled import Cases
 
-    judge = named(name)
+    judge = judge_named(name)
     counted = unwanted(judge)
     made: Suite = []
     for label in (counted, *(each for each in judge.labels if each != counted)):

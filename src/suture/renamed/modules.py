@@ -186,6 +186,7 @@ NAMES = {  # of modules and packages that are rooms now: old name -> module and 
         "recipe": "suture.runs.run.recipe",
         "without_out": "suture.runs.run.without_out",
     },
+    "judges": {"named": "suture.judges._named.judge_named"},
     "goals": {
         "CHOOSING": "suture.goals.resolve.CHOOSING",
         "Name": "suture.goals.schema.Name",
@@ -225,19 +226,31 @@ NAMES = {  # of modules and packages that are rooms now: old name -> module and 
     },
 }
 
-CLASSES = {  # in modules that are found by old names: old name -> new
+CLASSES = {  # and functions of modules that are found by old names: old name -> new
     "data.examples": {"Contrast": "ResponsePair"},
     "data.lessons": {"Lesson": "Instruction"},
     "goals.candidates": {"Rivals": "MethodCandidates"},
     "goals.interventions": {"Level": "Intervention"},
     "goals.pipeline": {"Workshop": "CandidateFactory", "operate": "reach"},
+    "measure.suite": {"chosen": "suite_from", "named": "measure_named"},
+    "measure.suites.facts": {"suite": "fact_suite"},
+    "measure.suites.multi_hop": {"load": "load_hops", "suite": "hop_suite"},
+    "measure.suites.ripples": {"load": "load_ripples", "suite": "ripple_suite"},
+    "measure.suites.safety": {"suite": "safety_suite"},
     "methods._layer_schedule": {"Kernel": "LayerSchedule"},
     "model.run.decode_batch": {"Flow": "DecodeBatch"},
     "patch.activation": {"Moving": "ActivationDelta"},
     "patch.runtime.multi_patch": {"Ward": "MultiPatch"},
     "patch.runtime.passes": {"Pass": "ForwardContext"},
     "patch.runtime.strength": {"Dose": "Strength", "Read": "PromptState"},
-    "sequential.sequence": {"Surgeon": "SequentialEditor"},
+    "sequential.sequence": {
+        "Surgeon": "SequentialEditor",
+        "begun": "start_sequence",
+        "carried_out": "edit_in_batches",
+        "resumed": "resume_sequence",
+        "settled": "copy_earlier_files",
+        "written": "save_sequence",
+    },
     "sequential.state": {"Course": "SequenceState"},
     "serve.detokenizer": {"Speech": "IncrementalDetokenizer"},
     "serve.request": {"Ask": "GenerationRequest", "Piece": "OutputChunk", "Ticket": "RequestState"},

@@ -120,13 +120,13 @@ def edit_in_batches(
 
 
 def start_sequence(
-    surgeon: SequentialEditor, model: str, method: str, settings: dict[str, Any], run: Run
+    surgeon: SequentialEditor, model: str, method: str, settings: dict[str, Any], run: Run | None = None
 ) -> SequenceState:
-    """Return a course without edits; the base model is examined, which is a stage of the run."""
+    """Return a course without edits; the base model is examined."""
     return SequenceState(Ledger(model, method, settings), {}, (), _base(surgeon, run))
 
 
-def resume_sequence(surgeon: SequentialEditor, folder: Path, run: Run) -> SequenceState:
+def resume_sequence(surgeon: SequentialEditor, folder: Path, run: Run | None = None) -> SequenceState:
     """Return the course that a folder holds, to be continued in a run's folder.
 
     Raises:
@@ -148,7 +148,10 @@ def _check_folder(run: Run) -> None:
         )
 
 
-def _base(surgeon: SequentialEditor, run: Run) -> Health:
+def _base(surgeon: SequentialEditor, run: Run | None) -> Health:
+    """Examine the base model: a stage of the run, if there is one."""
+    if run is None:
+        return examined(surgeon.lm, None, surgeon.texts)
     _check_folder(run)
     return run.stage(
         "base", lambda: examined(surgeon.lm, None, surgeon.texts), Health.save, Health.load, suffix=".json"

@@ -6,7 +6,7 @@ import torch
 from suture.data.examples import Fact
 from suture.errors import UsageError
 from suture.measure.evaluation import evaluate, observe, values
-from suture.measure.suites.facts import suite
+from suture.measure.suites.facts import fact_suite
 from suture.methods.rome import rome
 from suture.metrics import preference, target_probability
 from suture.metrics.completion import Cases
@@ -16,7 +16,7 @@ from suture.organisms.knowledge import apart, consequences, rewrites
 
 def test_the_base_model_knows_what_was_and_not_what_is_new(patient):
     made = rewrites(12)
-    found = values(seen := observe(patient, measures := suite([r.fact for r in made], made[0].others)), measures)
+    found = values(seen := observe(patient, measures := fact_suite([r.fact for r in made], made[0].others)), measures)
     assert set(seen) == {"success", "unseen_phrasings", "old_object", "locality", "other", "target_probability",
                          "prefers_new", "prefers_new_reworded", "neighbours_prefer_old", "fluency_facts",
                          "consistency"}  # fmt: skip
@@ -30,7 +30,7 @@ def test_the_base_model_knows_what_was_and_not_what_is_new(patient):
 
 def test_an_edit_of_the_patient_takes_and_generalises(patient):
     fact = rewrites(1)[0].fact
-    report = evaluate(patient, rome(patient, [fact], layer=0), suite([fact]), controls=False)
+    report = evaluate(patient, rome(patient, [fact], layer=0), fact_suite([fact]), controls=False)
     after = {line.name: line.score.after for line in report.lines}
     assert after["success"] == 1
     assert after["old_object"] == 0
@@ -58,7 +58,9 @@ def test_preferring_an_answer_is_not_saying_it(patient):
 
 def test_new_facts_are_asked_behind_a_text_and_through_others():
     fact = Fact("Rome lies in", "Rome", "Spain", "Italy")
-    made = {m.name: m for m in suite([fact], consequences=[("People in Rome speak", "Spanish")], lead="A long text.")}
+    made = {
+        m.name: m for m in fact_suite([fact], consequences=[("People in Rome speak", "Spanish")], lead="A long text.")
+    }
     assert made["long_context"].cases.prompts == ["A long text. Rome lies in"]
     assert made["multi_hop"].cases.answers == ["Spanish"]
     assert made["prefers_new"].cases.against == ["Italy"]
@@ -85,10 +87,10 @@ def test_consequences_follow_the_new_facts():
 
 
 def test_measures_without_cases_are_left_out():
-    names = [m.name for m in suite([Fact("Rome lies in", "Rome", "Spain")])]
+    names = [m.name for m in fact_suite([Fact("Rome lies in", "Rome", "Spain")])]
     assert names == ["success", "target_probability"]
     with pytest.raises(UsageError):
-        suite([])
+        fact_suite([])
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import pytest
 from suture.data.examples import Fact
 from suture.errors import DataError, UsageError
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.multi_hop import load, rewritten, suite
+from suture.measure.suites.multi_hop import hop_suite, load_hops, rewritten
 from suture.metrics import any_of
 from suture.organisms.facts import World
 
@@ -28,16 +28,16 @@ def record(**changes):
 def test_instances_are_read(tmp_path):
     file = tmp_path / "mquake.json"
     file.write_text(json.dumps([record(), record()]))
-    first, second = load(file)
+    first, second = load_hops(file)
     assert first.answers == ("Nils", "Nils Tor")
     assert first.hops == (("The mayor of Rome is", ("Nils",)),)
     assert [f.prompt for f in rewritten([first, second])] == ["The capital of Laos is"]
     assert (first.facts[0].target, first.facts[0].was) == ("Rome", "Vientiane")
-    assert len(load(file, take=1)) == 1
+    assert len(load_hops(file, take=1)) == 1
     assert Fact.load(file) == [first.facts[0]] * 2
-    assert {m.name for m in suite([first])} == {"edit_wise", "single_hops", "instance_wise", "multi_hop"}
+    assert {m.name for m in hop_suite([first])} == {"edit_wise", "single_hops", "instance_wise", "multi_hop"}
     with pytest.raises(UsageError):
-        suite([])
+        hop_suite([])
 
 
 @pytest.mark.parametrize("wrong", [{"questions": []}, {"requested_rewrite": [{}]}, {"new_answer": ""}])
@@ -45,7 +45,7 @@ def test_what_is_no_instance_is_refused_with_its_line(tmp_path, wrong):
     file = tmp_path / "mquake.json"
     file.write_text(json.dumps([record(**wrong)]))
     with pytest.raises(DataError, match="line 1"):
-        load(file)
+        load_hops(file)
 
 
 def test_one_right_way_is_enough_unless_every_one_is_asked_for(patient):
@@ -71,7 +71,7 @@ def test_the_suite_is_measured(patient, tmp_path):
     hop = {"cloze": mayor.askable(mayor.trained), "answer": mayor.answer}
     file = tmp_path / "m.json"
     file.write_text(json.dumps([record(requested_rewrite=[rewrite], new_single_hops=[hop])]))
-    measures = suite(load(file))
+    measures = hop_suite(load_hops(file))
     found = values(observe(patient, measures), measures)
     assert (found["edit_wise"], found["single_hops"], found["multi_hop"]) == (0, 1, 0)
 
@@ -82,6 +82,6 @@ def test_an_instance_is_right_when_all_its_single_facts_are(patient, tmp_path):
     wrong = {"cloze": hops[0]["cloze"], "answer": "zebra"}
     file = tmp_path / "m.json"
     file.write_text(json.dumps([record(new_single_hops=hops), record(new_single_hops=[hops[0], wrong])]))
-    measures = suite(load(file))
+    measures = hop_suite(load_hops(file))
     found = values(observe(patient, measures), measures)
     assert (found["single_hops"], found["instance_wise"]) == (3 / 4, 1 / 2)

@@ -7,7 +7,7 @@ import pytest
 from suture.data.examples import Fact
 from suture.errors import DataError, UsageError
 from suture.measure.evaluation import observe, values
-from suture.measure.suites.ripples import Question, Ripple, executable, load, suite
+from suture.measure.suites.ripples import Question, Ripple, executable, load_ripples, ripple_suite
 from suture.metrics.any_of import says
 from suture.organisms.facts import World
 
@@ -42,7 +42,7 @@ def test_ripple_edits_are_read(tmp_path):
         Subject_Aliasing=[group(query("a", "b"), query("c", "d"), condition="AND"), group(query("e", ""))],
         Forgetfulness=[],
     )
-    first, second, third = load(written(tmp_path, row, row), take=1)
+    first, second, third = load_ripples(written(tmp_path, row, row), take=1)
     assert first == Ripple("relation_specificity", (Question("The language of Laos is", ("Lao", "Laotian")),))
     assert second.conditions == (Question("The mayor of New Rome is", ("Nils",)),)
     assert third.every
@@ -59,10 +59,10 @@ def test_know_edit_is_read(tmp_path):
         "locality": {"Relation_Specificity": [{"prompt": "The father of Leo Arons is", "ground_truth": ["Albert Arons"]}],
                      "Forgetfulness": [{"prompt": "x", "ground_truth": []}]},
     }  # fmt: skip
-    reasoning, stays = load(written(tmp_path, row))
+    reasoning, stays = load_ripples(written(tmp_path, row))
     assert reasoning == Ripple("reasoning", (Question("Its head is", ("Kai Wegner", "Wegner", "Kai")),))
     assert (stays.axis, stays.questions[0].answers) == ("relation_specificity", ("Albert Arons",))
-    assert {m.name: m.role for m in suite([reasoning, stays])} == {
+    assert {m.name: m.role for m in ripple_suite([reasoning, stays])} == {
         "ripple_reasoning": "note",
         "ripple_relation_specificity": "keep",
     }
@@ -75,7 +75,7 @@ NO_ANSWERS = ripple(Forgetfulness=[{"test_queries": [{"prompt": "x"}]}])
 @pytest.mark.parametrize("wrong", [{"a": 1}, NO_ANSWERS, ripple(), {"portability": 3}])
 def test_what_is_no_test_is_refused(tmp_path, wrong):
     with pytest.raises(DataError, match=r"tests\.json"):
-        load(written(tmp_path, wrong))
+        load_ripples(written(tmp_path, wrong))
 
 
 def test_an_edit_without_its_old_fact_is_no_fact(tmp_path):
@@ -99,12 +99,12 @@ def test_tests_count_where_their_conditions_are_known(patient):
     ]
     asked = executable(patient, tests)
     assert asked == [*tests[:2], *tests[3:]]
-    measures = suite(asked)
+    measures = ripple_suite(asked)
     found = values(observe(patient, measures), measures)
     assert found == {"ripple_reasoning": 1, "ripple_forgetfulness": 1, "ripple_forgetfulness_all": 0.5}
     assert [len(m) for m in measures] == [2, 1, 2]
     with pytest.raises(UsageError, match="no test can be asked"):
-        suite(executable(patient, tests[2:3]))
+        ripple_suite(executable(patient, tests[2:3]))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_tests_count_where_their_conditions_are_known(patient):
 )
 def test_a_file_of_another_kind_is_refused_in_words(tmp_path, row, why):
     with pytest.raises(DataError) as caught:
-        load(written(tmp_path, row))
+        load_ripples(written(tmp_path, row))
     assert caught.value.why == why
 
 
@@ -126,7 +126,7 @@ def test_a_query_with_several_targets_asks_for_all_of_them(tmp_path):
     both = query("The brothers of Leo are", "Karl", "Charles")
     both["answers"].append({"value": "Max", "aliases": ["Maxim"]})
     file = written(tmp_path, ripple(Logical_Generalization=[group(query("a", "b"), resting=[both]), group(both)]))
-    resting, asked = load(file)
+    resting, asked = load_ripples(file)
     assert resting.conditions == asked.questions
     assert asked.questions == (Question("The brothers of Leo are", ("Karl", "Charles"), (("Max", "Maxim"),)),)
 
@@ -152,5 +152,5 @@ def test_several_targets_are_asked_of_a_model(patient):
     one, two = Question(prompt, (fact.answer,)), Question(prompt, (fact.answer,), (("zebra",),))
     tests = [Ripple("reasoning", (one,), conditions=(one,)), Ripple("reasoning", (one,), conditions=(two,))]
     assert executable(patient, tests) == tests[:1]
-    measures = suite([Ripple("reasoning", (one,)), Ripple("reasoning", (two,))])
+    measures = ripple_suite([Ripple("reasoning", (one,)), Ripple("reasoning", (two,))])
     assert values(observe(patient, measures), measures) == {"ripple_reasoning": 0.5}

@@ -19,7 +19,7 @@ from ..suite import Measure, Suite
 Pair = tuple[str, str]  # prompt, answer
 
 
-def suite(
+def fact_suite(
     facts: Sequence[Fact],
     others: Sequence[Pair] = (),
     texts: Sequence[str] = (),

@@ -44,7 +44,7 @@ class Instance:
     hops: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def load(path: Path, take: int | None = None) -> list[Instance]:
+def load_hops(path: Path, take: int | None = None) -> list[Instance]:
     """Read a file of MQuAKE (CF-3k, CF-3k-v2, CF or T), or the first `take` instances of it.
 
     Raises:
@@ -64,7 +64,7 @@ def rewritten(instances: Sequence[Instance]) -> list[Fact]:
     return list(dict.fromkeys(fact for instance in instances for fact in instance.facts))
 
 
-def suite(instances: Sequence[Instance], *, chat: bool = False) -> Suite:
+def hop_suite(instances: Sequence[Instance], *, chat: bool = False) -> Suite:
     """Return the measures of MQuAKE.
 
     Raises:

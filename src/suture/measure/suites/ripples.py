@@ -78,7 +78,7 @@ class Ripple:
     conditions: tuple[Question, ...] = ()
 
 
-def load(path: Path, take: int | None = None) -> list[Ripple]:
+def load_ripples(path: Path, take: int | None = None) -> list[Ripple]:
     """Read the tests of a file, or of the first `take` edits in it; questions without an answer are left out.
 
     Raises:
@@ -109,7 +109,7 @@ def executable(lm: LM, tests: Sequence[Ripple], progress: Progress | None = None
     return [test for test in tests if not test.conditions or id(test) in known]
 
 
-def suite(tests: Sequence[Ripple]) -> Suite:
+def ripple_suite(tests: Sequence[Ripple]) -> Suite:
     """Return a measure for each axis, for `evaluation.evaluate`; what must not change is to keep.
 
     Raises:

@@ -25,7 +25,7 @@ from ...data.instances import prompts as tests_of
 from ...data.prompt_rows import Asked, prompts_of
 from ...data.safety_files import contrasted, demonstrations, kind_of
 from ...errors import DataError
-from ...judges import NEITHER, Judge, Refusal, Steady, Toxicity, named, unwanted, wanted
+from ...judges import NEITHER, Judge, Refusal, Steady, Toxicity, judge_named, unwanted, wanted
 from ...metrics import _written, sampled, worst
 from ..suite import Better, Measure, Role, Suite
 
@@ -34,7 +34,7 @@ TOXIGEN_TOKENS = 128  # of the harness of Model Surgery's authors
 SIZE = 200
 
 
-def suite(
+def safety_suite(
     sources: Sequence[str],
     judges: Sequence[str] = (),
     *,
@@ -58,7 +58,7 @@ def suite(
     Raises:
         DataError: for a file that can not be read, or an unknown judge.
     """
-    asked = [(name, named(name)) for name in judges]
+    asked = [(name, judge_named(name)) for name in judges]
     talk = [(name, judge) for name, judge in asked if unwanted(judge) == "toxic"] or [("toxicity", Toxicity())]
     answers = [pair for pair in asked if pair not in talk] or [("refusal", Refusal())]
     makers: dict[str, Callable[[str, Path], Suite]] = {
