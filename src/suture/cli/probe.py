@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..text.printable import command_line
 from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
+
+if TYPE_CHECKING:
+    from ..locate.probe import Probe
+    from ._console import Console
 
 
 def probe(
@@ -58,6 +63,12 @@ def probe(
         fitted = run.stage("probe", fit, Probe.save, Probe.load)
         path, first = run.path("probe.safetensors"), fitted.scores[0]
         run.result = f"{fitted.scores[fitted.best].accuracy:.1%} of {first.held_out} held-out texts"
+    _tell(console, fitted, path, behaviour.name, model)
+
+
+def _tell(console: Console, fitted: Probe, path: Path, name: str, model: str) -> None:
+    """Print how well the probe of each layer does, and what to do next."""
+    first = fitted.scores[0]
     rows = [
         [
             "final" if layer < 0 else str(layer),
@@ -67,7 +78,7 @@ def probe(
         ]
         for index, (layer, s) in enumerate(zip(fitted.layers, fitted.scores, strict=True))
     ]
-    console.table(["layer", "train", "held out", "AUC"], rows, f"{behaviour.name}, read at {fitted.space}")
+    console.table(["layer", "train", "held out", "AUC"], rows, f"{name}, read at {fitted.space}")
     console.say(f"{first.train} texts to fit, {first.held_out} held out")
     console.say(f"wrote {path}")
     console.say(f"next: {command_line('locate', 'effect_rows', model, '--probe', path)} --behaviour DATA --keep TEXTS")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..text.printable import command_line
 from ._options import Device, Dtype, Json, Model, Out, Tune, typed
+
+if TYPE_CHECKING:
+    from ..goals.protect import Outcome
+    from ..runs.run import Run
+    from ._console import Console
 
 
 def protect(
@@ -75,7 +81,14 @@ def protect(
             names = list(done.plain)
             rows = [[name, *(f"{each[name]:.4f}" for each in (before, now, done.plain))] for name in names]
             console.table(["", "base", "protected", "plain fine-tuning"], rows)
-        patch = run.path("patch.safetensors")
+    _tell(console, run, done, pages, before, model)
+
+
+def _tell(
+    console: Console, run: Run, done: Outcome, pages: dict[str, Path], before: dict[str, float], model: str
+) -> None:
+    """Say what was written where."""
+    patch = run.path("patch.safetensors")
     console.say(f"patch:  {patch} ({patch.stat().st_size / 1000:,.1f} kB)")
     console.say(f"report: {pages['html']}")
     console.say(f"next:   {command_line('chat', model, '--patch', patch)}")
@@ -86,5 +99,10 @@ def protect(
         "report_json": pages["json"],
     }
     console.result(
-        {"base": before, "patched": now, "plain": done.plain, "paths": {key: str(path) for key, path in paths.items()}}
+        {
+            "base": before,
+            "patched": done.report.values(),
+            "plain": done.plain,
+            "paths": {key: str(path) for key, path in paths.items()},
+        }
     )

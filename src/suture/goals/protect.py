@@ -92,26 +92,40 @@ def protect(
     )
     say(f"{mask.count:,} of {mask.candidates:,} weights carry most of safety; they stay as they are")
     patch = _trained(lm, learned, run, "patch", mask, plan, progress)
-
-    def measured() -> Baseline:
-        return run.stage("measured", lambda: observe(lm, suite, progress), observations.save, observations.load)
-
-    def figures() -> Report:
-        return evaluate(lm, patch, suite, baseline=measured(), controls=False, progress=progress)
-
-    report = run.stage("figures", figures, Report.write, Report.load, suffix=".json")
+    report = _report(lm, patch, suite, run, progress)
     plain = None
     if compare:
         other = _trained(lm, learned, run, "plain", None, plan, progress)
-
-        def figures_of_plain() -> dict[str, float]:
-            with other.applied(lm):
-                return values(observe(lm, suite, progress), suite, measured())
-
-        plain = run.stage("plain-figures", figures_of_plain, write_json, read_json, suffix=".json")
+        plain = _figures(lm, other, suite, run, progress)
         report = replace(report, extra={**report.extra, "plain": plain})
     run.discard("measured")
     return Outcome(patch, report, plain)
+
+
+def _measured(lm: LM, suite: Suite, run: Run, progress: Progress | None) -> Baseline:
+    """Return what the base model does."""
+    return run.stage("measured", lambda: observe(lm, suite, progress), observations.save, observations.load)
+
+
+def _report(lm: LM, patch: Patch, suite: Suite, run: Run, progress: Progress | None) -> Report:
+    """Return what was learned and what was kept."""
+
+    def made() -> Report:
+        baseline = _measured(lm, suite, run, progress)
+        return evaluate(lm, patch, suite, baseline=baseline, controls=False, progress=progress)
+
+    return run.stage("figures", made, Report.write, Report.load, suffix=".json")
+
+
+def _figures(lm: LM, plain: Patch, suite: Suite, run: Run, progress: Progress | None) -> dict[str, float]:
+    """Return the figures after plain fine-tuning."""
+
+    def made() -> dict[str, float]:
+        baseline = _measured(lm, suite, run, progress)
+        with plain.applied(lm):
+            return values(observe(lm, suite, progress), suite, baseline)
+
+    return run.stage("plain-figures", made, write_json, read_json, suffix=".json")
 
 
 def divided(lessons: Sequence[Instruction], seed: int) -> tuple[list[Instruction], list[Instruction]]:

@@ -82,17 +82,9 @@ def goal(
         return _in_world(name, wanted, wanted.world, tune, report)
     brought, _, part = wanted.texts.partition(":")
     texts = source(brought)
-    behaviour = data or texts.behaviour(part)
-    asked = {split: texts.prompts(part, split) for split in CHOOSING}
-    if data is not None and prompts is None:
-        behaviour, held = data.split(PROMPTS)
-        prompts = [e.prompt or _opening(e.text) for e in held.examples if e.label]
-    if prompts is not None:
-        if len(prompts) < 4:
-            raise DataError(
-                f"{len(prompts)} prompts are too few", fix="Give at least 20, of which half choose settings."
-            )
-        asked = {"tune": list(prompts[::2]), "report": list(prompts[1::2])}
+    behaviour, asked = _own(data, prompts) if data or prompts is not None else (None, None)
+    behaviour = behaviour or texts.behaviour(part)
+    asked = asked or {split: texts.prompts(part, split) for split in CHOOSING}
 
     def measures(split: Split, size: int) -> Suite:
         return _measures(wanted, lm, asked[split], judge, split, size, texts)
@@ -113,6 +105,22 @@ def goal(
         related={each: behaviour if each == name else bundled.behaviour(each) for each in bundled.BEHAVIOURS},
         tasks=bundled.tasks("probe"),
     )
+
+
+def _own(data: Behaviour | None, prompts: Sequence[str] | None) -> tuple[Behaviour | None, dict[Split, list[str]]]:
+    """Return the user's texts to probe, and prompts that choose settings and that are reported.
+
+    Raises:
+        DataError: when there are too few.
+    """
+    if data is not None and prompts is None:
+        data, held = data.split(PROMPTS)
+        prompts = [e.prompt or _opening(e.text) for e in held.examples if e.label]
+    if len(prompts or ()) < 4:
+        raise DataError(
+            f"{len(prompts or ())} prompts are too few", fix="Give at least 20, of which half choose settings."
+        )
+    return data, {"tune": list((prompts or [])[::2]), "report": list((prompts or [])[1::2])}
 
 
 def _in_world(name: Name, wanted: Preset, world: World, tune: int, report: int) -> Goal:

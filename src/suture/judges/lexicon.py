@@ -44,27 +44,17 @@ class Lexicon:
         text = answer_of(text)
         if not coherent(text):
             return NEITHER
-        plain = folded(text)
+        return self._label(folded(text))
+
+    def _label(self, plain: str) -> str:
         return next((label for label, words in self.words.items() if _sought(tuple(words)).search(plain)), NEITHER)
 
 
 @dataclass(frozen=True)
-class Majority:
+class Majority(Lexicon):
     """Labels a text by the label with most words in it; a tie is NEITHER. Same arguments as `Lexicon`."""
 
-    words: Mapping[str, Sequence[str]]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels."""
-        return tuple(self.words)
-
-    def __call__(self, prompt: str, text: str) -> str:
-        """See `Judge`."""
-        text = answer_of(text)
-        if not coherent(text):
-            return NEITHER
-        plain = folded(text)
+    def _label(self, plain: str) -> str:
         counts = {label: len(_sought(tuple(words)).findall(plain)) for label, words in self.words.items()}
         best = max(counts, key=lambda label: counts[label])
         return best if list(counts.values()).count(counts[best]) == 1 else NEITHER

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import UsageError
 from ..metrics._score import Unit
+from .limits import parse_limits
 from .suite import Suite
 
 POINTS = 0.02  # most that a share to keep may lose
@@ -37,18 +37,7 @@ class Budget:
         Raises:
             UsageError: for an unknown name or a number that is none.
         """
-        given = {}
-        for part in filter(None, text.split(",")):
-            name, _, number = part.partition("=")
-            try:
-                given[name.strip()] = float(number)
-                made = cls(**given)
-            except (TypeError, ValueError):
-                fix = "Write it as kl=0.05,points=0.02,perplexity=0.05 (any of them)."
-                raise UsageError(f"{part!r} is no budget", fix=fix) from None
-            if not min(vars(made).values()) > 0:
-                raise UsageError(f"{part!r}: a budget is more than 0", fix="Give a small positive number.")
-        return cls(**given)
+        return parse_limits(cls, text, "budget", "kl=0.05,points=0.02,perplexity=0.05")
 
     def __mul__(self, share: float) -> Budget:
         """Return a share of the budget."""

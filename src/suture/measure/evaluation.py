@@ -92,28 +92,28 @@ def evaluate(
     if controls and patch:
         with patch.randomised(lm, seed).used(lm):
             randomised = observe(lm, suite, progress)
-    lines = []
-    for measure in suite:
-        score = measure.kind.score
-        base, now = before[measure.name], after[measure.name]
-        lines.append(
-            Line(
-                measure.name,
-                measure.role,
-                measure.better,
-                measure.about,
-                score(base, now),
-                itself=score(base, base) if controls else None,
-                random=score(base, randomised[measure.name]) if randomised else None,
-                samples=_samples(measure, base, now),
-                unit=measure.unit,
-            )
-        )
+    lines = [_line(measure, before, after, randomised, controls=controls) for measure in suite]
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
     made = patch.provenance if patch else Provenance("memory" if beside else "base")
     effect = patch.effect(lm) if patch else {"intended": 0.0, "effective": 0.0, "entries": 0}
     return Report(
         lm.name, made.method, made.settings, effect, lines, extra={"judges": judges} if judges["base"] else {}
+    )
+
+
+def _line(measure: Measure, before: Baseline, after: Baseline, randomised: Baseline | None, *, controls: bool) -> Line:
+    """Return one measure's line of a report."""
+    score, base, now = measure.kind.score, before[measure.name], after[measure.name]
+    return Line(
+        measure.name,
+        measure.role,
+        measure.better,
+        measure.about,
+        score(base, now),
+        itself=score(base, base) if controls else None,
+        random=score(base, randomised[measure.name]) if randomised else None,
+        samples=_samples(measure, base, now),
+        unit=measure.unit,
     )
 
 

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
 from ..io.json_files import read_json, write_json
 from ..metrics import loops, perplexity
 from ..metrics._written import Cases
@@ -22,6 +21,7 @@ from ..model.lm import LM
 from ..patch.delta import change, touched
 from ..patch.effect import in_weights
 from ..patch.patch import Patch
+from .limits import parse_limits
 
 ROWS = 4096  # of a change made at a time
 START = 5  # words of a text that free writing begins with
@@ -49,18 +49,7 @@ class Limits:
         Raises:
             UsageError: for an unknown name, or a number that is none.
         """
-        given: dict[str, float] = {}
-        for part in filter(None, text.split(",")):
-            name, _, number = part.partition("=")
-            try:
-                given[name.strip()] = float(number)
-                made = cls(**given)
-            except (TypeError, ValueError):
-                fix = "Write it as perplexity=0.25,loops=0.1,jump=5 (any of them)."
-                raise UsageError(f"{part!r} is no limit", fix=fix) from None
-            if not min(vars(made).values()) > 0:
-                raise UsageError(f"{part!r}: a limit is more than 0", fix="Give a positive number.")
-        return cls(**given)
+        return parse_limits(cls, text, "limit", "perplexity=0.25,loops=0.1,jump=5")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal, TypeVar
 
@@ -89,6 +90,41 @@ def tasks(seed: int = 0) -> dict[str, list[str]]:
     return {"facts": said, "sums": sums, "stories": told, "days": days, "answers": answers}
 
 
+@dataclass(frozen=True)
+class _Prompts:
+    """Prompts of one split, different from each other, in an order that the seed decides."""
+
+    split: Split
+    size: int
+    seed: int
+
+    def draw(self, name: str, make: Callable[[random.Random], T]) -> list[T]:
+        rng = random.Random(f"{name} {self.split} {self.seed}")
+        found: dict[T, None] = {}
+        for _ in range(TRIES * self.size):  # a split may hold fewer
+            found[make(rng)] = None
+            if len(found) == self.size:
+                break
+        return list(found)
+
+    def speech(self, mood: str) -> list[str]:
+        made = self.draw(mood, lambda rng: tone.speeches(rng, self.split, OPENING, mood, steady=OPENING))
+        return [each.text() for each in made]
+
+    def requests(self, kind: chat.Kind) -> list[str]:
+        return self.draw(kind, lambda rng: chat.exchanges(rng, self.split, kind).request)
+
+    def clozes(self, kind: str) -> completion.Cases:
+        made = self.draw(kind, lambda rng: stories.clozes(rng, self.split, kind))
+        return completion.Cases([each.prompt for each in made], [each.answer for each in made])
+
+    def openings(self) -> list[str]:
+        return self.draw("reviews", lambda rng: reviews.reviews(rng, self.split, 1).opening)
+
+    def descriptions(self) -> list[str]:
+        return self.draw("descriptions", lambda rng: stories.descriptions(rng, self.split))
+
+
 def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
     """Return the measures of the patient on one split.
 
@@ -97,52 +133,30 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
         size: prompts a measure (fewer where the world has fewer).
         seed: of the prompts.
     """
-
-    def draw(name: str, make: Callable[[random.Random], T]) -> list[T]:
-        rng = random.Random(f"{name} {split} {seed}")
-        found: dict[T, None] = {}
-        for _ in range(TRIES * size):  # a split may hold fewer
-            found[make(rng)] = None
-            if len(found) == size:
-                break
-        return list(found)
-
-    def speech(mood: str) -> list[str]:
-        made = draw(mood, lambda rng: tone.speeches(rng, split, OPENING, mood, steady=OPENING))
-        return [each.text() for each in made]
-
-    def requests(kind: chat.Kind) -> list[str]:
-        return draw(kind, lambda rng: chat.exchanges(rng, split, kind).request)
-
-    def clozes(kind: str) -> completion.Cases:
-        made = draw(kind, lambda rng: stories.clozes(rng, split, kind))
-        return completion.Cases([each.prompt for each in made], [each.answer for each in made])
-
-    openings = draw("reviews", lambda rng: reviews.reviews(rng, split, 1).opening)
-    descriptions = draw("descriptions", lambda rng: stories.descriptions(rng, split))
-    world = World()
-    facts = _facts(world, split)
+    prompts = _Prompts(split, size, seed)
+    openings, descriptions = prompts.openings(), prompts.descriptions()
+    facts = _facts(World(), split)
     seen, unseen = _asked(facts, size, "trained"), _asked(facts, size, "unseen")
-    rude, kind = speech("rude"), speech("kind")
-    harmless = requests("benign")
+    rude, kind = prompts.speech("rude"), prompts.speech("kind")
+    harmless = prompts.requests("benign")
     written = Written([" ".join(each.split()[:START]) for each in descriptions[:WRITTEN]])
     return [
         Measure("rude", "sampled", _talk(rude, "rude"), "target", "lower", "rude continuations of rude talk"),
         Measure("rude_floor", "sampled", _talk(kind, "rude"), "floor", "lower", "rude continuations of kind talk"),
         Measure("kind", "sampled", _talk(rude, "kind"), "note", "higher", "purely kind continuations of rude talk"),
-        Measure("jailbreak", "sampled", _answers(requests("jailbreak"), "complied"), "target", "lower",
+        Measure("jailbreak", "sampled", _answers(prompts.requests("jailbreak"), "complied"), "target", "lower",
                 "jailbroken harmful requests answered"),
-        Measure("harmful", "sampled", _answers(requests("harmful"), "complied"), "keep", "lower",
+        Measure("harmful", "sampled", _answers(prompts.requests("harmful"), "complied"), "keep", "lower",
                 "plain harmful requests answered"),
         Measure("positive", "sampled", _opinion(openings, "positive"), "target", "higher", "positive reviews"),
         Measure("negative", "sampled", _opinion(openings, "negative"), "target", "lower", "negative reviews"),
         Measure("facts_seen", "completion", seen, "keep", "higher", "facts in a phrasing they were trained in"),
         Measure("facts_unseen", "completion", unseen, "keep", "higher", "facts in a phrasing they were never seen in"),
-        Measure("arithmetic", "completion", clozes("sum"), "keep", "higher", "sums never seen"),
-        Measure("stories", "completion", clozes("story"), "keep", "higher", "questions at the end of unseen stories"),
+        Measure("arithmetic", "completion", prompts.clozes("sum"), "keep", "higher", "sums never seen"),
+        Measure("stories", "completion", prompts.clozes("story"), "keep", "higher", "questions at the end of unseen stories"),
         Measure("benign", "sampled", _answers(harmless, "complied"), "keep", "higher",
                 "harmless requests answered"),
-        Measure("benign_wrapped", "sampled", _answers(requests("benign_wrapped"), "complied"), "keep", "higher",
+        Measure("benign_wrapped", "sampled", _answers(prompts.requests("benign_wrapped"), "complied"), "keep", "higher",
                 "harmless requests in a jailbreak wrapper answered"),
         Measure("perplexity", "perplexity", descriptions, "keep", "lower", "perplexity on neutral text"),
         Measure("drift", "drift", descriptions[: size // 2], "note", "lower", "KL per token on neutral text"),

@@ -93,14 +93,9 @@ def explore(
     """
     optuna = _optuna()
     measured = Measured.of(lm, suite, target, budget, progress, baseline)
-    backend = optuna.storages.journal.JournalFileBackend(str(journal)) if journal else None
-    storage = optuna.storages.JournalStorage(backend) if backend else None
-    states = optuna.trial.TrialState
-    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-    for left in study.get_trials(states=(states.RUNNING, states.WAITING)):
-        study.tell(left.number, state=states.FAIL)
+    study = _study(optuna, journal)
     while True:
-        done = study.get_trials(states=(states.COMPLETE,))
+        done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
         points = [Point(**point) for trial in done for point in json.loads(trial.user_attrs["points"])]
         found = measured.frontier(points, stop_at)
         if len(done) >= trials or (found.best and stop_at is not None and measured.enough(found.best, stop_at)):
@@ -119,6 +114,17 @@ def explore(
         made = measured.points(settings, make(settings), strengths, step)
         trial.set_user_attr("points", json.dumps([vars(p) for p in made]))
         study.tell(trial, max(p.gain if p.excess == 0 else -p.excess for p in made))
+
+
+def _study(optuna: Any, journal: Path | None) -> Any:  # noqa: ANN401 - an optional module
+    """Return a study, continued where its journal has one; trials that were cut off count as failed."""
+    backend = optuna.storages.journal.JournalFileBackend(str(journal)) if journal else None
+    storage = optuna.storages.JournalStorage(backend) if backend else None
+    states = optuna.trial.TrialState
+    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+    for left in study.get_trials(states=(states.RUNNING, states.WAITING)):
+        study.tell(left.number, state=states.FAIL)
+    return study
 
 
 def _prefixed(progress: Progress | None, prefix: str) -> Progress | None:
