@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ..errors import Interrupted, SutureError
-from ..io.files import explained, refused
+from ..io.system import explained, refused
 from ..text.printable import shown
 from . import (
     apply,
