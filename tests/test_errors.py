@@ -14,7 +14,8 @@ from suture.data.lessons import Instruction
 from suture.errors import DataError, MissingFile, SutureError, UsageError
 from suture.export import card
 from suture.io import tensorfile
-from suture.io.files import read_text, reported, write_bytes
+from suture.io.files import read_text, write_bytes
+from suture.io.system import reported
 from suture.measure.suites import ripples
 from suture.patch.patch import Patch
 from suture.registry import get

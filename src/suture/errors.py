@@ -5,7 +5,7 @@ tampered base or patch, 6 resources, 130 interrupted. Anything that is not a `Su
 
 Most are also the standard exception that they resemble, so that `except ValueError` and the like find them. Not so:
 
-- `ResourceError` is no OSError: the code that writes decides by what the system said (`errno`), and this is said already.
+- `ResourceError` is a RuntimeError and no OSError: the code that writes decides by `errno`, and here all is said already.
 - `Interrupted` is no KeyboardInterrupt: it would be caught by whoever catches Exception and by whoever catches that one.
 - `NoEffect` and `VerificationFailed` are findings, right answers to a question; they resemble nothing.
 

@@ -8,7 +8,7 @@ from checkpoint_parts import QUICK, Failing, digests
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.write.disk import DISK, FICLONE, check_room
 from suture.errors import ResourceError, UsageError
-from suture.io.files import reported
+from suture.io.system import reported
 
 
 def test_a_copy_keeps_bytes_and_holes(tmp_path):

@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from suture.checkpoint.format import header
-from suture.data import safety_files
-from suture.errors import CorruptFile, DataError, MissingFile, ResourceError, UsageError
-from suture.export import card
-from suture.io import file_rows, tensorfile, yaml_text
-from suture.io.files import built, explained, read_text, reported, sha256, write_bytes, write_together, written
-from suture.judges import agreement
-from suture.sequential import ledger
-from suture.sequential.state import Check
+from suture.errors import ResourceError, UsageError
+from suture.io.files import built, sha256, write_bytes, write_together, written
 
 
 def test_a_file_is_written_with_its_folders_and_nothing_beside_it(tmp_path):
@@ -188,57 +181,6 @@ def test_texts_that_belong_together_are_there_together(tmp_path, monkeypatch):
     with pytest.raises(ResourceError):
         write_together(tmp_path, "report", new)
     assert {path.suffix[1:]: path.read_text() for path in tmp_path.iterdir()} == old
-
-
-def test_what_libraries_make_of_a_failing_system_is_known_again():
-    def chained():
-        error = OSError("Can't load the model")
-        error.__cause__ = OSError(errno.EMFILE, "Too many open files")
-        return error
-
-    words = RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
-    for problem in (words, chained(), MemoryError()):
-        assert isinstance(explained(problem, "it failed"), ResourceError)
-    lost = explained(
-        FileNotFoundError(errno.ENOENT, "No such file", "there"), "can not read it", kind=DataError, fix="Try."
-    )
-    assert (type(lost), lost.why, lost.fix) == (MissingFile, "No such file: there", "Try.")
-    with pytest.raises(BrokenPipeError), reported("it failed"):
-        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-
-
-READERS = {
-    "tensors": lambda path: tensorfile.read(path, "suture.patch/1"),
-    "form": tensorfile.form_of,
-    "header": header.read_header,
-    "json": header.read_json,
-    "yaml": lambda path: yaml_text.read(path, "fix"),
-    "lines": lambda path: list(file_rows.lines(path)),
-    "ledger": lambda path: list(ledger._rows(path)),
-    "answers": agreement.read,
-    "safety": lambda path: safety_files.kind_of(str(path)),
-    "check": Check.load,
-    "report": card.read_report,
-    "card": card.check,
-    "text": read_text,
-}
-
-
-@pytest.mark.parametrize("reader", READERS)
-def test_every_reader_tells_a_wrong_path_from_a_system_that_fails(tmp_path, monkeypatch, reader):
-    path = tmp_path / "file.json"
-    with pytest.raises((UsageError, CorruptFile)):
-        READERS[reader](path)
-    path.write_text("{}")
-
-    def refuse(*_, **__):
-        raise OSError(errno.EMFILE, "Too many open files", str(path))
-
-    monkeypatch.setattr("io.open", refuse)
-    with pytest.raises(ResourceError, match="can not read") as caught:
-        READERS[reader](path)
-    assert "ulimit -n" in caught.value.fix
-    assert str(path) in caught.value.what
 
 
 def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path):

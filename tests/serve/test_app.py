@@ -219,7 +219,7 @@ def test_many_at_once_are_each_as_alone(client, other, patches):
 
 
 def test_a_bug_is_told_as_one_and_no_more_of_it(client, monkeypatch):
-    monkeypatch.setattr("suture.serve.engine.pick", lambda *_: 1 / 0)
+    monkeypatch.setattr("suture.serve.batch.pick", lambda *_: 1 / 0)
     status, answer = client("POST", "/v1/completions", WRITE)
     assert status == 500
     assert "division" not in str(answer)

@@ -156,7 +156,7 @@ def test_a_bug_in_a_batch_is_told_and_the_next_is_answered(llama, monkeypatch, c
     engine = Engine(llama, {})
     with engine.running():
         with monkeypatch.context() as broken:
-            broken.setattr("suture.serve.engine.pick", lambda *_: 1 / 0)
+            broken.setattr("suture.serve.batch.pick", lambda *_: 1 / 0)
             ((_, piece),) = answered(engine, [GenerationRequest([5, 6])])
         assert isinstance(piece.problem, ZeroDivisionError)
         ((_, piece),) = answered(engine, [GenerationRequest([5, 6], tokens=2)])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
-from ..io.files import reported
+from ..io.system import reported
 from .change.begun import stage_leftovers
 from .change.plan import Progress, silent
 from .change.repeated import sweep

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import ResourceError, UsageError
-from ..io.files import reported
+from ..io.system import reported
 from .change.plan import Plan, Progress, silent
 from .change.quick import check_quick, prepared
 from .change.repeated import adding, check_numbers, completed, sweep, taking, was_done, was_made
@@ -22,7 +22,7 @@ from .format.limits import check_size, check_weights
 from .format.reading import reading
 from .stack.fitting import check_place as check_fits
 from .stack.fitting import doubled, placed
-from .stack.stack import Stack, read_layer
+from .stack.stack import Layer, Stack, read_layer
 from .write.allowed import check_in_place, check_new, check_room_new, check_undo, needed_in_place
 from .write.disk import DISK, Disk, check_room
 from .write.inplace import Recovered, left, recover, write_in_place
@@ -104,22 +104,13 @@ def apply(
         old, notes = opened.stack, opened.notes
         if in_place and was_done(opened.recovered, adding(patches, scale)):
             return _done_before(old, notes, quick)
-        layers = [read_layer(path, scale, old.top) for path in patches]
-        for layer in layers:
-            check_weights(layer)
-            check_fits(old.checkpoint, layer.patch, force=force)
-        layers = [doubled(old.checkpoint, layer, force=force) for layer in layers]
+        layers = _layers(old, patches, scale, force)
         sketch = Plan.sketch(old, replace(old, layers=(*old.layers, *layers)))
         if out is not None and was_made(sketch, out):
             return _made_before(out, notes, disk, dry_run)
         with _begun(sketch, out, link, dry_run, disk, notes) as draft:
-            new = old = prepared(old, sketch.new, quick=quick)
-            for given in layers:
-                layer = placed(new, given, force=force)
-                notes += [f"forced: {why}" for why in layer.entry.forced]
-                notes += [f"{copy} is a copy of {name}: changed with it" for copy, name in layer.entry.copies.items()]
-                new = new.adding(layer)
-            plan = Plan.make(old, new, progress)
+            old = prepared(old, sketch.new, quick=quick)
+            plan = Plan.make(old, _stacked(old, layers, force, notes), progress)
             notes += check_size(plan, allow_large=allow_large)
             notes += _carry_out(plan, draft, in_place, dry_run, disk, progress)
     return _outcome(plan, out, link, notes, quick)
@@ -185,6 +176,25 @@ class _Opened:
     stack: Stack
     notes: list[str]
     recovered: Recovered
+
+
+def _layers(old: Stack, patches: Sequence[Path], scale: float, force: bool) -> list[Layer]:
+    """Read patches that are to be put on, and check that they can be."""
+    layers = [read_layer(path, scale, old.top) for path in patches]
+    for layer in layers:
+        check_weights(layer)
+        check_fits(old.checkpoint, layer.patch, force=force)
+    return [doubled(old.checkpoint, layer, force=force) for layer in layers]
+
+
+def _stacked(stack: Stack, layers: Sequence[Layer], force: bool, notes: list[str]) -> Stack:
+    """Return the stack with layers on it, each held against what lies below it; what differs is noted."""
+    for given in layers:
+        layer = placed(stack, given, force=force)
+        notes += [f"forced: {why}" for why in layer.entry.forced]
+        notes += [f"{copy} is a copy of {name}: changed with it" for copy, name in layer.entry.copies.items()]
+        stack = stack.adding(layer)
+    return stack
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import typer
 
 from .. import registry
 from ..errors import Interrupted, SutureError
-from ..io.files import explained, refused
+from ..io.system import explained, refused
 from ..text.printable import shown
 from . import (
     apply,

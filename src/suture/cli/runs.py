@@ -44,7 +44,7 @@ def resume(
     import os
     import sys
 
-    from ..io.files import reported
+    from ..io.system import reported
     from ..runs.resuming import resumable
     from ..runs.run import without_out
 

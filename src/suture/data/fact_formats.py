@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
-from ..io.json_records import Record
+from ..io.json_records import Record, list_of, text_of
 from ..text.letters import place, unpaired
 from .examples import Fact
 from .subjects import found_subject
@@ -57,7 +57,7 @@ def format_of(record: Record, where: str) -> Format:
 
 def _own(record: Record, where: str) -> Iterator[Fact]:
     near = []
-    for item in _list(record, "neighbours", where):
+    for item in list_of(record, "neighbours", where):
         pair = (item.get("prompt"), item.get("answer")) if isinstance(item, Mapping) else item
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) and p for p in pair):
             raise DataError(f"{where}, neighbours: {item!r} is no pair", fix='Write ["prompt", "answer"].')
@@ -65,8 +65,8 @@ def _own(record: Record, where: str) -> Iterator[Fact]:
     if "subject" not in record and isinstance(record.get("prompt"), str):
         record = {**record, "subject": found_subject(record["prompt"], where)}
     yield _fact(where, _filled(record), "prompt", "target", was=record.get("was"), neighbours=near,
-                paraphrases=_list(record, "paraphrases", where), openings=_list(record, "openings", where),
-                references=_list(record, "references", where))  # fmt: skip
+                paraphrases=list_of(record, "paraphrases", where), openings=list_of(record, "openings", where),
+                references=list_of(record, "references", where))  # fmt: skip
 
 
 def of_record(record: Record, where: str) -> Fact:
@@ -99,10 +99,10 @@ def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
         raise DataError(
             f"{where}, requested_rewrite: incomplete", why=repr(problem), fix="Fetch the file again."
         ) from None
-    near = [(text, old) for text in _list(record, "neighborhood_prompts", where)]
+    near = [(text, old) for text in list_of(record, "neighborhood_prompts", where)]
     yield _fact(where, flat, "prompt", "target", was=old, neighbours=near,
-                paraphrases=_list(record, "paraphrase_prompts", where),
-                openings=_list(record, "generation_prompts", where))  # fmt: skip
+                paraphrases=list_of(record, "paraphrase_prompts", where),
+                openings=list_of(record, "generation_prompts", where))  # fmt: skip
 
 
 def _ripple(record: Record, where: str) -> Iterator[Fact]:
@@ -137,13 +137,13 @@ def _easyedit(record: Record, where: str) -> Iterator[Fact]:
 
 def _zsre(record: Record, where: str) -> Iterator[Fact]:
     near = [(record["loc"], record["loc_ans"])] if "loc" in record and "loc_ans" in record else []
-    yield _fact(where, record, "src", "alt", was=_first(_list(record, "answers", where)), neighbours=near,
+    yield _fact(where, record, "src", "alt", was=_first(list_of(record, "answers", where)), neighbours=near,
                 paraphrases=[record["rephrase"]] if "rephrase" in record else [])  # fmt: skip
 
 
 def _qaedit(record: Record, where: str) -> Iterator[Fact]:
     near = []
-    for item in _list(record, "locality", where):
+    for item in list_of(record, "locality", where):
         if not isinstance(item, Mapping) or not {"loc", "loc_ans"} <= set(item):
             raise DataError(f"{where}, locality: {item!r} is no question", fix='Write {"loc": ..., "loc_ans": ...}.')
         near.append((item["loc"], item["loc_ans"]))
@@ -156,7 +156,7 @@ def _known(record: Record, where: str) -> Iterator[Fact]:
 
 def _relation(record: Record, where: str) -> Iterator[Fact]:
     """Each sample is a fact in the first template; the others are paraphrases, the samples that follow neighbours."""
-    templates, samples = _list(record, "prompt_templates", where), _list(record, "samples", where)
+    templates, samples = list_of(record, "prompt_templates", where), list_of(record, "samples", where)
     if not templates or not all(isinstance(s, Mapping) and {"subject", "object"} <= set(s) for s in samples):
         raise DataError(f"{where}: not a relation", fix="Give prompt_templates and samples with subject and object.")
     done: set[str] = set()
@@ -185,14 +185,11 @@ def _fact(
     references: Sequence[Any] = (),
 ) -> Fact:
     """Check the texts of a record and make the fact."""
-    for key in (prompt, "subject", target):
-        if not isinstance(record.get(key), str) or not record[key].strip():
-            raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
+    asked, subject, answer = (text_of(record, key, where) for key in (prompt, "subject", target))
     said = [*paraphrases, *openings, *references, *(text for pair in neighbours for text in pair)]
     others = [*said, *([] if was is None else [was])]
     if wrong := [text for text in others if not isinstance(text, str)]:
         raise DataError(f"{where}: {wrong[0]!r} is not a text", fix="Make it a string or remove it.")
-    asked, subject = record[prompt].strip(), record["subject"].strip()
     for text in (asked, subject, record[target], *others):
         if (half := unpaired(text)) is not None:
             why = "Half a surrogate pair can not be written in UTF-8."
@@ -208,7 +205,7 @@ def _fact(
         )
     own = asked[slice(*found)]  # in the prompt's own capitals
     told = (tuple(each) for each in (paraphrases, neighbours, openings, references))
-    return Fact(asked, own, record[target].strip(), was, *told)
+    return Fact(asked, own, answer, was, *told)
 
 
 def _filled(record: Record) -> Record:
@@ -232,13 +229,6 @@ def _first(value: Any) -> Any:  # noqa: ANN401 - a value of a file
 
 def _several(value: Any) -> list[Any]:  # noqa: ANN401 - a value of a file
     return value if isinstance(value, list) else [value]
-
-
-def _list(record: Record, key: str, where: str) -> list[Any]:
-    found = record.get(key, [])
-    if not isinstance(found, list):
-        raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
-    return found
 
 
 _NAMES = ("id", "case_id", "known_id", "relation_id", "pararel_idx", "source", "pred", "cond", "template", "prediction")

@@ -21,7 +21,7 @@ from typing import Any
 
 from .. import registry
 from ..errors import DataError
-from ..io.json_records import records, refuse
+from ..io.json_records import records, refuse, text_of
 from ..io.unread import Unread
 from .examples import ResponsePair
 
@@ -97,16 +97,16 @@ def prompts(instances: Sequence[Instance]) -> dict[str, list[str]]:
 def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance:
     if TESTS["DS"] not in record:
         unread.see(record, OWN)
-        prompt, safe, unsafe = (_text(record, key, where) for key in ("prompt", "safe", "unsafe"))
+        prompt, safe, unsafe = (text_of(record, key, where) for key in ("prompt", "safe", "unsafe"))
         kept = record.get("keep", [])
         if not isinstance(kept, list) or not all(_pair(each) for each in kept):
             raise DataError(f"{where}, keep: not pairs of texts", fix='Write [["request", "answer"], ...].')
         pairs = tuple((each[0], each[1]) for each in kept)
-        question = _text(record, "question", where) if "question" in record else ""
+        question = text_of(record, "question", where) if "question" in record else ""
         return Instance(ResponsePair(prompt, safe, unsafe, pairs, question), question, {"DS": (prompt,)})
     unread.see(record, PUBLISHED)
     keys = ("adversarial prompt", "safe generation", "unsafe generation", "question")
-    prompt, safe, unsafe, question = (_text(record, key, where) for key in keys)
+    prompt, safe, unsafe, question = (text_of(record, key, where) for key in keys)
     constraint, general = record.get("knowledge constrain", {}), record.get("generalization test", {})
     if not isinstance(constraint, Mapping) or not isinstance(general, Mapping):
         raise DataError(f"{where}: a test or constraint is not an object", fix="Fetch the file again.")
@@ -114,7 +114,7 @@ def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance
     kept = ()
     if constraint.get("prompt"):
         inside = f"{where}, knowledge constrain"
-        kept = ((_text(constraint, "prompt", inside), _text(constraint, "answer", inside)),)
+        kept = ((text_of(constraint, "prompt", inside), text_of(constraint, "answer", inside)),)
     tests = {metric: _texts(general, key, where) for metric, key in TESTS.items() if key in general}
     category, name = str(record.get("unsafety category", "")), str(record.get("id", ""))
     return Instance(
@@ -124,13 +124,6 @@ def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance
 
 def _pair(value: Any) -> bool:  # noqa: ANN401 - a value of a file
     return isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) and text for text in value)
-
-
-def _text(record: Mapping[str, Any], key: str, where: str) -> str:
-    value = record.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
-    return value.strip()
 
 
 def _texts(record: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

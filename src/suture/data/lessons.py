@@ -30,7 +30,7 @@ class Instruction:
 
     @classmethod
     def load(cls, source: str | Path) -> list[Instruction]:
-        """Read lessons from a .jsonl or .json file.
+        """Read instructions from a .jsonl or .json file.
 
         Raises:
             DataError: naming file and line.
@@ -44,7 +44,7 @@ class Instruction:
         unread = Unread(source)
         found = []
         for line, row in readers[path.suffix](path):
-            found.append(_lesson(row, f"{source}, line {line}"))
+            found.append(_instruction(row, f"{source}, line {line}"))
             unread.see(row, _used(row))
         unread.tell()
         if not found:
@@ -52,22 +52,22 @@ class Instruction:
         return found
 
 
-def summary(lessons: Sequence[Instruction]) -> dict[str, Any]:
-    """Return number and SHA-256 of lessons, for a patch's provenance."""
+def summary(instructions: Sequence[Instruction]) -> dict[str, Any]:
+    """Return number and SHA-256 of instructions, for a patch's provenance."""
     return {
-        "count": len(lessons),
-        "sha256": hashlib.sha256(json.dumps([asdict(e) for e in lessons]).encode()).hexdigest(),
+        "count": len(instructions),
+        "sha256": hashlib.sha256(json.dumps([asdict(e) for e in instructions]).encode()).hexdigest(),
     }
 
 
 def _used(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the keys of a row that a lesson is made of."""
+    """Return the keys of a row that an instruction is made of."""
     if "messages" in row:
         return ("messages",)
     return ("input", *(next(name for name in names if name in row) for names in (ASKED, ANSWERED)))
 
 
-def _lesson(row: Any, where: str) -> Instruction:  # noqa: ANN401 - a row of a file
+def _instruction(row: Any, where: str) -> Instruction:  # noqa: ANN401 - a row of a file
     if not isinstance(row, Mapping):
         raise DataError(f"{where}: not an object", fix='Write {"prompt": ..., "answer": ...}.')
     if "messages" in row:

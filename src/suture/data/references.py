@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..errors import DataError
-from ..io.json_records import Record, records, refuse
+from ..io.json_records import Record, list_of, records, refuse
 from ..io.unread import Unread
 from ..text.letters import folded
 
@@ -61,11 +60,8 @@ class References:
 
 
 def _texts(record: Record, key: str, where: str) -> list[str]:
-    items: Any = record.get(key)
-    if not isinstance(items, list):
-        raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
     found: list[str] = []
-    for item in items:
+    for item in list_of(record, key, where, needed=True):
         text = item.get("text") if isinstance(item, Mapping) else item
         if not isinstance(text, str):
             raise DataError(f"{where}, {key}: {item!r} is not a text", fix="Make it a string or remove it.")

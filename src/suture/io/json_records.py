@@ -59,6 +59,30 @@ def records(path: Path, bad: Complain, form: str = FORM) -> Iterator[tuple[int, 
             bad(DataError(f"{path}, line {line}, column {column}: not an object", fix=f"Write {form}"))
 
 
+def text_of(record: Record, key: str, where: str) -> str:
+    """Return the text below a key, without blanks around it.
+
+    Raises:
+        DataError: beginning with `where`, when there is none.
+    """
+    value = record.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
+    return value.strip()
+
+
+def list_of(record: Record, key: str, where: str, *, needed: bool = False) -> list[Any]:
+    """Return the list below a key; without that key an empty one, unless it is needed.
+
+    Raises:
+        DataError: beginning with `where`, when it is none.
+    """
+    found = record.get(key, None if needed else [])
+    if not isinstance(found, list):
+        raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
+    return found
+
+
 def _unclosed(text: str, begun: int, place: int) -> int:
     """Return where a mistake is: where the parser stopped, or the end of a record that was left open."""
     start = text.rfind("\n", 0, place) + 1

@@ -24,7 +24,8 @@ from torch import Tensor
 
 from ..errors import CorruptFile, ResourceError, SutureError, UsageError
 from ..text.redact import hidden
-from .files import PATH, check_place, reported, written
+from .files import check_place, written
+from .system import PATH, reported
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}

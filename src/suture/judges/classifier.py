@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..io.files import explained
+from ..io.system import explained
 from ..registry import judge
 from ..text.reasoning import answer_of
 from ._base import NEITHER, OPPOSITES, coherent, odds_at, unwanted

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, SutureError
-from ..io.files import PATH, read_text, reported
+from ..io.files import read_text
+from ..io.system import PATH, reported
 from ..registry import judge
 from ._base import NEITHER, coherent, odds_at
 from ._text import visible

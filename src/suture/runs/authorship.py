@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import SutureError
-from ..io.files import explained, sha256, write_bytes
+from ..io.files import sha256, write_bytes
+from ..io.system import explained
 
 log = logging.getLogger(__name__)
 SIZE = 32  # bytes of the key

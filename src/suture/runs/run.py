@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from ..errors import DataError, Interrupted, SutureError, UsageError
-from ..io.files import check_writable, reported, sha256, write_text, written
+from ..io.files import check_writable, sha256, write_text, written
+from ..io.system import reported
 from ..text.printable import command_line
 from ..text.redact import hidden
 from . import authorship

@@ -23,11 +23,11 @@ from ..errors import SutureError
 from ..memory.store import Memory
 from ..model.lm import BATCH_TOKENS, LM
 from ..model.run.decode_batch import DecodeBatch
-from ..model.run.generation import ends, pick, unsound
+from ..model.run.generation import ends, unsound
 from ..model.run.reading import text_behind
 from ..patch.patch import Patch
 from ..patch.runtime.multi_patch import MultiPatch, attached_together
-from ..patch.runtime.strength import PromptState
+from .batch import LiveBatch, next_tokens
 from .detokenizer import IncrementalDetokenizer
 from .limits import Busy, Closed, Limits, check_names, check_servable, closing, overflow
 from .request import GenerationRequest, OutputChunk, RequestState
@@ -73,10 +73,7 @@ class Engine:
         self._errands = ModelTasks()
         self._changed = threading.Condition()
         self._closing = False
-        self._rows: list[RequestState] = []
-        self._flow: DecodeBatch | None = None
-        self._tokens = torch.zeros(0, dtype=torch.int64)
-        self._read: dict[str, PromptState] = {}
+        self._batch = LiveBatch(lm)
         self._ends = ends(lm)
         for memory in self.memories.values():
             memory.check_base(lm)
@@ -86,7 +83,7 @@ class Engine:
     @property
     def load(self) -> dict[str, int]:
         """How many rows are being answered, and how many wait."""
-        return {"running": len(self._rows), "waiting": len(self._queue)}
+        return {"running": len(self._batch.rows), "waiting": len(self._queue)}
 
     def submit(self, asks: Sequence[GenerationRequest], tell: Callable[[int, OutputChunk], None]) -> list[RequestState]:
         """Put rows into the queue, all or none.
@@ -165,7 +162,7 @@ class Engine:
                 thread.join(grace)
                 while thread.is_alive():  # rows may just be on their way from the queue into the batch
                     self._errands.refuse(closing())
-                    for ticket in [*self._rows, *self._queue]:
+                    for ticket in [*self._batch.rows, *self._queue]:
                         ticket.tell(
                             OutputChunk("", problem=Closed("the server has stopped", fix="Ask when it is back."))
                         )
@@ -185,9 +182,9 @@ class Engine:
     def _work(self, ward: MultiPatch) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._rows or self._errands or self._closing)
+                self._changed.wait_for(lambda: self._queue or self._batch.rows or self._errands or self._closing)
                 new = self._next()
-                if self._closing and not new and not self._rows and not self._errands:
+                if self._closing and not new and not self._batch.rows and not self._errands:
                     return
             if self._errands:
                 ward.set([{}])
@@ -199,7 +196,7 @@ class Engine:
         """Take from the queue what is read together next."""
         found: list[RequestState] = []
         longest = 0
-        while self._queue and len(self._rows) + len(found) < self._most:
+        while self._queue and len(self._batch.rows) + len(found) < self._most:
             if self._queue[0].ended:
                 self._queue.popleft()
                 continue
@@ -217,46 +214,32 @@ class Engine:
             try:
                 self._join(ward, part)
             except Exception as problem:
-                if isinstance(problem, OUT_OF_MEMORY) and len(part) > 1 and part[0] not in self._rows:
+                if isinstance(problem, OUT_OF_MEMORY) and len(part) > 1 and part[0] not in self._batch.rows:
                     waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
                 else:
                     self._fail(part, problem)
 
     def _join(self, ward: MultiPatch, new: list[RequestState]) -> None:
         """Read new prompts together, let their rows join, and write the first token of each."""
-        ward.set([ticket.ask.patches for ticket in new])
-        flow, logits = DecodeBatch.begin(self.lm, [ticket.ask.prompt for ticket in new], movable=True)
-        read, none = ward.read, self._tokens.new_zeros(len(new)).to(logits.device)
-        if self._flow is not None:
-            read = {name: self._read[name].joined(own) for name, own in read.items()}
-            flow, none = self._flow.joined(flow), torch.cat([self._tokens, none])
-        self._rows, self._flow, self._tokens, self._read = self._rows + new, flow, none, read
-        self._tokens[-len(new) :] = self._say(new, logits)
-        self._leave()
+        logits = self._batch.join(ward, new)
+        self._batch.tokens[-len(new) :] = self._say(new, logits)
+        self._batch.leave()
 
     def _step(self, ward: MultiPatch) -> None:
         """Write the next token of every row; where they do not fit in memory any more, the longest leaves."""
-        if self._flow is None:
+        if not self._batch.rows:
             return
         try:
-            ward.set([ticket.ask.patches for ticket in self._rows])
-            ward.recall(self._read)
-            self._tokens = self._say(self._rows, self._flow.step(self.lm, self._tokens))
-            self._leave()
+            self._batch.tokens = self._say(self._batch.rows, self._batch.step(ward))
+            self._batch.leave()
         except OUT_OF_MEMORY as problem:
-            self._fail([max(self._rows, key=lambda ticket: ticket.length)], problem)
+            self._fail([max(self._batch.rows, key=lambda ticket: ticket.length)], problem)
         except Exception as problem:  # the server goes on, and those who wait are told
-            self._fail(self._rows, problem)
+            self._fail(self._batch.rows, problem)
 
     def _say(self, rows: Sequence[RequestState], logits: Tensor) -> Tensor:
         """Pick the next token of each row and tell it: (rows, vocabulary) -> (rows,)."""
-        asks = [ticket.ask for ticket in rows]
-        nuclei = [ask.nucleus for ask in asks]
-        draws, heats, shares = (
-            torch.tensor(each, device=logits.device, dtype=torch.float32)
-            for each in ([t.draw for t in rows], [a.temperature for a in asks], nuclei)
-        )
-        tokens = pick(logits, draws, heats, shares if min(nuclei) < 1 else None)
+        tokens = next_tokens(rows, logits)
         for ticket, token, broken in zip(rows, tokens.tolist(), unsound(logits).tolist(), strict=True):
             try:
                 if broken:
@@ -268,17 +251,6 @@ class Engine:
                 self._refuse(ticket, problem)
         return tokens
 
-    def _leave(self) -> None:
-        """Let the rows go that have ended."""
-        staying = [i for i, ticket in enumerate(self._rows) if not ticket.ended]
-        if len(staying) == len(self._rows):
-            return
-        rows = torch.tensor(staying, dtype=torch.int64, device=self._tokens.device)
-        self._rows = [self._rows[i] for i in staying]
-        self._tokens = self._tokens[rows]
-        self._read = {name: own.kept(rows) for name, own in self._read.items()}
-        self._flow = self._flow.kept(rows) if self._flow is not None and staying else None
-
     def _fail(self, tickets: Sequence[RequestState], problem: Exception) -> None:
         """Tell some rows that they can not be written; the others go on."""
         if not isinstance(problem, SutureError):
@@ -288,11 +260,11 @@ class Engine:
         for ticket in tickets:
             self._refuse(ticket, problem)
         try:
-            self._leave()
+            self._batch.leave()
         except Exception as worse:  # nobody knows how the rows stand: all end, and the server goes on
-            for ticket in self._rows:
+            for ticket in self._batch.rows:
                 self._refuse(ticket, worse)
-            self._rows, self._flow, self._tokens, self._read = [], None, self._tokens[:0], {}
+            self._batch.clear()
 
     def _refuse(self, ticket: RequestState, problem: Exception) -> None:
         try:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...errors import UsageError
-from ...io.files import reported, sha256
+from ...io.files import sha256
+from ...io.system import reported
 from ..format.folder import BEGUN
 from ..stack.ledger import Entry, Ledger
 from ..stack.stack import listed, meant

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CorruptFile, UsageError
-from ...io.files import reported
+from ...io.system import reported
 
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64, "F16": 16, "BF16": 16,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...io.files import reported
+from ...io.system import reported
 from ..write.locks import locked
 from .folder import Checkpoint, check_finished, check_folder
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import CorruptFile
-from ...io.files import explained
+from ...io.system import explained
 from .header import Slot
 
 BLOCK = 1 << 23  # bytes hashed or compared at a time

@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 
 from ...errors import ResourceError, UsageError
-from ...io.files import PLACE, reported
+from ...io.system import PLACE, reported
 from ..change.begun import check_free, check_kept, check_stage, stage_leftovers
 from ..change.plan import Plan
 from ..format.folder import KEPT, LEDGER

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import SutureError, UsageError
-from ...io.files import reported
+from ...io.system import reported
 from ...patch.delta import touched
 from ...text.printable import command_line
 from ..change.begun import INTERRUPTED, Begun, afterwards, begin, check_kept, plain, read_begun

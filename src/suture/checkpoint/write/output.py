@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event
 
 from ...errors import SutureError, UsageError, VerificationFailed
-from ...io.files import confirmed, reported
+from ...io.system import confirmed, reported
 from ...text.printable import command_line
 from ..change.begun import (
     INTERRUPTED,

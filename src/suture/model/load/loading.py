@@ -25,8 +25,8 @@ from ...checkpoint.format.header import read_json
 from ...checkpoint.format.reading import steady
 from ...checkpoint.format.refusals import FINER, GRID, quantisation, scheme
 from ...errors import CorruptFile, UnsupportedModel, UsageError
-from ...io.files import explained
 from ...io.network import unreachable
+from ...io.system import explained
 from ...registry import models
 from ..arch.forms import disk_tensors
 
