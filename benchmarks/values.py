@@ -85,7 +85,7 @@ def succeeded(task: EditRequest, found: list[torch.Tensor], layer: int) -> float
 
 def compared(lm: LM, facts: list[Fact], site: Site, aim: ValueOptimization, few: int) -> dict:
     """Both ways at one site: seconds, and success on the facts that both were asked for."""
-    task = EditRequest.of(lm, facts, keep=keep(), statistics=Path("runs/statistics"))
+    task = EditRequest.of(lm, facts, token=aim.token, keep=keep(), statistics=Path("runs/statistics"))
     where = [places(lm, fact, task.prefixes, aim.token) for fact in facts]
     values(lm, facts[:2], site, task.prefixes, aim)  # warm
     began = time.process_time()

@@ -194,6 +194,13 @@ def test_every_spread_moves_towards_the_targets(llama, spread):
         assert figures(observe(llama, measures), measures)["target_probability"] > base
 
 
+def test_the_first_and_the_last_block_do_not_depend_on_statistics_kept(llama, tmp_path):
+    """Statistics of the first block are there already, as after an edit of that block alone."""
+    second_moment(llama, 0, FEW, tmp_path)
+    patch = memit(llama, FACTS, layers=[0, 1, 2], spread="first_last", statistics=tmp_path, **QUICK)
+    assert patch.terms.keys() == {down(llama, layer).tensor for layer in (0, 2)}
+
+
 def test_alphaedit_stays_in_its_space_and_carries_earlier_keys(llama):
     quick = {**QUICK, "energy": 0.2, "layers": [1]}
     made = change(llama, alphaedit(llama, FACTS[1:], **quick), 1)

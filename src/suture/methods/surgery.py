@@ -31,8 +31,6 @@ from ..patch.patch import Patch
 from ..registry import method
 
 Away = Literal["unwanted", "wanted"]
-Select = Literal["cosine", "effect"]
-Control = Literal["none", "random_probe", "random_rows"]
 
 
 @method
@@ -87,7 +85,8 @@ def surgery(
     for behaviour in many:
         with Patch.make(lm, by_tensor(made), method="surgery", settings={}).applied(lm) if made else nullcontext():
             fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, pool=pool, parity=parity, seed=seed)
-            fitted = _turned(lm, fitted, behaviour, kept, away, control, seed)
+            fitted = random_probe(fitted, seed) if control == "random_probe" else fitted
+            fitted = quietened(lm, fitted, kept, behaviour, away_from=away) if kept else fitted
             options: dict[str, Any] = {"rows": rows, "layers": layers, "away_from": away, "seed": seed}
             chosen = region or _chosen(lm, fitted, behaviour, kept, select, control, site, options)
             made += _added(lm, chosen, fitted, away, strength, unit)
@@ -109,20 +108,13 @@ def _told(settings: dict[str, Any], probe: Probe | None, region: Region | None) 
     return settings
 
 
-def _turned(lm: LM, probe: Probe, behaviour: Behaviour, keep: Texts, away: Away, control: Control, seed: int) -> Probe:
-    """Return the probe by which rows are chosen: a random one as a control, turned so that texts to keep hardly react."""
-    if control == "random_probe":
-        probe = random_probe(probe, seed)
-    return quietened(lm, probe, keep, behaviour, away_from=away) if keep else probe
-
-
 def _chosen(
     lm: LM,
     probe: Probe,
     behaviour: Behaviour,
     keep: Texts,
-    select: Select,
-    control: Control,
+    select: str,
+    control: str,
     site: str | None,
     options: dict[str, Any],
 ) -> Region:
