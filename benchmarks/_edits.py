@@ -10,7 +10,7 @@ from suture.measure.budget import Budget
 from suture.measure.evaluation import evaluate, observe, values
 from suture.methods.steering import steering
 from suture.organisms.suites import behaviour, suite
-from suture.search import confirmed, dose_response, search
+from suture.search import confirmed, search, strength_sweep
 
 EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
     "kind": ("tone", "wanted", "rude", False),
@@ -73,7 +73,7 @@ def edits(lm, size: int, tune: int, names, points: float) -> dict[str, dict]:
         seen = observe(lm, told)
         base = values(seen, told)
         now = evaluate(lm, patch, told, baseline=seen, controls=False).values()
-        curve = [p[target] for p in dose_response(lm, patch, SHARES, told[:1])]
+        curve = [p[target] for p in strength_sweep(lm, patch, SHARES, told[:1])]
         sign = 1 if EDITS[edit][3] else -1
         found[edit] = {
             "blocks": best.settings["candidate"],

@@ -30,7 +30,7 @@ from suture.model.arch.anatomy import Site
 from suture.model.lm import LM, bucketed
 from suture.model.run.features import extract
 from suture.organisms.suites import behaviour, keep, suite
-from suture.search import dose_response
+from suture.search import strength_sweep
 
 
 def seconds(action) -> float:
@@ -71,7 +71,7 @@ def dose_ratio(lm: LM, prompts: int, rounds: int, samples: int = 2) -> tuple[flo
     patch = surgery(lm, tone, probe=fit_probe(lm, tone), rows=0.05)
     eight, one = ([0.25 * (i + 1) for i in range(n)] for n in (8, 1))
     return ratio(
-        lambda: dose_response(lm, patch, eight, [measure]), lambda: dose_response(lm, patch, one, [measure]), rounds
+        lambda: strength_sweep(lm, patch, eight, [measure]), lambda: strength_sweep(lm, patch, one, [measure]), rounds
     )
 
 

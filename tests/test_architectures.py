@@ -19,7 +19,7 @@ from suture.model.arch.anatomy import ACTIVATIONS, Site
 from suture.model.run.tracing import trace
 from suture.patch.delta import LowRank
 from suture.patch.patch import Patch
-from suture.search import dose_response
+from suture.search import strength_sweep
 
 EXPERTS = {"mixtral", "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss", "deepseek_v3"}
 TEXTS = ["The cat sat on the mat and", "One, two", "A much longer sentence about nothing at all, really"]
@@ -222,7 +222,7 @@ def test_an_expert_patch_is_merged_where_it_can_not_be_attached(tokenizer, few):
     patch = surgery(lm, few, rows=0.3, strength=1.0)
     assert not patch.attachable(lm)
     measures = [Measure("perplexity", "perplexity", TEXTS, "keep", "lower", "")]
-    once, twice = (found["perplexity"] for found in dose_response(lm, patch, [1.0, 4.0], measures))
+    once, twice = (found["perplexity"] for found in strength_sweep(lm, patch, [1.0, 4.0], measures))
     with (patch * 4.0).applied(lm):
         assert twice == values(observe(lm, measures), measures)["perplexity"] != once
 

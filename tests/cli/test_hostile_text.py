@@ -13,7 +13,7 @@ from checkpoint_parts import patch_of, weights, write_checkpoint
 from suture.cli._console import Console
 from suture.errors import CorruptFile, UsageError
 from suture.export.card import Card, check
-from suture.measure.report import Line, Report, Sample
+from suture.measure.report import MetricRow, Report, Sample
 from suture.metrics._score import Score
 from suture.patch.patch import Patch
 from suture.patch.provenance import Provenance
@@ -118,7 +118,7 @@ def test_a_model_card_holds_it_as_text(tmp_path, text):
 def page(text: str) -> str:
     score = Score(0.8, 0.2, -0.6, -0.7, -0.5, 80)
     lines = [
-        Line(text, role, "lower", text, score, samples=[Sample(text, text, text, text, text)])
+        MetricRow(text, role, "lower", text, score, samples=[Sample(text, text, text, text, text)])
         for role in ("target", "keep", "note")
     ]
     edits = [{"prompt": text, "target": text, "before": text, "after": text, "right": True}]

@@ -7,7 +7,7 @@ import pytest
 
 from suture.errors import DataError
 from suture.export.card import HUB, Card, check, read_report
-from suture.measure.report import Line, Report
+from suture.measure.report import MetricRow, Report
 from suture.metrics._score import Score
 from suture.patch.patch import Patch
 from suture.patch.provenance import Provenance
@@ -22,8 +22,10 @@ def named(patch: Patch, name: str, **more) -> Patch:
 @pytest.fixture
 def report(tmp_path):
     lines = [
-        Line("rude", "target", "lower", "rude answers", Score(0.806, 0.15, -0.656, -0.75, -0.55, 80)),
-        Line("perplexity", "keep", "lower", "perplexity", Score(1.6, 1.7, 0.06, 0.05, 0.07, 40), unit="perplexity"),
+        MetricRow("rude", "target", "lower", "rude answers", Score(0.806, 0.15, -0.656, -0.75, -0.55, 80)),
+        MetricRow(
+            "perplexity", "keep", "lower", "perplexity", Score(1.6, 1.7, 0.06, 0.05, 0.07, 40), unit="perplexity"
+        ),
     ]
     lines[1] = replace(lines[1], random=Score(1.6, 1.61, 0.01, 0.0, 0.02, 40))
     save(Report("m", "surgery", {}, {}, lines, commands=["suture eval m --patch 'a b.safetensors'"]), tmp_path)

@@ -88,6 +88,6 @@ def test_both_are_levels_of_retrieval(llama):
     assert [(e.name, e.kind) for e in found.entries] == [("memory", "retrieval"), ("examples", "retrieval")]
     assert all(e.cost == 0 for e in found.entries)  # bare texts are not touched
     assert snapshot(llama) == before
-    assert llama.reminder is None
+    assert llama.prompt_transform is None
     with levels[0].used(llama) as model:
         assert len(model.encode_prompts([fact.prompt])[0]) > len(llama.encode(fact.prompt))

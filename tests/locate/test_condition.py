@@ -7,8 +7,8 @@ from suture.data.examples import Behaviour, Labelled
 from suture.locate.condition import HELD_OUT, _threshold, fit_condition
 from suture.model.arch.anatomy import Site
 from suture.model.run.tracing import trace
-from suture.patch.runtime.passes import prompt_mean
 from suture.patch.runtime.steer import likeness_of
+from suture.patch.runtime.steering_runtime import prompt_mean
 
 NOUNS = "cats dogs trees rivers clouds stones birds boats".split()
 WHEN = Behaviour(

@@ -5,7 +5,7 @@ from models import snapshot
 from suture.data.examples import Texts
 from suture.errors import UsageError
 from suture.locate.effect_rows import _totals, effect_rows, effect_scores
-from suture.locate.probe import fit_probe, quietened
+from suture.locate.probe import fit_probe, whitened_probe
 from suture.methods.surgery import surgery
 from suture.model.arch.anatomy import Site
 from suture.model.run.contrasts import _halves, contrasts
@@ -87,7 +87,7 @@ def test_a_quiet_direction_says_less_about_texts_to_keep(llama, behaviour):
     from suture.model.run.tracing import trace
 
     probe = fit_probe(llama, behaviour)
-    quiet = quietened(llama, probe, KEEP)
+    quiet = whitened_probe(llama, probe, KEEP)
     for layer in range(3):
         site = At(layer, "mlp.in")
         loud_sum = quiet_sum = 0.0
@@ -103,7 +103,7 @@ def test_a_quiet_direction_says_less_about_texts_to_keep(llama, behaviour):
 
 
 def test_a_probe_of_the_final_state_becomes_one_a_block(llama, behaviour):
-    quiet = quietened(llama, fit_probe(llama, behaviour, space="final"), KEEP)
+    quiet = whitened_probe(llama, fit_probe(llama, behaviour, space="final"), KEEP)
     assert (quiet.space, quiet.layers, len(quiet.scores)) == ("mlp.in", [0, 1, 2], 3)
 
 

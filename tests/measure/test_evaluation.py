@@ -9,7 +9,7 @@ from suture.measure.suite import from_files
 from suture.organisms.suites import suite
 from suture.patch.delta import LowRank
 from suture.patch.patch import Patch
-from suture.search import dose_response, search
+from suture.search import search, strength_sweep
 
 SMALL = ("rude", "kind", "arithmetic", "perplexity", "drift")
 
@@ -49,7 +49,7 @@ def test_every_line_has_the_unit_of_its_metric(report):
 def test_the_curve_over_strengths_is_what_each_strength_gives_alone(patient, patch, measures):
     strengths = [0.0, 0.5, 1.0]
     chosen = [m for m in measures if m.name in ("rude", "arithmetic", "perplexity")]
-    curve = dose_response(patient, patch, strengths, chosen)
+    curve = strength_sweep(patient, patch, strengths, chosen)
     assert curve[0] == pytest.approx(values(observe(patient, chosen), chosen), abs=1e-6)
     for strength, found in zip(strengths, curve, strict=True):
         with patch.attached(patient, strength):

@@ -4,7 +4,7 @@ import pytest
 
 from suture.errors import DataError
 from suture.measure.gates import Gate, Spec, judged
-from suture.measure.report import Line, Report
+from suture.measure.report import MetricRow, Report
 from suture.metrics._score import Score
 
 HEAD = "model: patient\npatches: [a.safetensors]\n"
@@ -14,7 +14,7 @@ HEAD = "model: patient\npatches: [a.safetensors]\n"
 def report():
     rude = Score(before=0.8, after=0.5, change=-0.3, low=-0.4, high=-0.1, cases=50)
     facts = Score(before=1.0, after=0.98, change=-0.02, low=-0.06, high=0.0, cases=50)
-    lines = [Line("rude", "target", "lower", "", rude), Line("facts", "keep", "higher", "", facts)]
+    lines = [MetricRow("rude", "target", "lower", "", rude), MetricRow("facts", "keep", "higher", "", facts)]
     return Report("m", "x", {}, {}, lines)
 
 
@@ -59,10 +59,10 @@ def score(change, spread=0.0):
 def kept(**scores):
     """A report of measures to keep: of those whose name begins with a p more is worse, of the others less."""
     lines = [
-        Line(name, "keep", "lower" if name.startswith("p") else "higher", "", each, unit="share")
+        MetricRow(name, "keep", "lower" if name.startswith("p") else "higher", "", each, unit="share")
         for name, each in scores.items()
     ]
-    return Report("m", "x", {}, {}, [*lines, Line("rude", "target", "lower", "", score(0.5))])
+    return Report("m", "x", {}, {}, [*lines, MetricRow("rude", "target", "lower", "", score(0.5))])
 
 
 def harmed(report, **gate):

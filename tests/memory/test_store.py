@@ -50,7 +50,7 @@ def test_what_is_asked_for_stands_before_the_prompt_and_only_there(llama):
         with pytest.raises(ZeroDivisionError), memory.attached(llama):
             raise ZeroDivisionError
         assert llama.encode_prompts([FACTS[0].prompt]) == [llama.encode(told)]
-    assert llama.reminder is None
+    assert llama.prompt_transform is None
 
 
 def test_each_prompt_is_decided_by_itself(llama):

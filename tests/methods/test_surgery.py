@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from models import snapshot
-from suture.locate.probe import fit_probe, quietened
+from suture.locate.probe import fit_probe, whitened_probe
 from suture.locate.probe_rows import probe_rows
 from suture.methods.surgery import surgery
 from suture.model.arch.anatomy import Site
@@ -167,7 +167,7 @@ def test_provenance_says_how_to_make_it_again(llama, behaviour):
 
 
 def test_provenance_says_which_probe_and_rows_were_given(llama, behaviour):
-    probe = quietened(llama, fit_probe(llama, behaviour), ["One text.", "Another text."], behaviour)
+    probe = whitened_probe(llama, fit_probe(llama, behaviour), ["One text.", "Another text."], behaviour)
     region = probe_rows(llama, probe, rows=7)
     settings = surgery(llama, behaviour, probe=probe, region=region).provenance.settings
     assert settings["probe"]["name"].startswith("tone, quiet on 2 texts (")

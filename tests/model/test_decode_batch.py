@@ -30,9 +30,9 @@ def test_rows_join_and_leave_in_every_family(family, tokenizer):
     first, logits = DecodeBatch.begin(lm, rows[:2], movable=True)
     early = steps(lm, first, logits, 2)  # two rows take two steps,
     late, more = DecodeBatch.begin(lm, rows[2:], movable=True)
-    flow = first.joined(late)  # a shorter one joins,
+    flow = first.extend(late)  # a shorter one joins,
     both = steps(lm, flow, torch.cat([early[-1], more]), 1)
-    flow = flow.kept(torch.tensor([2, 0]))  # the longest leaves, and the others change places
+    flow = flow.select(torch.tensor([2, 0]))  # the longest leaves, and the others change places
     rest = steps(lm, flow, both[-1][[2, 0]], 2)
     assert flow.mask.shape[1] == len(rows[0]) + 5  # no column is padding alone
     for found, expected in (
@@ -59,10 +59,10 @@ def test_what_a_patch_knows_of_its_rows_moves_with_them(llama, late):
         before = ward.read
         ward.set([{"p": 1.0}])
         second, more = DecodeBatch.begin(llama, rows[2:], movable=True)
-        read = {"p": before["p"].joined(ward.read["p"]).kept(torch.tensor([2, 1]))}
+        read = {"p": before["p"].extend(ward.read["p"]).select(torch.tensor([2, 1]))}
         ward.set([{"p": 1.0}] * 2)
         ward.recall(read)
-        flow = first.joined(second).kept(torch.tensor([2, 1]))
+        flow = first.extend(second).select(torch.tensor([2, 1]))
         found = steps(llama, flow, torch.cat([logits, more])[[2, 1]], 3)
     assert torch.allclose(found[:, 0], alone[2], atol=1e-4)
     assert torch.allclose(found[:, 1], alone[1], atol=1e-4)
@@ -71,10 +71,10 @@ def test_what_a_patch_knows_of_its_rows_moves_with_them(llama, late):
 def test_what_was_read_is_joined_and_kept():
     one = PromptState(torch.tensor([3]), {"c": torch.tensor([True])})
     two = PromptState(torch.tensor([5, 7]), {"c": torch.tensor([False, True])})
-    both = one.joined(two)
+    both = one.extend(two)
     assert both.lengths.tolist() == [3, 5, 7]
     assert both.open["c"].tolist() == [True, False, True]
-    assert both.kept(torch.tensor([1])).open["c"].tolist() == [False]
+    assert both.select(torch.tensor([1])).open["c"].tolist() == [False]
 
 
 @torch.no_grad()
@@ -82,4 +82,4 @@ def test_a_cache_whose_rows_can_not_move_is_refused(llama):
     flow, _ = DecodeBatch.begin(llama, [[5, 6]], movable=True)
     flow.cache = object()
     with pytest.raises(UnsupportedModel, match="join and leave"):
-        flow.kept(torch.tensor([0]))
+        flow.select(torch.tensor([0]))

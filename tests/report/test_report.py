@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 import pytest
 
 from suture.locate.activity import Activity
-from suture.locate.likeness import Directions
+from suture.locate.direction_similarity import Directions
 from suture.measure.budget import Budget
-from suture.measure.report import Line, Report, Sample, SearchPoint, Where
+from suture.measure.report import MetricRow, Report, Sample, SearchPoint, Where
 from suture.measure.units import difference, figure
 from suture.metrics._score import Score
 from suture.report.page import page as page_of
@@ -21,7 +21,7 @@ def line(name, role, before, after, *, better="higher", spread=0.01, unit="share
     score = Score(before, after, change, change - spread, change + spread, 80)
     itself = Score(before, before, 0.0, 0.0, 0.0, 80)
     chance = Score(before, before + random, random, random - 0.02, random + 0.02, 80)
-    return Line(name, role, better, f"about {name}", score, itself, chance, unit=unit, **more)
+    return MetricRow(name, role, better, f"about {name}", score, itself, chance, unit=unit, **more)
 
 
 LINES = [

@@ -14,7 +14,7 @@ from suture.measure.suite import Measure
 from suture.methods.surgery import surgery
 from suture.metrics.sampled import Cases
 from suture.report.figures.frontier import frontier
-from suture.search import Measured, confirmed, dose_response, explore, refined, search
+from suture.search import Measured, confirmed, explore, refined, search, strength_sweep
 
 TEXTS = ["You are a friend of mine and", "The cat sat on the mat", "One two three four five"]
 SUITE = [
@@ -130,7 +130,7 @@ def test_what_is_dear_is_not_measured_where_the_cheap_is_lost(llama, make, monke
         "talk", "sampled", Cases(TEXTS, Refusal(), "complied", max_new_tokens=2), "keep", "higher", "talk"
     )
     suite = [sampled, *SUITE]
-    monkeypatch.setattr("suture.search.points.dose_response", lambda lm, p, doses, suite, **_: [
+    monkeypatch.setattr("suture.search.points.strength_sweep", lambda lm, p, doses, suite, **_: [
         asked.append((suite[0].name, dose)) or {suite[0].name: dose if suite[0].name == "drift" else 0.5} for dose in doses
     ])  # fmt: skip
     found = explore(llama, make, SPACE, STRENGTHS, suite, "perplexity", first=FIRST, trials=1, budget=Budget(kl=0.6))
@@ -151,11 +151,11 @@ def test_a_choice_is_confirmed_on_fresh_cases(llama, make):
     none = confirmed(llama, found, make, fresh, Budget(kl=1e-12))
     assert none.best is None
     assert none.points == found.points
-    moved = sorted(dose_response(llama, make(p.settings), [p.strength], fresh, baseline=observe(llama, fresh))[0]["drift"]
+    moved = sorted(strength_sweep(llama, make(p.settings), [p.strength], fresh, baseline=observe(llama, fresh))[0]["drift"]
                    for p in found.order)  # fmt: skip
     some = confirmed(llama, found, make, fresh, Budget(kl=(moved[0] + moved[1]) / 2), tries=99)
     assert some.best in found.order
-    own = dose_response(llama, make(some.best.settings), [some.best.strength], fresh, baseline=observe(llama, fresh))
+    own = strength_sweep(llama, make(some.best.settings), [some.best.strength], fresh, baseline=observe(llama, fresh))
     assert own[0]["drift"] == pytest.approx(moved[0])
 
 
@@ -168,7 +168,7 @@ def test_fresh_cases_may_lose_one_where_a_share_of_the_budget_is_less(llama, mak
     fresh = [Measure("talk", "sampled", Cases(["a"] * cases, Refusal(), "complied"), "keep", "higher", "talk")]
     monkeypatch.setattr("suture.search.confirm.observe", lambda *_: None)
     monkeypatch.setattr("suture.search.confirm.values", lambda *_: {"talk": 1.0})
-    monkeypatch.setattr("suture.search.confirm.dose_response", lambda lm, patch, doses, suite, **_: [
+    monkeypatch.setattr("suture.search.confirm.strength_sweep", lambda lm, patch, doses, suite, **_: [
         {"talk": 1 - lost / cases} for _ in doses
     ])  # fmt: skip
     best = confirmed(llama, found, make, fresh, Budget(points=0.02), margin=1 / 3).best
@@ -182,7 +182,7 @@ def test_the_strength_is_refined_between_what_passed_and_what_did_not(llama, mak
     coarse = base.frontier(base.points(settings, make(settings), STRENGTHS, None), None)
     low, _, high = coarse.points
     fresh = [Measure("drift", "drift", ["Quite another text, never seen before"], "keep", "lower", "drift")]
-    known = dose_response(llama, make(settings), [0.5, 0.625, 0.75, 0.875], fresh, baseline=observe(llama, fresh))
+    known = strength_sweep(llama, make(settings), [0.5, 0.625, 0.75, 0.875], fresh, baseline=observe(llama, fresh))
     most = (known[2]["drift"] + known[3]["drift"]) / 2
 
     finer = refined(replace(coarse, best=low), make, base, fresh, Budget(kl=most))

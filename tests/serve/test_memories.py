@@ -142,4 +142,4 @@ def test_a_server_that_stops_reads_no_more(llama, memories):
         assert reminded == [llama.encode(TOLD)]
     with pytest.raises(Closed):
         engine.reading(["town"], lambda: None)
-    assert llama.reminder is None
+    assert llama.prompt_transform is None

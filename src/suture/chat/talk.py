@@ -21,7 +21,7 @@ from ..memory.store import Memory
 from ..model.lm import LM
 from ..model.run.generation import Doses, generate
 from ..patch.patch import Patch
-from .dosing import Dosed, at_doses
+from .strength_sweep import Dosed, answers_at_strengths
 
 Message = dict[str, str]  # "role" and "content", as chat templates read them
 
@@ -134,7 +134,7 @@ class Talk:
                 fix="Say something first." if self.patch else "Start with one: suture chat MODEL --patch FILE",
             )
         row = self._ids(self.history[0][:-1])
-        return at_doses(
+        return answers_at_strengths(
             self.lm, self.patch, row, strengths, asked=self.history[0][-2]["content"], judge=judge,
             label=unwanted(judge) if judge else "", tokens=self._room(len(row)), temperature=self.manner.temperature,
             seed=self.manner.seed,

@@ -30,8 +30,8 @@ from .change.rows import Rows
 from .change.unsaid import Unsaid, check_alike, refused
 from .format.folder import Checkpoint
 from .format.reading import reading
-from .format.refusals import FLOATS
 from .format.spans import equal
+from .format.unsupported import FLOATS
 
 RANKS = 64  # the highest rank looked for; a change of higher rank is stored entry by entry
 OVERSAMPLED = 8  # more directions than ranks, so that the last rank is found well

@@ -22,8 +22,8 @@ from .change.unsaid import check_alike
 from .format.header import regular
 from .format.limits import check_weights
 from .format.reading import reading
-from .format.refusals import FLOATS
 from .format.spans import BLOCK
+from .format.unsupported import FLOATS
 from .stack.fitting import check_absent, check_place, doubled
 from .stack.stack import Stack, read_layer
 from .write import copying

@@ -145,7 +145,7 @@ def _command(console: Console, talk: Talk, line: str, judge: str | None) -> bool
 
 def _doses(console: Console, talk: Talk, words: str, judge: str | None) -> None:
     """Print what the last prompt gets at several strengths, and how much that is as bars."""
-    from ..chat.dosing import bar
+    from ..chat.strength_sweep import bar
     from ..judges import judge_named, unwanted
 
     strengths = [_number("doses", word) for word in words.split()] or list(STRENGTHS)

@@ -85,8 +85,8 @@ def evaluate(
     from ..memory import Memory
     from ..model.lm import LM
     from ._console import Console
-    from ._doses import strengths
     from ._inputs import load_patch
+    from ._strength_sweep import strengths
 
     console, change, at = Console(json), load_patch(patch, scale), strengths(doses)
     _check_asked(out, change, memory, at, references, facts)
@@ -165,7 +165,7 @@ def _measured(
 ) -> Report:
     """Return what a patch, a memory, or both change."""
     from ..measure.evaluation import evaluate, observe
-    from ._doses import dosed
+    from ._strength_sweep import dosed
 
     with console.progress("measuring") as step:
         before = observe(lm, measures, step)
@@ -182,7 +182,7 @@ def _finish(
     """Print and write a report."""
     from ..report.page import save as save_report
     from ..runs.run import new_folder
-    from ._doses import print_doses
+    from ._strength_sweep import print_doses
 
     report = replace(report, commands=[typed()], extra={**report.extra, **harness, **console.noted})
     print_report(console, report)

@@ -10,7 +10,7 @@ import typer
 from ._options import Device, Dtype, Json, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from ..export._exported import Exported
     from ..export.check import Check
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ._console import Console
 
 To = Literal["lora", "gguf-lora", "gguf-control", "checkpoint", "card", "sums"]
-FOLDERS = ("lora", "checkpoint")
 WAYS = "lora (PEFT folder), gguf-lora, gguf-control (llama.cpp), checkpoint (transformers), card (README.md), sums."
 
 
@@ -51,10 +50,8 @@ def export(
     import importlib
 
     from ..export import sums
-    from ..export.card import NAME, Card, check_card, read_report
+    from ..export.card import Card, read_report
     from ..export.check import PROMPTS
-    from ..export.lora import check_adapter
-    from ..io.files import built
     from ..io.files import written as replaced
     from ..io.gguf import check_gguf
     from ..model.lm import LM
@@ -79,37 +76,47 @@ def export(
     settings: dict[str, Any] = {"rank": rank} if to in ("lora", "gguf-lora") else {}
     if to == "gguf-control":
         settings = {"toward": toward, "strength": scale}
-    write = importlib.import_module(f"..export.{to.replace('-', '_')}", __package__).export
+    form = importlib.import_module(f"..export.{to.replace('-', '_')}", __package__)
     prompts = (prompt or PROMPTS) if check else []
-    if to in FOLDERS:  # card and sums belong to it: all of it is there, and checked, or nothing
+
+    def write(new: Path) -> tuple[Exported, Check | None]:
+        made: Exported = form.export(lm, given, new, **settings)
+        return made, made.check(prompts).demand(str(out)) if prompts and made.check else None
+
+    if to == "lora" or to == "checkpoint":
         assert isinstance(given, Patch)
-        check_card(out / NAME)
-        if to == "lora":
-            check_adapter(out)
-        with built(out, over=to == "lora") as new:
-            written = write(lm, given, new, **settings)
-            seen = _checked(written, prompts, out)
-            notes = [f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else []
-            card = Card(to, measured, [typed()], written.files, written.kept, [*written.notes, *notes])
-            card.export(given, new)
-            sums.export(new, over=out)
-        written = written.at(out)
+        notes = [f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else []
+        written, seen = _folder(write, given, to, out, measured, notes)
     else:
         check_gguf(out)
-        with replaced(out) as new:  # as above: a file that fails the check is not left behind
-            written = write(lm, given, new, **settings)
-            seen = _checked(written, prompts, out)
-        written = written.at(out)
-    _tell(
-        console,
-        written,
-        {} if seen is None else {"check": {**vars(seen), "passed": seen.passed if written.exact else None}},
-    )
+        with replaced(out) as new:  # a file that fails the check is not left behind
+            written, seen = write(new)
+    passed = {} if seen is None else {"check": {**vars(seen), "passed": seen.passed if written.exact else None}}
+    _tell(console, written.at(out), passed)
 
 
-def _checked(written: Exported, prompts: Sequence[str], out: Path) -> Check | None:
-    """Demand that what was written does the same; None where that is not asked for, or can not be told."""
-    return written.check(prompts).demand(str(out)) if prompts and written.check else None
+def _folder(
+    write: Callable[[Path], tuple[Exported, Check | None]],
+    patch: Patch,
+    to: Literal["lora", "checkpoint"],
+    out: Path,
+    measured: dict[str, Any] | None,
+    notes: list[str],
+) -> tuple[Exported, Check | None]:
+    """Write a folder with card and sums, which belong to it: all of it is there, and checked, or nothing."""
+    from ..export import sums
+    from ..export.card import NAME, Card, check_card
+    from ..export.lora import check_adapter
+    from ..io.files import built
+
+    check_card(out / NAME)
+    if to == "lora":
+        check_adapter(out)
+    with built(out, over=to == "lora") as new:
+        written, seen = write(new)
+        Card(to, measured, [typed()], written.files, written.kept, [*written.notes, *notes]).export(patch, new)
+        sums.export(new, over=out)
+    return written, seen
 
 
 def _load(source: Path, to: To) -> Patch | Probe | Direction:

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -74,19 +74,11 @@ def preset(name: str) -> Callable[..., None]:
         aim = goal(name, lm, toward=way, data=own, prompts=asked, judge=decides, tune=tune, report=report)
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
         settings |= {"methods": methods} if choosable else {}
+        search: dict[str, Any] = {"budget": allowed, "trials": trials, "seed": seed}
+        search |= {"methods": _methods(methods)} if choosable else {}
         with Run.begin(name, sys.argv[1:], {"model": model, **settings}, out) as run:
             with console.progress(name) as step:
-                outcome = reach(
-                    lm,
-                    aim,
-                    run,
-                    budget=allowed,
-                    trials=trials,
-                    methods=_methods(methods) if choosable else None,
-                    seed=seed,
-                    say=console.say,
-                    progress=step,
-                )
+                outcome = reach(lm, aim, run, **search, say=console.say, progress=step)
             source = data or f"{'patient' if model in BUNDLED else 'bundled'}:{aim.behaviour.name}"
             finish(console, run, model, source, outcome, time.monotonic() - began)
 

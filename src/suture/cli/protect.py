@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,20 +55,12 @@ def protect(
     lessons = Instruction.load(tune)
     behaviour = Behaviour.load(data) if data else labelled(model)
     lm = LM.load(model, device=device, dtype=dtype)
-    plan = Plan(steps=steps, rate=rate, batch=batch, rank=rank, seed=seed)
-    settings = {
-        "tune": str(tune),
-        "share": share,
-        "steps": steps,
-        "rate": rate,
-        "batch": batch,
-        "rank": rank,
-        "seed": seed,
-    }
+    training: dict[str, Any] = {"steps": steps, "rate": rate, "batch": batch, "rank": rank, "seed": seed}
+    settings = {"tune": str(tune), "share": share, **training}
     with Run.begin("protect", sys.argv[1:], {"model": model, **settings}, out) as run:
         with console.progress("protect") as step:
             done = learn(
-                lm, lessons, run, behaviour=behaviour, share=share, plan=plan, compare=compare, size=size,
+                lm, lessons, run, behaviour=behaviour, share=share, plan=Plan(**training), compare=compare, size=size,
                 say=console.say, progress=step,
             )  # fmt: skip
         report = replace(done.report, commands=[typed()])

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import CorruptFile
 from ..io import tensorfile
 from ..locate.effect_rows import effect_scores
-from ..locate.probe import Probe, Space, fit_probe, quietened
+from ..locate.probe import Probe, Space, fit_probe, whitened_probe
 from ..locate.probe_rows import cosine_scores
 from ..locate.region import Region
 from ..methods.surgery import surgery
@@ -99,7 +99,7 @@ class CandidateFactory:
 
         def fitted() -> Probe:
             found = fit_probe(self.lm, goal.behaviour, space=space, pool=goal.pool, seed=self.seed)
-            return quietened(self.lm, found, goal.keep, goal.behaviour, away_from=goal.leave)
+            return whitened_probe(self.lm, found, goal.keep, goal.behaviour, away_from=goal.leave)
 
         if space not in self._probes:
             made = self.run.stage(f"probe-{space}", fitted, lambda p, path: p.save(path), Probe.load)

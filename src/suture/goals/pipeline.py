@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from ..errors import UsageError
 from ..io.json_files import read_json, write_json
 from ..locate.activity import Activity, activity, countable
-from ..locate.likeness import Directions, likeness
+from ..locate.direction_similarity import Directions, direction_similarity
 from ..locate.region import Region
 from ..measure import observations
 from ..measure.budget import Budget
@@ -196,7 +196,7 @@ class Stages:
             return evaluate(lm, patch, goal.report, seed=self.seed, progress=self.progress)
 
         report = self.run.stage("figures", figures, Report.write, Report.load, suffix=".json")
-        directions = self._kept("directions", lambda: likeness(lm, goal.related, goal.tasks), Directions)
+        directions = self._kept("directions", lambda: direction_similarity(lm, goal.related, goal.tasks), Directions)
         fires = None
         if region and countable(region):
             fires = self._kept("activity", lambda: activity(lm, patch, region, goal.behaviour), Activity)

@@ -22,8 +22,8 @@ from ..model.arch.anatomy import Site
 from ..model.lm import LM, bucketed
 from ..model.run.tracing import trace
 from ..numerics.linalg import logistic_regression
-from ..patch.runtime.passes import prompt_mean
 from ..patch.runtime.steer import Likeness, likeness_of
+from ..patch.runtime.steering_runtime import prompt_mean
 
 HELD_OUT = 1 / 3  # of each class, to choose block and threshold by
 FEWEST = 6  # prompts of a class below which all of them serve for both

@@ -197,7 +197,7 @@ def fit_probe(
 
 
 @torch.no_grad()
-def quietened(
+def whitened_probe(
     lm: LM,
     probe: Probe,
     keep: Sequence[str],

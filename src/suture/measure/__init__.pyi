@@ -2,7 +2,7 @@ from .budget import Budget as Budget
 from .evaluation import evaluate as evaluate
 from .evaluation import observe as observe
 from .gates import Spec as Spec
-from .report import Line as Line
+from .report import MetricRow as MetricRow
 from .report import Report as Report
 from .report import Sample as Sample
 from .report import SearchPoint as SearchPoint

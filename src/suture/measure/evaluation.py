@@ -11,7 +11,7 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..patch.provenance import Provenance
 from .panel import panel
-from .report import Line, Report, Sample
+from .report import MetricRow, Report, Sample
 from .suite import Measure, Suite
 
 SAMPLES_SHOWN = 6  # prompts of each sampled measure that the report shows before and after
@@ -101,10 +101,12 @@ def evaluate(
     )
 
 
-def _line(measure: Measure, before: Baseline, after: Baseline, randomised: Baseline | None, *, controls: bool) -> Line:
+def _line(
+    measure: Measure, before: Baseline, after: Baseline, randomised: Baseline | None, *, controls: bool
+) -> MetricRow:
     """Return one measure's line of a report."""
     score, base, now = measure.kind.score, before[measure.name], after[measure.name]
-    return Line(
+    return MetricRow(
         measure.name,
         measure.role,
         measure.better,

@@ -28,7 +28,7 @@ from ..io import yaml_text
 from ..metrics._score import Unit
 from ..text.printable import command_line
 from .budget import ROUNDING
-from .report import Line, Report
+from .report import MetricRow, Report
 from .suite import Role, Suite, suite_from
 from .units import UNKNOWN, figure
 
@@ -216,7 +216,7 @@ def judged(gates: Sequence[Gate], report: Report) -> list[Verdict]:
     return verdicts
 
 
-def _found(gate: Gate, line: Line) -> float:
+def _found(gate: Gate, line: MetricRow) -> float:
     """Return the figure of a measure that a gate looks at; for `max_harm` by which way is better for that measure."""
     score = line.score
     up, down = (score.change,) * 2 if gate.interval == "point" else (score.high, score.low)

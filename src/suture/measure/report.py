@@ -16,7 +16,7 @@ from .budget import Budget
 
 if TYPE_CHECKING:
     from ..locate.activity import Activity
-    from ..locate.likeness import Directions
+    from ..locate.direction_similarity import Directions
     from ..locate.region import Region
 
 ROLES = {
@@ -39,7 +39,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Line:
+class MetricRow:
     """One property: its score and its controls (the base against itself; a random patch of the same size)."""
 
     name: str
@@ -132,7 +132,7 @@ class Report:
     method: str
     settings: dict[str, Any]
     effect: dict[str, float]
-    lines: list[Line]
+    lines: list[MetricRow]
     doses: dict[float, dict[str, float]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     target: str | None = None
@@ -150,23 +150,23 @@ class Report:
         """Return the figures by name, "before" or "after"."""
         return {line.name: float(getattr(line.score, when)) for line in self.lines}
 
-    def line(self, name: str) -> Line:
+    def line(self, name: str) -> MetricRow:
         """Return a line by its name; KeyError if there is none."""
         found = {line.name: line for line in self.lines}
         return found[name]
 
     @property
-    def aim(self) -> Line | None:
+    def aim(self) -> MetricRow | None:
         """The target: the line that was named, else of the lines with that role the one that moved most."""
         if self.target is not None:
             return self.line(self.target)
         return max((x for x in self.lines if x.role == "target"), key=lambda x: abs(x.score.change), default=None)
 
-    def of_role(self, role: str) -> list[Line]:
+    def of_role(self, role: str) -> list[MetricRow]:
         """Return the lines of a role; once a target is named, the suite's other targets and their floors are notes."""
         mine = (self.target, f"{self.target}_floor")
 
-        def shown(line: Line) -> str:
+        def shown(line: MetricRow) -> str:
             other = self.target is not None and line.name not in mine
             return "note" if other and line.role in ("target", "floor") else line.role
 
@@ -188,7 +188,7 @@ class Report:
             DataError: when it is no report.
         """
         from ..locate.activity import Activity
-        from ..locate.likeness import Directions
+        from ..locate.direction_similarity import Directions
 
         def made(kind: Callable[..., Any], value: Any) -> Any:  # noqa: ANN401 - what JSON holds
             return None if value is None else kind(**value)
@@ -196,9 +196,9 @@ class Report:
         def where(told: dict[str, Any]) -> Where:
             return Where(**{**told, "layers": {int(block): rows for block, rows in told["layers"].items()}})
 
-        def line(told: dict[str, Any]) -> Line:
+        def line(told: dict[str, Any]) -> MetricRow:
             scores = {name: made(Score, told[name]) for name in ("score", "itself", "random")}
-            return Line(**{**told, **scores, "samples": [Sample(**each) for each in told["samples"]]})
+            return MetricRow(**{**told, **scores, "samples": [Sample(**each) for each in told["samples"]]})
 
         try:
             told = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -141,12 +141,12 @@ class Memory:
         """
         if not force:
             self.check_base(lm)
-        before = lm.reminder
-        lm.reminder = lambda prompts: self.reminded(lm, prompts if before is None else before(prompts))
+        before = lm.prompt_transform
+        lm.prompt_transform = lambda prompts: self.reminded(lm, prompts if before is None else before(prompts))
         try:
             yield
         finally:
-            lm.reminder = before
+            lm.prompt_transform = before
 
     def check_base(self, lm: LM) -> None:
         """Raise PatchMismatch unless the states were read in this model."""

@@ -19,7 +19,7 @@ import torch
 from .. import registry
 from ..data.examples import Behaviour, Texts
 from ..locate.effect_rows import effect_rows
-from ..locate.probe import Parity, Probe, Space, fit_probe, quietened, random_probe
+from ..locate.probe import Parity, Probe, Space, fit_probe, random_probe, whitened_probe
 from ..locate.probe_rows import PAPER_SHARE, WRITERS, probe_rows, vectors
 from ..locate.region import Region
 from ..model.lm import LM
@@ -86,7 +86,7 @@ def surgery(
         with Patch.make(lm, by_tensor(made), method="surgery", settings={}).applied(lm) if made else nullcontext():
             fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, pool=pool, parity=parity, seed=seed)
             fitted = random_probe(fitted, seed) if control == "random_probe" else fitted
-            fitted = quietened(lm, fitted, kept, behaviour, away_from=away) if kept else fitted
+            fitted = whitened_probe(lm, fitted, kept, behaviour, away_from=away) if kept else fitted
             options: dict[str, Any] = {"rows": rows, "layers": layers, "away_from": away, "seed": seed}
             chosen = region or _chosen(lm, fitted, behaviour, kept, select, control, site, options)
             made += _added(lm, chosen, fitted, away, strength, unit)

@@ -67,7 +67,7 @@ class LM:
             path,
             fingerprint,
         )
-        self.reminder: Callable[[Sequence[str]], list[str]] | None = (
+        self.prompt_transform: Callable[[Sequence[str]], list[str]] | None = (
             None  # set by a memory: what is read in place of prompts
         )
         self._dtypes = dict(dtypes or {})
@@ -200,10 +200,10 @@ class LM:
         self, messages: Sequence[Mapping[str, str]], *, reply: bool = True, thinking: bool = False
     ) -> Text:
         """Return the same as a text."""
-        if self.reminder:
+        if self.prompt_transform:
             last = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=None)
             if last is not None:
-                (request,) = self.reminder([messages[last]["content"]])
+                (request,) = self.prompt_transform([messages[last]["content"]])
                 messages = [*messages[:last], {**messages[last], "content": request}, *messages[last + 1 :]]
         return conversation(self, messages, reply=reply, thinking=thinking)
 
@@ -231,7 +231,7 @@ class LM:
         """Return the texts that are read when prompts are to be continued."""
         if chat:
             return [self.message_text([{"role": "user", "content": prompt}]) for prompt in prompts]
-        return [Text(prompt) for prompt in (self.reminder(prompts) if self.reminder else prompts)]
+        return [Text(prompt) for prompt in (self.prompt_transform(prompts) if self.prompt_transform else prompts)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, special tokens left out."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..io.files import PAGE, check_folder_for, write_together
 from ..measure.budget import Budget
 from ..measure.panel import tables
-from ..measure.report import ROLES, Line, Report, Sample
+from ..measure.report import ROLES, MetricRow, Report, Sample
 from ..measure.units import FORMS, difference, figure, known
 from ..metrics._score import Score
 from .figures.activation_change import activation_change
@@ -88,7 +88,7 @@ def _changes(report: Report) -> str:
     return f'<h2>What changed</h2><div class="columns">{"".join(pictures)}</div>' if pictures else ""
 
 
-def _bar(line: Line, budget: Budget | None) -> Bar:
+def _bar(line: MetricRow, budget: Budget | None) -> Bar:
     scale = FORMS[line.unit].change_scale
 
     def scaled(score: Score) -> tuple[float, float, float]:
@@ -114,7 +114,7 @@ def _tables(report: Report) -> str:
     return f"<h2>In numbers</h2>{''.join(parts)}" if parts else ""
 
 
-def _table(lines: list[Line]) -> str:
+def _table(lines: list[MetricRow]) -> str:
     rows = []
     for line in lines:
         control = difference(line.random, line.unit) if line.random else "-"
@@ -129,7 +129,7 @@ def _table(lines: list[Line]) -> str:
     return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
 
 
-def _bars(line: Line) -> str:
+def _bars(line: MetricRow) -> str:
     before, after = (max(0.0, min(1.0, v)) * 118 for v in (line.score.before, line.score.after))
     said = f"{figure(line.score.before)} before, {figure(line.score.after)} after"
     return (
@@ -202,7 +202,7 @@ def _doses(report: Report) -> str:
     return f"<details><summary>All figures by strength</summary>{table}</details>"
 
 
-def _curve(report: Report, aim: Line, strengths: Sequence[float]) -> str:
+def _curve(report: Report, aim: MetricRow, strengths: Sequence[float]) -> str:
     form = FORMS[aim.unit]
     base = report.doses.get(0.0, report.doses[strengths[0]])
     floors = [line.score.before for line in report.lines if line.name == f"{aim.name}_floor"]

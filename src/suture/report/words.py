@@ -10,7 +10,7 @@ from ..measure.budget import Budget
 from ..measure.units import difference, figure, known
 
 if TYPE_CHECKING:
-    from ..measure.report import Line, Report
+    from ..measure.report import MetricRow, Report
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Sentence:
     words: str
 
 
-def verdict(line: Line) -> str:
+def verdict(line: MetricRow) -> str:
     """Return "good" or "bad" when the whole interval lies on one side of zero, else an empty string.
 
     A divergence gets none: it is never below zero, so it has a size but no sign. A change that could not be measured is bad.
@@ -53,7 +53,7 @@ def headline(report: Report) -> list[Sentence]:
     return [*([] if aim is None else [_target(report, aim)]), *_cost(report), *([] if aim is None else _controls(aim))]
 
 
-def _target(report: Report, aim: Line) -> Sentence:
+def _target(report: Report, aim: MetricRow) -> Sentence:
     before, after = figure(aim.score.before, aim.unit), figure(aim.score.after, aim.unit)
     floor = next((line for line in report.lines if line.name == f"{aim.name}_floor"), None)
     others = sum(line.role == "target" for line in report.lines)
@@ -71,7 +71,7 @@ def _cost(report: Report) -> list[Sentence]:
         return []
     budget = report.budget or Budget()  # as a yardstick between points and per cent
 
-    def used(line: Line) -> float:
+    def used(line: MetricRow) -> float:
         return budget.used(line.score.before, line.score.after, line.better, line.unit)
 
     worst = max(kept, key=used)
@@ -86,7 +86,7 @@ def _cost(report: Report) -> list[Sentence]:
     return [Sentence("Cost", "good" if share <= 1 + 1e-9 else "bad", f"{words}{unsure}.")]
 
 
-def _controls(aim: Line) -> list[Sentence]:
+def _controls(aim: MetricRow) -> list[Sentence]:
     if aim.random is None:
         return [Sentence("Controls", "", "None were measured.")]
     apart = aim.score.high < aim.random.low or aim.score.low > aim.random.high

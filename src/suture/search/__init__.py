@@ -1,15 +1,25 @@
 """Find the settings and the strength that do most within a damage budget.
 
 All strengths of a candidate share their batches: its patch is attached, not merged, and every prompt is repeated once per
-strength with its own dose, so a curve costs about as much as its prompts, not a model per point (`doses`). Settings are
+strength with its own dose, so a curve costs about as much as its prompts, not a model per point (`strength_sweep`). Settings are
 searched by optuna's tree-structured Parzen estimator in a journal on disk, so an interrupted search goes on where it was
 (`explore`). The choice is confirmed on fresh cases, and its strength refined there (`confirm`); it is then measured merged,
 on prompts that nothing has seen.
 """
 
+from typing import Any
+
+from ..renamed import with_old_names
 from .confirm import confirmed, refined
-from .doses import dose_response
 from .explore import explore, search
 from .points import Frontier, Measured, Point, Settings
+from .strength_sweep import strength_sweep
 
-__all__ = ["Frontier", "Measured", "Point", "Settings", "confirmed", "dose_response", "explore", "refined", "search"]
+__all__ = ["Frontier", "Measured", "Point", "Settings", "confirmed", "explore", "refined", "search", "strength_sweep"]
+
+
+def _absent(name: str) -> Any:  # noqa: ANN401 - as of any module
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__getattr__ = with_old_names(__name__, _absent)

@@ -11,8 +11,8 @@ from ..measure.suite import Suite
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
-from .doses import dose_response
 from .points import Frontier, Measured, Settings
+from .strength_sweep import strength_sweep
 
 TRIES, SIDE_BY_SIDE = 4, 2  # settings, and strengths of each at a time, that are tried on fresh cases
 PARTS = 4  # of the step between the chosen strength and the next, which was too much
@@ -58,7 +58,7 @@ def confirmed(
                 continue
             left = [p.strength for p in found.order if p.label == point.label and (p.label, p.strength) not in over]
             same = left[:SIDE_BY_SIDE]
-            curves = dose_response(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
+            curves = strength_sweep(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
             over |= {
                 (point.label, s): _over(budget, margin, suite, base, now) for s, now in zip(same, curves, strict=True)
             }

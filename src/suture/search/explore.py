@@ -105,15 +105,13 @@ def explore(
             study.enqueue_trial(first[len(done)])
         trial = study.ask()
         settings = {name: trial.suggest_categorical(name, list(choices)) for name, choices in space.items()}
-        known = next((t for t in done if t.params == settings), None)
-        if known:  # optuna may repeat itself: no need to measure
-            trial.set_user_attr("points", "[]")
-            study.tell(trial, known.value)
-            continue
-        step = _prefixed(progress, f"settings {len(done) + 1} of {trials}")
-        made = measured.points(settings, make(settings), strengths, step)
+        made, value = list[Point](), next((t.value for t in done if t.params == settings), None)
+        if value is None:  # optuna may repeat itself: no need to measure then
+            step = _prefixed(progress, f"settings {len(done) + 1} of {trials}")
+            made = measured.points(settings, make(settings), strengths, step)
+            value = max(p.gain if p.excess == 0 else -p.excess for p in made)
         trial.set_user_attr("points", json.dumps([vars(p) for p in made]))
-        study.tell(trial, max(p.gain if p.excess == 0 else -p.excess for p in made))
+        study.tell(trial, value)
 
 
 def _study(optuna: Any, journal: Path | None) -> Any:  # noqa: ANN401 - an optional module

@@ -17,7 +17,7 @@ from ..measure.suite import Suite
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
-from .doses import dose_response
+from .strength_sweep import strength_sweep
 
 HOPELESS = 1.0  # excess over the budget, in units of it, from which nothing more is measured
 Settings = dict[str, Any]
@@ -142,7 +142,7 @@ class Measured:
         """Measure what must be kept first, the cheapest first: where it is lost, the rest need not be generated."""
         aim = next(m for m in self.suite if m.name == self.target)
         kept = sorted((m for m in self.suite if m is not aim), key=lambda m: m.kind.cost == "writes")
-        measure = partial(dose_response, self.lm, patch, baseline=self.baseline, progress=progress)
+        measure = partial(strength_sweep, self.lm, patch, baseline=self.baseline, progress=progress)
         curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
         alive = list(strengths)
         for each in (*kept, aim):

@@ -36,8 +36,8 @@ class LiveBatch:
         flow, logits = DecodeBatch.begin(self.lm, [ticket.ask.prompt for ticket in new], movable=True)
         read, none = ward.read, self.tokens.new_zeros(len(new)).to(logits.device)
         if self._flow is not None:
-            read = {name: self._read[name].joined(own) for name, own in read.items()}
-            flow, none = self._flow.joined(flow), torch.cat([self.tokens, none])
+            read = {name: self._read[name].extend(own) for name, own in read.items()}
+            flow, none = self._flow.extend(flow), torch.cat([self.tokens, none])
         self.rows, self._flow, self.tokens, self._read = [*self.rows, *new], flow, none, read
         return logits
 
@@ -56,8 +56,8 @@ class LiveBatch:
         rows = torch.tensor(staying, dtype=torch.int64, device=self.tokens.device)
         self.rows = [self.rows[i] for i in staying]
         self.tokens = self.tokens[rows]
-        self._read = {name: own.kept(rows) for name, own in self._read.items()}
-        self._flow = self._flow.kept(rows) if self._flow is not None and staying else None
+        self._read = {name: own.select(rows) for name, own in self._read.items()}
+        self._flow = self._flow.select(rows) if self._flow is not None and staying else None
 
     def clear(self) -> None:
         """Forget all rows."""

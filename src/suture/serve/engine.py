@@ -173,7 +173,7 @@ class Engine:
         """Let two rows join, so that a model that can not is refused before anybody asks."""
         ward.set([{}])
         one, two = (DecodeBatch.begin(self.lm, [[next(iter(self._ends), 0)]], movable=True)[0] for _ in range(2))
-        one.joined(two)
+        one.extend(two)
 
     def _decode(self, prompt: Sequence[int], ids: Sequence[int]) -> str:
         return text_behind(self.lm, prompt, ids)

@@ -91,7 +91,7 @@ class Checkpoint:
             UnsupportedModel: when the checkpoint holds it quantised only.
             PatchMismatch: when there is none.
         """
-        from .refusals import GRID, scheme
+        from .unsupported import GRID, scheme
 
         if quantised := scheme(self, name):
             raise UnsupportedModel(

@@ -9,8 +9,8 @@ from ...patch.patch import Patch
 from ...text.printable import command_line
 from ..change.surveys import hashed
 from ..format.folder import Checkpoint
-from ..format.refusals import tied, twins
 from ..format.spans import equal
+from ..format.unsupported import tied, twins
 from .stack import Layer, Stack, check_editable, with_copies
 
 

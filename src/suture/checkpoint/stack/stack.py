@@ -17,7 +17,7 @@ from ...text.printable import command_line
 from ..change.rows import Rows
 from ..change.survey import Survey
 from ..format.folder import KEPT, Checkpoint
-from ..format.refusals import FLOATS
+from ..format.unsupported import FLOATS
 from .ledger import Entry, Ledger
 from .undo import Undo
 

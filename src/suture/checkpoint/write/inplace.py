@@ -31,9 +31,9 @@ from ..format.folder import BEGUN, INTENT, KEPT, LEDGER, Checkpoint, told_intent
 from ..stack.ledger import Entry, Ledger, intent, read_intent
 from ..stack.stack import Stack
 from .allowed import WRITABLE, check_in_place, needed_in_place
+from .deferred_signals import deferred_signals
 from .disk import Disk, check_room
 from .output import keep
-from .undisturbed import undisturbed
 from .writing import check_written, standing, write_rows
 
 FINISHED, ROLLED_BACK = "finished an interrupted run", "rolled back an interrupted run"
@@ -73,7 +73,9 @@ def write_in_place(plan: Plan, *, disk: Disk) -> list[str]:
             disk.write(folder / INTENT, intent(old, new), folder / KEPT / begun.under_way("intent"))
             _settle(folder, new, plan.changes, begun, disk, surveyed=True)
             ledger = new
-            with undisturbed():  # until the intent is gone it is rolled back; from then on nothing of it stays behind
+            with (
+                deferred_signals()
+            ):  # until the intent is gone it is rolled back; from then on nothing of it stays behind
                 notes = _forgotten(folder, disk) or afterwards(
                     lambda: _clear(folder, new, begun, disk, old.files), folder
                 )
@@ -140,7 +142,7 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
         changes = _differences(Checkpoint.open(folder, unfinished=True), target, other)
         _remove(folder, [name for name in _wrote(folder, begun) if name.endswith(".partial")], disk)
         _settle(folder, target, changes, begun, disk, surveyed=False)
-        with undisturbed():
+        with deferred_signals():
             disk.remove(folder / INTENT)
             _clear(folder, target, begun, disk, {**old.files, **new.files})
     if rollback:

@@ -32,10 +32,10 @@ from ..format.folder import BEGUN, KEPT, LEDGER, PARTIAL, taken
 from ..format.header import regular
 from ..stack.ledger import Ledger
 from ..stack.undo import size, write
+from .deferred_signals import deferred_signals
 from .disk import Disk, check_room
 from .locks import locked
 from .pool import Pool, result
-from .undisturbed import undisturbed
 from .writing import write_rows
 
 SLACK = 1 << 20  # bytes for names and the ledger
@@ -131,7 +131,7 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
         try:
             with reported(f"can not write {out}"):
                 out.parent.mkdir(parents=True, exist_ok=True)
-                with undisturbed():  # from here on it is ours to remove
+                with deferred_signals():  # from here on it is ours to remove
                     left = _claimed(stage, held, disk)
                     ours = True
                 for path in left:
@@ -147,7 +147,7 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
                 try:
                     yield _begin(sketch, Draft(out, stage, begun, {}, {}, set()), link, disk, copier, stop)
                 finally:
-                    with undisturbed():
+                    with deferred_signals():
                         stop.set()
         except BaseException:
             if ours:
@@ -227,7 +227,7 @@ def _named(draft: Draft, disk: Disk) -> list[str]:
 
     notes: list[str] = []
     try:
-        with undisturbed():
+        with deferred_signals():
             disk.rename(draft.partial, draft.out)
             with confirmed(draft.out):
                 disk.flush(draft.out.parent)

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-from .undisturbed import undisturbed
+from .deferred_signals import deferred_signals
 
 WORKERS = min(4, os.cpu_count() or 1)  # each holds a few megabytes; beyond four the disk decides
 RETURNED = 1 << 24  # bytes
@@ -35,19 +35,19 @@ class Pool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with undisturbed():
+        with deferred_signals():
             self._threads.shutdown(cancel_futures=kind is not None)
 
     def submit(self, function: Callable[Given, Result], /, *args: Given.args, **named: Given.kwargs) -> Future[Result]:
         """Begin a call."""
-        with undisturbed():
+        with deferred_signals():
             return self._threads.submit(function, *args, **named)
 
 
 def result(running: Future[Result]) -> Result:
     """Wait for a call and return what it returned; what it raised is raised."""
     while True:
-        with undisturbed():
+        with deferred_signals():
             done, _ = wait([running], HELD)
         if done:
             return running.result()
@@ -62,6 +62,6 @@ def each(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
     # For blocks that come and go by the hundred that takes longer than what is computed in them; this one is never touched.
     torch.empty(RETURNED, dtype=torch.uint8)
     with Pool(WORKERS) as pool:
-        with undisturbed():  # all or none: the first error stops what was not begun
+        with deferred_signals():  # all or none: the first error stops what was not begun
             running = [pool.submit(function, item) for item in items]
         yield from map(result, running)

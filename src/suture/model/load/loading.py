@@ -23,7 +23,7 @@ from transformers.utils import find_adapter_config_file
 from ...checkpoint.format.folder import CONVERT, INDEX, SINGLE, Checkpoint, check_finished, weight_files
 from ...checkpoint.format.header import read_json
 from ...checkpoint.format.reading import steady
-from ...checkpoint.format.refusals import FINER, GRID, quantisation, scheme
+from ...checkpoint.format.unsupported import FINER, GRID, quantisation, scheme
 from ...errors import CorruptFile, UnsupportedModel, UsageError
 from ...io.network import unreachable
 from ...io.system import explained

@@ -2,7 +2,7 @@
 
     batch, logits = DecodeBatch.begin(lm, prompts)   reads the prompts: (rows, vocabulary)
     logits = batch.step(lm, tokens)                  reads one more token of each row: (rows,) -> (rows, vocabulary)
-    batch = batch.joined(other);  batch = batch.kept(rows)
+    batch = batch.extend(other);  batch = batch.select(rows)
 Rows are padded on the left, positions are counted from the first real token, so a row's logits are those it has alone. What an
 attached patch knows of its rows (`Strength.read`) moves with them only if the caller moves it (`MultiPatch.recall`).
 """
@@ -62,7 +62,7 @@ class DecodeBatch:
                 self._cut()
             raise
 
-    def joined(self, other: DecodeBatch) -> DecodeBatch:
+    def extend(self, other: DecodeBatch) -> DecodeBatch:
         """Return these rows and, behind them, those of another flow; both are used up.
 
         Where it fails, for want of memory say, these rows stand as before.
@@ -81,7 +81,7 @@ class DecodeBatch:
             raise
         return self
 
-    def kept(self, rows: Tensor) -> DecodeBatch:
+    def select(self, rows: Tensor) -> DecodeBatch:
         """Return some rows, given by their numbers (kept,), without the padding they share; the flow is used up."""
         mask = self.mask[rows]
         first = int(mask.any(0).int().argmax())

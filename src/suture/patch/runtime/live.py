@@ -15,7 +15,7 @@ from ..delta import edited
 from ..delta_kind import Delta
 from ..effect import in_weights
 from ..host import Host
-from .passes import steered
+from .steering_runtime import steered
 from .strength import Strength
 
 Terms = Mapping[str, tuple[Delta, ...]]  # by tensor name in the checkpoint

@@ -23,12 +23,12 @@ class PromptState:
     lengths: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
     open: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def joined(self, other: PromptState) -> PromptState:
+    def extend(self, other: PromptState) -> PromptState:
         """Return what is known of these rows and, behind them, of others."""
         both = {key: torch.cat([rows, other.open[key].to(rows.device)]) for key, rows in self.open.items()}
         return PromptState(torch.cat([self.lengths, other.lengths.to(self.lengths.device)]), both)
 
-    def kept(self, rows: Tensor) -> PromptState:
+    def select(self, rows: Tensor) -> PromptState:
         """Return what is known of some rows, given by their numbers (kept,); of a change of weights that is nothing."""
         if not len(self.lengths):
             return self

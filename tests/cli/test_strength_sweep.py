@@ -2,7 +2,7 @@
 
 import pytest
 
-from suture.cli._doses import strengths
+from suture.cli._strength_sweep import strengths
 from suture.errors import UsageError
 
 GIVEN = ("--patch", "patch.safetensors", "--texts", "texts.txt", "--prompts", "prompts.txt", "--chat", "--size", "2")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from suture.data.examples import Behaviour, Labelled
-from suture.locate.likeness import likeness
+from suture.locate.direction_similarity import direction_similarity
 from suture.model.arch.anatomy import FINAL
 from suture.model.run.features import extract
 
@@ -16,7 +16,7 @@ TASKS = {
 
 def test_cosines_are_those_of_the_directions(llama, behaviour):
     opposite = Behaviour("opposite", behaviour.reversed().examples)
-    found = likeness(llama, {"tone": behaviour, "opposite": opposite}, TASKS)
+    found = direction_similarity(llama, {"tone": behaviour, "opposite": opposite}, TASKS)
     assert found.names == ["tone", "opposite", "cats", "sums"]
     cosines = torch.tensor(found.cosines)
     assert torch.equal(cosines, cosines.T)
@@ -31,4 +31,4 @@ def test_cosines_are_those_of_the_directions(llama, behaviour):
 
 
 def test_without_tasks_only_probes_are_compared(llama, behaviour):
-    assert likeness(llama, {"tone": behaviour}, {}).cosines == [[1.0]]
+    assert direction_similarity(llama, {"tone": behaviour}, {}).cosines == [[1.0]]

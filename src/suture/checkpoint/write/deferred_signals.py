@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def deferred_signals() -> Iterator[None]:
     """Hold SIGINT and SIGTERM back until the block is done; then they take effect. Other threads never get a signal.
 
     Python raises KeyboardInterrupt between any two instructions, also while a thread is started: then it runs, but its

@@ -30,7 +30,7 @@ class Directions:
     cosines: Sequence[Sequence[float]]
 
 
-def likeness(lm: LM, behaviours: Mapping[str, Behaviour], tasks: Mapping[str, Sequence[str]]) -> Directions:
+def direction_similarity(lm: LM, behaviours: Mapping[str, Behaviour], tasks: Mapping[str, Sequence[str]]) -> Directions:
     """Return the cosines between the probes of behaviours and the directions of tasks.
 
     Args:

@@ -39,7 +39,7 @@ class Dosed:
     value: float
 
 
-def at_doses(
+def answers_at_strengths(
     lm: LM,
     patch: Patch,
     prompt: Sequence[int],

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 
 import pytest
 
+from suture.checkpoint.write.deferred_signals import deferred_signals
 from suture.checkpoint.write.pool import each
-from suture.checkpoint.write.undisturbed import undisturbed
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def test_a_signal_waits_for_the_end_of_the_block(pressed):
     seen = []
 
     def work():
-        with undisturbed():
+        with deferred_signals():
             pressed()
             pressed()
             seen.append("done")
@@ -49,7 +49,7 @@ def test_a_signal_waits_for_the_end_of_the_block(pressed):
 
 
 def test_an_error_inside_comes_with_the_signal(pressed):
-    @undisturbed()
+    @deferred_signals()
     def work():
         pressed()
         raise ValueError("inside")
@@ -61,7 +61,7 @@ def test_an_error_inside_comes_with_the_signal(pressed):
 
 def test_what_is_ignored_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with undisturbed():
+    with deferred_signals():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 
@@ -70,7 +70,7 @@ def test_in_another_thread_it_does_nothing():
     handlers = []
 
     def work():
-        with undisturbed():
+        with deferred_signals():
             handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)

@@ -40,18 +40,18 @@ def dosed(
     lm: LM, patch: Patch, at: Sequence[float], suite: Suite, before: Baseline, report: Report, progress: Progress
 ) -> Report:
     """Return the report with the figures at each strength: of its target, and of what is to keep."""
-    from ..search import dose_response
+    from ..search import strength_sweep
 
     aim = report.aim
     wanted = [m for m in suite if m.role == "keep" or (aim is not None and m.name == aim.name)]
-    curves = dose_response(lm, patch, at, wanted, baseline=before, progress=progress)
+    curves = strength_sweep(lm, patch, at, wanted, baseline=before, progress=progress)
     base = {m.name: report.values("before")[m.name] for m in wanted}
     return replace(report, doses=dict(sorted({0.0: base, **dict(zip(at, curves, strict=True))}.items())))
 
 
 def print_doses(console: Console, report: Report) -> None:
     """Print the target at each strength, with bars."""
-    from ..chat.dosing import bar
+    from ..chat.strength_sweep import bar
     from ..measure.units import figure
 
     aim = report.aim

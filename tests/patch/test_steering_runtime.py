@@ -10,8 +10,8 @@ from suture.model.arch.anatomy import Site
 from suture.model.run.generation import Doses, generate
 from suture.model.run.tracing import trace
 from suture.patch.patch import Patch
-from suture.patch.runtime.passes import prompt_mean
 from suture.patch.runtime.steer import Steer
+from suture.patch.runtime.steering_runtime import prompt_mean
 
 MODES = ("add", "turn", "project", "clamp")
 PARTS = ("all", "prompt", "generated")

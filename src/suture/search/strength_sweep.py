@@ -13,7 +13,7 @@ from ..model.run.generation import Doses
 from ..patch.patch import Patch
 
 
-def dose_response(
+def strength_sweep(
     lm: LM,
     patch: Patch,
     strengths: Sequence[float],

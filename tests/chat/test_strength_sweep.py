@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from models import snapshot
-from suture.chat.dosing import BAR, at_doses, bar
+from suture.chat.strength_sweep import BAR, answers_at_strengths, bar
 from suture.chat.talk import Manner, Talk
 from suture.errors import UsageError
 from suture.judges import Lexicon
@@ -22,7 +22,7 @@ def steered(llama, behaviour):
 def test_every_strength_gets_what_it_gets_alone(llama, steered):
     row = llama.encode("You are a friend.")
     before = snapshot(llama)
-    found = at_doses(llama, steered, row, STRENGTHS, tokens=6)
+    found = answers_at_strengths(llama, steered, row, STRENGTHS, tokens=6)
     assert snapshot(llama) == before
     base = generate(llama, [row], max_new_tokens=6, temperature=0)[0][0]
     for dosed in found:
@@ -37,14 +37,14 @@ def test_a_patch_that_can_not_be_attached_is_applied(llama):
     table = LowRank(torch.ones(len(llama.tokenizer), 1), torch.ones(1, 32) * 0.3)
     patch = Patch.make(llama, {"model.embed_tokens.weight": table}, method="by hand", settings={})
     before = snapshot(llama)
-    found = at_doses(llama, patch, llama.encode("One"), (0.0, 1.0), tokens=4)
+    found = answers_at_strengths(llama, patch, llama.encode("One"), (0.0, 1.0), tokens=4)
     assert snapshot(llama) == before
     assert found[0].value == 0 < found[1].value
 
 
 def test_a_judge_counts_its_label_among_several_answers(llama, steered):
     row, judge = llama.encode("One"), Lexicon({"e": ["e"], "z": ["z"]})
-    found = at_doses(llama, steered, row, (0.0, 1.0), judge=judge, label="e", tokens=6, temperature=1.0)
+    found = answers_at_strengths(llama, steered, row, (0.0, 1.0), judge=judge, label="e", tokens=6, temperature=1.0)
     assert all(0 <= dosed.value <= 1 and (8 * dosed.value).is_integer() for dosed in found)
 
 
