@@ -8,6 +8,7 @@ in a batch; a beam search moves beams only among the rows of one prompt, which s
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import UsageError
+from ...io.tensorfile import view
 from ..activation import ActivationDelta
 from ..codebook import Codebook, joined
 from ..host import Stage
@@ -147,6 +149,5 @@ def _conditional(term: ActivationDelta) -> TypeGuard[Steer]:
 def _key(term: Steer) -> str:
     """Name a condition: terms that share it decide once."""
     assert term.condition is not None
-    return Steer(
-        term.condition, term.condition, reads=term.reads, threshold=term.threshold, likeness=term.likeness
-    ).digest()
+    told = repr((term.reads, term.threshold, term.likeness)).encode()
+    return hashlib.sha256(bytes(view(term.condition)) + told).hexdigest()
