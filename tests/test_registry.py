@@ -1,6 +1,7 @@
 import inspect
 import subprocess
 import sys
+import types
 import typing
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from typing_extensions import TypedDict, Unpack
 
 from suture import registry
 from suture.errors import UsageError
+from suture.organisms import FOLDERS
 
 
 def test_methods_and_locators_are_found_by_file_name():
@@ -101,3 +103,9 @@ def test_shared_settings_are_keywords_of_each_method():
 def test_shared_settings_are_documented_where_they_are_taken():
     told = "    layer: where.\n    steps: how many,\n        at most.\n    keep: what stays.\n\nRaises:\n"
     assert told in inspect.getdoc(mine)
+
+
+def test_models_of_other_packages_are_known_by_name(monkeypatch, tmp_path):
+    point = types.SimpleNamespace(name="theirs", load=lambda: {"theirs": tmp_path})
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "suture.models" else [])
+    assert registry.models() == {**FOLDERS, "theirs": tmp_path}

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from .locate.region import Region
     from .measure.evaluation import evaluate
     from .measure.report import Report
+    from .metrics._metric import metric
     from .model.arch.anatomy import Anatomy, Site
     from .model.lm import LM
     from .model.run.generation import generate
     from .model.run.tracing import trace
     from .patch.delta import Dense, Entries, LowRank, Shift
     from .patch.patch import Patch
-    from .registry import locator, method
+    from .registry import goal, judge, locator, method
 
 __all__ = [
     "LM",
@@ -42,8 +43,11 @@ __all__ = [
     "evaluate",
     "fit_probe",
     "generate",
+    "goal",
+    "judge",
     "locator",
     "method",
+    "metric",
     "trace",
 ]
 _HOME = {
@@ -59,7 +63,8 @@ _HOME = {
     "model.run.tracing": ("trace",),
     "patch.delta": ("Dense", "Entries", "LowRank", "Shift"),
     "patch.patch": ("Patch",),
-    "registry": ("locator", "method"),
+    "metrics._metric": ("metric",),
+    "registry": ("goal", "judge", "locator", "method"),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 

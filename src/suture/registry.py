@@ -35,7 +35,8 @@ FOLDERS: dict[Kind, str] = {
     "metric": "suture.metrics",
     "goal": "suture.goals.library",
 }
-SOURCES = {"patient": "suture.organisms", "bundled": "suture.data.bundled"}  # of texts, suites and models, by name
+SOURCES = {"patient": "suture.organisms", "bundled": "suture.data.bundled"}  # of texts and suites, by name
+MODELS = "suture.organisms"
 MARKED = re.compile(r'^@judge\("([^"]+)"\)\n(?:@[^\n]+\n)*class (\w+)', re.MULTILINE)
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -116,7 +117,7 @@ def names(kind: Kind) -> list[str]:
 def source(name: str) -> Any:  # noqa: ANN401 - a module with the functions that are asked of it
     """Return a named source of texts, suites and models: what "NAME:PART" means wherever a file could stand.
 
-    A source is a module with any of: `FOLDERS` (models by name), `behaviour(part)`, `texts(part)`, `instances(part)`,
+    A source is a module with any of: `behaviour(part)`, `texts(part)`, `prompts(part, split)`, `instances(part)`,
     `suite(part, size)`. Other packages offer theirs through the entry-point group "suture.sources".
 
     Raises:
@@ -136,8 +137,14 @@ def sources() -> set[str]:
 
 
 def models() -> dict[str, Path]:
-    """Return the folders of the models that sources bring, by name."""
-    return {name: path for each in sorted(sources()) for name, path in getattr(source(each), "FOLDERS", {}).items()}
+    """Return the folders of models that are installed with suture and other packages, by name.
+
+    A package says them as a dict, `FOLDERS`, through the entry-point group "suture.models"; nothing else of it is asked for.
+    """
+    found = dict(importlib.import_module(MODELS).FOLDERS)
+    for point in entry_points(group="suture.models"):
+        found |= point.load()
+    return found
 
 
 def get(kind: Kind, name: str) -> Callable[..., Any]:
