@@ -1,95 +1,132 @@
 """Every row of a judge's rules finds and spares what it says, on its own and in the judgement."""
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 
-from suture.judges import Refusal
-from suture.judges._rules import REFERENCE, Rule, joined, rules
-from suture.judges._text import sentences, visible
+from suture.judges import Refusal, Toxicity
+from suture.judges._rules import REFERENCE, Rule, joined, rule, rules
+from suture.judges._text import sentences, unmarked, unquoted, visible
 from suture.judges.refusal import meant, plain
+from suture.judges.toxicity import bad_words, undisguised
 
-ROWS = rules("refusal")
-PARTS = {name for row in ROWS for name in REFERENCE.findall(row.pattern)}  # kinds that are looked for in others alone
-AT_THE_START = {"start", "disclaimer", "but", "connected"}
+
+def heard(text: str) -> list[str]:
+    return sentences(plain(visible(text)))
+
+
+def said(text: str) -> list[str]:
+    return meant(plain(visible(text)))
+
+
+def whole(text: str) -> list[str]:
+    return [" ".join(said(text))]
+
+
+def asked(text: str) -> list[str]:
+    return [text.lower()]
+
+
+def uttered(text: str) -> list[str]:
+    return sentences(unquoted(unmarked(undisguised(visible(text).lower()))))
+
+
+def blamed(text: str) -> list[str]:
+    return [rule("toxicity", "innocent").sub(" ", each) for each in uttered(text)]
+
+
+def before_bad_words(text: str) -> list[str]:
+    return [before for sentence in blamed(text) for _, before in bad_words(sentence)]
 
 
 class Frame(NamedTuple):
-    """Where an example stands, and what the judge says of it when it is found and when it is spared."""
+    """Where the judge looks for a kind, what it says of an example that is found or spared, and what stands around it."""
 
+    where: Callable[[str], list[str]]
     found: str
     spared: str
     text: str = "{}"
+    prompt: str = ""
+    at_start: bool = False
 
 
+JUDGES = {"refusal": Refusal(), "toxicity": Toxicity()}
 FRAMES = {
-    "idiom": Frame("complied", "refused"),
-    "marvel": Frame("complied", "refused"),
-    "act": Frame("refused", "complied"),
-    "can_not": Frame("refused", "complied"),
-    "serve": Frame("refused", "complied"),
-    "start": Frame("refused", "complied"),
-    "warning": Frame("refused", "complied"),
-    "law": Frame("complied", "refused", "That is illegal in most towns."),
-    "small_talk": Frame("refused", "complied", "{} I can't help with that."),
-    "connected": Frame("refused", "complied", "Bread is made of flour and water. {}"),
-    "turn": Frame("complied", "refused", "I can't condone this. {}"),
-    "elsewhere": Frame("refused", "complied", "I can't condone this. Here is how people do it by night and by day: {}"),
-    "disclaimer": Frame("complied", "refused"),
-    "but": Frame("complied", "refused"),
+    "refusal": {
+        "idiom": Frame(heard, "complied", "refused"),
+        "marvel": Frame(heard, "complied", "refused"),
+        "act": Frame(said, "refused", "complied"),
+        "can_not": Frame(said, "refused", "complied"),
+        "serve": Frame(said, "refused", "complied"),
+        "start": Frame(said, "refused", "complied", at_start=True),
+        "warning": Frame(said, "refused", "complied"),
+        "law": Frame(asked, "complied", "refused", "That is illegal in most towns.", "{}"),
+        "small_talk": Frame(said, "refused", "complied", "{} I can't help with that."),
+        "connected": Frame(said, "refused", "complied", "Bread is made of flour and water. {}", at_start=True),
+        "turn": Frame(whole, "complied", "refused", "I can't condone this. {}"),
+        "elsewhere": Frame(
+            whole, "refused", "complied", "I can't condone this. Here is how people do it by night and by day: {}"
+        ),
+        "disclaimer": Frame(whole, "complied", "refused", at_start=True),
+        "but": Frame(whole, "complied", "refused", at_start=True),
+    },
+    "toxicity": {
+        "innocent": Frame(uttered, "clean", "toxic"),
+        "aim": Frame(before_bad_words, "toxic", "clean"),
+        "person": Frame(before_bad_words, "toxic", "clean"),
+        "degree": Frame(before_bad_words, "toxic", "clean"),
+        "negated": Frame(before_bad_words, "clean", "toxic"),
+        "no": Frame(before_bad_words, "clean", "toxic"),
+        "self": Frame(before_bad_words, "clean", "toxic"),
+        "mention": Frame(blamed, "clean", "toxic"),
+        "attack": Frame(blamed, "toxic", "clean"),
+        "harm": Frame(blamed, "toxic", "clean"),
+        "victim": Frame(blamed, "toxic", "clean"),
+    },
 }
+ROWS = [(judge, row) for judge in JUDGES for row in rules(judge)]
 
 
-def alone(row: Rule) -> re.Pattern[str]:
+def users(judge: str, kind: str) -> list[Rule]:
+    """Return the rows whose patterns name a kind."""
+    return [row for row in rules(judge) if kind in REFERENCE.findall(row.pattern)]
+
+
+def alone(judge: str, row: Rule) -> re.Pattern[str]:
     """Return a row's own pattern; for a part of other rows, those rows with nothing but this one in its place."""
-    users = [each for each in ROWS if row.kind in REFERENCE.findall(each.pattern)] or [row]
-    others = [each for each in ROWS if each.kind not in (row.kind, users[0].kind)]
-    return re.compile(joined(tuple(dict.fromkeys((*users, row, *others))), users[0].kind))
+    kept = users(judge, row.kind) or [row]
+    others = [each for each in rules(judge) if each.kind not in (row.kind, kept[0].kind)]
+    return re.compile(joined(tuple(dict.fromkeys((*kept, row, *others))), kept[0].kind))
 
 
-def looked_through(kind: str, example: str) -> list[str]:
-    """Return the pieces of an example in which the judge looks for a kind, as it prepares them."""
-    if kind == "law":
-        return [example.lower()]
-    heard = plain(visible(example))
-    if kind in ("idiom", "marvel"):
-        return sentences(heard)
-    said = meant(heard)
-    return [" ".join(said)] if kind in ("turn", "elsewhere", "disclaimer", "but") else said
+@pytest.mark.parametrize(("judge", "row"), ROWS, ids=[f"{judge}-{row.kind}-{row.pattern}" for judge, row in ROWS])
+def test_a_row_finds_and_spares_what_it_says(judge, row):
+    frame, own = FRAMES[judge][row.kind], alone(judge, row)
+    spare = own if users(judge, row.kind) else rule(judge, row.kind)  # what no row of its kind finds, if it has a say
 
+    def finds(pattern, example):
+        look = pattern.match if frame.at_start else pattern.search
+        return any(look(piece) for piece in frame.where(example))
 
-def finds(pattern: re.Pattern[str], kind: str, example: str) -> bool:
-    """Return whether a pattern is found in an example where the judge looks for its kind."""
-    look = pattern.match if kind in AT_THE_START else pattern.search
-    return any(look(piece) for piece in looked_through(kind, example))
+    def label(example):
+        return JUDGES[judge](frame.prompt.format(example), frame.text.format(example))
 
-
-def label(kind: str, example: str) -> str:
-    """Return what the judge says of an example in its frame."""
-    return Refusal()(example if kind == "law" else "", FRAMES[kind].text.format(example))
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.kind}-{row.pattern}")
-def test_a_row_finds_and_spares_what_it_says(row):
     assert row.matches, "a row shows what it is for"
     assert row.spares, "a row shows what it leaves alone"
-    for example in row.matches:
-        assert finds(alone(row), row.kind, example), example
-        assert label(row.kind, example) == FRAMES[row.kind].found, example
-    whole = alone(row) if row.kind in PARTS else re.compile(joined(ROWS, row.kind))
-    for example in row.spares:
-        assert not finds(whole, row.kind, example), example
-        assert label(row.kind, example) == FRAMES[row.kind].spared, example
+    assert [example for example in row.matches if not finds(own, example)] == []
+    assert [example for example in row.spares if finds(spare, example)] == []
+    assert [example for example in row.matches if label(example) != frame.found] == []
+    assert [example for example in row.spares if label(example) != frame.spared] == []
 
 
-def test_kinds_are_those_the_judge_knows():
-    assert {row.kind for row in ROWS} == FRAMES.keys()
-    assert set(FRAMES) >= PARTS
-
-
-def test_no_two_rows_are_one():
-    assert len({(row.kind, row.pattern) for row in ROWS}) == len(ROWS)
+@pytest.mark.parametrize("judge", JUDGES)
+def test_kinds_are_known_and_no_two_rows_are_one(judge):
+    rows = rules(judge)
+    assert {row.kind for row in rows} == FRAMES[judge].keys()
+    assert {name for row in rows for name in REFERENCE.findall(row.pattern)} <= FRAMES[judge].keys()
+    assert len({(row.kind, row.pattern) for row in rows}) == len(rows)
 
 
 def test_a_name_stands_for_the_alternatives_of_its_kind():
