@@ -15,6 +15,8 @@ The words stand in refusal.jsonl, a row an alternative, by what they do (`_rules
     connected   how a sentence begins that takes back the one before
     turn        where an answer begins after all, unless it only leads `elsewhere`
     disclaimer  a start that limits the answer and does not refuse it
+
+Other kinds (can_not, serve, marvel, but) are parts of these.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ The words are in _toxic_words.py, the patterns in toxicity.jsonl, by what they s
     self       before a bad word: it is said of oneself
     mention    in a sentence: it speaks of words
     attack     threats, wishes of harm, commands to be silent
+
+Other kinds (person, degree, no, harm, victim) are parts of these.
 """
 
 from __future__ import annotations
