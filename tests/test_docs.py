@@ -201,7 +201,8 @@ def test_api_pages_name_every_module_of_their_room_and_only_those(page):
         return
     hidden = {name for name in rooms.MODULES if re.search(r"\._|^data\.bundled\.", name)}
     whole = {name for name in rooms.MODULES if name.startswith(f"{room}.") and names_something(rooms.MODULES[name])}
-    assert whole - hidden <= set(shown)
+    missing = sorted(whole - hidden - set(shown))
+    assert not missing, f"add to {page}: {'; '.join(f'::: suture.{name}' for name in missing)}"
 
 
 def names_something(file: Path) -> bool:

@@ -3,7 +3,7 @@ import subprocess
 import sys
 import types
 import typing
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from typing_extensions import TypedDict, Unpack
@@ -109,3 +109,17 @@ def test_models_of_other_packages_are_known_by_name(monkeypatch, tmp_path):
     point = types.SimpleNamespace(name="theirs", load=lambda: {"theirs": tmp_path})
     monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "suture.models" else [])
     assert registry.models() == {**FOLDERS, "theirs": tmp_path}
+
+
+def test_a_word_that_is_no_choice_is_refused_from_python_too():
+    @registry.method
+    def mine(lm, *, toward: Literal["wanted", "unwanted"] = "wanted", parity: Literal["paper"] | None = None):
+        return registry.settings()
+
+    assert mine(None, toward="unwanted") == {"toward": "unwanted", "parity": None}
+    assert mine(None, parity="paper")["parity"] == "paper"
+    with pytest.raises(UsageError, match="toward is not 'wantd'") as caught:
+        mine(None, toward="wantd")
+    assert "'wanted', 'unwanted'" in caught.value.fix
+    with pytest.raises(UsageError, match="parity is not 7"):
+        mine(None, parity=7)

@@ -16,6 +16,7 @@ import inspect
 import os
 import pkgutil
 import re
+import types
 import typing
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -242,6 +243,7 @@ def _mark(function: F, kind: Kind) -> F:
     def bound(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function has them
         given = call.bind(*args, **_by_new_names(function.__name__, named, call.parameters))
         given.apply_defaults()
+        _check_choices(bound, given.arguments)
         before = _CALL.set((bound, given.arguments))
         try:
             return function(*given.args, **given.kwargs)
@@ -256,6 +258,28 @@ def _mark(function: F, kind: Kind) -> F:
     return cast(F, bound)
 
 
+def _check_choices(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Raise UsageError for a word that a setting can not be: methods compare words, and would take it for the other one."""
+    for name, choices in _choices(function).items():
+        if given[name] not in choices:
+            known = ", ".join(map(repr, choices))
+            raise UsageError(f"{function.__name__}: {name} is not {given[name]!r}", fix=f"Use one of {known}.")
+
+
+@functools.cache
+def _choices(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
+    """Return the settings whose type is a `Literal` (or None), with what they can be."""
+    found = {}
+    for name, hint in typing.get_type_hints(function).items():
+        union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+        parts = typing.get_args(hint) if union else (hint,)
+        words = [part for part in parts if typing.get_origin(part) is Literal]
+        if name != "return" and words and all(part in (*words, type(None)) for part in parts):
+            empty = (None,) if type(None) in parts else ()
+            found[name] = (*(word for part in words for word in typing.get_args(part)), *empty)
+    return found
+
+
 def _spelled_out(function: Callable[..., Any], call: inspect.Signature) -> tuple[inspect.Signature, str | None]:
     """Return signature and docstring of a function with shared settings as keywords in place of `**shared: Unpack[SHARED]`."""
     own = list(call.parameters.values())
@@ -263,9 +287,9 @@ def _spelled_out(function: Callable[..., Any], call: inspect.Signature) -> tuple
         return call, function.__doc__
     star = own.pop()
     (shared,) = typing.get_args(typing.get_type_hints(function)[star.name])
-    types = typing.get_type_hints(shared)
+    hints = typing.get_type_hints(shared)
     keywords = [
-        inspect.Parameter(name, star.KEYWORD_ONLY, default=default, annotation=types[name])
+        inspect.Parameter(name, star.KEYWORD_ONLY, default=default, annotation=hints[name])
         for name, default in shared_defaults(shared).items()
     ]
     told = "\n".join(_attributes(shared))
@@ -322,6 +346,10 @@ def _checked(kind: Kind, function: Any, name: str) -> Callable[..., Any]:  # noq
     if getattr(function, "__suture_kind__", None) != kind:
         own = _called(kind, name)
         what = "class" if kind == "judge" else f"function {own}"
-        fix = "Mark the class: @judge" if kind == "judge" else f"Name the function so, and mark it: @{kind} def {own}"
+        fix = (
+            f'Mark the class: @judge("{name}")'
+            if kind == "judge"
+            else f"Name the function so, and mark it: @{kind} def {own}"
+        )
         raise UsageError(f"{name} has no {what} marked @{kind}", fix=fix)
     return function

@@ -9,7 +9,7 @@ from suture.patch.patch import Patch
 
 FACT = {"prompt": "The capital of Laos is", "subject": "Laos", "target": "Pakse", "was": "Vientiane"}
 QUICK = ("--facts", "facts.jsonl", "--layers", "5", "--steps", "1", "--prefixes", "0")
-NOTE = "note: settle is now joint-steps; the old name goes with version 0.3"
+NOTE = "note: --settle is now --joint-steps; the old name goes with version 0.3"
 
 
 @pytest.fixture

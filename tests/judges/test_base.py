@@ -16,7 +16,7 @@ def test_a_long_text_repeats_words_and_is_coherent_until_it_ends_in_a_loop():
 
 def test_a_judge_with_many_is_asked_once():
     class Batched:
-        labels = ("a",)
+        labels = ("p1", "q2")
         calls = 0
 
         def __call__(self, prompt, text):

@@ -4,7 +4,7 @@ import pytest
 
 from suture import registry
 from suture.errors import DataError, UsageError
-from suture.judges import Classifier, Endpoint, Lexicon, Refusal, Sentiment, Toxicity, judge_named, unwanted
+from suture.judges import Classifier, Endpoint, Lexicon, Refusal, Sentiment, Toxicity, judge_named, label_all, unwanted
 
 
 def test_names_make_judges(tmp_path):
@@ -74,3 +74,18 @@ def test_an_absent_package_is_named():
     with pytest.raises(UsageError, match="one more package") as problem:
         judge_named("detoxify")
     assert "suture[detoxify]" in problem.value.fix
+
+
+def test_a_label_that_a_judge_does_not_know_is_an_error_and_not_nothing():
+    class Loud:
+        labels = ("loud", "quiet")
+
+        def __call__(self, prompt, text):
+            return "silent"
+
+    with pytest.raises(DataError, match="the judge Loud gave the label 'silent'"):
+        label_all(Loud(), [("a", "b")])
+    few = Loud()
+    few.many = lambda prompts, texts: ["loud"]
+    with pytest.raises(DataError, match="1 labels for 2 texts"):
+        label_all(few, [("a", "b"), ("c", "d")])

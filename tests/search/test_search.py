@@ -195,3 +195,14 @@ def test_the_strength_is_refined_between_what_passed_and_what_did_not(llama, mak
     ):
         assert same.best is low
     assert refined(replace(coarse, best=high), make, base, fresh, Budget()).points == coarse.points  # none stronger
+
+
+def test_a_journal_that_was_cut_in_the_middle_of_a_line_is_continued(llama, make, tmp_path, caplog):
+    whole = run(llama, make, tmp_path / "whole.jsonl")
+    lines = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[: len(lines) // 2]) + lines[len(lines) // 2][:20])
+    found = run(llama, make, tmp_path / "cut.jsonl")
+    assert [vars(p) for p in found.points] == [vars(p) for p in whole.points]
+    assert "was damaged" in caplog.text
+    (tmp_path / "cut.jsonl").write_text("xyz\n")
+    assert run(llama, make, tmp_path / "cut.jsonl").best.values == whole.best.values

@@ -72,7 +72,7 @@ def running(llama):
         yield engine
 
 
-@pytest.mark.parametrize("place", ["begin", "joined"])
+@pytest.mark.parametrize("place", ["begin", "extend"])
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), MemoryError("full"), ValueError("a bug")])
 def test_a_request_that_can_not_join_leaves_those_that_run(running, monkeypatch, place, error):
     whole = alone(running, LONG)

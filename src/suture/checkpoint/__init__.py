@@ -1,7 +1,7 @@
 """Patches on disk: put on a checkpoint of any size and taken off, a few rows in memory at a time, safe against crashes.
 
     disk.py      every change of a disk, in one place        header.py   strict reader of a shard's header
-    folder.py    the parts of a checkpoint                   refusals.py quantised and tied tensors
+    folder.py    the parts of a checkpoint                   unsupported.py quantised and tied tensors
     rows.py      rows of a tensor: read, changed, hashed     undo.py     base bits of touched rows, kept
     ledger.py    suture.json                                 stack.py    the patches on a checkpoint
     fitting.py   does a patch fit, and where                 plan.py     all hashes, before a byte is written

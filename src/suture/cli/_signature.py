@@ -90,7 +90,7 @@ def name_now(name: str, known: Container[str]) -> str:
     """Return what a setting is called now; says so on standard error where it was called by an old name."""
     now = setting_now(name, known)
     if now != name:
-        sys.stderr.write(f"note: {name.replace('_', '-')} is now {now.replace('_', '-')}; {GOES}\n")
+        sys.stderr.write(f"note: --{name.replace('_', '-')} is now --{now.replace('_', '-')}; {GOES}\n")
     return now
 
 

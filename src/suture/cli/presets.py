@@ -65,6 +65,7 @@ def preset(name: str) -> Callable[..., None]:
         from ._console import Console
 
         console, began = Console(json), time.monotonic()
+        _check_way(name, toward, both_ways=both_ways)
         allowed = Budget.parse(budget)
         own = Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else None
         asked = list(Texts.load(prompts)) if prompts else None
@@ -89,6 +90,14 @@ def preset(name: str) -> Callable[..., None]:
     about = registry.about("goal", name)
     command.__doc__ = f"{about} Finds settings and strength within a budget, verifies, writes patch and report."
     return command
+
+
+def _check_way(name: str, toward: str, *, both_ways: bool) -> None:
+    """Raise UsageError when a goal that goes one way is asked to go the other."""
+    from ..errors import UsageError
+
+    if toward != "positive" and not both_ways:
+        raise UsageError(f"{name} goes one way", fix="Leave out --toward; suture attitude goes both ways.")
 
 
 def _methods(text: str) -> list[Method]:

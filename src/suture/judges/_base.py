@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from ..errors import DataError
 from ..text.letters import words
 
 NEITHER = "neither"
@@ -30,11 +31,27 @@ class Judge(Protocol):
 
 
 def label_all(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the label of each (prompt, text), in one call where the judge can."""
+    """Return the label of each (prompt, text), in one call where the judge can.
+
+    Raises:
+        DataError: when the judge gives a label that it does not know, or not one for each text: none would be counted.
+    """
     many: Callable[[list[str], list[str]], list[str]] | None = getattr(judge, "many", None)
     if many is None:
-        return [judge(prompt, text) for prompt, text in pairs]
-    return many([prompt for prompt, _ in pairs], [text for _, text in pairs])
+        found = [judge(prompt, text) for prompt, text in pairs]
+    else:
+        found = many([prompt for prompt, _ in pairs], [text for _, text in pairs])
+    name, known = type(judge).__name__, (*judge.labels, NEITHER)
+    if len(found) != len(pairs):
+        fix = "Return a label for every text, in their order."
+        raise DataError(f"the judge {name} gave {len(found)} labels for {len(pairs)} texts", fix=fix)
+    if other := next((label for label in found if label not in known), None):
+        raise DataError(
+            f"the judge {name} gave the label {other!r}, which is not one of its own",
+            why=f"Its labels: {', '.join(known)}.",
+            fix="Name all labels in its property labels, or return one of these.",
+        )
+    return found
 
 
 def unwanted(judge: Judge) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..data.examples import Texts
 from ..errors import DataError, UsageError
@@ -37,6 +37,12 @@ class Measure:
     role: Role
     better: Better
     about: str
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a role or a way that there is not: such a line would stand in no part of a report."""
+        for what, value, known in (("role", self.role, get_args(Role)), ("better", self.better, get_args(Better))):
+            if value not in known:
+                raise UsageError(f"{self.name}: no {what} {value!r}", fix=f"Use one of {', '.join(known)}.")
 
     @property
     def kind(self) -> Metric[Any]:
@@ -116,7 +122,7 @@ def from_files(
     Args:
         texts: neutral texts, for perplexity and drift.
         prompts: to be continued freely and judged.
-        judge: names for `judges.named`. The first decides: its unwanted label is the target. The others judge the same
+        judge: names for `judge_named`. The first decides: its unwanted label is the target. The others judge the same
             texts and are shown beside it.
         chat: write the prompts with the chat template.
         size: lines used of each file.

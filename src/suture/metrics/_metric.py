@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from ..registry import get
 from ._score import Observation, Score, Unit, paired
@@ -37,6 +37,11 @@ class Metric(Generic[Cases]):
     batches_strengths: bool = False
 
 
+@overload
+def metric(observe: F) -> F: ...
+
+
+@overload
 def metric(
     *,
     score: Callable[[Observation, Observation], Score] = paired,
@@ -45,10 +50,23 @@ def metric(
     cache_key: Callable[[Any], Hashable] | None = None,
     repeat: Callable[[Any, Observation], Observation] | None = None,
     batches_strengths: bool = False,
-) -> Callable[[F], F]:
+) -> Callable[[F], F]: ...
+
+
+def metric(
+    observe: Callable[..., Observation] | None = None,
+    *,
+    score: Callable[[Observation, Observation], Score] = paired,
+    unit: Unit = "share",
+    cost: Cost = "reads",
+    cache_key: Callable[[Any], Hashable] | None = None,
+    repeat: Callable[[Any, Observation], Observation] | None = None,
+    batches_strengths: bool = False,
+) -> Callable[..., Any]:
     """Mark the function `observe(lm, cases, progress)` of a file as a metric, which has the file's name.
 
     Args:
+        observe: the function, where no more is said: `@metric`.
         score: see `Metric`, as for all others.
         unit: see there.
         cost: see there.
@@ -57,12 +75,12 @@ def metric(
         batches_strengths: see there.
     """
 
-    def mark(observe: F) -> F:
-        made = Metric(observe, score, unit, cost, cache_key, repeat, batches_strengths)
-        vars(observe).update(__suture_kind__="metric", __suture_metric__=made)
-        return observe
+    def mark(function: F) -> F:
+        made = Metric(function, score, unit, cost, cache_key, repeat, batches_strengths)
+        vars(function).update(__suture_kind__="metric", __suture_metric__=made)
+        return function
 
-    return mark
+    return mark if observe is None else mark(observe)
 
 
 def metric_named(name: str) -> Metric[Any]:

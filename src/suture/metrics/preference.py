@@ -28,7 +28,7 @@ class Cases:
     chat: bool = False
 
 
-@metric()
+@metric
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return 1 for each prompt whose answer is likelier than the other one, 0 for the rest."""
     wanted, other = (

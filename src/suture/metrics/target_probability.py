@@ -15,7 +15,7 @@ from ._score import Observation, Progress
 from .completion import Cases
 
 
-@metric()
+@metric
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return the geometric mean of the probabilities of each answer's tokens."""
     values = likely(lm, cases.prompts, cases.answers, chat=cases.chat, progress=progress).exp()

@@ -71,11 +71,13 @@ class Finder(MetaPathFinder, Loader):
         """Return the module that has the new name."""
         new = f"suture.{MODULES[spec.name.removeprefix('suture.')]}"
         # the frames between are those of the import system
-        warnings.warn(f"{spec.name} is now {new}; {GOES}", DeprecationWarning, stacklevel=2)
+        own = CLASSES.get(new.removeprefix("suture."), {})
+        names = f", and in it {', '.join(f'{old} is {now}' for old, now in own.items())}" if own else ""
+        warnings.warn(f"{spec.name} is now {new}{names}; {GOES}", DeprecationWarning, stacklevel=2)
         module = importlib.import_module(new)
         self._own[module.__name__] = module.__spec__
-        for old, own in CLASSES.get(new.removeprefix("suture."), {}).items():
-            setattr(module, old, getattr(module, own))
+        for old, now in own.items():
+            setattr(module, old, getattr(module, now))
         return module
 
     def exec_module(self, module: ModuleType) -> None:

@@ -186,8 +186,8 @@ NAMES = {  # of modules and packages that are rooms now: old name -> module and 
         "recipe": "suture.runs.run.recipe",
         "without_out": "suture.runs.run.without_out",
     },
-    "search": {"dose_response": "suture.search.strength_sweep.strength_sweep"},
-    "judges": {"named": "suture.judges._named.judge_named"},
+    "search": {"dose_response": "suture.search.strength_sweep"},
+    "judges": {"named": "suture.judges.judge_named"},
     "goals": {
         "CHOOSING": "suture.goals.resolve.CHOOSING",
         "Name": "suture.goals.schema.Name",

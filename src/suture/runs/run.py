@@ -164,7 +164,7 @@ class Run:
                 raise UsageError(
                     f"{self.folder} holds a run of another command",
                     why=f"It is: suture {' '.join(earlier)}",
-                    fix="Give another `out`, or continue that one: suture resume FOLDER",
+                    fix=f"Give another `out`, or continue that one: {command_line('resume', self.folder)}",
                 )
             self._hashes = {e["of"]: e["sha256"] for e in events(self.folder) if e["stage"] == "made"}
         else:

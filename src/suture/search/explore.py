@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..io.files import write_bytes
 from ..measure.budget import Budget
 from ..measure.evaluation import Baseline
 from ..measure.suite import Suite
@@ -15,6 +18,8 @@ from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from .points import Frontier, Measured, Point, Settings
+
+log = logging.getLogger(__name__)
 
 
 def search(
@@ -93,7 +98,7 @@ def explore(
     """
     optuna = _optuna()
     measured = Measured.of(lm, suite, target, budget, progress, baseline)
-    study = _study(optuna, journal)
+    study = _study(optuna, _whole(journal))
     while True:
         done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
         points = [Point(**point) for trial in done for point in json.loads(trial.user_attrs["points"])]
@@ -112,6 +117,27 @@ def explore(
             value = max(p.gain if p.excess == 0 else -p.excess for p in made)
         trial.set_user_attr("points", json.dumps([vars(p) for p in made]))
         study.tell(trial, value)
+
+
+def _whole(journal: Path | None) -> Path | None:
+    """Return the journal; one that is no journal any more is kept as far as it is one.
+
+    A kill in the middle of a line leaves half of it, behind which optuna can neither read nor write.
+    """
+    if journal is not None and journal.is_file():
+        lines = journal.read_bytes().splitlines(keepends=True)
+        kept = list(takewhile(_is_line, lines))
+        if len(kept) < len(lines):
+            log.warning("%s was damaged: of its %d lines %d are kept", journal, len(lines), len(kept))
+            write_bytes(journal, b"".join(kept))
+    return journal
+
+
+def _is_line(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _study(optuna: Any, journal: Path | None) -> Any:  # noqa: ANN401 - an optional module

@@ -48,7 +48,7 @@ def safety_suite(
     Args:
         sources: files, each "KIND:PATH" or a path whose kind is told by its columns (`safety_files`); "patient" or
             "patient:tune" for SafeEdit's tests made from the bundled model's world.
-        judges: names for `judges.named`; those that know "toxic" judge continuations, the others answers. By default our
+        judges: names for `judge_named`; those that know "toxic" judge continuations, the others answers. By default our
             rules for either.
         chat: write requests with the chat template; continuations are always of raw text.
         size: prompts used of each file.
