@@ -24,7 +24,7 @@ def test_an_old_option_does_what_the_new_one_does(command, work):
         "edit", "memit", "patient", *QUICK, "--joint-steps", 1, "--kl-joint", 2, "-o", "new.safetensors", cwd=work
     )
     assert (old.returncode, new.returncode) == (0, 0)
-    assert old.stderr.count(NOTE) == old.stderr.count("hold is now kl-joint") == 1
+    assert old.stderr.count(NOTE) == old.stderr.count("--hold is now --kl-joint") == 1
     assert "note:" not in new.stderr
     made, again = (Patch.load(work / f"{name}.safetensors") for name in ("old", "new"))
     assert made.provenance.settings == again.provenance.settings
