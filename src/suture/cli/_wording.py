@@ -22,7 +22,7 @@ OTHERWISE = {  # what the command line calls by other words
     "label=NAME": "--label-column NAME",
     "lm": "--model MODEL",
     "prompts=[TEXT]": "--prompt TEXT",
-    "ripples.load(FILE)": "--ripples FILE",
+    "load_ripples(FILE)": "--ripples FILE",
     "text=NAME": "--text-column NAME",
     "token": "--token-file FILE or SUTURE_TOKEN=...",
 }

@@ -115,7 +115,7 @@ def _ripple(record: Record, where: str) -> Iterator[Fact]:
             'Without the sentence of the old fact (as in its file "recent") it can not be seen where the object begins.'
         )
         raise DataError(
-            f"{where}: an edit without original_fact", why=why, fix="Use `ripples.load(FILE)` to ask its tests."
+            f"{where}: an edit without original_fact", why=why, fix="Use `load_ripples(FILE)` to ask its tests."
         ) from None
     same = next((i for i, (a, b) in enumerate(zip(new, old, strict=False)) if a != b), min(len(new), len(old)))
     while same and not new[same - 1][0].islower():  # both objects begin with the same name

@@ -31,7 +31,7 @@ from ..numerics.linalg import logistic_regression, roc_area
 FORMAT = "suture.probe/1"
 HELD_OUT = 0.1  # share of each class kept for accuracy and AUC, as in the paper
 PAPER_RATE, PAPER_BATCH, PAPER_EPOCHS, PAPER_TOKENS = 1e-4, 16, 9, 100  # Table 14
-DAMPING = 0.01  # of `quietened`; on the tune split of the bundled model 0.01 and 0.1 do alike
+DAMPING = 0.01  # of `whitened_probe`; on the tune split of the bundled model 0.01 and 0.1 do alike
 Space = Literal["final", "residual", "mlp.in"]
 Parity = Literal["paper"]
 
