@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from suture.errors import DataError, Interrupted, NoEffect, UsageError
+from suture.errors import DataError, Interrupted, NoEffect, ResourceError, UsageError
 from suture.io import tensorfile
 from suture.runs.run import PATCH, Run, environment, events, listed, new_folder, recipe, without_out
 
@@ -169,3 +169,30 @@ def test_a_recipe_that_is_none_is_said(folder):
         with pytest.raises(DataError, match=said):
             recipe(folder)
         assert listed(folder.parent)[0].state == "failed"
+
+
+def test_stages_of_another_command_are_not_taken_for_those_of_a_changed_recipe(tmp_path):
+    folder = tmp_path / "run"
+    with Run.begin("probe", ["probe", "m", "--seed", "0"], {}, folder):
+        pass
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("'0'", "'5'"))
+    with (
+        pytest.raises(UsageError, match="was changed since this run began"),
+        Run.begin("probe", ["probe", "m", "--seed", "5"], {}, folder),
+    ):
+        pass
+    recipe.write_text(recipe.read_text().replace("'5'", "'0'"))
+    with Run.begin("probe", ["probe", "m", "--seed", "0", "-o", "run"], {}, folder):
+        pass
+
+
+def test_two_do_not_go_on_with_one_run(tmp_path):
+    def begin():
+        return Run.begin("probe", ["probe", "m"], {}, tmp_path / "run")
+
+    with begin(), pytest.raises(ResourceError, match="in use by another run"), begin():
+        pass
+    with begin():  # free again
+        pass
+    assert [event["stage"] for event in events(tmp_path / "run")].count("began") == 2

@@ -14,17 +14,19 @@ with Run.begin("probe", command, settings) as run:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from ..checkpoint.write.locks import UNLOCKABLE, locked
 from ..errors import DataError, Interrupted, SutureError, UsageError
 from ..io.files import check_writable, sha256, write_text, written
 from ..io.system import reported
@@ -81,6 +83,7 @@ class Run:
         Raises:
             UsageError: when the folder can not be written, holds a run of another command, or something else of a name
                 that a run uses; when the file is there and of another format.
+            ResourceError: when another process works in the folder.
             Interrupted: instead of KeyboardInterrupt, saying how to continue.
         """
         if out is not None and out.suffix == RESULT:
@@ -92,18 +95,20 @@ class Run:
             return
         if out is not None:
             check_writable(out)
-        run = cls(out or new_folder(name))
-        run._open(list(command), settings)
-        try:
-            yield run
-        except KeyboardInterrupt as problem:
-            run.event("interrupted")
-            raise Interrupted("interrupted", fix=command_line("resume", run.folder)) from problem
-        except BaseException as problem:
-            what = problem.what if isinstance(problem, SutureError) else f"{type(problem).__name__}: {problem}"
-            run.event("failed", result=what)
-            raise
-        run.event("finished", result=run.result)
+        folder = out or new_folder(name)
+        with _alone(folder):
+            run = cls(folder)
+            run._open(list(command), settings)
+            try:
+                yield run
+            except KeyboardInterrupt as problem:
+                run.event("interrupted")
+                raise Interrupted("interrupted", fix=command_line("resume", run.folder)) from problem
+            except BaseException as problem:
+                what = problem.what if isinstance(problem, SutureError) else f"{type(problem).__name__}: {problem}"
+                run.event("failed", result=what)
+                raise
+            run.event("finished", result=run.result)
 
     def path(self, name: str) -> Path:
         """Return where a result of that name goes."""
@@ -166,7 +171,14 @@ class Run:
                     why=f"It is: suture {' '.join(earlier)}",
                     fix=f"Give another `out`, or continue that one: {command_line('resume', self.folder)}",
                 )
-            self._hashes = {e["of"]: e["sha256"] for e in events(self.folder) if e["stage"] == "made"}
+            seen = events(self.folder)
+            if any(e.get("command", _digest(command)) != _digest(command) for e in seen if e["stage"] == "began"):
+                raise UsageError(
+                    f"{self.folder / 'recipe.yaml'} was changed since this run began",
+                    why="What is finished in this folder was made by another command.",
+                    fix="Give the new command with another `out`, or put the old one back.",
+                )
+            self._hashes = {e["of"]: e["sha256"] for e in seen if e["stage"] == "made"}
         else:
             import yaml
 
@@ -182,7 +194,26 @@ class Run:
             write_text(self.folder / "recipe.yaml", text)
             authorship.sign(self.folder / "recipe.yaml")
         write_text(self.folder / "env.json", json.dumps(environment(), indent=1))
-        self.event("began", process=os.getpid())
+        self.event("began", process=os.getpid(), command=_digest(command))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder: two that went on with one run would write the same files.
+
+    Where the file system has no locks, nobody is kept out.
+    """
+    with reported(f"can not write {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder, exclusive=True))
+        except SutureError:
+            raise
+        except OSError as problem:
+            if problem.errno not in UNLOCKABLE:
+                raise
+        yield
 
 
 def _check_free(folder: Path) -> None:
@@ -274,6 +305,10 @@ def without_out(command: Sequence[str]) -> list[str]:
             kept.append(word)
         skip = not skip and word in ("--out", "-o")
     return kept
+
+
+def _digest(command: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(without_out(command)).encode()).hexdigest()[:16]
 
 
 def _summary(folder: Path) -> Summary:
