@@ -47,7 +47,8 @@ def public(tree: ast.Module) -> Iterator[Function]:
     """Yield the functions and methods that others may call."""
     for node in tree.body:
         inside = node.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_") else [node]
-        yield from (each for each in inside if isinstance(each, Function) and not each.name.startswith("_"))
+        own = (each for each in inside if isinstance(each, Function) and not each.name.startswith("_"))
+        yield from (each for each in own if "overload" not in map(ast.unparse, each.decorator_list))
 
 
 def typed(function: Function) -> bool:

@@ -5,3 +5,7 @@
 
 lora (PEFT), gguf_lora and gguf_control (llama.cpp), checkpoint (transformers); card and sums go with any of them.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
