@@ -79,7 +79,7 @@ def test_heads_without_signal_are_left_alone(llama):
 
 
 def test_what_can_not_be_read_is_refused(llama, behaviour):
-    with pytest.raises(UsageError, match="no kind"):
+    with pytest.raises(UsageError, match="kind is not 'magic'"):
         directions(llama, behaviour, kind="magic")
     with pytest.raises(UsageError, match="heads"):
         directions(llama, behaviour, kind="heads", heads=99)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -66,8 +66,6 @@ def directions(
     Raises:
         DataError: when "paired" or "pca" find fewer than two pairs.
     """
-    if kind not in get_args(Kind):
-        raise UsageError(f"no kind of direction {kind!r}", fix=f"Use one of {', '.join(get_args(Kind))}.")
     space: Literal["heads", "residual"] = "heads" if kind == "heads" else "residual"
     chosen = sorted(range(lm.anatomy.layers) if layers is None else layers)
     sites = [Site(layer, "attn.heads" if kind == "heads" else "residual") for layer in chosen]
