@@ -89,3 +89,16 @@ def test_a_label_that_a_judge_does_not_know_is_an_error_and_not_nothing():
     few.many = lambda prompts, texts: ["loud"]
     with pytest.raises(DataError, match="1 labels for 2 texts"):
         label_all(few, [("a", "b"), ("c", "d")])
+
+
+def test_an_error_of_a_judge_of_ones_own_is_told_as_its_own(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        'from suture.registry import judge\n\n@judge("mine")\nclass Mine:\n    labels = ("a", "b")\n\n'
+        "    def __call__(self, prompt, text):\n        return {}[text]\n"
+    )
+    with pytest.raises(DataError, match="the judge Mine failed") as caught:
+        label_all(judge_named(str(tmp_path / "mine.py")), [("a", "boo")])
+    assert "KeyError: 'boo'" in caught.value.why
+    (tmp_path / "none.py").write_text('from suture.registry import judge\n\n@judge("none")\nclass None_:\n    pass\n')
+    with pytest.raises(DataError, match="names no labels"):
+        judge_named(str(tmp_path / "none.py"))

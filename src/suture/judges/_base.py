@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ..errors import DataError
+from ..errors import DataError, SutureError
 from ..text.letters import words
 
 NEITHER = "neither"
@@ -36,12 +36,8 @@ def label_all(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[str]:
     Raises:
         DataError: when the judge gives a label that it does not know, or not one for each text: none would be counted.
     """
-    many: Callable[[list[str], list[str]], list[str]] | None = getattr(judge, "many", None)
-    if many is None:
-        found = [judge(prompt, text) for prompt, text in pairs]
-    else:
-        found = many([prompt for prompt, _ in pairs], [text for _, text in pairs])
     name, known = type(judge).__name__, (*judge.labels, NEITHER)
+    found = _labels(judge, pairs)
     if len(found) != len(pairs):
         fix = "Return a label for every text, in their order."
         raise DataError(f"the judge {name} gave {len(found)} labels for {len(pairs)} texts", fix=fix)
@@ -52,6 +48,23 @@ def label_all(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[str]:
             fix="Name all labels in its property labels, or return one of these.",
         )
     return found
+
+
+def _labels(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Ask a judge; an error of a judge that is not ours is told as its own."""
+    many: Callable[[list[str], list[str]], list[str]] | None = getattr(judge, "many", None)
+    try:
+        if many is None:
+            return [judge(prompt, text) for prompt, text in pairs]
+        return many([prompt for prompt, _ in pairs], [text for _, text in pairs])
+    except SutureError:
+        raise
+    except Exception as problem:
+        kind = type(judge)
+        if kind.__module__.startswith("suture."):
+            raise
+        why = " ".join(f"{type(problem).__name__}: {problem}".split())
+        raise DataError(f"the judge {kind.__name__} failed", why=why, fix="Correct it; -v shows where.") from problem
 
 
 def unwanted(judge: Judge) -> str:

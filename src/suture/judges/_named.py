@@ -23,6 +23,8 @@ def judge_named(spec: str) -> Judge:
     if spec.endswith(".py"):
         own = registry.get("judge", spec)
         made = own.of("")
+        if made is not None and not getattr(made, "labels", None):
+            raise DataError(f"the judge of {spec} names no labels", fix='Give its class labels = ("bad", "good").')
     else:
         kind, colon, rest = spec.partition(":")
         if not colon and "," in spec:
