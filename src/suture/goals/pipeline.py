@@ -22,7 +22,7 @@ from ..measure import observations
 from ..measure.budget import Budget
 from ..measure.evaluation import Baseline, evaluate, observe, values
 from ..measure.report import Report, Where
-from ..measure.suite import Measure, Suite
+from ..measure.suite import Measure, Suite, measure_named
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
@@ -215,7 +215,7 @@ class Stages:
     @property
     def target(self) -> Measure:
         """The measure that is to move."""
-        return next(m for m in self.goal.tune if m.name == self.goal.target)
+        return measure_named(self.goal.tune, self.goal.target)
 
     @property
     def searched(self) -> Suite:
@@ -298,7 +298,7 @@ class Stages:
 
     def _share(self, of: str | float) -> float:
         """Return the base's figure of a measure; what is a figure already stays one."""
-        return values(self.baseline, self.goal.tune)[of] if isinstance(of, str) else of
+        return values(self.baseline, [measure_named(self.goal.tune, of)])[of] if isinstance(of, str) else of
 
     def _observed(self, name: str, suite: Suite) -> Baseline:
         return self.run.stage(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from ..registry import get
@@ -89,6 +91,12 @@ def metric_named(name: str) -> Metric[Any]:
     Raises:
         UsageError: when there is none; names the nearest.
     """
+    file = Path(name)
+    return _found(name, file.stat().st_mtime_ns if file.suffix == ".py" and file.is_file() else 0)
+
+
+@functools.cache  # a search asks at every point; a file that was written again is read again
+def _found(name: str, changed: int) -> Metric[Any]:
     return cast(Metric[Any], vars(get("metric", name))["__suture_metric__"])
 
 
