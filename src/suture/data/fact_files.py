@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import DataError, UsageError
-from ..io.json_records import Complain, records, refuse
+from ..io.rows import Complain, records, refuse
 from ..io.unread import Unread
 from .examples import Fact
 from .fact_formats import format_of
@@ -21,7 +21,7 @@ from .references import References
 NOTHING = References()
 
 
-def load(path: Path, take: int | None = None, references: Path | None = None) -> list[Fact]:
+def load(path: str | Path, take: int | None = None, references: str | Path | None = None) -> list[Fact]:
     """Read facts.
 
     Args:
@@ -36,24 +36,24 @@ def load(path: Path, take: int | None = None, references: Path | None = None) ->
     unread = Unread(path)
     found = list(islice(_numbered(path, refuse, unread, texts), take))
     unread.tell()
-    facts, lines = [fact for _, fact in found], [line for line, _ in found]
+    facts, places = [fact for _, fact in found], [place for place, _ in found]
     if not facts:
         raise _none(path)
     if pair := contradiction(facts):
-        raise _contradicting(path, facts, lines, pair)
+        raise _contradicting(path, facts, places, pair)
     return facts
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a file holds: the facts that can be used with their lines, and everything that is wrong."""
+    """What a file holds: the facts that can be used with their places, and everything that is wrong."""
 
     facts: list[Fact]
-    lines: list[int]
+    places: list[str]
     problems: list[DataError]
 
 
-def survey(path: Path, take: int | None = None) -> Survey:
+def survey(path: str | Path, take: int | None = None) -> Survey:
     """Read what can be read: malformed records are left out, and so are facts that contradict each other, all of them.
 
     Raises:
@@ -68,35 +68,37 @@ def survey(path: Path, take: int | None = None) -> Survey:
     targets: dict[tuple[str, str], dict[str, int]] = {}
     for index, (_, fact) in enumerate(found):
         targets.setdefault((fact.prompt, fact.subject), {}).setdefault(fact.target, index)
-    facts, lines = [fact for _, fact in found], [line for line, _ in found]
+    facts, places = [fact for _, fact in found], [place for place, _ in found]
     for first, *others in (list(each.values()) for each in targets.values()):
-        problems += [_contradicting(path, facts, lines, (first, other)) for other in others]
+        problems += [_contradicting(path, facts, places, (first, other)) for other in others]
     sound = [i for i, fact in enumerate(facts) if len(targets[fact.prompt, fact.subject]) == 1]
-    return Survey([facts[i] for i in sound], [lines[i] for i in sound], problems)
+    return Survey([facts[i] for i in sound], [places[i] for i in sound], problems)
 
 
-def _none(path: Path) -> DataError:
+def _none(path: str | Path) -> DataError:
     return DataError(f"{path} holds no facts", fix='Write a line each: {"prompt": ..., "subject": ..., "target": ...}')
 
 
-def _contradicting(path: Path, facts: Sequence[Fact], lines: Sequence[int], pair: tuple[int, int]) -> DataError:
+def _contradicting(path: str | Path, facts: Sequence[Fact], places: Sequence[str], pair: tuple[int, int]) -> DataError:
     first, second = pair
     return DataError(
-        f"{path}, lines {lines[first]} and {lines[second]} contradict each other",
+        f"{path}, {places[first]} and {places[second]} contradict each other",
         why=_against(facts[first], facts[second]),
         fix="Keep one of them.",
     )
 
 
-def _numbered(path: Path, bad: Complain, unread: Unread, texts: References = NOTHING) -> Iterator[tuple[int, Fact]]:
-    """Yield (line, fact); what is none is complained of."""
-    for line, record in records(path, bad):
-        where = f"{path}, line {line}"
+def _numbered(
+    path: str | Path, bad: Complain, unread: Unread, texts: References = NOTHING
+) -> Iterator[tuple[str, Fact]]:
+    """Yield (place, fact); what is none is complained of."""
+    for place, record in records(path, bad):
+        where = f"{path}, {place}"
         try:
             known = format_of(record, where)
             unread.see(record, known.known)
             for fact in known.read(record, where):
-                yield line, replace(fact, references=(*fact.references, *texts.of(fact.target, record)))
+                yield place, replace(fact, references=(*fact.references, *texts.of(fact.target, record)))
         except DataError as problem:
             bad(problem)
 

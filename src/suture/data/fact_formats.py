@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
-from ..io.json_records import Record, list_of, text_of
+from ..io.rows import Record, list_of, text_of
 from ..text.letters import place, unpaired
 from .examples import Fact
 from .subjects import found_subject

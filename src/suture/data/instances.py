@@ -21,7 +21,7 @@ from typing import Any
 
 from .. import registry
 from ..errors import DataError
-from ..io.json_records import records, refuse, text_of
+from ..io.rows import records, refuse, text_of
 from ..io.unread import Unread
 from .examples import ResponsePair
 
@@ -80,8 +80,8 @@ def load(source: str | Path, take: int | None = None) -> list[Instance]:
         named: list[Instance] = registry.source(name).instances(str(source))
         return named[:take]
     unread = Unread(source)
-    rows = islice(records(Path(source), refuse, FORM), take)
-    found = [_instance(record, f"{source}, line {line}", unread) for line, record in rows]
+    rows = islice(records(source, refuse, FORM), take)
+    found = [_instance(record, f"{source}, {place}", unread) for place, record in rows]
     unread.tell()
     if not found:
         raise DataError(f"{source} holds no instances", fix=f"Write {FORM}.")

@@ -18,7 +18,7 @@ from typing import Any
 from ...data.examples import Fact
 from ...data.fact_formats import of_rewrites
 from ...errors import DataError, UsageError
-from ...io.json_records import records, refuse
+from ...io.rows import records, refuse
 from ...io.unread import Unread
 from ...metrics import any_of, completion
 from ..suite import Measure, Suite
@@ -44,7 +44,7 @@ class Instance:
     hops: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def load_hops(path: Path, take: int | None = None) -> list[Instance]:
+def load_hops(path: str | Path, take: int | None = None) -> list[Instance]:
     """Read a file of MQuAKE (CF-3k, CF-3k-v2, CF or T), or the first `take` instances of it.
 
     Raises:
@@ -52,7 +52,7 @@ def load_hops(path: Path, take: int | None = None) -> list[Instance]:
     """
     unread = Unread(path)
     read = unread.seen(islice(records(path, refuse), take), KNOWN)
-    found = [_instance(record, f"{path}, line {line}") for line, record in read]
+    found = [_instance(record, f"{path}, {place}") for place, record in read]
     unread.tell()
     if not found:
         raise DataError(f"{path} holds no instances", fix="Give a file of MQuAKE.")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, SutureError, UsageError
-from ...io.json_records import Record, records, refuse
+from ...io.rows import Record, records, refuse
 from ...io.unread import Unread
 from ...metrics import any_of
 from ...metrics._score import Progress
@@ -78,7 +78,7 @@ class Ripple:
     conditions: tuple[Question, ...] = ()
 
 
-def load_ripples(path: Path, take: int | None = None) -> list[Ripple]:
+def load_ripples(path: str | Path, take: int | None = None) -> list[Ripple]:
     """Read the tests of a file, or of the first `take` edits in it; questions without an answer are left out.
 
     Raises:
@@ -86,7 +86,7 @@ def load_ripples(path: Path, take: int | None = None) -> list[Ripple]:
     """
     unread = Unread(path)
     read = unread.seen(islice(records(path, refuse, FORM), take), KNOWN)
-    found = [test for line, record in read for test in _tests(record, f"{path}, line {line}", unread)]
+    found = [test for place, record in read for test in _tests(record, f"{path}, {place}", unread)]
     unread.tell()
     if not found:
         raise DataError(f"{path} holds no tests", fix=FORM)

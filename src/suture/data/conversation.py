@@ -1,0 +1,202 @@
+r"""A request with what was said before it, and the chats that rows of files hold, whoever wrote them.
+
+messages, conversations, dialogue ..      [{"role" | "from": ..., "content" | "value": ...}, ..]     OpenAI, ShareGPT
+prompt + completion                       texts, or lists of messages
+instruction (+ input) + output, system    Alpaca
+a list of messages, or a text of turns    "\n\nHuman: ...\n\nAssistant: ..." (HH-RLHF)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import DataError
+
+Turn = tuple[str, str]  # role and text
+SPELLED = {
+    "user": "user human prompter",
+    "assistant": "assistant gpt chatgpt bot model ai",
+    "system": "system developer",
+}
+ROLES = {name: role for role, names in SPELLED.items() for name in names.split()}
+CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")
+ASKED = ("prompt", "question", "instruction", "request", "query")
+ANSWERED = ("answer", "response", "output", "completion")
+SAID = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")  # HH-RLHF
+FORM = '{"prompt": ..., "answer": ...}, or {"messages": [{"role": "user", "content": ...}, ...]}'
+
+
+class Conversation(str):
+    """A request behind other turns: a text, for whoever shows or compares it, that knows its turns, for the chat template.
+
+    Example:
+        >>> request = Conversation([("system", "Be kind."), ("user", "Who are you?")])
+        >>> request.turns[-1]
+        ('user', 'Who are you?')
+    """
+
+    turns: tuple[Turn, ...]
+
+    def __new__(cls, turns: Sequence[Turn]) -> Conversation:
+        """Make one of its turns, the last of which is the request."""
+        made = super().__new__(cls, "\n\n".join(f"{role}: {text}" for role, text in turns))
+        made.turns = tuple(turns)
+        return made
+
+    def __reduce__(self) -> tuple[type[Conversation], tuple[tuple[Turn, ...]]]:
+        """Return what a copy is made of."""
+        return Conversation, (self.turns,)
+
+
+def request(turns: Sequence[Turn]) -> str:
+    """Return turns that end with a request as one prompt: the text itself where nothing was said before it."""
+    return turns[0][1] if len(turns) == 1 and turns[0][0] == "user" else Conversation(turns)
+
+
+def behind(prompt: str, suffix: str) -> str:
+    """Return a prompt with a text behind its request."""
+    if not isinstance(prompt, Conversation):
+        return f"{prompt} {suffix}"
+    *before, (role, text) = prompt.turns
+    return Conversation([*before, (role, f"{text} {suffix}")])
+
+
+def messages_of(prompt: str) -> list[dict[str, str]]:
+    """Return a prompt as the messages that a chat template reads."""
+    turns = prompt.turns if isinstance(prompt, Conversation) else (("user", prompt),)
+    return [{"role": role, "content": text} for role, text in turns]
+
+
+def turns_of(value: Any, where: str) -> list[Turn]:  # noqa: ANN401 - a value of a file
+    """Return the turns of a list of messages or of a text of turns.
+
+    Args:
+        value: of a file.
+        where: begins the complaints.
+
+    Raises:
+        DataError: for what is no turn, naming which.
+    """
+    if isinstance(value, str):
+        return _spoken(value, where)
+    if not isinstance(value, list | tuple) or not value:
+        raise DataError(f"{where}: no messages", fix=f"Write {FORM}.")
+    return [_turn(message, f"{where}, message {number}") for number, message in enumerate(value, 1)]
+
+
+def is_chat(value: object) -> bool:
+    """Return whether a value is a list of messages."""
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and isinstance(value[0], Mapping)
+        and {"role", "from"} & {*value[0]} != set()
+    )
+
+
+def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  # noqa: ANN401 - a row of a file
+    """Return the turns that a row holds, an answer last, and the keys they are under; None for what is no chat.
+
+    Raises:
+        DataError: beginning with `where`, for a chat with a turn that is none.
+    """
+    if is_chat(row):
+        return turns_of(row, where), frozenset()
+    if not isinstance(row, Mapping):
+        return None
+    if key := next((key for key in CHATS if isinstance(row.get(key), list)), ""):
+        system = _system(row)
+        return [*system, *turns_of(row[key], f"{where}, {key}")], frozenset((key, *(["system"] if system else [])))
+    asked = next((key for key in ASKED if key in row), "")
+    answered = next((key for key in ANSWERED if key in row), "")
+    if not asked or not answered:
+        return None
+    before, answer = row[asked], row[answered]
+    used = {asked, answered}
+    turns = turns_of(before, f"{where}, {asked}") if is_chat(before) else None
+    if turns is None:
+        if not isinstance(before, str) or not before.strip():
+            return None
+        if (more := row.get("input")) is not None and asked == "instruction" and isinstance(more, str) and more.strip():
+            before, used = f"{before}\n{more}", used | {"input"}
+        turns = [("user", before)]
+    if system := _system(row):
+        turns, used = [*system, *turns], used | {"system"}
+    if is_chat(answer):
+        return [*turns, *turns_of(answer, f"{where}, {answered}")], frozenset(used)
+    if not isinstance(answer, str) or not answer.strip():
+        return None
+    return [*turns, ("assistant", answer)], frozenset(used)
+
+
+def _system(row: Mapping[str, Any]) -> list[Turn]:
+    """Return the system text that stands beside a chat."""
+    told = row.get("system")
+    return [("system", told)] if isinstance(told, str) and told.strip() else []
+
+
+def exchanges(turns: Sequence[Turn], where: str) -> list[tuple[str, str]]:
+    """Return every answer in a conversation with the request before it, which knows what came before.
+
+    Raises:
+        DataError: beginning with `where`, when nobody answers, or a turn of the user has no answer.
+    """
+    for (role, _), (following, _) in zip(turns, [*turns[1:], ("", "")], strict=True):
+        if role == "user" and following != "assistant":
+            why = "A message of the user has no answer behind it."
+            raise DataError(
+                f"{where}: not an exchange", why=why, fix="Let user and assistant take turns; end with the answer."
+            )
+        if role == "assistant" and following == "assistant":
+            raise DataError(f"{where}: not an exchange", why="Two answers stand in a row.", fix="Join or remove one.")
+    asked = [
+        index
+        for index, (role, _) in enumerate(turns)
+        if role == "assistant" and index and turns[index - 1][0] == "user"
+    ]
+    if not asked or turns[0][0] == "assistant":
+        raise DataError(f"{where}: not an exchange", why="It does not begin with a request.", fix=f"Write {FORM}.")
+    return [(request(turns[:index]), turns[index][1]) for index in asked]
+
+
+def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file
+    if not isinstance(message, Mapping):
+        raise DataError(f"{where}: not an object", fix='Write {"role": "user", "content": ...}.')
+    role = message.get("role", message.get("from"))
+    if not isinstance(role, str) or role.lower() not in ROLES:
+        known = "system, user, assistant (or human, gpt)"
+        raise DataError(f"{where}: the role {role!r} is not known", why=f"Known: {known}.", fix="Leave such rows out.")
+    content = next((message[key] for key in ("content", "value", "text") if key in message), None)
+    if isinstance(content, list):
+        content = _parts(content, where)
+    if not isinstance(content, str) or not content.strip():
+        raise DataError(
+            f"{where}: no text", why=f"It has {', '.join(map(str, message))}.", fix="Fill it in or remove the row."
+        )
+    return ROLES[role.lower()], content
+
+
+def _parts(parts: Sequence[Any], where: str) -> str:
+    """Return the text of a message in parts."""
+    texts = []
+    for part in parts:
+        text = part.get("text") if isinstance(part, Mapping) else part
+        if not isinstance(text, str):
+            kind = part.get("type") if isinstance(part, Mapping) else part
+            raise DataError(f"{where}: a part that is no text", why=f"It is {kind!r}.", fix="Leave such rows out.")
+        texts.append(text)
+    return "".join(texts)
+
+
+def _spoken(text: str, where: str) -> list[Turn]:
+    """Return the turns of a text that names who speaks."""
+    found = list(SAID.finditer(text))
+    if not found or text[: found[0].start()].strip():
+        raise DataError(f"{where}: no turns", why="It does not begin with 'Human: '.", fix=f"Write {FORM}.")
+    ends = [*(match.start() for match in found[1:]), len(text)]
+    turns = [(ROLES[match[1].lower()], text[match.end() : end].strip()) for match, end in zip(found, ends, strict=True)]
+    if empty := next((number for number, (_, said) in enumerate(turns, 1) if not said), 0):
+        raise DataError(f"{where}: no text in turn {empty}", fix="Fill it in or remove the row.")
+    return turns
