@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
-from ..io.rows import Row
+from ..io.rows import Row, described
 from ..io.unread import Unread
 from .conversation import CHATS, chat_of, is_chat, request
 from .examples import Labelled
@@ -122,7 +122,7 @@ def _column(row: Mapping[str, Any], named: str | None, usual: Sequence[str], wha
             return name
     raise DataError(
         f"{where}: no column {named!r}" if named else f"{where}: no {what} column",
-        why=f"It has {', '.join(map(str, row))}.",
+        why=described(row),
         fix=f"Name the {what} column: `{what}=NAME`",
     )
 

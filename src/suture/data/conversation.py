@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import DataError
+from ..io.rows import described
 
 Turn = tuple[str, str]  # role and text
 SPELLED = {
@@ -172,9 +173,7 @@ def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file
     if isinstance(content, list):
         content = _parts(content, where)
     if not isinstance(content, str) or not content.strip():
-        raise DataError(
-            f"{where}: no text", why=f"It has {', '.join(map(str, message))}.", fix="Fill it in or remove the row."
-        )
+        raise DataError(f"{where}: no text", why=described(message), fix="Fill it in or remove the row.")
     return ROLES[role.lower()], content
 
 

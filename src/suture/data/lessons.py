@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..io.rows import rows
+from ..io.rows import described, rows
 from ..io.unread import Unread
 from .conversation import FORM, chat_of, exchanges
 
@@ -52,8 +52,7 @@ def summary(instructions: Sequence[Instruction]) -> dict[str, Any]:
 def _of_row(row: Any, where: str, unread: Unread, kind: type[Instruction]) -> Iterator[Instruction]:  # noqa: ANN401
     chat = chat_of(row, where)
     if chat is None:
-        what = f"It has {', '.join(map(str, row))}." if isinstance(row, dict) else "It is no object."
-        raise DataError(f"{where}: no request or no answer", why=what, fix=f"Write {FORM}.")
+        raise DataError(f"{where}: no request or no answer", why=described(row), fix=f"Write {FORM}.")
     turns, used = chat
     unread.see(row, used)
     yield from (kind(prompt, answer) for prompt, answer in exchanges(turns, where))

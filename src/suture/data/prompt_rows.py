@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..io.rows import rows
+from ..io.rows import described, rows
 from ..io.unread import Unread
 from ..text.letters import places
 from .conversation import CHATS, is_chat, request, turns_of
@@ -123,7 +123,7 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
             {**row, "requested_rewrite": rewrite.get("prompt"), "subject": rewrite.get("subject")},
         )
     if name is None:
-        why = f"It has {', '.join(map(str, row))}."
+        why = described(row)
         raise DataError(f"{where}: no prompt", why=why, fix=f"Call the column one of {', '.join(PROMPT_COLUMNS)}.")
     text, used = _text(row[name], f"{where}, {name}"), {name}
     if "{}" in text and _told(row.get("subject")):

@@ -11,7 +11,7 @@ import gzip
 import zlib
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, MissingFile
 from .system import PATH, reported
 
 GZIP = b"\x1f\x8b"
@@ -43,6 +43,7 @@ NO_TEXT = (  # how files begin that are no text: what they are, and what to do
     (b"version https://git-lfs", "a pointer of git-lfs, not the file itself", "Fetch the file: git lfs pull"),
 )
 PAGES = (b"<!doctype html", b"<html")
+ADDRESSES = ("http:/", "https:/", "s3:/", "gs:/")
 HEAD = 512  # bytes in which every one of these shows
 
 
@@ -53,8 +54,13 @@ def unpacked(path: Path) -> bytes:
         DataError: when there is no such file, or what is packed is damaged.
         ResourceError: when the disk fails, or files or memory have run out.
     """
-    with reported(f"can not read {path}", fix=PATH, kind=DataError):
-        content = path.read_bytes()
+    try:
+        with reported(f"can not read {path}", fix=PATH, kind=DataError):
+            content = path.read_bytes()
+    except MissingFile as problem:
+        address = str(path).startswith(ADDRESSES)
+        why = "It is an address on the network." if address else problem.why
+        raise MissingFile(f"no file {path}", why=why, fix="Download the file first." if address else PATH) from problem
     if not content.startswith(GZIP):
         return content
     try:

@@ -99,8 +99,9 @@ def _sequence(source: str, text: str, at: int, bad: Complain, *, closes: bool = 
         try:
             value, at = DECODER.raw_decode(text, begin)
         except (ValueError, RecursionError) as problem:
-            bad(_no_json(source, text, begin, problem))
-            opens = OPENS.search(text, max(begin, getattr(problem, "pos", begin)))
+            mistake = _unclosed(text, begin, getattr(problem, "pos", begin))
+            bad(_no_json(source, text, mistake, problem))
+            opens = OPENS.search(text, mistake)
             at = opens.end() if opens else len(text)
             closes = closes and opens is not None
             continue
@@ -185,8 +186,7 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _no_json(source: str, text: str, begin: int, problem: Exception) -> DataError:
-    at = _unclosed(text, begin, getattr(problem, "pos", begin))
+def _no_json(source: str, text: str, at: int, problem: Exception) -> DataError:
     line, column = position(text, at)
     if isinstance(problem, RecursionError):
         why = "It is nested too deep."

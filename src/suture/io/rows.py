@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, MissingFile, UsageError
+from ..errors import DataError, UsageError
 from . import decoding, json_values, tables
 from .json_values import Complain as Complain
 from .json_values import Row as Row
@@ -51,8 +51,6 @@ def rows(source: str | Path, bad: Complain = refuse) -> Iterator[Row]:
     path = Path(source)
     if path.is_dir():
         raise DataError(f"{path} is a folder", why=f"Rows are read from files: {KNOWN}.", fix="Name a file in it.")
-    if not path.exists() and "://" in str(source):
-        raise MissingFile(f"no file {source}", why="It is an address.", fix="Download the file, or give hub:ID.")
     content = decoding.unpacked(path)
     if content.startswith(decoding.PARQUET):
         yield from tables.parquet_rows(path)
@@ -85,7 +83,7 @@ def records(source: str | Path, bad: Complain = refuse, form: str = FORM) -> Ite
         if isinstance(value, Mapping):
             yield place, value
         else:
-            bad(DataError(f"{source}, {place}: not an object", why=f"It is {_short(value)}.", fix=f"Write {form}"))
+            bad(DataError(f"{source}, {place}: not an object", why=described(value), fix=f"Write {form}"))
 
 
 def text_of(record: Record, key: str, where: str) -> str:
@@ -98,6 +96,13 @@ def text_of(record: Record, key: str, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
     return value.strip()
+
+
+def described(record: Any) -> str:  # noqa: ANN401 - a value of a file
+    """Return what a record has, for a complaint: its keys, or what it is instead of one."""
+    if not isinstance(record, Mapping):
+        return f"It is {_short(record)}."
+    return f"It has {', '.join(map(str, record))}." if record else "It is empty."
 
 
 def list_of(record: Record, key: str, where: str, *, needed: bool = False) -> list[Any]:

@@ -43,7 +43,7 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
     try:
         for cells in reader:
             line, begin = begin, reader.line_num + 1
-            if not any(cell.strip() for cell in cells):
+            if not any(cell.strip() for cell in cells) and len(cells) != 1:  # an empty line, or Excel's at the end
                 continue
             if header is None:
                 if len(cells) == 2 and cells[1].strip() in LABELS:  # SST-2 names no columns

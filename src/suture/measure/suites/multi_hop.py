@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ...data.examples import Fact
+from ...data.fact_files import contradiction
 from ...data.fact_formats import of_rewrites
 from ...errors import DataError, UsageError
 from ...io.rows import records, refuse
-from ...io.unread import Unread
+from ...io.unread import Unread, log
 from ...metrics import any_of, completion
 from ..suite import Measure, Suite
 
@@ -56,6 +57,10 @@ def load_hops(path: str | Path, take: int | None = None) -> list[Instance]:
     unread.tell()
     if not found:
         raise DataError(f"{path} holds no instances", fix="Give a file of MQuAKE.")
+    if pair := contradiction(rewritten(found)):
+        first, second = (rewritten(found)[index] for index in pair)
+        said = f"{first.prompt!r} is rewritten to {first.target!r} and to {second.target!r}"
+        log.warning("%s: %s; edit_wise can not reach 100 %% with one patch", path, said)
     return found
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, SutureError, UsageError
-from ...io.rows import Record, records, refuse
+from ...io.rows import Record, described, records, refuse
 from ...io.unread import Unread
 from ...metrics import any_of
 from ...metrics._score import Progress
@@ -158,7 +158,7 @@ def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
                         unread.see(test, TEST, axis)
                     yield from _of_know_edit(_named(axis), listed)
         else:
-            raise DataError(f"{where}: no tests of an edit", why=f"It has {', '.join(map(str, record))}.", fix=FORM)
+            raise DataError(f"{where}: no tests of an edit", why=described(record), fix=FORM)
     except SutureError:  # said already
         raise
     except (KeyError, TypeError, ValueError) as problem:
