@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..io.rows import Record, described, list_of, text_of
-from ..text.letters import place, unpaired
+from ..text.letters import folded, place, unpaired
 from .examples import Fact
 from .subjects import found_subject
 
@@ -195,9 +195,9 @@ def _relation(record: Record, where: str) -> Iterator[Fact]:
     done: set[str] = set()
     for index, sample in enumerate(samples):
         name = sample["subject"]
-        if name in done:  # a subject with several objects: the first stands for it
+        if folded(str(name)) in done:  # a subject with several objects: the first stands for it
             continue
-        done.add(name)
+        done.add(folded(str(name)))
         following = [samples[(index + i) % len(samples)] for i in range(1, NEIGHBOURS + 1)]
         near = [(templates[0].replace("{}", s["subject"]), s["object"]) for s in following if s["subject"] != name]
         flat = {"prompt": templates[0].replace("{}", name), "subject": name, "target": sample["object"]}
