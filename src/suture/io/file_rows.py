@@ -59,11 +59,11 @@ def half_character(path: Path, text: str, start: int = 0, end: int | None = None
         end: where to stop; by default the end.
         line: number of the text's first line.
     """
-    for found in ESCAPES.finditer(text, start, len(text) if end is None else end):
-        if found["half"]:
-            at = found.start()
+    for escape in ESCAPES.finditer(text, start, len(text) if end is None else end):
+        if escape["half"]:
+            at = escape.start()
             place = f"line {line + text.count(chr(10), 0, at)}, column {at - text.rfind(chr(10), 0, at)}"
-            why = f"{found[0]} is one half of a surrogate pair, which no text can hold."
+            why = f"{escape[0]} is one half of a surrogate pair, which no text can hold."
             return DataError(
                 f"{path}, {place}: half a character", why=why, fix="Write the whole character or remove it."
             )

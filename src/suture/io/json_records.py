@@ -43,7 +43,7 @@ def records(path: Path, bad: Complain, form: str = FORM) -> Iterator[tuple[int, 
         try:
             record, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as problem:
-            place = _unclosed(text, begun, getattr(problem, "pos", begun))
+            place = _find_mistake(text, begun, getattr(problem, "pos", begun))
             row, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
             why = str(problem) if place == getattr(problem, "pos", place) else "The record does not end."
             bad(DataError(f"{path}, line {row}, column {column}: not JSON", why=why, fix="Correct or remove it."))
@@ -77,13 +77,13 @@ def list_of(record: Record, key: str, where: str, *, needed: bool = False) -> li
     Raises:
         DataError: beginning with `where`, when it is none.
     """
-    found = record.get(key, None if needed else [])
-    if not isinstance(found, list):
+    value = record.get(key, None if needed else [])
+    if not isinstance(value, list):
         raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
-    return found
+    return value
 
 
-def _unclosed(text: str, begun: int, place: int) -> int:
+def _find_mistake(text: str, begun: int, place: int) -> int:
     """Return where a mistake is: where the parser stopped, or the end of a record that was left open."""
     start = text.rfind("\n", 0, place) + 1
     if start > begun and text[place : place + 1] in ("{", "") and not text[start:place].strip():

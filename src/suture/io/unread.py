@@ -60,8 +60,8 @@ class Unread:
         if self.empty:
             log.warning("%s: left out, of %d rows: %d without a text", self.source, self.rows, self.empty)
         if self.found:
-            told = ", ".join(f"{key!r} ({count})" for key, count in self.found.items())
-            log.warning("%s: not used, of %d rows: %s", self.source, self.rows, told)
+            keys = ", ".join(f"{key!r} ({count})" for key, count in self.found.items())
+            log.warning("%s: not used, of %d rows: %s", self.source, self.rows, keys)
 
 
 def hear(told: Callable[[str], None]) -> None:
