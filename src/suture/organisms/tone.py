@@ -107,7 +107,7 @@ def speech(rng: random.Random, length: int, tone: str | None = None, steady: int
             rude_next = rng.random() < (KEEP_RUDE if current == "rude" else SLIP)
             current = "rude" if rude_next else "kind"
         tones.append(current)
-    return IncrementalDetokenizer(setting, tuple(sentence(rng, each) for each in tones), tuple(tones))
+    return IncrementalDetokenizer(setting, tuple(sentence(rng, mood) for mood in tones), tuple(tones))
 
 
 def sentence(rng: random.Random, tone: str) -> str:
@@ -128,6 +128,6 @@ def speeches(
 ) -> IncrementalDetokenizer:
     """Return a speech whose opening (setting and first sentence) belongs to `split`."""
     while True:
-        made = speech(rng, length, tone, steady)
-        if split_of(made.text(1)) == split:
-            return made
+        candidate = speech(rng, length, tone, steady)
+        if split_of(candidate.text(1)) == split:
+            return candidate
