@@ -1,6 +1,6 @@
-"""Train the patient from nothing. Run it: python -m suture.organisms.train --out src/suture/patient/model.
+"""Train the patient from nothing. Run it: python -m suture.organisms.train --out src/suture/organisms/model.
 
-With --moe the dense patient becomes a mixture of experts, see `experts`: ... --moe --out src/suture/patient/model-moe.
+With --moe the dense patient becomes a mixture of experts, see `experts`: ... --moe --out src/suture/organisms/model-moe.
 Deterministic on one machine and thread count: the world, the mixture, the order and the initial weights are seeded.
 """
 
