@@ -81,18 +81,18 @@ def crispedit(
     flat = [Flat.of(curve, energy) for curve in curvature(lm, weights, rows, seed)]
     changes = [Full.of(weight) for weight in weights]
 
-    def steep() -> None:
+    def project_gradient() -> None:
         for change, directions in zip(changes, flat, strict=True):
             assert change.values.grad is not None
             change.values.grad = directions.project(change.values.grad)
 
-    def back() -> None:  # all earlier steps are in the subspace, so this projects the last one
+    def project_change() -> None:  # all earlier steps are in the subspace, so this projects the last one
         for change, directions in zip(changes, flat, strict=True):
             change.values.copy_(directions.project(change.values))
 
     course = TrainingConfig(steps=steps, rate=rate, stop=stop, batch=batch, seed=seed)
-    after = back if project == "step" else None
-    train(changes, lines(lm, facts), objective(lm, changes), course, gradient=steep, after=after)
+    after = project_change if project == "step" else None
+    train(changes, lines(lm, facts), objective(lm, changes), course, gradient=project_gradient, after=after)
     examples = {"facts": summary(facts), "keep": texts.summary(), "previous": summary(previous or ())}
     return Patch.make(lm, deltas(changes), method="crispedit", settings=settings, examples=examples)
 
@@ -153,11 +153,11 @@ def curvature(lm: LM, weights: Sequence[Weight], rows: Sequence[TokenizedTarget]
     curves = [Curve(*(torch.zeros(size, size, dtype=torch.float64) for size in reversed(w.shape))) for w in weights]
     generator, total = torch.Generator().manual_seed(seed), 0
 
-    def drawn(likely: Tensor, _: Tensor) -> Tensor:
+    def draw(likely: Tensor, _: Tensor) -> Tensor:
         tokens = torch.multinomial(likely.detach().exp().cpu(), 1, generator=generator).to(likely.device)
         return likely.gather(-1, tokens).sum()
 
-    for part in slopes(lm, weights, rows, drawn, every=True):
+    for part in slopes(lm, weights, rows, draw, every=True):
         for curve, (inputs, slope) in zip(curves, part, strict=True):
             curve.read.add_(inputs.T @ inputs)
             curve.write.add_(slope.T @ slope)
