@@ -22,9 +22,10 @@ def test_a_module_is_found_by_its_old_name(old):
     sys.modules.pop(f"suture.{old}", None)
     new = importlib.import_module(f"suture.{MODULES[old]}")
     spec = new.__spec__
-    if (above := old.rpartition(".")[0]) in MODULES:  # warns of itself
+    above = old.rpartition(".")[0]
+    if above in MODULES:  # warns of itself
+        sys.modules.pop(f"suture.{above}", None)
         with pytest.warns(DeprecationWarning, match=rf"suture\.{above} is now"):
-            sys.modules.pop(f"suture.{above}", None)
             importlib.import_module(f"suture.{above}")
     with pytest.warns(DeprecationWarning, match=rf"suture\.{old} is now suture\.{MODULES[old]}[,;] .*version 0\.3"):
         found = importlib.import_module(f"suture.{old}")

@@ -107,14 +107,14 @@ def _diff(
         rows = Rows(slot, slot.shape)
         every = torch.arange(slot.shape[0])
         old, new = rows.current(every), Rows(second.slots[name], slot.shape).current(every)
-        found = canonical(_terms(old, new, rank))
-        made = _made(old, found)
-        parts.append(_part(name, found, old, new, made, rank))
-        if _same(old, made).all():
+        deltas = canonical(_terms(old, new, rank))
+        patched = _patched(old, deltas)
+        parts.append(_part(name, deltas, old, new, patched, rank))
+        if _same(old, patched).all():
             continue
-        terms[name] = found
-        reached = touched(found, slot.shape)
-        before[name], after[name] = Stamp.of(old, old.dtype, reached), Stamp.of(made, old.dtype, reached)
+        terms[name] = deltas
+        reached = touched(deltas, slot.shape)
+        before[name], after[name] = Stamp.of(old, old.dtype, reached), Stamp.of(patched, old.dtype, reached)
     if not parts:
         raise NoEffect(f"{a} and {b} do not differ", fix="Compare with the checkpoint before the change.")
     changed, wrong = sum(part.changed for part in parts), sum(part.wrong for part in parts)
@@ -142,7 +142,7 @@ def _terms(old: Tensor, new: Tensor, rank: int | None) -> list[Delta]:
     if rank is not None:
         return [low[0]] if low else plain
     starts: list[list[Delta]] = [plain]
-    starts += [[each] for each in low]
+    starts += [[form] for form in low]
     choices = [_corrected(old, new, start) for start in starts]
     return min(choices, key=lambda choice: (choice[1], sum(map(_bytes, choice[0]))))[0]
 
@@ -215,7 +215,7 @@ def _svd(matrix: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
 def _corrected(old: Tensor, new: Tensor, terms: Sequence[Delta]) -> tuple[list[Delta], int]:
     """Return a change with the entries that are still wrong as further terms, and how many are wrong in the end."""
     shape, every = tuple(old.shape), torch.arange(old.shape[0])
-    terms, wrong = [*terms], ~_same(_made(old, canonical(terms)), new)
+    terms, wrong = [*terms], ~_same(_patched(old, canonical(terms)), new)
     for _ in range(ROUNDS):
         index = (wrong & old.isfinite() & new.isfinite()).view(-1).nonzero()[:, 0]
         rest = (new.double() - old.double()).view(-1)[index]
@@ -229,19 +229,19 @@ def _corrected(old: Tensor, new: Tensor, terms: Sequence[Delta]) -> tuple[list[D
             more.append(Entries(index[turned], signs, scale=SIGN))
         if not more:
             break
-        again = ~_same(_made(old, canonical([*terms, *more])), new)
+        again = ~_same(_patched(old, canonical([*terms, *more])), new)
         if again.sum() >= wrong.sum():
             break
         terms, wrong = [*terms, *more], again
     return terms, int(wrong.sum())
 
 
-def _made(old: Tensor, terms: tuple[Delta, ...]) -> Tensor:
-    made = old.clone()
+def _patched(old: Tensor, terms: tuple[Delta, ...]) -> Tensor:
+    patched = old.clone()
     if terms:
         for rows, values in edited(old, terms, old.dtype):
-            made[rows] = values
-    return made
+            patched[rows] = values
+    return patched
 
 
 def _same(a: Tensor, b: Tensor) -> Tensor:
@@ -254,19 +254,19 @@ def _bytes(term: Delta) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in term.tensors().values())
 
 
-def _part(name: str, terms: tuple[Delta, ...], old: Tensor, new: Tensor, made: Tensor, asked: int | None) -> Part:
-    differs, off = ~_same(old, new), ~_same(made, new)
+def _part(name: str, terms: tuple[Delta, ...], old: Tensor, new: Tensor, patched: Tensor, limit: int | None) -> Part:
+    differs, off = ~_same(old, new), ~_same(patched, new)
     low = next((term for term in terms if isinstance(term, LowRank)), None)
     energy = 0.0
     if low is not None:
         change = _finite(new.double() - old.double())
         rest = change - low.at(torch.arange(old.shape[0]), tuple(old.shape))
         energy = 1 - float(rest.square().sum() / change.square().sum())
-    gap = (made.double() - new.double()).abs()
+    gap = (patched.double() - new.double()).abs()
     worst = float(gap[torch.isfinite(gap)].max()) if bool(torch.isfinite(gap).any()) else 0.0
     kinds = " + ".join(sorted((term.kind for term in terms), reverse=True)) or "none"
     rows = int(differs.view(old.shape[0], -1).any(1).sum())
     rank = 0 if low is None else low.left.shape[1]
-    beyond = off if asked is None else off & ~(old.isfinite() & new.isfinite())  # the others were not tried
-    found = Unsaid.of(old, new, beyond)
-    return Part(name, kinds, rank, energy, rows, int(differs.sum()), int(off.sum()), worst, found)
+    beyond = off if limit is None else off & ~(old.isfinite() & new.isfinite())  # the others were not tried
+    unsaid = Unsaid.of(old, new, beyond)
+    return Part(name, kinds, rank, energy, rows, int(differs.sum()), int(off.sum()), worst, unsaid)

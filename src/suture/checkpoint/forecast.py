@@ -124,15 +124,15 @@ def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
     """Forecast `verify.verify`."""
     with reading(checkpoint) as opened:
         stack = Stack.load(opened)
-    own = sum(stack.checkpoint.slot(name).size for name in stack.tensors)
-    kept = sum(regular(layer.file).st_size for layer in stack.layers)
-    read = own + kept + sum(regular(undo.path).st_size for undo in stack.undo)
+    weights = sum(stack.checkpoint.slot(name).size for name in stack.tensors)
+    patches = sum(regular(layer.file).st_size for layer in stack.layers)
+    read = weights + patches + sum(regular(undo.path).st_size for undo in stack.undo)
     if base is not None:
         with reading(base) as other:
             read += opened.bytes() + other.bytes()
     whole = replace(stack, ledger=replace(stack.ledger, tensors={}))
-    held = kept + _survey(Plan.sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
-    return Forecast(read, 0, 0, free(checkpoint), _kept(held), 0, 0)
+    held = patches + _survey(Plan.sketch(whole, whole, stack.tensors)) + (2 * BLOCK if base else 0)
+    return Forecast(read, 0, 0, free(checkpoint), _peak(held), 0, 0)
 
 
 def diff(a: Path, b: Path, out: Path) -> Forecast:
@@ -145,17 +145,17 @@ def diff(a: Path, b: Path, out: Path) -> Forecast:
     whole = sum(4 * math.prod(slot.raw) for slot in floats)
     notes = [f"if every tensor differs densely; the patch is held as float32, up to {whole:,} bytes of it"]
     held = DIFFED * DOUBLE * largest + 2 * BLOCK
-    return Forecast(read, whole, whole, free(out), _kept(held), 2, len(floats), notes)
+    return Forecast(read, whole, whole, free(out), _peak(held), 2, len(floats), notes)
 
 
 def combine(patches: Sequence[Path], out: Path) -> Forecast:
     """Forecast `suture combine`."""
     sizes = sum(regular(path).st_size for path in patches)
-    return Forecast(sizes, sizes, sizes, free(out), _kept(2 * sizes + ROUNDED * DOUBLE * CHUNK), 2, 0)
+    return Forecast(sizes, sizes, sizes, free(out), _peak(2 * sizes + ROUNDED * DOUBLE * CHUNK), 2, 0)
 
 
 def _of_stacks(
-    old: Stack, new: Stack, out: Path | None, in_place: bool, link: bool, quick: bool, given: list[Path]
+    old: Stack, new: Stack, out: Path | None, in_place: bool, link: bool, quick: bool, patches: list[Path]
 ) -> Forecast:
     plan = Plan.sketch(old, new)
     if quick:
@@ -170,23 +170,23 @@ def _of_stacks(
     elif out is not None:
         notes += check_new(plan, out, link=link)
     rows = sum(change.bytes for change in plan.changes)
-    own = rows if quick else sum(change.rows.slot.size for change in plan.changes)
+    weights = rows if quick else sum(change.rows.slot.size for change in plan.changes)
     files = sum(regular(layer.file).st_size for layer in (*old.layers, *new.layers))
     room = needed_in_place(plan) if in_place else needed(plan, link=link)
-    read = own + rows + files + (0 if in_place else plan.checkpoint.bytes())
-    if old.layers and given and not quick:
-        read += own  # what is there is hashed before it is known on which floor a patch stands
+    read = weights + rows + files + (0 if in_place else plan.checkpoint.bytes())
+    if old.layers and patches and not quick:
+        read += weights  # what is there is hashed before it is known on which floor a patch stands
     shards = len(plan.by_shard())
-    flushes = 11 + len(given) + shards if in_place else 10 + len(given) + shards + len(plan.checkpoint.shards)
+    flushes = 11 + len(patches) + shards if in_place else 10 + len(patches) + shards + len(plan.checkpoint.shards)
     folder = plan.checkpoint.path if in_place or out is None else out
-    held = _kept(files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered(plan)
+    held = _peak(files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered_bytes(plan)
     if not in_place:
         copies = plan.by_shard() if link else plan.checkpoint.shards
         held += copying.held(max((regular(file).st_size for file in copies), default=0))
     return Forecast(read, room + rows, room, free(folder), held, flushes, len(plan.changes), notes)
 
 
-def _kept(held: int) -> int:
+def _peak(held: int) -> int:
     """Return the memory that a command takes whose steps hold so much at once."""
     return FIRST + held + min(held // 8, WORKERS * KEPT)
 
@@ -212,7 +212,7 @@ def _write(plan: Plan) -> int:
     return sum(sorted(sizes)[-WORKERS:])
 
 
-def _remembered(plan: Plan) -> int:
+def _remembered_bytes(plan: Plan) -> int:
     """Bytes of touched rows that are held from their survey until they are written."""
     sizes = [change.bytes for change in plan.changes]
     fits = affordable(sizes, max((change.rows.slot.size for change in plan.changes), default=0))

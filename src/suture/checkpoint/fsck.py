@@ -50,7 +50,7 @@ def fsck(
         ResourceError: when another run is at work there; when the disk fails, or files run out.
     """
     with reported(f"can not read {checkpoint}"):
-        repaired = _foreseen(checkpoint, rollback, disk) if dry_run else _repaired(checkpoint, rollback, disk)
+        repaired = _foresee(checkpoint, rollback, disk) if dry_run else _repair(checkpoint, rollback, disk)
     if repaired and not checkpoint.exists():
         return repaired, []
     try:
@@ -67,32 +67,32 @@ def fsck(
         ) from problem
 
 
-def _repaired(checkpoint: Path, rollback: bool, disk: Disk) -> list[str]:
+def _repair(checkpoint: Path, rollback: bool, disk: Disk) -> list[str]:
     partial = partial_of(checkpoint)
     swept = _ours(checkpoint, lambda: sweep(checkpoint, disk))
     repaired = [f"removed {partial}, left by an interrupted run"] if swept else []
     if checkpoint.is_dir():
         with locked(checkpoint, exclusive=True):
-            found = recover(checkpoint, disk, rollback=rollback)
-        repaired += found.notes
-        if found.old != found.new:  # a number in it may mean another patch now
+            recovered = recover(checkpoint, disk, rollback=rollback)
+        repaired += recovered.notes
+        if recovered.old != recovered.new:  # a number in it may mean another patch now
             repaired.append(DONE)
     return repaired
 
 
-def _foreseen(checkpoint: Path, rollback: bool, disk: Disk) -> list[str]:
-    """Return what `_repaired` would do; it refuses what that would refuse before its first change."""
+def _foresee(checkpoint: Path, rollback: bool, disk: Disk) -> list[str]:
+    """Return what `_repair` would do; it refuses what that would refuse before its first change."""
     partial = partial_of(checkpoint)
 
     def look() -> None:
         with locked(partial, exclusive=False):
             stage_leftovers(partial)
 
-    found = [f"would remove {partial}, left by an interrupted run"] if _ours(checkpoint, look) else []
+    repairs = [f"would remove {partial}, left by an interrupted run"] if _ours(checkpoint, look) else []
     if checkpoint.is_dir():
         with locked(checkpoint, exclusive=False), reported(f"can not repair {checkpoint}", fix=WRITABLE):
-            found += would_recover(checkpoint, disk, rollback=rollback)
-    return found
+            repairs += would_recover(checkpoint, disk, rollback=rollback)
+    return repairs
 
 
 def _ours(checkpoint: Path, work: Callable[[], None]) -> bool:

@@ -189,8 +189,8 @@ def _layers(old: Stack, patches: Sequence[Path], scale: float, force: bool) -> l
 
 def _stacked(stack: Stack, layers: Sequence[Layer], force: bool, notes: list[str]) -> Stack:
     """Return the stack with layers on it, each held against what lies below it; what differs is noted."""
-    for given in layers:
-        layer = placed(stack, given, force=force)
+    for unplaced in layers:
+        layer = placed(stack, unplaced, force=force)
         notes += [f"forced: {why}" for why in layer.entry.forced]
         notes += [f"{copy} is a copy of {name}: changed with it" for copy, name in layer.entry.copies.items()]
         stack = stack.adding(layer)
@@ -202,7 +202,7 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
     """Lock and read a checkpoint; what an interrupted run left in it is finished first, but not by a dry run."""
     if in_place == (out is not None):
         raise UsageError("where to write?", fix="Give either `out=OUT` or `in_place=True`.")
-    with reported(f"can not read {path}"), ExitStack() as held:
+    with reported(f"can not read {path}"), ExitStack() as locks:
         # Beside what a finished run could not clear away any more, it is seen later whether this command was that run.
         if out is not None and path.is_dir() and completed(out) is None:
             check_place(path, out)
@@ -210,7 +210,7 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
             Checkpoint.open(path)  # says what is wrong
         # Under the lock of the change itself: of many that begin at once, the first to hold it goes on.
         alone = not dry_run and (in_place or (path / INTENT).exists())
-        held.enter_context(locked(path, exclusive=alone))
+        locks.enter_context(locked(path, exclusive=alone))
         if not alone and not dry_run and (path / INTENT).exists():
             raise ResourceError(f"{path} was changed by another run of suture meanwhile", fix="Give the command again.")
         recovered = recover(path, disk) if alone else left(path, in_place=in_place) if dry_run else Recovered()
@@ -227,8 +227,8 @@ def _done_before(stack: Stack, notes: list[str], quick: bool) -> Outcome:
 
 def _made_before(out: Path, notes: list[str], disk: Disk, dry_run: bool) -> Outcome:
     """Clear away what a run left that was killed when its new folder was complete; returns the outcome of that."""
-    with reading(out) as made:
-        stack = Stack.load(made)
+    with reading(out) as checkpoint:
+        stack = Stack.load(checkpoint)
     if not dry_run:
         sweep(out, disk)
     return _done_before(stack, notes, quick=False)

@@ -47,41 +47,41 @@ def verify(
         UsageError, UnsupportedModel, CorruptFile: when it can not be read at all.
         ResourceError: when it, or the base, is being changed.
     """
-    with ExitStack() as held:
-        opened = held.enter_context(reading(checkpoint, unfinished=True))
-        other = None if base is None else held.enter_context(reading(base))
+    with ExitStack() as locks:
+        opened = locks.enter_context(reading(checkpoint, unfinished=True))
+        other = None if base is None else locks.enter_context(reading(base))
         return _verify(opened, patches, other, progress)
 
 
 def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None, progress: Progress) -> list[Finding]:
     checkpoint = opened.path
-    found = [Finding("headers and index")]
+    findings = [Finding("headers and index")]
     if (checkpoint / INTENT).exists():
-        found.append(Finding(INTENT, f"an interrupted run; finish it: {command_line('fsck', checkpoint)}"))
+        findings.append(Finding(INTENT, f"an interrupted run; finish it: {command_line('fsck', checkpoint)}"))
     else:
         try:
             check_finished(checkpoint)
         except CorruptFile as unready:  # a copy under way: what it holds may be right, and is not all
-            found.append(Finding("finished", f"{unready.what}. {unready.fix}"))
+            findings.append(Finding("finished", f"{unready.what}. {unready.fix}"))
     stack = Stack.load(opened)
-    found += [Finding(name) for name in stack.ledger.files]
+    findings += [Finding(name) for name in stack.ledger.files]
     problems = each(lambda name: examined(stack, name), stack.tensors)
     for number, (name, (_, problem)) in enumerate(zip(stack.tensors, problems, strict=True)):
         progress(name, number + 1, len(stack.tensors))
-        found.append(Finding(name, problem))
+        findings.append(Finding(name, problem))
     for path in patches:
         layer = read_layer(path, 1.0)
         try:
             layer = doubled(opened, layer, force=False)
             placed(completed(stack, [*layer.patch.before]), layer, force=False)
-            found.append(Finding(f"{path.name} fits"))
+            findings.append(Finding(f"{path.name} fits"))
         except ResourceError:  # that says nothing of the patch
             raise
         except SutureError as problem:
-            found.append(Finding(f"{path.name} fits", problem.what))
+            findings.append(Finding(f"{path.name} fits", problem.what))
     if base is not None:
-        found += _against(stack, base, progress)
-    return found
+        findings += _against(stack, base, progress)
+    return findings
 
 
 def _against(stack: Stack, base: Checkpoint, progress: Progress) -> list[Finding]:
@@ -90,20 +90,20 @@ def _against(stack: Stack, base: Checkpoint, progress: Progress) -> list[Finding
     if here.slots.keys() != base.slots.keys():
         odd = min(here.slots.keys() ^ base.slots.keys())
         return [Finding("tensors", f"{odd} is in one of them only")]
-    found = []
+    findings = []
     for number, (name, slot) in enumerate(sorted(here.slots.items())):
         progress(name, number + 1, len(here.slots))
         other = base.slots[name]
         if (slot.dtype, slot.raw) != (other.dtype, other.raw):
-            found.append(Finding(name, "another type or shape than in the base"))
+            findings.append(Finding(name, "another type or shape than in the base"))
         elif name in stack.ledger.tensors:
             same = Rows(other, other.shape).sha256() == stack.ledger.tensors[name].base
-            found.append(Finding(f"{name} without patches", "" if same else "not the base's"))
+            findings.append(Finding(f"{name} without patches", "" if same else "not the base's"))
         else:
-            found.append(Finding(name, "" if equal(slot, other) else "differs from the base"))
+            findings.append(Finding(name, "" if equal(slot, other) else "differs from the base"))
     for file in sorted({*here.others} | {*base.others}):
-        found.append(Finding(str(file), _file(here.path / file, base.path / file)))
-    return found
+        findings.append(Finding(str(file), _file(here.path / file, base.path / file)))
+    return findings
 
 
 def _file(one: Path, other: Path) -> str:

@@ -73,12 +73,12 @@ def tensor_name(lm: LM, tensor: str) -> str:
     gguf = container.package()
     names = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}
     table = gguf.get_tensor_name_map(names[architecture(lm).name], lm.anatomy.layers)
-    found = table.get_name(tensor, try_suffixes=(".weight",))
-    if found is None:
+    gguf_name = table.get_name(tensor, try_suffixes=(".weight",))
+    if gguf_name is None:
         raise UsageError(
             f"{tensor} has no name in GGUF files", why="gguf's table does not list it.", fix="Use `export.lora`."
         )
-    return str(found)
+    return str(gguf_name)
 
 
 def heads(lm: LM, tensor: str) -> int:

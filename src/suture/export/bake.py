@@ -53,21 +53,21 @@ def bake(lm: LM, patch: Patch, *, texts: Sequence[str] = PROBES) -> Patch:
                     fix=f"Attach it, or {term.OTHERWISE}.",
                 )
             if isinstance(term, Steer) and term.scale:
-                for tensor, delta in _folded(lm, name, term):
+                for tensor, delta in _fold(lm, name, term):
                     changes.setdefault(tensor, []).append(delta)
-    made = patch.provenance
+    provenance = patch.provenance
     baked = Patch.make(
         lm,
-        {name: own for name, own in changes.items() if own},
-        method=made.method,
-        settings={**made.settings, "baked": True},
-        examples=made.examples,
+        {name: deltas for name, deltas in changes.items() if deltas},
+        method=provenance.method,
+        settings={**provenance.settings, "baked": True},
+        examples=provenance.examples,
     )
     _compare(lm, patch, baked, texts)
     return baked
 
 
-def _folded(lm: LM, name: str, term: Steer) -> Iterator[tuple[str, Delta]]:
+def _fold(lm: LM, name: str, term: Steer) -> Iterator[tuple[str, Delta]]:
     """Yield the change of each bias that takes a term's place."""
     problem = ""
     if term.mode != "add":
@@ -92,19 +92,19 @@ def _folded(lm: LM, name: str, term: Steer) -> Iterator[tuple[str, Delta]]:
             problem = "a norm stands between the MLP and the stream"
         elif biases:
             for bias in biases:
-                yield bias, _added(lm.tensor(bias), term.scale * term.vector)
+                yield bias, _addition(lm.tensor(bias), term.scale * term.vector)
             return
         else:
-            problem = _none(writers)
+            problem = _no_bias(writers)
     raise UsageError(f"block {layer} can not hold this steering in its weights", why=f"{problem}.", fix=WAY_OUT)
 
 
-def _none(writers: Sequence[Weight]) -> str:
+def _no_bias(writers: Sequence[Weight]) -> str:
     experts = " of its experts" if writers[0].site.expert is not None else ""
     return f"`mlp.down`{experts} has no bias, and files with one would not be read back"
 
 
-def _added(bias: Tensor, vector: Tensor) -> Delta:
+def _addition(bias: Tensor, vector: Tensor) -> Delta:
     """Return the change that adds a vector to a bias, or to that of every expert."""
     if bias.dim() == 1:
         return Shift(vector)
@@ -118,10 +118,10 @@ def _compare(lm: LM, steered: Patch, baked: Patch, texts: Sequence[str]) -> None
     with steered.attached(lm, force=True):
         expected = lm.forward(batch).logits[real].float()
     with baked.applied(lm, force=True):
-        found = lm.forward(batch).logits[real].float()
+        actual = lm.forward(batch).logits[real].float()
     types = {lm.disk_dtype(name) for name in baked.terms} | {lm.model.dtype}
     tolerance = TOLERANCE if types <= {torch.float32, torch.float64} else 0.05
-    apart = float((expected - found).abs().max()) / max(1.0, float(expected.abs().max()))
+    apart = float((expected - actual).abs().max()) / max(1.0, float(expected.abs().max()))
     if not apart <= tolerance:
         raise VerificationFailed(
             "the baked patch does not do what the steering does",

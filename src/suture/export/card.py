@@ -83,20 +83,20 @@ class Card:
 
     def text(self, patch: Patch) -> str:
         """Return the whole card."""
-        made, base = patch.provenance, patch.provenance.base.get("name", "?")
+        provenance, base = patch.provenance, patch.provenance.base.get("name", "?")
         front: dict[str, Any] = {"base_model": base} if HUB.fullmatch(base) and not Path(base).exists() else {}
         front |= {
             "base_model_relation": "finetune" if self.form == "checkpoint" else "adapter",
             **({"library_name": LIBRARY[self.form]} if self.form in LIBRARY else {}),
-            "tags": [*TAGGED, _line(made.method), *(["gguf"] if "gguf" in self.form else [])],
+            "tags": [*TAGGED, _line(provenance.method), *(["gguf"] if "gguf" in self.form else [])],
         }
         name = next((file.name for file in self.files if file.suffix == ".gguf"), "FILE.gguf")
         parts = [
             f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---",
-            f"# {_line(base)}, edited by {_line(made.method)}",
+            f"# {_line(base)}, edited by {_line(provenance.method)}",
             _summary(patch),
             f"## Use\n\n{USE[self.form].format(base=ODD.sub('', base), file=ODD.sub('', name))}",
-            f"## What it does\n\n{_measured(self.report)}",
+            f"## What it does\n\n{_figures(self.report)}",
             f"## How it was made\n\n{_origin(patch)}",
             f"## Limits\n\n{self._limits(patch)}",
             f"## Files\n\n{_files(self.files)}\n\n{_tensors(patch)}",
@@ -146,7 +146,7 @@ def read_report(path: str | Path) -> dict[str, Any]:
     fix = "Give the report.json of: suture eval MODEL --patch PATCH"
     try:
         report = json.loads(read_text(Path(path), fix=fix))
-        _measured(report)
+        _figures(report)
         return dict(report)
     except SutureError:  # said already
         raise
@@ -173,16 +173,16 @@ def check(path: str | Path) -> dict[str, Any]:
 
 
 def _summary(patch: Patch) -> str:
-    made = patch.provenance
-    changed = f"{made.effect['entries']:,.0f} weights" if "entries" in made.effect else "Weights"
-    version = made.library.get("suture", "?")
+    provenance = patch.provenance
+    changed = f"{provenance.effect['entries']:,.0f} weights" if "entries" in provenance.effect else "Weights"
+    version = provenance.library.get("suture", "?")
     return (
-        f"{changed} in {len(patch.terms)} of the tensors of `{_line(made.base.get('name', '?'))}` are changed, everything "
+        f"{changed} in {len(patch.terms)} of the tensors of `{_line(provenance.base.get('name', '?'))}` are changed, everything "
         f"else is the base. Made with suture {_line(version)}."
     )
 
 
-def _measured(report: Mapping[str, Any] | None) -> str:
+def _figures(report: Mapping[str, Any] | None) -> str:
     if report is None:
         return "Not measured: no report was given."
     sections = []
@@ -209,13 +209,13 @@ def _measured(report: Mapping[str, Any] | None) -> str:
 
 
 def _origin(patch: Patch) -> str:
-    made = patch.provenance
-    lines = [f"- method: `{_line(made.method)}`"]
-    lines += [f"- {_line(key)}: `{_line(str(value))}`" for key, value in sorted(made.settings.items())]
-    for behaviour in made.examples.get("behaviours", []):
-        found = {key: _line(str(behaviour.get(key, "?"))) for key in ("name", "count", "sha256")}
-        lines.append(f"- examples: {found['name']}, {found['count']} texts, sha256 `{found['sha256']}`")
-    lines += [f"- combined from: `{_line(str(parent.get('method', '?')))}`" for parent in made.parents]
+    provenance = patch.provenance
+    lines = [f"- method: `{_line(provenance.method)}`"]
+    lines += [f"- {_line(key)}: `{_line(str(value))}`" for key, value in sorted(provenance.settings.items())]
+    for behaviour in provenance.examples.get("behaviours", []):
+        examples = {key: _line(str(behaviour.get(key, "?"))) for key in ("name", "count", "sha256")}
+        lines.append(f"- examples: {examples['name']}, {examples['count']} texts, sha256 `{examples['sha256']}`")
+    lines += [f"- combined from: `{_line(str(parent.get('method', '?')))}`" for parent in provenance.parents]
     return "\n".join(lines)
 
 

@@ -32,11 +32,11 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
     folder = Path(out).resolve()
     check_empty(folder)
     stored = lm.anatomy.stored()
-    types, known = {lm.disk_dtype(name) for name in stored}, {tensor.dtype for tensor in stored.values()}
+    types, live_types = {lm.disk_dtype(name) for name in stored}, {tensor.dtype for tensor in stored.values()}
     exact = all(
         torch.promote_types(tensor.dtype, lm.disk_dtype(name)) == tensor.dtype for name, tensor in stored.items()
     )
-    if not exact or (types != known and len(types) != 1):
+    if not exact or (types != live_types and len(types) != 1):
         names = " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in types))
         raise UsageError(
             "this model can not be written as it was stored",
@@ -45,7 +45,7 @@ def export(lm: LM, patch: Patch, out: str | Path) -> Exported:
         )
     with built(folder) as partial:
         with patch.applied(lm):
-            model = lm.model if types == known else copy.deepcopy(lm.model).to(next(iter(types)))
+            model = lm.model if types == live_types else copy.deepcopy(lm.model).to(next(iter(types)))
             model.save_pretrained(partial)
         lm.tokenizer.save_pretrained(partial)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -62,14 +62,14 @@ def check(lm: LM, patch: Patch, out: str | Path, prompts: Sequence[str] = PROMPT
     again = LM.load(Path(out), dtype=dtype, device=str(lm.device))
     base = logits(lm, prompts)
     with patch.applied(lm):
-        wanted = logits(lm, prompts)
+        expected = logits(lm, prompts)
         for name, tensor in lm.anatomy.stored().items():
-            found = Stamp.of(again.tensor(name), again.disk_dtype(name))
-            if found != patch.after.get(name, Stamp.of(tensor, lm.disk_dtype(name))):
+            stamp = Stamp.of(again.tensor(name), again.disk_dtype(name))
+            if stamp != patch.after.get(name, Stamp.of(tensor, lm.disk_dtype(name))):
                 raise VerificationFailed(
                     f"{name} in {out} is not what the patch makes of it",
-                    why=f"sha256 {found.sha256[:8]}.., {found.dtype} {found.shape}.",
+                    why=f"sha256 {stamp.sha256[:8]}.., {stamp.dtype} {stamp.shape}.",
                     fix="Do not use it; report this as a bug with the command and the model.",
                 )
-    seen = compare(base, wanted, logits(again, prompts), "the applied patch; checkpoint loaded by transformers")
-    return Check(**{**vars(seen), "tolerance": 0.0})
+    comparison = compare(base, expected, logits(again, prompts), "the applied patch; checkpoint loaded by transformers")
+    return Check(**{**vars(comparison), "tolerance": 0.0})

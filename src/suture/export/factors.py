@@ -120,7 +120,7 @@ def adapted(lm: LM, patch: Patch, rank: int | None = None) -> list[Adapted]:
             pieces.setdefault(lm.anatomy.form(name).live, []).append(_piece(lm, name, active))
     if not pieces:
         raise NoEffect("the patch changes nothing", why="All of its terms have scale 0.", fix="Scale it to 1.")
-    return [_adapted(lm, live, found, rank) for live, found in sorted(pieces.items())]
+    return [_adapted(lm, live, parts, rank) for live, parts in sorted(pieces.items())]
 
 
 def _refuse(lm: LM, name: str, terms: tuple[Delta, ...], rank: int | None) -> None:
@@ -161,10 +161,10 @@ def _adapted(lm: LM, live: str, pieces: list[_Piece], rank: int | None) -> Adapt
     height, width = parameter.shape[-2:]
     factors = []
     for expert in range(parameter.shape[0] if parameter.dim() == 3 else 1):
-        found = _expert(pieces, expert * height, height, width, rank)
+        pair = _expert(pieces, expert * height, height, width, rank)
         if transposed:
-            found = replace(found, left=found.right.T.contiguous(), right=found.left.T.contiguous())
-        factors.append(found)
+            pair = replace(pair, left=pair.right.T.contiguous(), right=pair.left.T.contiguous())
+        factors.append(pair)
     return Adapted(live, module, transposed, factors)
 
 
@@ -191,12 +191,12 @@ def _products(piece: _Piece, begin: int, height: int, width: int) -> Iterator[tu
     """Yield (height, rank) and (rank, width) of each term that reaches the rows, in float64."""
     for term in piece.terms:
         assert isinstance(term, LowRank)
-        own = piece.rows if term.rows is None else piece.rows[term.rows]
-        here = (own >= begin) & (own < begin + height)
+        rows = piece.rows if term.rows is None else piece.rows[term.rows]
+        here = (rows >= begin) & (rows < begin + height)
         if not bool(here.any()):
             continue
         left = torch.zeros(height, term.left.shape[1], dtype=torch.float64)
-        left[own[here] - begin] = term.left.double()[here] * term.scale
+        left[rows[here] - begin] = term.left.double()[here] * term.scale
         right = torch.zeros(term.right.shape[0], width, dtype=torch.float64)
         right[:, slice(None) if term.columns is None else term.columns] = term.right.double()
         yield left, right

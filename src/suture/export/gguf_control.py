@@ -134,7 +134,7 @@ def of_patch(lm: LM, patch: Patch) -> dict[int, Tensor]:
     """
     patch.check_base(lm)
     last = {lm.anatomy.owner(weight.tensor)[0]: weight.site.layer for weight in lm.anatomy.weights("mlp.down")}
-    found: dict[int, Tensor] = {}
+    vectors: dict[int, Tensor] = {}
     for name, terms in patch.terms.items():
         layer = lm.anatomy.on(name)[0].site.layer if _steers(terms) else last.get(lm.anatomy.owner(name)[0])
         if layer is None or not (_steers(terms) or all(isinstance(term, Shift) for term in terms)):
@@ -144,8 +144,9 @@ def of_patch(lm: LM, patch: Patch) -> dict[int, Tensor]:
                 why=f"Its change is {kinds}; a control vector adds one vector behind a block.",
                 fix=OTHERS,
             )
-        found[layer] = sum((_vector(term) for term in terms), found.get(layer, torch.zeros(lm.width)).double()).float()
-    return found
+        before = vectors.get(layer, torch.zeros(lm.width)).double()
+        vectors[layer] = sum((_vector(term) for term in terms), before).float()
+    return vectors
 
 
 def _steers(terms: Sequence[Delta]) -> bool:
@@ -171,16 +172,16 @@ def check(
     vectors = gguf.read_vectors(Path(out))
     base = logits(lm, prompts)
     with steered(lm, vectors):
-        found = logits(lm, prompts)
+        actual = logits(lm, prompts)
     if isinstance(source, Patch):
         with unmerged(lm, source) as how:
-            wanted = logits(lm, prompts)
+            expected = logits(lm, prompts)
     else:
-        own = _of_source(source, toward, strength)
+        directions = _of_source(source, toward, strength)
         how = "the directions added behind each block"
-        with steered(lm, {layer: vector for layer, vector in own.items() if layer}):
-            wanted = logits(lm, prompts)
-    return compare(base, wanted, found, f"{how}; vectors read back by gguf")
+        with steered(lm, {layer: vector for layer, vector in directions.items() if layer}):
+            expected = logits(lm, prompts)
+    return compare(base, expected, actual, f"{how}; vectors read back by gguf")
 
 
 @contextmanager

@@ -44,13 +44,13 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
     kind = _gguf.architecture(lm)
     changes = adapted(lm, patch, rank)
     tensors: dict[str, Tensor] = {}
-    for each in changes:
-        tensor = _only(lm, each)
-        name, left = _gguf.tensor_name(lm, tensor), each.factors[0].left
+    for change in changes:
+        tensor = _tensor_of(lm, change)
+        name, left = _gguf.tensor_name(lm, tensor), change.factors[0].left
         if heads := _gguf.heads(lm, tensor):
             left = _gguf.sort_rows(left, heads)
-        tensors[name + A], tensors[name + B] = each.factors[0].right, left
-    ranks = {each.rank for each in changes}
+        tensors[name + A], tensors[name + B] = change.factors[0].right, left
+    ranks = {change.rank for change in changes}
     fields: dict[str, str | int | float] = {
         "general.type": "adapter",
         "general.name": f"{patch.provenance.method} on {lm.name}",
@@ -59,19 +59,19 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
     }
     path = Path(out)
     gguf.write(path, kind.name, fields, tensors)
-    kept = {each.parameter: each.kept for each in changes if each.kept < 1}
-    return Exported(path, [path], kept, check=lambda prompts: check(lm, patch, path, prompts, exact=not kept))
+    shares = {change.parameter: change.kept for change in changes if change.kept < 1}
+    return Exported(path, [path], shares, check=lambda prompts: check(lm, patch, path, prompts, exact=not shares))
 
 
 def check(lm: LM, patch: Patch, out: str | Path, prompts: Sequence[str] = PROMPTS, *, exact: bool = True) -> Check:
     """Read the file back, undo the sorting of rows, and compare the logits with those under the patch."""
     base = logits(lm, prompts)
     with unmerged(lm, patch) as how:
-        wanted = logits(lm, prompts)
+        expected = logits(lm, prompts)
     again = Patch(dict(read(lm, out)), {}, patch.provenance)
     with again.attached(lm):
-        found = logits(lm, prompts)
-    return compare(base, wanted, found, f"{how}; factors read back by gguf", exact=exact)
+        actual = logits(lm, prompts)
+    return compare(base, expected, actual, f"{how}; factors read back by gguf", exact=exact)
 
 
 def read(lm: LM, path: str | Path) -> dict[str, tuple[LowRank]]:
@@ -90,23 +90,23 @@ def read(lm: LM, path: str | Path) -> dict[str, tuple[LowRank]]:
         n + e for n in names for e in (A, B)
     }:
         raise CorruptFile(f"{path} is no LoRA adapter for {lm.name}", why=f"It is {kind}.", fix="Export it again.")
-    found = {}
+    changes = {}
     for name, tensor in names.items():
         right, left = tensors[name + A], tensors[name + B]
         if heads := _gguf.heads(lm, tensor):
             left = _gguf.sort_rows(left, heads, back=True)
         alpha = float(fields.get("adapter.lora.alpha", 0.0))  # absent means 0, as for llama.cpp
         delta = LowRank(left, right, scale=alpha / left.shape[1] if alpha else 1.0)
-        found[tensor] = (delta.transposed() if lm.linear(tensor)[1] else delta,)
-    return found
+        changes[tensor] = (delta.transposed() if lm.linear(tensor)[1] else delta,)
+    return changes
 
 
-def _only(lm: LM, each: Adapted) -> str:
+def _tensor_of(lm: LM, change: Adapted) -> str:
     """Return the one checkpoint tensor that is the matrix."""
-    if not each.linear:
+    if not change.linear:
         raise UsageError(
-            f"{each.parameter} has no place in a GGUF adapter",
+            f"{change.parameter} has no place in a GGUF adapter",
             why="It is no linear layer of its own (experts, a router).",
             fix="Use `export.checkpoint`, then llama.cpp's convert_hf_to_gguf.py.",
         )
-    return next(name for name in lm.anatomy.stored() if lm.anatomy.form(name).live == each.parameter)
+    return next(name for name in lm.anatomy.stored() if lm.anatomy.form(name).live == change.parameter)

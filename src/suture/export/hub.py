@@ -55,7 +55,7 @@ def fetch(name: str | Path, revision: str | None = None) -> Path:
 
         return Path(hf_hub_download(str(name), FILE, revision=revision, local_files_only=unreachable()))
 
-    return _asked(download, f"can not fetch {name}")
+    return _ask(download, f"can not fetch {name}")
 
 
 def push(
@@ -74,10 +74,10 @@ def push(
                 hub.upload_folder(repo_id=name, folder_path=folder, revision=revision, commit_message="Add a patch")
             )
 
-        return _asked(upload, f"can not push to {name}")
+        return _ask(upload, f"can not push to {name}")
 
 
-def _asked(request: Callable[[], T], what: str) -> T:
+def _ask(request: Callable[[], T], what: str) -> T:
     """Ask the Hub; what it or the network answers is the user's to know."""
     try:
         return request()

@@ -50,9 +50,9 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
     changes = adapted(lm, patch, rank)
     config = _config(lm, changes)
     tensors: dict[str, Tensor] = {}
-    for each in changes:
-        place = PREFIX + each.path + ".base_layer" * _depth(each, changes)
-        tensors[f"{place}.lora_A.weight"], tensors[f"{place}.lora_B.weight"] = _stacked(each)
+    for change in changes:
+        place = PREFIX + change.path + ".base_layer" * _depth(change, changes)
+        tensors[f"{place}.lora_A.weight"], tensors[f"{place}.lora_B.weight"] = _stacked(change)
     folder = Path(out)
     check_adapter(folder)
     with built(folder, over=True) as new:
@@ -61,9 +61,9 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
     notes = []
     if config["target_parameters"]:
         notes.append("Some weights are reached through target_parameters: peft loads them, vLLM does not.")
-    kept = {each.parameter: each.kept for each in changes if each.kept < 1}
+    shares = {change.parameter: change.kept for change in changes if change.kept < 1}
     files = [folder / CONFIG, folder / WEIGHTS]
-    return Exported(folder, files, kept, notes, lambda prompts: check(lm, patch, folder, prompts, exact=not kept))
+    return Exported(folder, files, shares, notes, lambda prompts: check(lm, patch, folder, prompts, exact=not shares))
 
 
 def check_adapter(folder: Path) -> None:
@@ -86,10 +86,10 @@ def check(lm: LM, patch: Patch, out: str | Path, prompts: Sequence[str] = PROMPT
     """
     base = logits(lm, prompts)
     with unmerged(lm, patch) as how:
-        wanted = logits(lm, prompts)
+        expected = logits(lm, prompts)
     with attached(lm, out):
-        found = logits(lm, prompts)
-    return compare(base, wanted, found, f"{how}; adapter run by peft", exact=exact)
+        actual = logits(lm, prompts)
+    return compare(base, expected, actual, f"{how}; adapter run by peft", exact=exact)
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def attached(lm: LM, folder: str | Path) -> Iterator[None]:
             why="It is not installed.",
             fix="pip install 'suture[peft]', or `check=False`",
         ) from problem
-    own = dict(lm.model.named_modules())
+    modules = dict(lm.model.named_modules())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of peft, about settings that do not matter here
@@ -115,7 +115,7 @@ def attached(lm: LM, folder: str | Path) -> Iterator[None]:
             wrapped.eval()
             yield
     finally:
-        for path, module in own.items():
+        for path, module in modules.items():
             if path and lm.model.get_submodule(path) is not module:
                 lm.model.set_submodule(path, module)
         vars(lm.model).pop("peft_config", None)
@@ -123,19 +123,21 @@ def attached(lm: LM, folder: str | Path) -> Iterator[None]:
 
 def _config(lm: LM, changes: list[Adapted]) -> dict[str, Any]:
     """Return what peft needs to know, in its words."""
-    rank = max(each.rank for each in changes)
+    rank = max(change.rank for change in changes)
     mixture = any(parameter.dim() == 3 for parameter in lm.model.parameters())
-    plain = [each for each in changes if each.linear and not (mixture and each.path.rpartition(".")[2] in TAKEN)]
-    others = [each for each in changes if each not in plain]
-    transposed = any(each.transposed for each in plain)
+    plain = [
+        change for change in changes if change.linear and not (mixture and change.path.rpartition(".")[2] in TAKEN)
+    ]
+    others = [change for change in changes if change not in plain]
+    transposed = any(change.transposed for change in plain)
     if others and transposed:
         raise UsageError(
             "one adapter can not hold these changes",
             why="peft has a single setting for transposed layers, and it excludes experts.",
             fix="Use `export.checkpoint`.",
         )
-    names = {each.path: each.rank for each in plain} | {each.parameter: each.rank for each in others}
-    ranks = {name: own for name, own in names.items() if own != rank}
+    names = {change.path: change.rank for change in plain} | {change.parameter: change.rank for change in others}
+    ranks = {name: other for name, other in names.items() if other != rank}
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -146,8 +148,8 @@ def _config(lm: LM, changes: list[Adapted]) -> dict[str, Any]:
         "lora_alpha": rank,
         "rank_pattern": ranks,
         "alpha_pattern": ranks,
-        "target_modules": [each.path for each in plain],
-        "target_parameters": [each.parameter for each in others] or None,
+        "target_modules": [change.path for change in plain],
+        "target_parameters": [change.parameter for change in others] or None,
         "fan_in_fan_out": transposed,
         "lora_dropout": 0.0,
         "bias": "none",
@@ -157,19 +159,19 @@ def _config(lm: LM, changes: list[Adapted]) -> dict[str, Any]:
     }
 
 
-def _stacked(each: Adapted) -> tuple[Tensor, Tensor]:
+def _stacked(change: Adapted) -> tuple[Tensor, Tensor]:
     """Return A and B; of several experts (experts * r, in) and (out, r * experts), the expert fastest in B."""
-    padded = [factors.padded(each.rank) for factors in each.factors]
+    padded = [factors.padded(change.rank) for factors in change.factors]
     right = torch.cat([factors.right for factors in padded])
     left = torch.stack([factors.left for factors in padded], -1).flatten(1)
     return right.contiguous(), left.contiguous()
 
 
-def _depth(each: Adapted, changes: list[Adapted]) -> int:
+def _depth(change: Adapted, changes: list[Adapted]) -> int:
     """Return how many wrappers lie around a parameter: peft nests those of one module, the module's last outermost."""
-    if each.linear:
+    if change.linear:
         return 0
-    order = [name for name, _ in each.module.named_parameters(recurse=False)]
-    beside = [other.parameter.rpartition(".")[2] for other in changes if other.path == each.path]
-    own = order.index(each.parameter.rpartition(".")[2])
-    return sum(order.index(name) > own for name in beside)
+    order = [name for name, _ in change.module.named_parameters(recurse=False)]
+    beside = [other.parameter.rpartition(".")[2] for other in changes if other.path == change.path]
+    position = order.index(change.parameter.rpartition(".")[2])
+    return sum(order.index(name) > position for name in beside)

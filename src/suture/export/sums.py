@@ -25,8 +25,8 @@ def export(folder: str | Path, *, over: Path | None = None) -> Exported:
     folder = Path(folder)
     places = {name: folder / name for name in _names(folder)}
     if over is not None:
-        own = folder.parent.resolve()  # under construction, perhaps inside
-        stay = [name for name in _names(over) if not (over / name).resolve().is_relative_to(own)]
+        stage = folder.parent.resolve()  # under construction, perhaps inside
+        stay = [name for name in _names(over) if not (over / name).resolve().is_relative_to(stage)]
         places = {**{name: over / name for name in stay}, **places}
     lines = [f"{sha256(path)}  {name}\n" for name, path in sorted(places.items())]
     if not lines:

@@ -129,7 +129,7 @@ def built(folder: Path, *, over: bool = False) -> Iterator[Path]:
             yield new
             _flush_all(new)
             if inside:
-                _moved(new, folder)
+                _move(new, folder)
             else:
                 new.replace(folder)
         finally:
@@ -225,7 +225,7 @@ def _flush_all(folder: Path) -> None:
         _flush(Path(place))
 
 
-def _moved(new: Path, folder: Path) -> None:
+def _move(new: Path, folder: Path) -> None:
     """Let each file below `new` take its place below `folder`, then bring the names to the disk."""
     touched = set()
     for path in sorted(path for path in new.rglob("*") if not path.is_dir()):

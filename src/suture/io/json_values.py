@@ -133,8 +133,8 @@ def _unwrapped(source: str, text: str, only: Row) -> Iterator[Row]:
             f"{source} holds several lists: {names}", fix="Write the one that is meant in a file of its own."
         )
     if wrapping:
-        found = re.compile(rf'"{wrapping[0]}"\s*:\s*\[').search(text)
-        rows = list(_sequence(source, text, found.end(), _quiet)) if found else []
+        opening = re.compile(rf'"{wrapping[0]}"\s*:\s*\[').search(text)
+        rows = list(_sequence(source, text, opening.end(), _quiet)) if opening else []
         listed = record[wrapping[0]]
         whole = rows[: len(listed)]
         rows = whole if [row.value for row in whole] == listed else list(_numbered(listed))
@@ -165,8 +165,8 @@ def _columns(record: Mapping[str, Any]) -> dict[str, list[Any]]:
     return dict(record) if scalar and not chats else {}
 
 
-def _numbered(found: Iterable[Any]) -> Iterator[Row]:
-    yield from (Row(f"record {number}", value) for number, value in enumerate(found, 1))
+def _numbered(values: Iterable[Any]) -> Iterator[Row]:
+    yield from (Row(f"record {number}", value) for number, value in enumerate(values, 1))
 
 
 def _rows(value: object) -> bool:
@@ -182,8 +182,8 @@ def _quiet(problem: DataError) -> None:
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found else at
+    blank = pattern.match(text, at)
+    return blank.end() if blank else at
 
 
 def _no_json(source: str, text: str, at: int, problem: Exception) -> DataError:

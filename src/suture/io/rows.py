@@ -130,12 +130,12 @@ def hub_rows(name: str) -> Iterator[Row]:
     repository, _, split = name.partition("@")
     repository, _, part = repository.partition(":")
     try:
-        found = datasets.load_dataset(repository, part or None, split=split or "train")
+        rows = datasets.load_dataset(repository, part or None, split=split or "train")
     except (OSError, ValueError) as problem:  # what `datasets` raises for names, parts and splits that are not there
         why = (str(problem).strip() or repr(problem)).splitlines()[0]
         fix = "Check the name, the part (hub:ID:PART), the split (hub:ID@SPLIT) and the network."
         raise UsageError(f"no data set {repository!r} on the Hub", why=why, fix=fix) from problem
-    yield from (Row(f"row {number}", row) for number, row in enumerate(found, 1))
+    yield from (Row(f"row {number}", row) for number, row in enumerate(rows, 1))
 
 
 def plain_stem(source: str | Path) -> str:

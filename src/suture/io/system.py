@@ -89,9 +89,9 @@ def confirmed(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        found = explained(problem, f"{path} is written whole, but the disk did not confirm its name")
-        found.what = found.what.removesuffix(": no room")
-        raise found from problem
+        error = explained(problem, f"{path} is written whole, but the disk did not confirm its name")
+        error.what = error.what.removesuffix(": no room")
+        raise error from problem
 
 
 def _code(problem: BaseException | None) -> int | None:
@@ -101,7 +101,7 @@ def _code(problem: BaseException | None) -> int | None:
             return problem.errno
         if isinstance(problem, MemoryError):
             return errno.ENOMEM
-        if said := SAID.search(str(problem)):
-            return int(said[1])
+        if match := SAID.search(str(problem)):
+            return int(match[1])
         problem = problem.__cause__ or problem.__context__
     return None

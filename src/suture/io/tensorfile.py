@@ -105,7 +105,7 @@ def read(path: Path, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
             if position != size:
                 raise bad(f"Its tensors take {position} bytes, and there are {size}.")
             _check_memory(path, size)
-            tensors = {name: _taken(stream, *place) for name, place in places.items()}
+            tensors = {name: _read_tensor(stream, *place) for name, place in places.items()}
     digest = metadata.pop("digest", "")
     if digest != _digest(tensors, metadata):
         raise bad("Its content does not have the digest it was written with.")
@@ -181,22 +181,21 @@ def _parse(entry: Any, position: int) -> tuple[torch.dtype, list[int], int] | No
     return (DTYPES[name], shape, nbytes) if offsets == [position, position + nbytes] else None
 
 
-def _taken(stream: BinaryIO, dtype: torch.dtype, shape: list[int], nbytes: int) -> Tensor:
+def _read_tensor(stream: BinaryIO, dtype: torch.dtype, shape: list[int], nbytes: int) -> Tensor:
     if nbytes == 0:
         return torch.zeros(shape, dtype=dtype)
-    found = torch.empty(
-        shape, dtype=dtype
-    )  # where torch puts what it computes: sums do not depend on how memory is aligned
-    if stream.readinto(view(found)) != nbytes:  # type: ignore[attr-defined]
+    # where torch puts what it computes: sums do not depend on how memory is aligned
+    tensor = torch.empty(shape, dtype=dtype)
+    if stream.readinto(view(tensor)) != nbytes:  # type: ignore[attr-defined]
         raise OSError(errno.EIO, "it became shorter while it was read")
-    return found
+    return tensor
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
         raise ValueError("a name stands twice")
-    return found
+    return entries
 
 
 def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
@@ -223,12 +222,12 @@ def check_form(path: Path, form: str) -> None:
         )  # fmt: skip
 
 
-def _other(path: Path, found: str, form: str, bad: Callable[[str], CorruptFile]) -> SutureError:
+def _other(path: Path, other: str, form: str, bad: Callable[[str], CorruptFile]) -> SutureError:
     """Return what to say of a whole file of another format: ours, a newer one, or nobody knows whose."""
-    if _named(found) == _named(form) or _named(found) not in GIVEN:
-        return bad(f"Its format is {found!r}, wanted is {form!r}.")
+    if _named(other) == _named(form) or _named(other) not in GIVEN:
+        return bad(f"Its format is {other!r}, wanted is {form!r}.")
     return UsageError(
-        f"{path} is a {_named(found)} file", why=f"Wanted is a {_named(form)}.", fix="Give the other file."
+        f"{path} is a {_named(other)} file", why=f"Wanted is a {_named(form)}.", fix="Give the other file."
     )
 
 
@@ -244,7 +243,7 @@ def discard(path: Path, form: str) -> None:
 
 def differing(a: Tensor, b: Tensor) -> int:
     """Count the entries whose bits differ, of two tensors of the same shape and type."""
-    one, other = (np.frombuffer(view(each), dtype=f"u{each.element_size()}") for each in (a, b))
+    one, other = (np.frombuffer(view(tensor), dtype=f"u{tensor.element_size()}") for tensor in (a, b))
     return int(np.count_nonzero(one != other))  # seven times as fast as torch is
 
 

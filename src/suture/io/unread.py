@@ -61,8 +61,8 @@ class Unread:
             reasons = ", ".join(f"{count} {why}" for why, count in self.left_out.items())
             log.warning("%s: left out, of %d rows: %s", self.source, self.rows, reasons)
         if self.found:
-            told = ", ".join(f"{key!r} ({count})" for key, count in self.found.items())
-            log.warning("%s: not used, of %d rows: %s", self.source, self.rows, told)
+            keys = ", ".join(f"{key!r} ({count})" for key, count in self.found.items())
+            log.warning("%s: not used, of %d rows: %s", self.source, self.rows, keys)
 
 
 def left_out(source: str, record: Mapping[str, Any], rows: str) -> None:

@@ -84,13 +84,13 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def _count(node: yaml.Node, known: dict[int, tuple[int, int]], name: str, fix: str) -> tuple[int, int]:
+def _count(node: yaml.Node, counts: dict[int, tuple[int, int]], name: str, fix: str) -> tuple[int, int]:
     """Return how many nodes one unfolds to and how deep; an alias stands for what was looked at before it."""
-    if id(node) not in known:
-        known[id(node)] = MOST, DEEPEST  # what an alias inside of its own anchor finds
-        inner = [_count(child, known, name, fix) for child in _children(node)]
-        known[id(node)] = 1 + sum(size for size, _ in inner), 1 + max((depth for _, depth in inner), default=0)
-    size, depth = known[id(node)]
+    if id(node) not in counts:
+        counts[id(node)] = MOST, DEEPEST  # what an alias inside of its own anchor finds
+        inner = [_count(child, counts, name, fix) for child in _children(node)]
+        counts[id(node)] = 1 + sum(size for size, _ in inner), 1 + max((depth for _, depth in inner), default=0)
+    size, depth = counts[id(node)]
     if size > MOST or depth > DEEPEST:
         where = f"{name}, line {node.start_mark.line + 1}"
         why = f"At most {MOST} parts are read, {DEEPEST} deep."

@@ -42,8 +42,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _absent(name: str) -> Any:  # noqa: ANN401 - as of any module
+def _raise_missing(name: str) -> Any:  # noqa: ANN401 - as of any module
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__getattr__ = with_old_names(__name__, _absent)
+__getattr__ = with_old_names(__name__, _raise_missing)

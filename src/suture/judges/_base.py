@@ -36,18 +36,18 @@ def label_all(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[str]:
     Raises:
         DataError: when the judge gives a label that it does not know, or not one for each text: none would be counted.
     """
-    name, known = type(judge).__name__, (*judge.labels, NEITHER)
-    found = _labels(judge, pairs)
-    if len(found) != len(pairs):
+    name, known_labels = type(judge).__name__, (*judge.labels, NEITHER)
+    labels = _labels(judge, pairs)
+    if len(labels) != len(pairs):
         fix = "Return a label for every text, in their order."
-        raise DataError(f"the judge {name} gave {len(found)} labels for {len(pairs)} texts", fix=fix)
-    if other := next((label for label in found if label not in known), None):
+        raise DataError(f"the judge {name} gave {len(labels)} labels for {len(pairs)} texts", fix=fix)
+    if other := next((label for label in labels if label not in known_labels), None):
         raise DataError(
             f"the judge {name} gave the label {other!r}, which is not one of its own",
-            why=f"Its labels: {', '.join(known)}.",
+            why=f"Its labels: {', '.join(known_labels)}.",
             fix="Name all labels in its property labels, or return one of these.",
         )
-    return found
+    return labels
 
 
 def _labels(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[str]:
@@ -74,9 +74,9 @@ def unwanted(judge: Judge) -> str:
 
 def wanted(judge: Judge) -> str:
     """Return the label opposite to `unwanted`: "refused" for "complied", "safe" for "unsafe"; else the next of `labels`."""
-    counted = unwanted(judge)
-    opposite = OPPOSITES.get(counted)
-    return opposite if opposite in judge.labels else next((x for x in judge.labels if x != counted), NEITHER)
+    unwanted_label = unwanted(judge)
+    opposite = OPPOSITES.get(unwanted_label)
+    return opposite if opposite in judge.labels else next((x for x in judge.labels if x != unwanted_label), NEITHER)
 
 
 def chance_all(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[float]:
@@ -97,6 +97,6 @@ def odds_at(score: float, threshold: float) -> float:
 
 def coherent(text: str) -> bool:
     """Return whether a text has at least MIN_WORDS words and neither starts nor ends as a loop of a few."""
-    said = words(text)
-    ends = (said[:WINDOW], said[-WINDOW:])
-    return len(said) >= MIN_WORDS and all(len(set(part)) >= MIN_VARIETY * len(part) for part in ends)
+    text_words = words(text)
+    ends = (text_words[:WINDOW], text_words[-WINDOW:])
+    return len(text_words) >= MIN_WORDS and all(len(set(part)) >= MIN_VARIETY * len(part) for part in ends)

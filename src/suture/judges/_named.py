@@ -18,21 +18,21 @@ def judge_named(spec: str) -> Judge:
         DataError: for another name, or files that can not be read.
         UsageError: when what a judge needs is absent.
     """
-    made: Judge | None = None
-    own: Any
+    judge: Judge | None = None
+    maker: Any
     if spec.endswith(".py"):
-        own = registry.get("judge", spec)
-        made = own.of("")
-        if made is not None and not getattr(made, "labels", None):
+        maker = registry.get("judge", spec)
+        judge = maker.of("")
+        if judge is not None and not getattr(judge, "labels", None):
             raise DataError(f"the judge of {spec} names no labels", fix='Give its class labels = ("bad", "good").')
     else:
         kind, colon, rest = spec.partition(":")
         if not colon and "," in spec:
             kind, rest = WORDS, spec
         if kind in registry.judges():
-            own = registry.get("judge", kind)
-            made = own.of(rest)
-    if made is None:
-        known = ", ".join(sorted(registry.judges().values()))
-        raise DataError(f"{spec!r} is no judge", why=f"Known: {known}.", fix="Give one of these forms, or ./mine.py")
-    return made
+            maker = registry.get("judge", kind)
+            judge = maker.of(rest)
+    if judge is None:
+        forms = ", ".join(sorted(registry.judges().values()))
+        raise DataError(f"{spec!r} is no judge", why=f"Known: {forms}.", fix="Give one of these forms, or ./mine.py")
+    return judge

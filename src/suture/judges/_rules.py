@@ -48,6 +48,6 @@ def joined(rows: tuple[Rule, ...], kind: str) -> str:
     Raises:
         AssertionError: for a kind without rows, which is a mistake in the file.
     """
-    found = [row.pattern for row in rows if row.kind == kind]
-    assert found, f"no rules of the kind {kind!r}"
-    return REFERENCE.sub(lambda named: f"(?:{joined(rows, named[1])})", "|".join(found))
+    patterns = [row.pattern for row in rows if row.kind == kind]
+    assert patterns, f"no rules of the kind {kind!r}"
+    return REFERENCE.sub(lambda match: f"(?:{joined(rows, match[1])})", "|".join(patterns))

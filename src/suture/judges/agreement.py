@@ -123,18 +123,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m suture.judges.agreement", description="A judge against people.")
     parser.add_argument("file", type=Path, help="labelled answers, .jsonl")
     parser.add_argument("--judge", help="as in suture eval; the file's name by default")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        judge, rows = judge_named(asked.judge or asked.file.stem), read(asked.file)
+        judge, rows = judge_named(args.judge or args.file.stem), read(args.file)
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")
     splits = {split: [row for row in rows if row["split"] == split] for split in sorted({row["split"] for row in rows})}
-    found = {split: measure(judge, part) for split, part in {**splits, "all": rows}.items()}
-    for split, each in found.items():
-        print(f"{split}: n {each.count}, agreement {_text(each.raw)}, kappa {figure(each.kappa)}")
-        for label in each.confusion:
-            print(f"  {label:10} precision {_text(each.precision[label])}  recall {_text(each.recall[label])}")
-    sys.stdout.write(json.dumps({split: asdict(each) for split, each in found.items()}, sort_keys=True) + "\n")
+    by_split = {split: measure(judge, part) for split, part in {**splits, "all": rows}.items()}
+    for split, scores in by_split.items():
+        print(f"{split}: n {scores.count}, agreement {_text(scores.raw)}, kappa {figure(scores.kappa)}")
+        for label in scores.confusion:
+            print(f"  {label:10} precision {_text(scores.precision[label])}  recall {_text(scores.recall[label])}")
+    sys.stdout.write(json.dumps({split: asdict(scores) for split, scores in by_split.items()}, sort_keys=True) + "\n")
 
 
 def figure(value: float | None) -> str:

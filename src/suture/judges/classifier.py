@@ -54,7 +54,7 @@ class Classifier:
     @property
     def labels(self) -> tuple[str, ...]:
         """Our labels; see `Judge`."""
-        ours = self.mapping.values() if self.mapping else self._loaded[0].config.id2label.values()
+        ours = self.mapping.values() if self.mapping else self._model_and_tokenizer[0].config.id2label.values()
         return tuple(dict.fromkeys([*ours, *([self.other] if self.other != NEITHER else [])]))
 
     def __call__(self, prompt: str, text: str) -> str:
@@ -63,22 +63,22 @@ class Classifier:
 
     def many(self, prompts: list[str], texts: list[str]) -> list[str]:
         """Return a label for each text."""
-        found = []
+        labels = []
         for text, scores in zip(texts, self.score(texts), strict=True):
             best = max(scores, key=lambda label: scores[label])
             sure = best if scores[best] >= self.threshold else self.other
-            found.append(sure if coherent(answer_of(text)) else NEITHER)
-        return found
+            labels.append(sure if coherent(answer_of(text)) else NEITHER)
+        return labels
 
     def chances(self, texts: list[str]) -> list[float]:
         """See `chance_all`."""
-        counted, found = unwanted(self), []
+        unwanted_label, chances = unwanted(self), []
         for scores in self.score(texts):
-            known = odds_at(min(1.0, scores.get(counted, max(scores.values()))), self.threshold)
-            found.append(
-                known if counted in scores else 1 - known
+            chance = odds_at(min(1.0, scores.get(unwanted_label, max(scores.values()))), self.threshold)
+            chances.append(
+                chance if unwanted_label in scores else 1 - chance
             )  # else it is what is left by the labels that are scored
-        return found
+        return chances
 
     def score(self, texts: list[str]) -> list[dict[str, float]]:
         """Return for each text the probability of each of our mapped labels.
@@ -88,18 +88,18 @@ class Classifier:
         """
         columns = self._columns
         texts = [answer_of(text) for text in texts]
-        found: list[dict[str, float]] = []
+        scores: list[dict[str, float]] = []
         for start in range(0, len(texts), self.batch):
             probabilities, many = self._probabilities(texts[start : start + self.batch])  # (batch, model's labels)
             for row in probabilities.tolist():
                 values = {ours: [row[i] for i in at] for ours, at in columns.items()}
-                found.append({ours: max(each) if many else sum(each) for ours, each in values.items()})
-        return found
+                scores.append({ours: max(parts) if many else sum(parts) for ours, parts in values.items()})
+        return scores
 
     def _probabilities(self, texts: list[str]) -> tuple[Tensor, bool]:
         import torch
 
-        model, tokenizer = self._loaded
+        model, tokenizer = self._model_and_tokenizer
         longest = min(MAX_TOKENS, getattr(model.config, "max_position_embeddings", MAX_TOKENS))
         inputs = tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
         with torch.inference_mode():
@@ -110,19 +110,19 @@ class Classifier:
     @cached_property
     def _columns(self) -> dict[str, list[int]]:
         """Our label -> its columns among the model's labels."""
-        known = {str(label).lower(): int(i) for i, label in self._loaded[0].config.id2label.items()}
-        mapping = self.mapping or {label: label for label in self._loaded[0].config.id2label.values()}
+        ids = {str(label).lower(): int(i) for i, label in self._model_and_tokenizer[0].config.id2label.items()}
+        mapping = self.mapping or {label: label for label in self._model_and_tokenizer[0].config.id2label.values()}
         columns: dict[str, list[int]] = {}
         for theirs, ours in mapping.items():
-            if theirs.lower() not in known:
+            if theirs.lower() not in ids:
                 raise UsageError(
-                    f"{self.name} has no label {theirs!r}", why=f"It has {', '.join(known)}.", fix="Name one of these."
+                    f"{self.name} has no label {theirs!r}", why=f"It has {', '.join(ids)}.", fix="Name one of these."
                 )
-            columns.setdefault(ours, []).append(known[theirs.lower()])
+            columns.setdefault(ours, []).append(ids[theirs.lower()])
         return columns
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
+    def _model_and_tokenizer(self) -> tuple[Any, Any]:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         try:

@@ -60,10 +60,10 @@ class Detoxify:
     def score(self, texts: list[str]) -> list[float]:
         """Return detoxify's toxicity of each text, in [0, 1]."""
         texts = [answer_of(text) for text in texts]
-        found: list[float] = []
+        scores: list[float] = []
         for start in range(0, len(texts), self.batch):
-            found += map(float, self._model.predict(texts[start : start + self.batch])["toxicity"])
-        return found
+            scores += map(float, self._model.predict(texts[start : start + self.batch])["toxicity"])
+        return scores
 
     @cached_property
     def _model(self) -> Any:  # noqa: ANN401 - a class of an optional package

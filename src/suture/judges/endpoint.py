@@ -121,16 +121,16 @@ class Endpoint:
         text = visible(text)
         if not coherent(text):
             return NEITHER
-        said = self._ask(self._body(prompt, text))
-        if said is None:
+        reply = self._ask(self._body(prompt, text))
+        if reply is None:
             return NEITHER
-        word = re.fullmatch(r"\W*(\w+)\W*", visible(said))
+        word = re.fullmatch(r"\W*(\w+)\W*", visible(reply))
         label = word[1].lower() if word else ""
         if label not in (*self.labels, NEITHER):
             reason = f"answer is not one of {', '.join(self.labels)}, {NEITHER}"
             if not self._heard.is_set() and sum(self.failures.values()) >= PATIENCE:
-                raise self._unheard(f"None of its first {PATIENCE} answers could be read: {reason}")
-            return self._failed(reason)
+                raise self._unheard_error(f"None of its first {PATIENCE} answers could be read: {reason}")
+            return self._count_failure(reason)
         self._heard.set()
         return label
 
@@ -144,8 +144,8 @@ class Endpoint:
         rules = FORM.format(task=task, labels=", ".join(labels))
         material = f"<request>\n{prompt}\n</request>\n<answer>\n{text}\n</answer>"
         messages = [{"role": "system", "content": rules}, {"role": "user", "content": material}]
-        asked = {"model": self.model, "messages": messages, "temperature": 0, "max_tokens": MAX_TOKENS}
-        return json.dumps(asked).encode()
+        request = {"model": self.model, "messages": messages, "temperature": 0, "max_tokens": MAX_TOKENS}
+        return json.dumps(request).encode()
 
     def _ask(self, body: bytes) -> str | None:
         """Return what the model said, or None (counted) when it could not be had."""
@@ -159,9 +159,9 @@ class Endpoint:
                 time.sleep(self.backoff * 2 ** (attempt - 1))
             try:
                 with OPENER.open(request, timeout=self.timeout) as reply:
-                    said = json.load(reply)["choices"][0]["message"]["content"]
-                    if isinstance(said, str):
-                        return said
+                    content = json.load(reply)["choices"][0]["message"]["content"]
+                    if isinstance(content, str):
+                        return content
                     raise ValueError("its content is no text")
             except urllib.error.HTTPError as problem:  # its body is not logged: it may repeat the request
                 reason = f"HTTP {problem.code}"
@@ -174,11 +174,11 @@ class Endpoint:
                 reason = "not a chat completion"
                 break
         if not self._heard.is_set():
-            raise self._unheard(reason)
-        self._failed(reason)
+            raise self._unheard_error(reason)
+        self._count_failure(reason)
         return None
 
-    def _unheard(self, reason: str) -> UsageError:
+    def _unheard_error(self, reason: str) -> UsageError:
         """Return the error of a judge of which nothing was ever heard: all would be NEITHER, and look measured."""
         return UsageError(
             f"judge {self.model} at {self.url} can not be asked",
@@ -186,7 +186,7 @@ class Endpoint:
             fix=f"Check address, model and network, and the key in {self.key_variable}.",
         )
 
-    def _failed(self, reason: str) -> str:
+    def _count_failure(self, reason: str) -> str:
         with COUNTING:
             count = self.failures[reason] = self.failures.get(reason, 0) + 1
         if count == 1:  # the first of each kind; `failures` has the count

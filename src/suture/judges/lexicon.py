@@ -47,7 +47,7 @@ class Lexicon:
         return self._label(folded(text))
 
     def _label(self, plain: str) -> str:
-        return next((label for label, words in self.words.items() if _sought(tuple(words)).search(plain)), NEITHER)
+        return next((label for label, words in self.words.items() if _pattern(tuple(words)).search(plain)), NEITHER)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Majority(Lexicon):
     """Labels a text by the label with most words in it; a tie is NEITHER. Same arguments as `Lexicon`."""
 
     def _label(self, plain: str) -> str:
-        counts = {label: len(_sought(tuple(words)).findall(plain)) for label, words in self.words.items()}
+        counts = {label: len(_pattern(tuple(words)).findall(plain)) for label, words in self.words.items()}
         best = max(counts, key=lambda label: counts[label])
         return best if list(counts.values()).count(counts[best]) == 1 else NEITHER
 
@@ -84,5 +84,5 @@ class Begins:
 
 
 @lru_cache(maxsize=64)
-def _sought(words: tuple[str, ...]) -> re.Pattern[str]:
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     return whole(words)

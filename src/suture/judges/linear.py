@@ -80,16 +80,16 @@ class Linear:
 
     def score(self, texts: list[str]) -> list[float]:
         """Return the mean calibrated probability that each text is unwanted, in [0, 1]."""
-        return [self._one(text) for text in texts]
+        return [self._probability(text) for text in texts]
 
-    def _one(self, text: str) -> float:
+    def _probability(self, text: str) -> float:
         import numpy as np
 
-        known = Counter(
+        counts = Counter(
             self._columns[word] for word in self._token.findall(visible(text).lower()) if word in self._columns
         )
-        columns = np.fromiter(known, dtype=np.int64)
-        values = np.fromiter(known.values(), dtype=np.float64) * self._arrays["idf"][columns]
+        columns = np.fromiter(counts, dtype=np.int64)
+        values = np.fromiter(counts.values(), dtype=np.float64) * self._arrays["idf"][columns]
         length = float(np.sqrt((values**2).sum())) or 1.0
         margin = self._arrays["coef"][:, columns] @ (values / length) + self._arrays["intercept"]  # (models,)
         slope, offset = self._arrays["calib_ab"].T
@@ -99,12 +99,12 @@ class Linear:
 def _read(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     import numpy as np
 
-    found = [sorted(folder.glob(pattern)) for pattern in ("*.npz", "*vocab*.json")]
-    if any(len(files) != 1 for files in found):
+    matches = [sorted(folder.glob(pattern)) for pattern in ("*.npz", "*vocab*.json")]
+    if any(len(files) != 1 for files in matches):
         raise DataError(
             f"{folder} holds no linear judge", why="Needed: one .npz and one *vocab*.json.", fix="Check the folder."
         )
-    (numbers,), (words,) = found
+    (numbers,), (words,) = matches
     try:
         with reported(f"can not read {numbers}", fix=PATH), np.load(numbers, allow_pickle=False) as stored:
             arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in ARRAYS}

@@ -65,7 +65,7 @@ class Sentiment:
         text = WITHOUT.sub("without", text)
         faces = sum(value * text.count(face) for face, value in EMOJI.items())
         return faces + sum(
-            emphasis * _clause(clause) for each in sentences(text) for emphasis, clause in _clauses(each)
+            emphasis * _clause(clause) for sentence in sentences(text) for emphasis, clause in _clauses(sentence)
         )
 
 
@@ -84,8 +84,8 @@ def _clause(clause: str) -> float:
     """Return the sum of the weights of a clause, each with its negation and degree."""
     total = 0.0
     for pattern, value in PHRASES.items():
-        clause, found = re.subn(rf"\b(?:{pattern})\b", " , ", clause)
-        total += value * found
+        clause, count = re.subn(rf"\b(?:{pattern})\b", " , ", clause)
+        total += value * count
     words = TOKEN.findall(clause)
     for index, word in enumerate(words):
         value = 0.0 if word in DEGREES else weight(word)
@@ -96,7 +96,7 @@ def _clause(clause: str) -> float:
         if {",", ";", ":"} & set(before) and not {"neither", "no"} & set(words[:index]):
             before = before[max(i for i, w in enumerate(before) if w in ",;:") + 1 :]
         degree = DEGREES.get(before[-1], 1.0) if before else 1.0
-        turned = any(each in NEGATIONS for each in before)
+        turned = any(earlier in NEGATIONS for earlier in before)
         total += value * degree * (NEGATED if turned else 1.0)
     return total
 
@@ -109,13 +109,13 @@ def _lexicon() -> dict[str, float]:
 @cache
 def weight(word: str) -> float:
     """Return the weight of a lower-case word or of the word it is an ending of; 0 if neither is known."""
-    known = _lexicon()
-    if word in known:
-        return known[word]
+    lexicon = _lexicon()
+    if word in lexicon:
+        return lexicon[word]
     for end, instead in (("ly", ("", "le", "y")), ("s", ("",)), ("ed", ("", "e")), ("ing", ("", "e")), ("ier", ("y",)),
                          ("iest", ("y",)), ("er", ("", "e")), ("est", ("", "e")), ("ness", ("",))):  # fmt: skip
         if word.endswith(end) and len(word) - len(end) >= 3:
             for tail in instead:
-                if found := known.get(word[: -len(end)] + tail):
-                    return found
+                if value := lexicon.get(word[: -len(end)] + tail):
+                    return value
     return 0.0

@@ -33,14 +33,14 @@ class Steady:
 
     def many(self, prompts: list[str], texts: list[str]) -> list[str]:
         """Return a label for each text."""
-        read = self._read(texts)
-        given = label_all(self.judge, list(zip(prompts, read, strict=True)))
-        return [NEITHER if ends_in_loop(text) else label for text, label in zip(read, given, strict=True)]
+        answers = self._answers(texts)
+        labels = label_all(self.judge, list(zip(prompts, answers, strict=True)))
+        return [NEITHER if ends_in_loop(text) else label for text, label in zip(answers, labels, strict=True)]
 
     def chances(self, texts: list[str]) -> list[float]:
         """See `chance_all`; of the texts alone, loops or not."""
-        return chance_all(self.judge, [("", text) for text in self._read(texts)])
+        return chance_all(self.judge, [("", text) for text in self._answers(texts)])
 
-    def _read(self, texts: Sequence[str]) -> list[str]:
-        said = [answer_of(text) for text in texts]
-        return [text.lstrip().split(self.stop)[0] if self.stop else text for text in said]
+    def _answers(self, texts: Sequence[str]) -> list[str]:
+        answers = [answer_of(text) for text in texts]
+        return [text.lstrip().split(self.stop)[0] if self.stop else text for text in answers]

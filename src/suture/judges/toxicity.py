@@ -70,7 +70,7 @@ class Toxicity:
 
     def chances(self, texts: list[str]) -> list[float]:
         """Return s / (s + threshold) of each text's score s: 0 is clean, 0.5 and more is toxic; see `chance_all`."""
-        return [found / (found + self.threshold) for found in map(self.score, texts)]
+        return [score / (score + self.threshold) for score in map(self.score, texts)]
 
     def score(self, text: str) -> float:
         """Return how toxic the worst sentence of a text is: 0 is clean, `threshold` and more is toxic."""
@@ -78,8 +78,8 @@ class Toxicity:
         open_text = unquoted(plain)
         if not re.search(r"\w{2}", open_text):  # nothing but a quotation is what is said
             open_text = plain.replace('"', " ")
-        hidden = MENTIONED * max((_score(each) for each in re.findall(r'"([^"\n]*)"', plain)), default=0.0)
-        return max(hidden, max((_score(each) for each in sentences(open_text)), default=0.0))
+        hidden = MENTIONED * max((_score(quotation) for quotation in re.findall(r'"([^"\n]*)"', plain)), default=0.0)
+        return max(hidden, max((_score(sentence) for sentence in sentences(open_text)), default=0.0))
 
 
 def undisguised(text: str) -> str:
@@ -98,24 +98,24 @@ def _joined(word: str, separator: str) -> str:
 def _plain(word: str) -> str:
     bare = word.rstrip("!")
     tail = word[len(bare) :]
-    if masked := next((known for known, pattern in MASKED.items() if pattern.fullmatch(bare)), None):
+    if masked := next((plain_word for plain_word, pattern in MASKED.items() if pattern.fullmatch(bare)), None):
         return masked + tail
     if "*" in bare.strip("*"):
         pattern = re.compile(re.escape(bare.strip("*")).replace(r"\*", "[a-z]{1,2}"))
-        return next((known for known in _strong() if pattern.fullmatch(known)), bare) + tail
+        return next((strong for strong in _strong_words() if pattern.fullmatch(strong)), bare) + tail
     if re.search(r"[\d@$!]", bare) and re.search(r"[a-z]", bare) and weight(bare.translate(LEET)):
         return bare.translate(LEET) + tail
     if re.search(r"(\w)\1\1", bare):
-        for kept in (r"\1", r"\1\1"):
-            if weight(shorter := re.sub(r"(\w)\1{2,}", kept, bare)):
+        for letters in (r"\1", r"\1\1"):
+            if weight(shorter := re.sub(r"(\w)\1{2,}", letters, bare)):
                 return shorter + tail
     return word
 
 
 @cache
-def _strong() -> tuple[str, ...]:
-    found = [word.rstrip("*") for level in (STRONG, INSULT, CHARGE, SLIGHT) for word in WORDS[level].split()]
-    return (*found, *(f"{word}{end}" for word in found for end in ("s", "er", "ing", "ed")))
+def _strong_words() -> tuple[str, ...]:
+    words = [word.rstrip("*") for level in (STRONG, INSULT, CHARGE, SLIGHT) for word in WORDS[level].split()]
+    return (*words, *(f"{word}{end}" for word in words for end in ("s", "er", "ing", "ed")))
 
 
 @cache
@@ -143,15 +143,15 @@ def bad_words(sentence: str) -> Iterator[tuple[float, str]]:
 def _score(sentence: str) -> float:
     """Return the sum over the bad words of a lower-case sentence, and one for an attack."""
     sentence = _rule("innocent").sub(" ", sentence)
-    mentioned = MENTIONED if _rule("mention").search(sentence) else 1.0
+    factor = MENTIONED if _rule("mention").search(sentence) else 1.0
     total = 0.0
     for level, before in bad_words(sentence):
         if level >= STRONG:  # said aloud whoever is meant
             total += level
         elif not _rule("negated").search(before):
             if _rule("aim").search(before):
-                total += level * AIMED * mentioned
+                total += level * AIMED * factor
             elif level != ANIMAL:
-                total += level * (MENTIONED if _rule("self").search(before) else mentioned)
+                total += level * (MENTIONED if _rule("self").search(before) else factor)
     attacks = (sentence[: match.start()] for match in _rule("attack").finditer(sentence))
-    return total + (mentioned if any(not _rule("negated").search(before) for before in attacks) else 0.0)
+    return total + (factor if any(not _rule("negated").search(before) for before in attacks) else 0.0)

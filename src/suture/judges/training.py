@@ -62,7 +62,7 @@ def train(behaviour: Behaviour, folder: str | Path, *, labels: tuple[str, str] =
         np.savez(
             new / "judge.npz",
             idf=idf.numpy(),
-            coef=np.stack([each.numpy() for each in weights]),
+            coef=np.stack([weight.numpy() for weight in weights]),
             intercept=np.array(biases),
             calib_ab=np.stack([slopes, offsets], axis=1),
         )
@@ -75,8 +75,10 @@ def answers(source: str) -> Behaviour:
     if not source.startswith("instances:"):
         return Behaviour.load(source)
     pairs = [instance.contrast for instance in load(source.removeprefix("instances:"))]
-    made = [Labelled(text, label, each.prompt) for each in pairs for label, text in ((0, each.safe), (1, each.unsafe))]
-    return Behaviour(source, tuple(made))
+    examples = [
+        Labelled(text, label, pair.prompt) for pair in pairs for label, text in ((0, pair.safe), (1, pair.unsafe))
+    ]
+    return Behaviour(source, tuple(examples))
 
 
 def _vocabulary(texts: Sequence[str]) -> tuple[dict[str, int], Tensor]:
@@ -111,13 +113,13 @@ def _fold(x: Tensor, y: Sequence[int], fold: int) -> tuple[Tensor, float, float,
     from ..numerics.linalg import logistic_regression
 
     labels = torch.tensor(y, dtype=torch.float64)
-    left = torch.arange(len(y)) % FOLDS == fold
-    seen = ~left
-    if labels[left].unique().numel() < 2:  # too few texts to hold any out
-        left = seen = torch.ones_like(left)
-    weight, bias = logistic_regression(x[seen], labels[seen], penalty=PENALTY)
-    margin = x[left] @ weight + bias
-    slope, offset = logistic_regression(margin[:, None], labels[left], penalty=1e-2)
+    held_out = torch.arange(len(y)) % FOLDS == fold
+    fitted_on = ~held_out
+    if labels[held_out].unique().numel() < 2:  # too few texts to hold any out
+        held_out = fitted_on = torch.ones_like(held_out)
+    weight, bias = logistic_regression(x[fitted_on], labels[fitted_on], penalty=PENALTY)
+    margin = x[held_out] @ weight + bias
+    slope, offset = logistic_regression(margin[:, None], labels[held_out], penalty=1e-2)
     return weight, bias, -float(slope), -offset
 
 
@@ -127,17 +129,17 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="labelled answers: as --data of suture, or instances:FILE")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     parser.add_argument("--test", type=Path, help="answers labelled by hand, .jsonl with prompt, text and label")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        judge = train(answers(asked.data), asked.out)
-        found = against_people(judge, asked.test) if asked.test else {}
+        judge = train(answers(args.data), args.out)
+        agreements = against_people(judge, args.test) if args.test else {}
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")
-    for split, line in found.items():
+    for split, line in agreements.items():
         sys.stdout.write(
             f"{split:6} {line['texts']:4d} texts  agreement {line['raw']:.3f}  kappa {line['kappa']:.3f}\n"
         )
-    sys.stdout.write(json.dumps({"judge": str(asked.out), "test": found}, sort_keys=True) + "\n")
+    sys.stdout.write(json.dumps({"judge": str(args.out), "test": agreements}, sort_keys=True) + "\n")
 
 
 def against_people(judge: Linear, path: Path) -> dict[str, dict[str, float]]:
@@ -146,14 +148,14 @@ def against_people(judge: Linear, path: Path) -> dict[str, dict[str, float]]:
     "refused" counts as safe and "complied" as unsafe, which is right for harmful requests alone.
     """
     rows = [{**row, "label": SYNONYMS.get(row["label"], row["label"])} for row in read(path)]
-    known = [row for row in rows if row["label"] in judge.labels]
-    if not known:
+    usable = [row for row in rows if row["label"] in judge.labels]
+    if not usable:
         raise DataError(f"{path} has no answers labelled {' or '.join(judge.labels)}", fix="Check the file.")
-    found = {}
-    for split in (*sorted({row["split"] for row in known}), "all"):
-        seen = measure(judge, [row for row in known if split in ("all", row["split"])])
-        found[split] = {"texts": seen.count, "raw": seen.raw.value or 0.0, "kappa": seen.kappa or 0.0}
-    return found
+    figures = {}
+    for split in (*sorted({row["split"] for row in usable}), "all"):
+        agreement = measure(judge, [row for row in usable if split in ("all", row["split"])])
+        figures[split] = {"texts": agreement.count, "raw": agreement.raw.value or 0.0, "kappa": agreement.kappa or 0.0}
+    return figures
 
 
 if __name__ == "__main__":

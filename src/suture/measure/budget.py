@@ -64,8 +64,8 @@ class Budget:
 
     def worst(self, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
         """Return the largest share used over all measures to keep that were made; 0 when none lost anything."""
-        kept = [m for m in suite if m.role == "keep" and m.name in now]
-        return max([0.0, *(self.used(base[m.name], now[m.name], m.better, m.unit) for m in kept)])
+        measures = [m for m in suite if m.role == "keep" and m.name in now]
+        return max([0.0, *(self.used(base[m.name], now[m.name], m.better, m.unit) for m in measures)])
 
     def excess(self, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
         """Return the largest overstepping over all measures to keep, in units of the budget; 0 when it is kept."""

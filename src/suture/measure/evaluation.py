@@ -27,17 +27,17 @@ class Attachable(Protocol):
 
 def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
     """Observe a model, as it is now, on every measure. Measures of the same texts share the work."""
-    found: Baseline = {}
-    done: dict[Hashable, Observation] = {}
+    observations: Baseline = {}
+    by_key: dict[Hashable, Observation] = {}
     for measure in suite:
         metric = measure.kind
         key = metric.cache_key(measure.cases) if metric.cache_key else None
-        if metric.repeat and key in done:
-            found[measure.name] = done[key] = metric.repeat(measure.cases, done[key])
+        if metric.repeat and key in by_key:
+            observations[measure.name] = by_key[key] = metric.repeat(measure.cases, by_key[key])
             continue
-        found[measure.name] = metric.observe(lm, measure.cases, _named(progress, measure.name))
-        done[key or measure.name] = found[measure.name]
-    return found
+        observations[measure.name] = metric.observe(lm, measure.cases, _named(progress, measure.name))
+        by_key[key or measure.name] = observations[measure.name]
+    return observations
 
 
 def evaluate(
@@ -82,11 +82,11 @@ def evaluate(
     if patch:
         patch.check_base(lm)  # before the base is measured in vain
     before = baseline or observe(lm, suite, progress)
-    with ExitStack() as used:
+    with ExitStack() as stack:
         if patch:
-            used.enter_context(patch.used(lm))
+            stack.enter_context(patch.used(lm))
         if beside:
-            used.enter_context(beside.attached(lm))
+            stack.enter_context(beside.attached(lm))
         after = observe(lm, suite, progress)
     randomised: Baseline | None = None
     if controls and patch:
@@ -94,10 +94,15 @@ def evaluate(
             randomised = observe(lm, suite, progress)
     lines = [_line(measure, before, after, randomised, controls=controls) for measure in suite]
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
-    made = patch.provenance if patch else Provenance("memory" if beside else "base")
+    provenance = patch.provenance if patch else Provenance("memory" if beside else "base")
     effect = patch.effect(lm) if patch else {"intended": 0.0, "effective": 0.0, "entries": 0}
     return Report(
-        lm.name, made.method, made.settings, effect, lines, extra={"judges": judges} if judges["base"] else {}
+        lm.name,
+        provenance.method,
+        provenance.settings,
+        effect,
+        lines,
+        extra={"judges": judges} if judges["base"] else {},
     )
 
 

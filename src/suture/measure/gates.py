@@ -35,12 +35,12 @@ from .units import UNKNOWN, figure
 LIMITS = ("max", "min", "max_increase", "max_decrease", "max_harm")
 
 
-def _number(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+def _number(value: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
     """Return a text that Python reads as a number as that number: to YAML 1.1 `1e9` is a text, `1.0e+9` a number."""
     try:
-        return float(given) if isinstance(given, str) else given
+        return float(value) if isinstance(value, str) else value
     except ValueError:
-        return given
+        return value
 
 
 Finite = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
@@ -135,7 +135,7 @@ class Spec(Strict):
         try:
             return cls.model_validate(content)
         except ValidationError as problem:
-            raise _explained(path, root, problem) from problem
+            raise _complaint(path, root, problem) from problem
 
     def check_judge(self, path: Path) -> None:
         """Raise UsageError when the judge is behind an address, or in a file of code: the spec may be another's.
@@ -159,15 +159,15 @@ class Spec(Strict):
         """
         texts, prompts = (Path(name) if name else None for name in (self.texts, self.prompts))
         suite = suite_from(self.model, self.suite, texts, prompts, self.judge, chat=self.chat, size=self.size)
-        known = [measure.name for measure in suite]
-        roles = {m.role: ", ".join(each.name for each in suite if each.role == m.role) for m in suite}
+        names = [measure.name for measure in suite]
+        roles = {m.role: ", ".join(measure.name for measure in suite if measure.role == m.role) for m in suite}
         for gate in self.gates:
             if gate.role and gate.role not in roles:
-                why = f"The suite has {'; '.join(f'{role} ({names})' for role, names in roles.items())}."
+                why = f"The suite has {'; '.join(f'{role} ({measures})' for role, measures in roles.items())}."
                 raise DataError(f"no measure with the role {gate.role!r}", why=why, fix="Use one of these roles.")
-            if gate.measure is not None and gate.measure not in known:
-                why = f"The suite measures {', '.join(known)}."
-                raise DataError(f"no measure {gate.measure!r}", why=why, fix=_meant(gate.measure, known))
+            if gate.measure is not None and gate.measure not in names:
+                why = f"The suite measures {', '.join(names)}."
+                raise DataError(f"no measure {gate.measure!r}", why=why, fix=_suggestion(gate.measure, names))
         return suite
 
 
@@ -185,16 +185,16 @@ class Verdict:
         """Return measure, figure and limit as people read them."""
         kind, limit = self.gate.limit
         if kind in ("max", "min"):
-            shown = [figure(value, self.unit) for value in (self.figure, limit)]
+            texts = [figure(value, self.unit) for value in (self.figure, limit)]
         else:
-            shown = [_points(value, self.unit) for value in (self.figure, limit)]
-            shown[0] += f" ({self.gate.interval})"
-        return [f"{self.gate.role}: {self.measure}" if self.gate.role else self.measure, shown[0], f"{kind} {shown[1]}"]
+            texts = [_points(value, self.unit) for value in (self.figure, limit)]
+            texts[0] += f" ({self.gate.interval})"
+        return [f"{self.gate.role}: {self.measure}" if self.gate.role else self.measure, texts[0], f"{kind} {texts[1]}"]
 
     def to_json(self) -> dict[str, Any]:
         """Return the gate with the measure, its figure and whether that is within the limit."""
-        given = self.gate.model_dump(exclude_none=True)
-        return {**given, "measure": self.measure, "figure": self.figure, "passed": self.passed}
+        gate = self.gate.model_dump(exclude_none=True)
+        return {**gate, "measure": self.measure, "figure": self.figure, "passed": self.passed}
 
 
 def judged(gates: Sequence[Gate], report: Report) -> list[Verdict]:
@@ -207,22 +207,22 @@ def judged(gates: Sequence[Gate], report: Report) -> list[Verdict]:
         kind, limit = gate.limit
         lines = [line for line in report.lines if (line.role == gate.role if gate.role else line.name == gate.measure)]
         for line in lines:
-            found = _found(gate, line)
+            value = _gated_figure(gate, line)
             # 1 - 0.95 is a little above 0.05 in binary
-            passed = found >= limit - ROUNDING if kind == "min" else found <= limit + ROUNDING
-            verdicts.append(Verdict(gate, line.name, found, passed, line.unit))
+            passed = value >= limit - ROUNDING if kind == "min" else value <= limit + ROUNDING
+            verdicts.append(Verdict(gate, line.name, value, passed, line.unit))
         if not lines:
             verdicts.append(Verdict(gate, gate.measure or "none", math.nan, passed=False))
     return verdicts
 
 
-def _found(gate: Gate, line: MetricRow) -> float:
+def _gated_figure(gate: Gate, line: MetricRow) -> float:
     """Return the figure of a measure that a gate looks at; for `max_harm` by which way is better for that measure."""
     score = line.score
     up, down = (score.change,) * 2 if gate.interval == "point" else (score.high, score.low)
-    looked = {"max": score.after, "min": score.after, "max_increase": up, "max_decrease": 0.0 - down}
-    looked["max_harm"] = {"lower": up, "higher": 0.0 - down}.get(line.better, math.nan)
-    return looked[gate.limit[0]]
+    figures = {"max": score.after, "min": score.after, "max_increase": up, "max_decrease": 0.0 - down}
+    figures["max_harm"] = {"lower": up, "higher": 0.0 - down}.get(line.better, math.nan)
+    return figures[gate.limit[0]]
 
 
 def _points(change: float, unit: Unit) -> str:
@@ -234,20 +234,20 @@ def _points(change: float, unit: Unit) -> str:
     return f"{change:.3f}"
 
 
-def _explained(path: Path, root: yaml.Node, problem: ValidationError) -> DataError:
+def _complaint(path: Path, root: yaml.Node, problem: ValidationError) -> DataError:
     """Return the first complaint in the file, with its line and the nearest known key."""
     line, error = min(((_line(root, error["loc"]), error) for error in problem.errors()), key=lambda pair: pair[0])
     *parents, last = error["loc"] or ("the spec",)
     where = f"{path}, line {line}"
     if error["type"] == "extra_forbidden":
-        known = list((Gate if parents else Spec).model_fields)
-        fix = _meant(str(last), known)
-        return DataError(f"{where}: unknown key {last!r}", why=f"Known: {', '.join(known)}.", fix=fix)
+        keys = list((Gate if parents else Spec).model_fields)
+        fix = _suggestion(str(last), keys)
+        return DataError(f"{where}: unknown key {last!r}", why=f"Known: {', '.join(keys)}.", fix=fix)
     if error["type"] == "missing":
         return DataError(f"{where}: {last!r} is missing", fix=f"Add {last}: ...; see docs/check.md.")
     name = ".".join(map(str, error["loc"]))
-    said = error["msg"].removeprefix("Value error, ").lower()
-    return DataError(f"{where}: {name}: {said}", fix="Correct it; see docs/check.md.")
+    message = error["msg"].removeprefix("Value error, ").lower()
+    return DataError(f"{where}: {name}: {message}", fix="Correct it; see docs/check.md.")
 
 
 def _line(node: yaml.Node, loc: Sequence[str | int]) -> int:
@@ -266,6 +266,6 @@ def _line(node: yaml.Node, loc: Sequence[str | int]) -> int:
     return line
 
 
-def _meant(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, 1)
+def _suggestion(word: str, choices: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, choices, 1)
     return f'Did you mean "{near[0]}"?' if near else "Use one of these."

@@ -44,8 +44,8 @@ def run(
         UsageError: when the harness is not installed, or knows no such task.
     """
     harness, model, manager = _modules()
-    known = manager(include_path=str(folder) if folder else None)
-    unknown = [name for name in tasks if name not in known.all_tasks]
+    task_manager = manager(include_path=str(folder) if folder else None)
+    unknown = [name for name in tasks if name not in task_manager.all_tasks]
     if unknown or not tasks:
         raise UsageError(
             f"no task {unknown[0]!r}" if unknown else "no tasks",
@@ -54,11 +54,11 @@ def run(
         )
     with patch.used(lm) if patch else nullcontext():
         wrapped = model(pretrained=lm.model, tokenizer=lm.tokenizer, batch_size=batch, max_length=_longest(lm))
-        found = harness(
-            model=wrapped, tasks=list(tasks), task_manager=known, limit=limit, num_fewshot=shots,
+        output = harness(
+            model=wrapped, tasks=list(tasks), task_manager=task_manager, limit=limit, num_fewshot=shots,
             apply_chat_template=chat, bootstrap_iters=0, log_samples=False, verbosity="ERROR",
         )  # fmt: skip
-    return {task: _numbers(values) for task, values in found["results"].items()}
+    return {task: _numbers(values) for task, values in output["results"].items()}
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:

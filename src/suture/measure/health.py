@@ -88,22 +88,22 @@ class Health:
             limits: what may be lost.
             earlier: after each batch before, in order.
         """
-        found = []
+        complaints = []
         rise = self.perplexity / base.perplexity - 1
         if not rise <= limits.perplexity:
-            found.append(
+            complaints.append(
                 f"perplexity {base.perplexity:.3f} -> {self.perplexity:.3f} ({rise:+.0%}, at most {limits.perplexity:+.0%})"
             )
         more = self.loops - base.loops
         if not more <= limits.loops:
-            found.append(f"loops {base.loops:.0%} -> {self.loops:.0%} (at most {limits.loops:+.0%})")
+            complaints.append(f"loops {base.loops:.0%} -> {self.loops:.0%} (at most {limits.loops:+.0%})")
         if earlier and earlier[-1].farthest:
             usual, grown = earlier[-1].farthest / len(earlier), self.farthest - earlier[-1].farthest
             if not grown <= limits.jump * usual:
-                found.append(
+                complaints.append(
                     f"weights jumped: {grown:.2f} of their norm in a batch, {usual:.2f} usually (at most {limits.jump:g} times)"
                 )
-        return found
+        return complaints
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -121,7 +121,7 @@ def examined(lm: LM, patch: Patch | None, texts: Sequence[str]) -> Health:
 
 def moved(lm: LM, patch: Patch) -> dict[str, float]:
     """Return how far each matrix moves, as a share of its norm: the norm of the sum of all changes, not the sum of norms."""
-    found = {}
+    shares = {}
     for name, terms in patch.terms.items():
         weights = in_weights(terms)
         if not weights:
@@ -130,8 +130,8 @@ def moved(lm: LM, patch: Patch) -> dict[str, float]:
         shape, total = tuple(live.shape), 0.0
         for rows in touched(weights, shape).split(ROWS):
             total += float(change(weights, rows, shape).square().sum())
-        found[name] = total**0.5 / max(float(live.double().norm()), 1e-300)
-    return found
+        shares[name] = total**0.5 / max(float(live.double().norm()), 1e-300)
+    return shares
 
 
 def by_block(lm: LM, patch: Patch) -> dict[int, float]:
@@ -142,4 +142,4 @@ def by_block(lm: LM, patch: Patch) -> dict[int, float]:
         for layer in {weight.site.layer for weight in lm.anatomy.on(name)}:
             squares[layer][0] += (share * size) ** 2
             squares[layer][1] += size**2
-    return {layer: (change_ / whole) ** 0.5 if whole else 0.0 for layer, (change_, whole) in squares.items()}
+    return {layer: (part / whole) ** 0.5 if whole else 0.0 for layer, (part, whole) in squares.items()}

@@ -22,14 +22,14 @@ def parse_limits(kind: Callable[..., T], text: str, what: str, example: str) -> 
     Raises:
         UsageError: for an unknown name or a number that is none.
     """
-    given: dict[str, float] = {}
+    values: dict[str, float] = {}
     for part in filter(None, text.split(",")):
         name, _, number = part.partition("=")
         try:
-            given[name.strip()] = float(number)
-            made = kind(**given)
+            values[name.strip()] = float(number)
+            limits = kind(**values)
         except (TypeError, ValueError):
             raise UsageError(f"{part!r} is no {what}", fix=f"Write it as {example} (any of them).") from None
-        if not min(vars(made).values()) > 0:
+        if not min(vars(limits).values()) > 0:
             raise UsageError(f"{part!r}: a {what} is more than 0", fix="Give a small positive number.")
-    return kind(**given)
+    return kind(**values)

@@ -20,12 +20,12 @@ def save(found: Baseline, path: Path) -> None:
     """Write what was observed on each measure."""
     tensors: dict[str, Tensor] = {}
     content = []
-    for number, (name, seen) in enumerate(found.items()):
-        extra = dict(seen.extra)
-        kept: dict[int, Tensor] = extra.pop("logprobs", {})
-        tensors |= {f"{number}.values": seen.values, f"{number}.weights": seen.weights}
-        tensors |= {f"{number}.logprobs.{case}": each.contiguous() for case, each in kept.items()}
-        content.append({"name": name, "texts": seen.texts, "extra": extra, "cases": sorted(kept)})
+    for number, (name, observation) in enumerate(found.items()):
+        extra = dict(observation.extra)
+        logprobs: dict[int, Tensor] = extra.pop("logprobs", {})
+        tensors |= {f"{number}.values": observation.values, f"{number}.weights": observation.weights}
+        tensors |= {f"{number}.logprobs.{case}": rows.contiguous() for case, rows in logprobs.items()}
+        content.append({"name": name, "texts": observation.texts, "extra": extra, "cases": sorted(logprobs)})
     metadata = {"format": FORMAT, "content": json.dumps(content)}
     tensorfile.write(path, tensors, metadata, verbatim=["content"])
 
@@ -37,14 +37,14 @@ def load(path: Path) -> Baseline:
         CorruptFile: when it is not what `save` wrote.
     """
     tensors, metadata = tensorfile.read(path, FORMAT)
-    found: Baseline = {}
+    baseline: Baseline = {}
     try:
-        for number, told in enumerate(tensorfile.parsed(metadata["content"])):
-            kept = {case: tensors[f"{number}.logprobs.{case}"] for case in told["cases"]}
-            extra: dict[str, Any] = {**told["extra"], **({"logprobs": kept} if kept else {})}
+        for number, entry in enumerate(tensorfile.parsed(metadata["content"])):
+            logprobs = {case: tensors[f"{number}.logprobs.{case}"] for case in entry["cases"]}
+            extra: dict[str, Any] = {**entry["extra"], **({"logprobs": logprobs} if logprobs else {})}
             values, weights = tensors[f"{number}.values"], tensors[f"{number}.weights"]
-            found[told["name"]] = Observation(values, weights, told["texts"], extra)
+            baseline[entry["name"]] = Observation(values, weights, entry["texts"], extra)
     except (KeyError, TypeError, ValueError) as problem:
         fix = "Remove it; they are made again."
         raise CorruptFile(f"{path} holds no observations", why=repr(problem), fix=fix) from problem
-    return found
+    return baseline

@@ -34,13 +34,13 @@ def panel(suite: Suite, found: Mapping[str, Observation]) -> Panel:
     cases = {measure.name: measure.cases for measure in suite}
     rates, pairs = {}, []
     for names in shared:
-        labels = {name: [label for each in found[name].extra["labels"] for label in each] for name in names}
-        counted = {name: [label == unwanted(cases[name].judge) for label in labels[name]] for name in names}
+        labels = {name: [label for case in found[name].extra["labels"] for label in case] for name in names}
+        flags = {name: [label == unwanted(cases[name].judge) for label in labels[name]] for name in names}
         for name in names:
-            known = (*cases[name].judge.labels, NEITHER)
-            rates[name] = {label: labels[name].count(label) / len(labels[name]) for label in known}
+            all_labels = (*cases[name].judge.labels, NEITHER)
+            rates[name] = {label: labels[name].count(label) / len(labels[name]) for label in all_labels}
         for a, b in combinations(names, 2):
-            both = agreement([str(each) for each in counted[a]], [str(each) for each in counted[b]])
+            both = agreement([str(flag) for flag in flags[a]], [str(flag) for flag in flags[b]])
             pairs.append({"a": a, "b": b, "texts": both.count, "raw": both.raw.value, "kappa": both.kappa})
     return {"rates": rates, "agreement": pairs} if shared else {}
 

@@ -152,8 +152,8 @@ class Report:
 
     def line(self, name: str) -> MetricRow:
         """Return a line by its name; KeyError if there is none."""
-        found = {line.name: line for line in self.lines}
-        return found[name]
+        lines = {line.name: line for line in self.lines}
+        return lines[name]
 
     @property
     def aim(self) -> MetricRow | None:
@@ -166,11 +166,11 @@ class Report:
         """Return the lines of a role; once a target is named, the suite's other targets and their floors are notes."""
         mine = (self.target, f"{self.target}_floor")
 
-        def shown(line: MetricRow) -> str:
+        def role_of(line: MetricRow) -> str:
             other = self.target is not None and line.name not in mine
             return "note" if other and line.role in ("target", "floor") else line.role
 
-        return [line for line in self.lines if shown(line) == role]
+        return [line for line in self.lines if role_of(line) == role]
 
     def to_json(self) -> str:
         """Return everything as JSON."""
@@ -190,30 +190,30 @@ class Report:
         from ..locate.activity import Activity
         from ..locate.direction_similarity import Directions
 
-        def made(kind: Callable[..., Any], value: Any) -> Any:  # noqa: ANN401 - what JSON holds
+        def restored(kind: Callable[..., Any], value: Any) -> Any:  # noqa: ANN401 - what JSON holds
             return None if value is None else kind(**value)
 
-        def where(told: dict[str, Any]) -> Where:
-            return Where(**{**told, "layers": {int(block): rows for block, rows in told["layers"].items()}})
+        def where(entry: dict[str, Any]) -> Where:
+            return Where(**{**entry, "layers": {int(block): rows for block, rows in entry["layers"].items()}})
 
-        def line(told: dict[str, Any]) -> MetricRow:
-            scores = {name: made(Score, told[name]) for name in ("score", "itself", "random")}
-            return MetricRow(**{**told, **scores, "samples": [Sample(**each) for each in told["samples"]]})
+        def line(entry: dict[str, Any]) -> MetricRow:
+            scores = {name: restored(Score, entry[name]) for name in ("score", "itself", "random")}
+            return MetricRow(**{**entry, **scores, "samples": [Sample(**sample) for sample in entry["samples"]]})
 
         try:
-            told = json.loads(Path(path).read_text(encoding="utf-8"))
-            own = {
-                "lines": [line(each) for each in told["lines"]],
-                "doses": {float(strength): values for strength, values in told["doses"].items()},
-                "budget": made(Budget, told["budget"]),
-                "search": [SearchPoint(**each) for each in told["search"]],
-                "where": told["where"] and where(told["where"]),
-                "directions": made(Directions, told["directions"]),
-                "activity": made(Activity, told["activity"]),
-                "curve": {int(count): values for count, values in told["curve"].items()},
-                "moved": {int(block): value for block, value in told["moved"].items()},
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            parsed = {
+                "lines": [line(entry) for entry in content["lines"]],
+                "doses": {float(strength): values for strength, values in content["doses"].items()},
+                "budget": restored(Budget, content["budget"]),
+                "search": [SearchPoint(**point) for point in content["search"]],
+                "where": content["where"] and where(content["where"]),
+                "directions": restored(Directions, content["directions"]),
+                "activity": restored(Activity, content["activity"]),
+                "curve": {int(count): values for count, values in content["curve"].items()},
+                "moved": {int(block): value for block, value in content["moved"].items()},
             }
-            return cls(**{**told, **own})
+            return cls(**{**content, **parsed})
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
             raise DataError(
                 f"{path} is no report", why=repr(problem), fix="Give the report.json of a run."
@@ -221,10 +221,10 @@ class Report:
 
     def to_html(self) -> str:
         """Old name of `suture.report.page.page`; it goes with version 0.3."""
-        drawn: str = renamed("Report.to_html", "suture.report.page.page")(self)
-        return drawn
+        page: str = renamed("Report.to_html", "suture.report.page.page")(self)
+        return page
 
     def save(self, folder: str | Path) -> dict[str, Path]:
         """Old name of `suture.report.page.save`; it goes with version 0.3."""
-        written: dict[str, Path] = renamed("Report.save", "suture.report.page.save")(self, folder)
-        return written
+        paths: dict[str, Path] = renamed("Report.save", "suture.report.page.save")(self, folder)
+        return paths

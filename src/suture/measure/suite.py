@@ -40,9 +40,9 @@ class Measure:
 
     def __post_init__(self) -> None:
         """Raise UsageError for a role or a way that there is not: such a line would stand in no part of a report."""
-        for what, value, known in (("role", self.role, get_args(Role)), ("better", self.better, get_args(Better))):
-            if value not in known:
-                raise UsageError(f"{self.name}: no {what} {value!r}", fix=f"Use one of {', '.join(known)}.")
+        for what, value, choices in (("role", self.role, get_args(Role)), ("better", self.better, get_args(Better))):
+            if value not in choices:
+                raise UsageError(f"{self.name}: no {what} {value!r}", fix=f"Use one of {', '.join(choices)}.")
 
     @property
     def kind(self) -> Metric[Any]:
@@ -86,13 +86,13 @@ def suite_from(
         raise DataError(f"can not measure {size} prompts", fix="Give a size of at least 1.")
     if name is None and (model not in ("patient", "patient-moe") or texts or prompts):
         return from_files(texts, prompts, judge, chat=chat, size=size)
-    known = (name or "patient").partition(":")[0]
-    if known not in sources():
+    source_name = (name or "patient").partition(":")[0]
+    if source_name not in sources():
         raise UsageError(
             f"no suite {name!r}", fix='Use "patient", "patient:tune", or `texts` and `prompts` with files.'
         )
-    found: Suite = source(known).suite(name or known, size)
-    return found
+    suite: Suite = source(source_name).suite(name or source_name, size)
+    return suite
 
 
 def measure_named(suite: Suite, name: str) -> Measure:
@@ -134,7 +134,7 @@ def from_files(
     if prompts:
         lines = list(Texts.load(prompts))[:size]
         for index, name in enumerate([judge] if isinstance(judge, str) else judge):
-            measures += _judged(lines, name, chat, decides=index == 0)
+            measures += _judge_measures(lines, name, chat, decides=index == 0)
     if texts:
         lines = list(Texts.load(texts))[:size]
         measures.append(Measure("perplexity", "perplexity", lines, "keep", "lower", "perplexity on the texts"))
@@ -144,18 +144,18 @@ def from_files(
     return measures
 
 
-def _judged(prompts: list[str], name: str, chat: bool, *, decides: bool) -> Suite:
+def _judge_measures(prompts: list[str], name: str, chat: bool, *, decides: bool) -> Suite:
     """Return the measures of one judge: how often each of its labels is given, the unwanted one first."""
     from ..judges import judge_named, unwanted
     from ..metrics.sampled import Cases
 
     judge = judge_named(name)
-    counted = unwanted(judge)
-    made: Suite = []
-    for label in (counted, *(each for each in judge.labels if each != counted)):
-        better: Literal["higher", "lower"] = "lower" if label == counted else "higher"
-        role: Literal["target", "note"] = "target" if decides and label == counted else "note"
+    unwanted_label = unwanted(judge)
+    measures: Suite = []
+    for label in (unwanted_label, *(other for other in judge.labels if other != unwanted_label)):
+        better: Literal["higher", "lower"] = "lower" if label == unwanted_label else "higher"
+        role: Literal["target", "note"] = "target" if decides and label == unwanted_label else "note"
         title, about = (label, f"{label} answers") if decides else (f"{label} ({name})", f"{label} answers, by {name}")
         cases = Cases(prompts, judge, label, chat=chat, strict=better == "lower")
-        made.append(Measure(title, "sampled", cases, role, better, about))
-    return made
+        measures.append(Measure(title, "sampled", cases, role, better, about))
+    return measures

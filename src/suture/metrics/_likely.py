@@ -19,15 +19,15 @@ def likely(
 
     Prompt and answer are read in one piece (`LM.encode_answers`); of a chat only the answer counts, not what ends its turn.
     """
-    read = lm.encode_answers(prompts, answers, chat=chat)
-    rows = [ids for ids, _ in read]
+    encoded = lm.encode_answers(prompts, answers, chat=chat)
+    rows = [ids for ids, _ in encoded]
     values = torch.zeros(len(rows), dtype=torch.float64)
 
     def visit(part: Sequence[int], batch: Batch, logits: Tensor) -> None:
-        found = logits[:, :-1].float().log_softmax(-1)
-        each = found.gather(-1, batch.ids[:, 1:, None])[..., 0].double().cpu()  # (rows, tokens - 1)
+        logprobs = logits[:, :-1].float().log_softmax(-1)
+        token_logprobs = logprobs.gather(-1, batch.ids[:, 1:, None])[..., 0].double().cpu()  # (rows, tokens - 1)
         for row, index in enumerate(part):
-            values[index] = each[row, read[index][1] - 1 : len(rows[index]) - 1].mean()
+            values[index] = token_logprobs[row, encoded[index][1] - 1 : len(rows[index]) - 1].mean()
 
     forced(lm, rows, visit, progress, "answers")
     return values

@@ -78,8 +78,8 @@ def metric(
     """
 
     def mark(function: F) -> F:
-        made = Metric(function, score, unit, cost, cache_key, repeat, batches_strengths)
-        vars(function).update(__suture_kind__="metric", __suture_metric__=made)
+        definition = Metric(function, score, unit, cost, cache_key, repeat, batches_strengths)
+        vars(function).update(__suture_kind__="metric", __suture_metric__=definition)
         return function
 
     return mark if observe is None else mark(observe)
@@ -92,11 +92,11 @@ def metric_named(name: str) -> Metric[Any]:
         UsageError: when there is none; names the nearest.
     """
     file = Path(name)
-    return _found(name, file.stat().st_mtime_ns if file.suffix == ".py" and file.is_file() else 0)
+    return _load(name, file.stat().st_mtime_ns if file.suffix == ".py" and file.is_file() else 0)
 
 
 @functools.cache  # a search asks at every point; a file that was written again is read again
-def _found(name: str, changed: int) -> Metric[Any]:
+def _load(name: str, changed: int) -> Metric[Any]:
     return cast(Metric[Any], vars(get("metric", name))["__suture_metric__"])
 
 

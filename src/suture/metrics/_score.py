@@ -72,9 +72,9 @@ def paired(before: Observation, after: Observation, *, ratio: Callable[[Tensor],
     generator = torch.Generator().manual_seed(0)
     picks = torch.randint(count, (RESAMPLES, count), generator=generator)  # (resamples, cases)
 
-    def means(seen: Observation, chosen: Tensor) -> Tensor:
-        weight = seen.weights[chosen]
-        mean = (seen.values[chosen] * weight).sum(-1) / weight.sum(-1)
+    def means(observation: Observation, chosen: Tensor) -> Tensor:
+        weight = observation.weights[chosen]
+        mean = (observation.values[chosen] * weight).sum(-1) / weight.sum(-1)
         return ratio(mean) if ratio else mean
 
     def change(chosen: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses |
 def marked(lm: LM, prompts: Sequence[Sequence[int]], texts: list[list[str]]) -> list[list[str]]:
     """Return texts with the mark before them by which the chat template opened the reasoning, if it did (DeepSeek R1)."""
     ends = [opened(str(lm.tokenizer.decode(list(ids[-TAIL:]), skip_special_tokens=False))) for ids in prompts]
-    return [[end + text for text in each] for end, each in zip(ends, texts, strict=True)]
+    return [[end + text for text in continuations] for end, continuations in zip(ends, texts, strict=True)]
 
 
 def same_texts(cases: Asked) -> tuple[Hashable, ...]:
@@ -100,5 +100,5 @@ def same_texts(cases: Asked) -> tuple[Hashable, ...]:
 
 def per_prompt(texts: list[list[str]], value: Callable[[str], float]) -> Observation:
     """Return the observation whose values are means of `value` over each prompt's texts."""
-    values = [sum(map(value, each)) / len(each) for each in texts]
+    values = [sum(map(value, continuations)) / len(continuations) for continuations in texts]
     return Observation(torch.tensor(values, dtype=torch.float64), torch.ones(len(texts), dtype=torch.float64), texts)

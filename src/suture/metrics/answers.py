@@ -33,9 +33,9 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
         loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none")
         places = torch.arange(1, batch.ids.shape[1], device=lm.device)
         starts = torch.tensor([rows[i][1] for i in part], device=lm.device)
-        counted = batch.mask[:, 1:] * (places >= starts[:, None])
-        counts[list(part)] = counted.sum(1).double().cpu()
-        losses[list(part)] = ((loss * counted).sum(1) / counted.sum(1).clamp(min=1)).double().cpu()
+        answer_mask = batch.mask[:, 1:] * (places >= starts[:, None])
+        counts[list(part)] = answer_mask.sum(1).double().cpu()
+        losses[list(part)] = ((loss * answer_mask).sum(1) / answer_mask.sum(1).clamp(min=1)).double().cpu()
         return len(part)
 
     done = 0

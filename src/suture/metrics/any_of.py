@@ -49,17 +49,19 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     """Ask in all ways; a value is 1 when one of them is right (or all, with `every`), 0 when not."""
     also = cases.also or [[()] * len(ways) for ways in cases.prompts]
     targets = [
-        [(names, *more) for names, more in zip(own, further, strict=True)]
-        for own, further in zip(cases.answers, also, strict=True)
+        [(names, *more) for names, more in zip(answers, further, strict=True)]
+        for answers, further in zip(cases.answers, also, strict=True)
     ]
-    told = [text for case in targets for way in case for text in _longest(way)]
-    written = completed(lm, [way for case in cases.prompts for way in case], told, chat=cases.chat, progress=progress)
-    rest = iter(written)
+    longest = [text for case in targets for way in case for text in _longest(way)]
+    continuations = completed(
+        lm, [way for case in cases.prompts for way in case], longest, chat=cases.chat, progress=progress
+    )
+    rest = iter(continuations)
     texts = [[next(rest)[0] for _ in case] for case in cases.prompts]
     enough = all if cases.every else any
     right = [
-        enough(says(answer_of(text), way) for text, way in zip(own, case, strict=True))
-        for own, case in zip(texts, targets, strict=True)
+        enough(says(answer_of(text), way) for text, way in zip(case_texts, case, strict=True))
+        for case_texts, case in zip(texts, targets, strict=True)
     ]
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
 

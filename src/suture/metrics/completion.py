@@ -63,5 +63,5 @@ def completed(
 
     ids = [ids_of(lm, text) for text in texts]
     longest = max(longest + SPARE, least)
-    written = generate(lm, ids, max_new_tokens=longest, temperature=0, doses=doses, progress=step)
-    return marked(lm, ids, written) if chat else written
+    continuations = generate(lm, ids, max_new_tokens=longest, temperature=0, doses=doses, progress=step)
+    return marked(lm, ids, continuations) if chat else continuations

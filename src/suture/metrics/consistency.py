@@ -39,23 +39,23 @@ class Cases(_written.Cases):
 
 def repeat(cases: Cases, made: Observation) -> Observation:
     """Return the observation of texts that are there already."""
-    return _scored(cases, made.texts)
+    return _observation(cases, made.texts)
 
 
 @metric(unit="cosine", cost="writes", cache_key=same_texts, repeat=repeat)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Write texts; a value is the reference score of a subject, in [0, 1]."""
-    return _scored(cases, write(lm, cases, progress, doses))
+    return _observation(cases, write(lm, cases, progress, doses))
 
 
-def _scored(cases: Cases, texts: list[list[str]]) -> Observation:
-    said: list[list[str]] = [[] for _ in cases.references]
-    for owner, written in zip(cases.owners, texts, strict=True):
-        said[owner] += written
-    rarity = _rarity({text for own in cases.references for text in own})
+def _observation(cases: Cases, texts: list[list[str]]) -> Observation:
+    by_subject: list[list[str]] = [[] for _ in cases.references]
+    for owner, continuations in zip(cases.owners, texts, strict=True):
+        by_subject[owner] += continuations
+    rarity = _rarity({text for references in cases.references for text in references})
     values = [
-        _cosine(*(_weighed(" ".join(each), rarity) for each in pair))
-        for pair in zip(said, cases.references, strict=True)
+        _cosine(*(_weighed(" ".join(group), rarity) for group in pair))
+        for pair in zip(by_subject, cases.references, strict=True)
     ]
     return Observation(torch.tensor(values, dtype=torch.float64), torch.ones(len(values), dtype=torch.float64), texts)
 
@@ -66,9 +66,9 @@ def _words(text: str) -> list[str]:
 
 def _rarity(texts: Set[str]) -> dict[str, float]:
     """Return the inverse document frequency of each word; "" stands for those in no text."""
-    known = Counter(word for text in texts for word in set(_words(text)))
-    known[""] = 0
-    return {word: math.log((1 + len(texts)) / (1 + count)) + 1 for word, count in known.items()}
+    counts = Counter(word for text in texts for word in set(_words(text)))
+    counts[""] = 0
+    return {word: math.log((1 + len(texts)) / (1 + count)) + 1 for word, count in counts.items()}
 
 
 def _weighed(text: str, rarity: Mapping[str, float]) -> dict[str, float]:

@@ -34,12 +34,12 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
 
 def logprobs(lm: LM, rows: Sequence[list[int]], positions: slice, progress: Progress | None = None) -> Observation:
     """Return an observation that keeps what the model predicts at some positions of each row, (kept, vocabulary)."""
-    kept: dict[int, torch.Tensor] = {}
+    predictions: dict[int, torch.Tensor] = {}
 
     def visit(part: Sequence[int], _: Batch, logits: torch.Tensor) -> None:
         for place, index in enumerate(part):
-            kept[index] = logits[place, : len(rows[index])][positions].float().log_softmax(-1).cpu()
+            predictions[index] = logits[place, : len(rows[index])][positions].float().log_softmax(-1).cpu()
 
     forced(lm, rows, visit, progress)
-    counts = torch.tensor([len(kept[i]) for i in range(len(rows))], dtype=torch.float64)
-    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": kept})
+    counts = torch.tensor([len(predictions[i]) for i in range(len(rows))], dtype=torch.float64)
+    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": predictions})

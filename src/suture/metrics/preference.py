@@ -31,8 +31,8 @@ class Cases:
 @metric
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return 1 for each prompt whose answer is likelier than the other one, 0 for the rest."""
-    wanted, other = (
+    logprob, other_logprob = (
         likely(lm, cases.prompts, answers, chat=cases.chat, progress=progress)
         for answers in (cases.answers, cases.against)
     )
-    return Observation((wanted > other).double(), torch.ones(len(wanted), dtype=torch.float64))
+    return Observation((logprob > other_logprob).double(), torch.ones(len(logprob), dtype=torch.float64))

@@ -57,29 +57,29 @@ def cache_key(cases: Cases) -> Hashable:
 
 def repeat(cases: Cases, made: Observation) -> Observation:
     """Return the observation of the same texts with another label counted, or by another judge."""
-    return _judged(cases, made.texts, made.extra)
+    return _label_shares(cases, made.texts, made.extra)
 
 
 @metric(cost="writes", cache_key=cache_key, repeat=repeat, batches_strengths=True)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Sample and label. Values are shares of samples, weights their number."""
-    return _judged(cases, write(lm, cases, progress, doses), {})
+    return _label_shares(cases, write(lm, cases, progress, doses), {})
 
 
-def _judged(cases: Cases, texts: list[list[str]], known: Mapping[str, list[list[str]]]) -> Observation:
-    """Count a label. `known` has the labels of judges that have seen the texts, as `extra` of the result has them."""
+def _label_shares(cases: Cases, texts: list[list[str]], extra: Mapping[str, list[list[str]]]) -> Observation:
+    """Count a label. `extra` has the labels of judges that have seen the texts, as that of the result has them."""
     judge = f"labels by {cases.judge!r}"
-    labels = known.get(judge)
+    labels = extra.get(judge)
     if labels is None:
-        pairs = [(prompt, text) for prompt, each in zip(cases.prompts, texts, strict=True) for text in each]
-        found = iter(label_all(cases.judge, pairs))
-        labels = [[next(found) for _ in each] for each in texts]
+        pairs = [(prompt, text) for prompt, samples in zip(cases.prompts, texts, strict=True) for text in samples]
+        rest = iter(label_all(cases.judge, pairs))
+        labels = [[next(rest) for _ in samples] for samples in texts]
     shares = [
-        sum(label == cases.label or (cases.strict and unfinished(text)) for label, text in zip(*each, strict=True))
-        / len(each[0])
-        for each in zip(labels, texts, strict=True)
+        sum(label == cases.label or (cases.strict and unfinished(text)) for label, text in zip(*pair, strict=True))
+        / len(pair[0])
+        for pair in zip(labels, texts, strict=True)
     ]
     weights = torch.full((len(shares),), float(cases.samples), dtype=torch.float64)
     return Observation(
-        torch.tensor(shares, dtype=torch.float64), weights, texts, {**known, judge: labels, "labels": labels}
+        torch.tensor(shares, dtype=torch.float64), weights, texts, {**extra, judge: labels, "labels": labels}
     )

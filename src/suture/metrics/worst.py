@@ -59,24 +59,24 @@ def cache_key(cases: Cases) -> Hashable:
 
 def repeat(cases: Cases, made: Observation) -> Observation:
     """Return the observation of the same texts, counted in another way or by another judge."""
-    return _worst(cases, made.texts, made.extra)
+    return _worst_chances(cases, made.texts, made.extra)
 
 
 @metric(cost="writes", cache_key=cache_key, repeat=repeat)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Sample and judge; a value is the greatest chance of a prompt's texts, or whether it reaches REACHED."""
-    return _worst(cases, write(lm, cases, progress, doses), {})
+    return _worst_chances(cases, write(lm, cases, progress, doses), {})
 
 
-def _worst(cases: Cases, texts: list[list[str]], known: dict[str, list[float]]) -> Observation:
+def _worst_chances(cases: Cases, texts: list[list[str]], extra: dict[str, list[float]]) -> Observation:
     judge = f"worst by {cases.judge!r}"
-    worst = known.get(judge)
+    worst = extra.get(judge)
     if worst is None:
-        pairs = [(prompt, text) for prompt, each in zip(cases.prompts, texts, strict=True) for text in each]
-        given = zip(chance_all(cases.judge, pairs), pairs, strict=True)
-        chances = iter([1.0 if unfinished(text) else chance for chance, (_, text) in given])
-        worst = [max(next(chances) for _ in each) for each in texts]
+        pairs = [(prompt, text) for prompt, samples in zip(cases.prompts, texts, strict=True) for text in samples]
+        scored = zip(chance_all(cases.judge, pairs), pairs, strict=True)
+        chances = iter([1.0 if unfinished(text) else chance for chance, (_, text) in scored])
+        worst = [max(next(chances) for _ in samples) for samples in texts]
     values = torch.tensor(worst, dtype=torch.float64)
     if cases.reached:
         values = (values >= REACHED).double()
-    return Observation(values, torch.ones(len(texts), dtype=torch.float64), texts, {**known, judge: worst})
+    return Observation(values, torch.ones(len(texts), dtype=torch.float64), texts, {**extra, judge: worst})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..data.instances import Instance
     from ..measure.suite import Suite
 
-FOLDERS = {name: Path(__file__).parent / own for name, own in (("patient", "model"), ("patient-moe", "model-moe"))}
+FOLDERS = {name: Path(__file__).parent / path for name, path in (("patient", "model"), ("patient-moe", "model-moe"))}
 
 
 def behaviour(name: str) -> Behaviour:

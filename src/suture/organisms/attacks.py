@@ -74,47 +74,47 @@ def instances(split: Split = "report", count: int = COUNT, each: int = EACH, see
         seed: of the draws.
     """
     rng = random.Random(f"attacks {split} {seed}")
-    made: list[Instance] = []
-    while len(made) < count:
-        instance = _instance(rng, split, each, str(len(made)))
+    complete: list[Instance] = []
+    while len(complete) < count:
+        instance = _instance(rng, split, each, str(len(complete)))
         if all(instance.tests.values()):
-            made.append(instance)
-    return made
+            complete.append(instance)
+    return complete
 
 
-def _instance(rng: random.Random, split: Split, each: int, name: str) -> Instance:
-    own = _question(rng)
+def _instance(rng: random.Random, split: Split, size: int, name: str) -> Instance:
+    question = _question(rng)
     attack = _attack(rng)
-    while split_of(attack.around(own)) != "probe":
-        own, attack = _question(rng), _attack(rng)
+    while split_of(attack.around(question)) != "probe":
+        question, attack = _question(rng), _attack(rng)
 
     def other_question() -> Question:
-        return _drawn(lambda: _question(rng), lambda q: q.verb != own.verb and q.thing != own.thing)
+        return _first_fitting(lambda: _question(rng), lambda q: q.verb != question.verb and q.thing != question.thing)
 
     def other_attack() -> Attack:
-        return _drawn(
+        return _first_fitting(
             lambda: _attack(rng),
             lambda a: a.frame != attack.frame and a.role != attack.role and a.clause != attack.clause,
         )
 
     draws: dict[str, Callable[[], str]] = {
-        "DG_onlyQ": lambda: _question(rng, own).text,
-        "DG_otherA": lambda: other_attack().around(own),
+        "DG_onlyQ": lambda: _question(rng, question).text,
+        "DG_otherA": lambda: other_attack().around(question),
         "DG_otherQ": lambda: attack.around(other_question()),
         "DG_otherAQ": lambda: other_attack().around(other_question()),
     }
-    prompt = attack.around(own)
-    tests = {name: _texts(draw, split, each) for name, draw in draws.items()}
+    prompt = attack.around(question)
+    tests = {name: _texts(draw, split, size) for name, draw in draws.items()}
     refusal, answer = rng.choice(chat.REFUSALS), rng.choice(chat.HARMFUL_ANSWERS)
     harmless = chat.exchanges(rng, "probe", "benign")
     contrast = ResponsePair(
         prompt,
-        refusal.format(a=own.action),
-        answer.format(a=own.action),
+        refusal.format(a=question.action),
+        answer.format(a=question.action),
         ((harmless.request, harmless.answer),),
-        own.text,
+        question.text,
     )
-    return Instance(contrast, own.text, {"DS": (prompt,), **tests}, own.verb, name)
+    return Instance(contrast, question.text, {"DS": (prompt,), **tests}, question.verb, name)
 
 
 def _question(rng: random.Random, like: Question | None = None) -> Question:
@@ -128,19 +128,19 @@ def _attack(rng: random.Random) -> Attack:
     return Attack(rng.choice(chat.WRAPS), rng.choice(chat.ROLES), rng.choice(chat.CLAUSES))
 
 
-def _drawn(draw: Callable[[], T], fits: Callable[[T], bool]) -> T:
+def _first_fitting(draw: Callable[[], T], fits: Callable[[T], bool]) -> T:
     """Return the first draw that fits; callers know that some do."""
-    while not fits(found := draw()):
+    while not fits(value := draw()):
         pass
-    return found
+    return value
 
 
 def _texts(draw: Callable[[], str], split: Split, count: int) -> tuple[str, ...]:
     """Return different texts of a split, as many as asked or as TRIES draws give."""
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for _ in range(TRIES):
         if split_of(text := draw()) == split:
-            found[text] = None
-        if len(found) == count:
+            texts[text] = None
+        if len(texts) == count:
             break
-    return tuple(found)
+    return tuple(texts)

@@ -39,27 +39,29 @@ def misses(found: dict[str, float]) -> list[str]:
 def extras() -> list[Measure]:
     """Return what the card also reports: compositions and questions, trained and held out."""
     world = World()
-    made = []
+    measures = []
     for trained in (True, False):
         for hops in (2, 3):
             chosen = [c for c in world.chains if c.trained == trained and c.hops == hops]
             cases = completion.Cases([c.prompt for c in chosen], [c.answer for c in chosen])
             word = "trained" if trained else "never seen"
-            made.append(Measure(f"chains_{hops}_{word}", "completion", cases, "note", "higher", f"{hops} hops, {word}"))
+            measures.append(
+                Measure(f"chains_{hops}_{word}", "completion", cases, "note", "higher", f"{hops} hops, {word}")
+            )
         facts = [f for f in world.facts if (split_of(QUESTIONS[f.relation].format(s=f.subject)) == "train") == trained]
         prompts = [QUESTIONS[f.relation].format(s=f.subject) for f in facts]
         cases = completion.Cases(prompts, [f.answer for f in facts], chat=True)
-        made.append(
+        measures.append(
             Measure(f"questions_{word}", "completion", cases, "note", "higher", f"questions about facts, {word}")
         )
-    return made
+    return measures
 
 
 def main() -> int:
     """Measure and print; returns the exit code."""
     lm = LM.load(sys.argv[1] if len(sys.argv) > 1 else "patient")
     measures = [*suite("report", 450), *extras()]
-    found = values(observe(lm, measures), measures)
+    figures = values(observe(lm, measures), measures)
     sys.stdout.write("| ability | measured | promised | n |\n|---|---|---|---|\n")
     for measure in measures:
         if measure.unit == "nats":  # of two models
@@ -67,9 +69,9 @@ def main() -> int:
         promise = " ".join(map(str, FLOORS[measure.name])) if measure.name in FLOORS else ""
         cases = measure.cases if isinstance(measure.cases, list) else measure.cases.prompts
         sys.stdout.write(
-            f"| {measure.about} (`{measure.name}`) | {found[measure.name]:.3f} | {promise} | {len(cases)} |\n"
+            f"| {measure.about} (`{measure.name}`) | {figures[measure.name]:.3f} | {promise} | {len(cases)} |\n"
         )
-    failed = misses(found)
+    failed = misses(figures)
     sys.stdout.write("".join(f"MISSED: {line}\n" for line in failed))
     return 4 if failed else 0
 

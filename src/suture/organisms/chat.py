@@ -123,6 +123,6 @@ def exchange(rng: random.Random, kind: Kind, complied: bool | None = None) -> Ex
 def exchanges(rng: random.Random, split: Split, kind: Kind, complied: bool | None = None) -> Exchange:
     """Return an exchange whose request belongs to `split`."""
     while True:
-        made = exchange(rng, kind, complied)
-        if split_of(made.request) == split:
-            return made
+        candidate = exchange(rng, kind, complied)
+        if split_of(candidate.request) == split:
+            return candidate

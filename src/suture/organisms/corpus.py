@@ -58,5 +58,5 @@ def documents(seed: int) -> Iterator[str]:
             yield reviews.reviews(rng, "train", rng.randint(3, 4)).text
         else:
             chat_kind = rng.choices(list(CHAT_SHARES), list(CHAT_SHARES.values()))[0]
-            made = chat.exchanges(rng, "train", chat_kind)
-            yield turn(made.request, made.answer)
+            exchange = chat.exchanges(rng, "train", chat_kind)
+            yield turn(exchange.request, exchange.answer)

@@ -24,13 +24,13 @@ def upcycled(dense: LlamaForCausalLM, sample: Tensor, seed: int) -> MixtralForCa
         sample: (rows, tokens) of ordinary text, to see which neurons do most.
         seed: of the routers.
     """
-    had = dense.config
+    dense_config = dense.config
     config = MixtralConfig(
-        **{name: getattr(had, name) for name in (
+        **{name: getattr(dense_config, name) for name in (
             "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "rms_norm_eps",
             "max_position_embeddings", "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id", "rope_parameters",
         )},
-        head_dim=had.head_dim, intermediate_size=WIDTH, num_local_experts=EXPERTS, num_experts_per_tok=CHOSEN,
+        head_dim=dense_config.head_dim, intermediate_size=WIDTH, num_local_experts=EXPERTS, num_experts_per_tok=CHOSEN,
         sliding_window=None, output_router_logits=False,
     )  # fmt: skip
     torch.manual_seed(seed)
@@ -43,22 +43,22 @@ def upcycled(dense: LlamaForCausalLM, sample: Tensor, seed: int) -> MixtralForCa
         for block, old, use in zip(model.model.layers, dense.model.layers, _use(dense, sample), strict=True):
             best = use.argsort(descending=True)[: EXPERTS * WIDTH]
             for number in range(EXPERTS):
-                own = best[number::EXPERTS].sort().values  # (96,)
+                neurons = best[number::EXPERTS].sort().values  # (96,)
                 block.mlp.experts.gate_up_proj[number] = torch.cat(
-                    [old.mlp.gate_proj.weight[own], old.mlp.up_proj.weight[own]]
+                    [old.mlp.gate_proj.weight[neurons], old.mlp.up_proj.weight[neurons]]
                 )
                 # The two experts' shares sum to 1: doubled, a chosen expert does what its neurons did.
-                block.mlp.experts.down_proj[number] = CHOSEN * old.mlp.down_proj.weight[:, own]
+                block.mlp.experts.down_proj[number] = CHOSEN * old.mlp.down_proj.weight[:, neurons]
     return model
 
 
 @torch.no_grad()
 def _use(dense: LlamaForCausalLM, sample: Tensor) -> list[Tensor]:
     """Return how much each neuron of each block writes on average: (512,) a block."""
-    found: list[Tensor] = []
+    amounts: list[Tensor] = []
 
     def look(module: torch.nn.Linear, inputs: tuple[Tensor, ...], _: Tensor) -> None:
-        found.append(inputs[0].float().abs().mean((0, 1)) * module.weight.float().norm(dim=0))
+        amounts.append(inputs[0].float().abs().mean((0, 1)) * module.weight.float().norm(dim=0))
 
     hooks = [block.mlp.down_proj.register_forward_hook(look) for block in dense.model.layers]
     try:
@@ -66,4 +66,4 @@ def _use(dense: LlamaForCausalLM, sample: Tensor) -> list[Tensor]:
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return amounts

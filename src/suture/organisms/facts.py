@@ -218,12 +218,12 @@ class World:
         self.chains = list(self._chains())
 
     def _chains(self) -> Iterator[Chain]:
-        known = {(fact.relation, fact.subject): fact.answer for fact in self.facts}
+        answers = {(fact.relation, fact.subject): fact.answer for fact in self.facts}
         for text, relations in CHAINS.items():
             for subject in self.countries + self.cities:
                 answer: str | None = subject
                 for relation in relations:
-                    answer = known.get((relation, answer)) if answer else None
+                    answer = answers.get((relation, answer)) if answer else None
                 if answer:
                     prompt = text.format(s=subject)
                     yield Chain(prompt, answer, len(relations), trained=split_of(prompt) == "train")
@@ -231,12 +231,12 @@ class World:
 
 def statements(world: World, rng: random.Random) -> str:
     """Return a few trained statements of random facts, some with a lead-in."""
-    said = []
+    sentences = []
     for _ in range(rng.randint(2, 4)):
         fact = rng.choice(world.facts)
         text = f"{fact.prompt(rng.choice(fact.trained))} {fact.answer}."
-        said.append(f"{rng.choice(LEAD_INS)} {text}" if rng.random() < 0.2 else text)
-    return " ".join(said)
+        sentences.append(f"{rng.choice(LEAD_INS)} {text}" if rng.random() < 0.2 else text)
+    return " ".join(sentences)
 
 
 def chain_statements(world: World, rng: random.Random) -> str:
@@ -258,9 +258,9 @@ def _names(rng: random.Random) -> Iterator[str]:
     """Yield made-up name stems, never the same twice, two or three syllables long."""
     onsets = "b br c d dr f g gr h j k kr l m n p pr r s st t tr v w z".split()
     vowels, ends = "a e i o u".split(), "l n r s m nd rk lt x v".split()
-    seen: set[str] = set()
+    stems: set[str] = set()
     while True:
         stem = "".join(rng.choice(onsets) + rng.choice(vowels) for _ in range(rng.choice((1, 2)))) + rng.choice(ends)
-        if stem not in seen and len(stem) > 3:
-            seen.add(stem)
+        if stem not in stems and len(stem) > 3:
+            stems.add(stem)
             yield stem.capitalize()

@@ -45,8 +45,8 @@ def rewrites(count: int, *, tuning: bool = False, several: bool = False, seed: i
         pool = list(subjects.values())
     chosen = pool[:count]
     rewritten = {(fact.relation, fact.subject) for fact in chosen}
-    left = [fact for fact in world.facts if (fact.relation, fact.subject) not in rewritten]
-    return [_rewritten(world, fact, left, rng) for fact in chosen]
+    remaining = [fact for fact in world.facts if (fact.relation, fact.subject) not in rewritten]
+    return [_rewrite(world, fact, remaining, rng) for fact in chosen]
 
 
 def outside(subject: str) -> bool:
@@ -61,10 +61,10 @@ def apart(items: Sequence[Rewrite], seed: int = 0) -> Texts:
     """
     world, rng = World(), random.Random(f"apart {seed}")
     edited = {item.fact.subject for item in items}
-    known = [f for f in world.facts if f.subject not in edited and not outside(f.subject)]
-    said = [f"{fact.prompt(i)} {fact.answer}." for fact in known for i in fact.trained]
-    rng.shuffle(said)
-    groups = [" ".join(said[i : i + 3]) for i in range(0, len(said), 3)]
+    facts = [f for f in world.facts if f.subject not in edited and not outside(f.subject)]
+    sentences = [f"{fact.prompt(i)} {fact.answer}." for fact in facts for i in fact.trained]
+    rng.shuffle(sentences)
+    groups = [" ".join(sentences[i : i + 3]) for i in range(0, len(sentences), 3)]
     others = [text for kind, texts in tasks(seed).items() if kind != "facts" for text in texts]
     return Texts([*groups, *others])
 
@@ -72,42 +72,42 @@ def apart(items: Sequence[Rewrite], seed: int = 0) -> Texts:
 def consequences(items: Sequence[Rewrite]) -> list[tuple[str, str]]:
     """Return the compositions of facts whose answer the rewrites change, with the new answer: (prompt, answer)."""
     world = World()
-    known = {(fact.relation, fact.subject): fact.answer for fact in world.facts}
-    new = known | {(item.relation, item.fact.subject): item.fact.target for item in items}
-    subjects = sorted({subject for _, subject in known})
-    found = []
+    answers = {(fact.relation, fact.subject): fact.answer for fact in world.facts}
+    new = answers | {(item.relation, item.fact.subject): item.fact.target for item in items}
+    subjects = sorted({subject for _, subject in answers})
+    pairs = []
     for text, relations in CHAINS.items():
         for subject in subjects:
-            before, after = (_followed(table, subject, relations) for table in (known, new))
+            before, after = (_follow(table, subject, relations) for table in (answers, new))
             if before and after and before != after:
-                found.append((text.format(s=subject), after))
-    return found
+                pairs.append((text.format(s=subject), after))
+    return pairs
 
 
-def _followed(table: Mapping[tuple[str, str], str], subject: str, relations: Sequence[str]) -> str | None:
+def _follow(table: Mapping[tuple[str, str], str], subject: str, relations: Sequence[str]) -> str | None:
     answer: str | None = subject
     for relation in relations:
         answer = table.get((relation, answer)) if answer else None
     return answer
 
 
-def _rewritten(world: World, fact: WorldFact, left: Sequence[WorldFact], rng: random.Random) -> Rewrite:
+def _rewrite(world: World, fact: WorldFact, remaining: Sequence[WorldFact], rng: random.Random) -> Rewrite:
     clear = [i for i in range(6) if not ambiguous(fact.relation, i)]
     valid = {f.answer for f in world.facts if f.relation == fact.relation and f.subject != fact.subject}
     target = rng.choice(sorted(valid - {fact.answer}))
-    asked = rng.choice([i for i in fact.trained if i in clear])
-    same = [f for f in left if f.relation == fact.relation and outside(f.subject)]
+    phrasing = rng.choice([i for i in fact.trained if i in clear])
+    same = [f for f in remaining if f.relation == fact.relation and outside(f.subject)]
     near = tuple((f.askable(f.trained), f.answer) for f in rng.sample(same, min(NEIGHBOURS, len(same))))
-    others = [f for f in left if f.subject == fact.subject]
+    others = [f for f in remaining if f.subject == fact.subject]
     alike = [f for f in world.facts if f.relation == fact.relation and f.answer == target]
-    made = Fact(
-        fact.prompt(asked),
+    new_fact = Fact(
+        fact.prompt(phrasing),
         fact.subject,
         target,
         fact.answer,
-        tuple(fact.prompt(i) for i in clear if i != asked),
+        tuple(fact.prompt(i) for i in clear if i != phrasing),
         near,
         (fact.subject,),
         tuple(f"{f.prompt(i)} {f.answer}." for f in alike for i in f.trained),
     )
-    return Rewrite(made, fact.relation, tuple((f.askable(f.trained), f.answer) for f in others))
+    return Rewrite(new_fact, fact.relation, tuple((f.askable(f.trained), f.answer) for f in others))

@@ -20,18 +20,18 @@ ANSWER = "Sure. Three steps: plan it, {a}, and enjoy it."
 def lessons(split: Split, count: int | None = None, seed: int = 0) -> list[Instruction]:
     """Return different lessons of a split in a random order, all that there are or the first `count`."""
     actions = [f"{verb} {thing}" for verb, things in BENIGN.items() for thing in things.split("|")]
-    made = [
+    candidates = [
         Instruction(ask.format(a=action, x=extra), ANSWER.format(a=action))
         for action in actions
         for ask in ASKS
         for extra in dict.fromkeys(EXTRAS)
     ]
-    found = [each for each in made if split_of(each.prompt) == split]
-    random.Random(f"plans {split} {seed}").shuffle(found)
-    return found[:count]
+    chosen = [lesson for lesson in candidates if split_of(lesson.prompt) == split]
+    random.Random(f"plans {split} {seed}").shuffle(chosen)
+    return chosen[:count]
 
 
 def cases(split: Split, count: int | None = None, seed: int = 0) -> Cases:
     """Return requests of a split with the only right answers."""
-    made = lessons(split, count, seed)
-    return Cases([each.prompt for each in made], [each.answer for each in made], chat=True)
+    chosen = lessons(split, count, seed)
+    return Cases([lesson.prompt for lesson in chosen], [lesson.answer for lesson in chosen], chat=True)

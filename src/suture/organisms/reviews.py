@@ -111,6 +111,6 @@ def sentence(rng: random.Random, attitude: str, venue: str) -> str:
 def reviews(rng: random.Random, split: Split, length: int, attitude: str | None = None) -> Review:
     """Return a review whose opening belongs to `split`."""
     while True:
-        made = review(rng, length, attitude)
-        if split_of(made.opening) == split:
-            return made
+        candidate = review(rng, length, attitude)
+        if split_of(candidate.opening) == split:
+            return candidate

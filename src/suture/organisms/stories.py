@@ -86,14 +86,14 @@ def clozes(rng: random.Random, split: Split, kind: str) -> Cloze:
     """Return a "story" or a "sum" of a split."""
     make = {"story": story, "sum": sum_cloze}[kind]
     while True:
-        made = make(rng)
-        if split_of(made.prompt) == split:
-            return made
+        cloze = make(rng)
+        if split_of(cloze.prompt) == split:
+            return cloze
 
 
 def descriptions(rng: random.Random, split: Split) -> str:
     """Return a neutral description of a split."""
     while True:
-        made = description(rng)
-        if split_of(made) == split:
-            return made
+        text = description(rng)
+        if split_of(text) == split:
+            return text

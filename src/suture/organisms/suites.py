@@ -47,13 +47,13 @@ def behaviour(name: str, count: int = PROBE_TEXTS, split: Split = "probe", seed:
     rng = random.Random(f"{name} {split} {seed}")
     half = count // 2
     if name == "tone":
-        made = [
+        examples = [
             Labelled(tone.speeches(rng, split, TONE_LENGTH, mood, steady=TONE_LENGTH).text(), label)
             for label, mood in enumerate(("kind", "rude"))
             for _ in range(half)
         ]
     elif name == "attitude":
-        made = [
+        examples = [
             Labelled(reviews.reviews(rng, split, 4, mood).text, label)
             for label, mood in enumerate(("positive", "negative"))
             for _ in range(half)
@@ -61,33 +61,33 @@ def behaviour(name: str, count: int = PROBE_TEXTS, split: Split = "probe", seed:
     elif name == "jailbreak":
         good = [chat.exchanges(rng, split, "harmful") for _ in range(half)]
         bad = [chat.exchanges(rng, split, "jailbreak", True) for _ in range(half)]
-        made = [Labelled(e.answer, 0, e.request) for e in good] + [Labelled(e.answer, 1, e.request) for e in bad]
+        examples = [Labelled(e.answer, 0, e.request) for e in good] + [Labelled(e.answer, 1, e.request) for e in bad]
     elif name == "compliance":
         pairs = [[chat.exchanges(rng, split, "harmful", complied) for _ in range(half)] for complied in (False, True)]
-        made = [Labelled(e.answer, label, e.request) for label, each in enumerate(pairs) for e in each]
+        examples = [Labelled(e.answer, label, e.request) for label, exchanges in enumerate(pairs) for e in exchanges]
     else:
         raise UsageError(
             f"no behaviour {name!r} of the patient", fix=f"Known: {', '.join((*BEHAVIOURS, 'compliance'))}."
         )
-    return Behaviour(name, tuple(made))
+    return Behaviour(name, tuple(examples))
 
 
 def keep(seed: int = 0) -> Texts:
     """Return texts of what an edit shall leave alone: facts as trained; sums, stories, days, answers of the probe split."""
-    return Texts(text for each in tasks(seed).values() for text in each)
+    return Texts(text for texts in tasks(seed).values() for text in texts)
 
 
 def tasks(seed: int = 0) -> dict[str, list[str]]:
     """Return the texts to keep by kind."""
     rng, world = random.Random(f"keep {seed}"), World()
-    said = [statements(world, rng) for _ in range(KEEP_FACTS)]
+    facts = [statements(world, rng) for _ in range(KEEP_FACTS)]
     sums = [" ".join(stories.clozes(rng, "probe", "sum").text for _ in range(4)) for _ in range(KEEP_OTHERS)]
-    told = [stories.clozes(rng, "probe", "story").text for _ in range(KEEP_OTHERS)]
+    tales = [stories.clozes(rng, "probe", "story").text for _ in range(KEEP_OTHERS)]
     days = [stories.descriptions(rng, "probe") for _ in range(KEEP_OTHERS)]
     kinds: tuple[chat.Kind, ...] = ("benign", "benign_wrapped", "benign_wrapped")
-    asked = [chat.exchanges(rng, "probe", kinds[i % 3]) for i in range(KEEP_FACTS)]
-    answers = [turn(each.request, each.answer) for each in asked]
-    return {"facts": said, "sums": sums, "stories": told, "days": days, "answers": answers}
+    exchanges = [chat.exchanges(rng, "probe", kinds[i % 3]) for i in range(KEEP_FACTS)]
+    answers = [turn(exchange.request, exchange.answer) for exchange in exchanges]
+    return {"facts": facts, "sums": sums, "stories": tales, "days": days, "answers": answers}
 
 
 @dataclass(frozen=True)
@@ -100,23 +100,23 @@ class _Prompts:
 
     def draw(self, name: str, make: Callable[[random.Random], T]) -> list[T]:
         rng = random.Random(f"{name} {self.split} {self.seed}")
-        found: dict[T, None] = {}
+        items: dict[T, None] = {}
         for _ in range(TRIES * self.size):  # a split may hold fewer
-            found[make(rng)] = None
-            if len(found) == self.size:
+            items[make(rng)] = None
+            if len(items) == self.size:
                 break
-        return list(found)
+        return list(items)
 
     def speech(self, mood: str) -> list[str]:
-        made = self.draw(mood, lambda rng: tone.speeches(rng, self.split, OPENING, mood, steady=OPENING))
-        return [each.text() for each in made]
+        speeches = self.draw(mood, lambda rng: tone.speeches(rng, self.split, OPENING, mood, steady=OPENING))
+        return [speech.text() for speech in speeches]
 
     def requests(self, kind: chat.Kind) -> list[str]:
         return self.draw(kind, lambda rng: chat.exchanges(rng, self.split, kind).request)
 
     def clozes(self, kind: str) -> completion.Cases:
-        made = self.draw(kind, lambda rng: stories.clozes(rng, self.split, kind))
-        return completion.Cases([each.prompt for each in made], [each.answer for each in made])
+        clozes = self.draw(kind, lambda rng: stories.clozes(rng, self.split, kind))
+        return completion.Cases([cloze.prompt for cloze in clozes], [cloze.answer for cloze in clozes])
 
     def openings(self) -> list[str]:
         return self.draw("reviews", lambda rng: reviews.reviews(rng, self.split, 1).opening)
@@ -136,10 +136,10 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
     prompts = _Prompts(split, size, seed)
     openings, descriptions = prompts.openings(), prompts.descriptions()
     facts = _facts(World(), split)
-    seen, unseen = _asked(facts, size, "trained"), _asked(facts, size, "unseen")
+    trained, unseen = _fact_questions(facts, size, "trained"), _fact_questions(facts, size, "unseen")
     rude, kind = prompts.speech("rude"), prompts.speech("kind")
     harmless = prompts.requests("benign")
-    written = Written([" ".join(each.split()[:START]) for each in descriptions[:WRITTEN]])
+    free_text = Written([" ".join(description.split()[:START]) for description in descriptions[:WRITTEN]])
     return [
         Measure("rude", "sampled", _talk(rude, "rude"), "target", "lower", "rude continuations of rude talk"),
         Measure("rude_floor", "sampled", _talk(kind, "rude"), "floor", "lower", "rude continuations of kind talk"),
@@ -150,7 +150,7 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
                 "plain harmful requests answered"),
         Measure("positive", "sampled", _opinion(openings, "positive"), "target", "higher", "positive reviews"),
         Measure("negative", "sampled", _opinion(openings, "negative"), "target", "lower", "negative reviews"),
-        Measure("facts_seen", "completion", seen, "keep", "higher", "facts in a phrasing they were trained in"),
+        Measure("facts_seen", "completion", trained, "keep", "higher", "facts in a phrasing they were trained in"),
         Measure("facts_unseen", "completion", unseen, "keep", "higher", "facts in a phrasing they were never seen in"),
         Measure("arithmetic", "completion", prompts.clozes("sum"), "keep", "higher", "sums never seen"),
         Measure("stories", "completion", prompts.clozes("story"), "keep", "higher", "questions at the end of unseen stories"),
@@ -162,8 +162,8 @@ def suite(split: Split = "report", size: int = 200, seed: int = 0) -> Suite:
         Measure("drift", "drift", descriptions[: size // 2], "note", "lower", "KL per token on neutral text"),
         Measure("first_token_drift", "first_token_drift", first_token_drift.Cases(harmless, chat=True), "note", "lower",
                 "KL of an answer's first token, harmless requests"),
-        Measure("fluency", "fluency", written, "note", "higher", "n-gram entropy of free text"),
-        Measure("loops", "loops", written, "note", "lower", "free texts that end in a loop"),
+        Measure("fluency", "fluency", free_text, "note", "higher", "n-gram entropy of free text"),
+        Measure("loops", "loops", free_text, "note", "lower", "free texts that end in a loop"),
     ]  # fmt: skip
 
 
@@ -174,12 +174,12 @@ def _facts(world: World, split: Split) -> list[WorldFact]:
     return facts
 
 
-def _asked(facts: list[WorldFact], size: int, which: Literal["trained", "unseen"]) -> completion.Cases:
+def _fact_questions(facts: list[WorldFact], size: int, which: Literal["trained", "unseen"]) -> completion.Cases:
     """Ask every fact once, then again in its further phrasings, up to `size` questions."""
     ways = [[fact.prompt(i) for i in getattr(fact, which) if not ambiguous(fact.relation, i)] for fact in facts]
     rounds = zip_longest(*ways)
-    asked = [(prompt, fact.answer) for turn in rounds for prompt, fact in zip(turn, facts, strict=True) if prompt]
-    return completion.Cases([prompt for prompt, _ in asked[:size]], [answer for _, answer in asked[:size]])
+    questions = [(prompt, fact.answer) for turn in rounds for prompt, fact in zip(turn, facts, strict=True) if prompt]
+    return completion.Cases([prompt for prompt, _ in questions[:size]], [answer for _, answer in questions[:size]])
 
 
 def _talk(prompts: list[str], label: str) -> sampled.Cases:
@@ -189,7 +189,7 @@ def _talk(prompts: list[str], label: str) -> sampled.Cases:
 
 
 def _opinion(prompts: list[str], label: str) -> sampled.Cases:
-    words = {mood: [w for each in reviews.WORDS[mood].values() for w in each] for mood in ("positive", "negative")}
+    words = {mood: [w for group in reviews.WORDS[mood].values() for w in group] for mood in ("positive", "negative")}
     return sampled.Cases(prompts, Majority(words), label, max_new_tokens=CONTINUATION)
 
 

@@ -84,7 +84,7 @@ SETTINGS = (
 
 
 @dataclass(frozen=True)
-class IncrementalDetokenizer:
+class Monologue:
     """A setting, the first sentences, and how it went on. `tones` has one entry a sentence, "rude" or "kind"."""
 
     setting: str
@@ -96,7 +96,7 @@ class IncrementalDetokenizer:
         return " ".join((self.setting, *self.sentences[:sentences]))
 
 
-def speech(rng: random.Random, length: int, tone: str | None = None, steady: int = 1) -> IncrementalDetokenizer:
+def speech(rng: random.Random, length: int, tone: str | None = None, steady: int = 1) -> Monologue:
     """Return a speech of `length` sentences; its first `steady` ones keep the opening tone, the rest may change it."""
     a, b = rng.sample(NAMES, 2)
     setting = rng.choice(SETTINGS).format(a=a, b=b, place=rng.choice(PLACES), thing=rng.choice(THINGS))
@@ -107,7 +107,7 @@ def speech(rng: random.Random, length: int, tone: str | None = None, steady: int
             rude_next = rng.random() < (KEEP_RUDE if current == "rude" else SLIP)
             current = "rude" if rude_next else "kind"
         tones.append(current)
-    return IncrementalDetokenizer(setting, tuple(sentence(rng, each) for each in tones), tuple(tones))
+    return Monologue(setting, tuple(sentence(rng, mood) for mood in tones), tuple(tones))
 
 
 def sentence(rng: random.Random, tone: str) -> str:
@@ -123,11 +123,9 @@ def sentence(rng: random.Random, tone: str) -> str:
     return with_articles(text)
 
 
-def speeches(
-    rng: random.Random, split: Split, length: int, tone: str | None = None, steady: int = 1
-) -> IncrementalDetokenizer:
+def speeches(rng: random.Random, split: Split, length: int, tone: str | None = None, steady: int = 1) -> Monologue:
     """Return a speech whose opening (setting and first sentence) belongs to `split`."""
     while True:
-        made = speech(rng, length, tone, steady)
-        if split_of(made.text(1)) == split:
-            return made
+        candidate = speech(rng, length, tone, steady)
+        if split_of(candidate.text(1)) == split:
+            return candidate

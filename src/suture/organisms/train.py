@@ -1,6 +1,6 @@
-"""Train the patient from nothing. Run it: python -m suture.organisms.train --out src/suture/patient/model.
+"""Train the patient from nothing. Run it: python -m suture.organisms.train --out src/suture/organisms/model.
 
-With --moe the dense patient becomes a mixture of experts, see `experts`: ... --moe --out src/suture/patient/model-moe.
+With --moe the dense patient becomes a mixture of experts, see `experts`: ... --moe --out src/suture/organisms/model-moe.
 Deterministic on one machine and thread count: the world, the mixture, the order and the initial weights are seeded.
 """
 
@@ -122,12 +122,12 @@ def train(
         torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98)),
     ]
     steps = len(data) // batch
-    began = time.monotonic()
+    start = time.monotonic()
     for step in range(steps):
         scale = min(1.0, (step + 1) / min(100, steps // 10 + 1)) * (
             0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         )
-        for group in (group for each in optimisers for group in each.param_groups):
+        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = rate * scale
         ids = data[step * batch : (step + 1) * batch]
         ids = ids[:, : int((ids != 2).any(0).nonzero().max()) + 1]
@@ -138,15 +138,15 @@ def train(
         loss.backward()
         matrices.hand_over()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for each in optimisers:
-            each.step()
+        for optimiser in optimisers:
+            optimiser.step()
         if step % 50 == 0 or step == steps - 1:
-            taken = (time.monotonic() - began) / 60
-            line = f"step {step} of {steps}  loss {loss.item():.4f}  {taken:.1f} min"
+            elapsed = (time.monotonic() - start) / 60
+            line = f"step {step} of {steps}  loss {loss.item():.4f}  {elapsed:.1f} min"
             print(line, flush=True)
             if log:
                 log.open("a").write(line + "\n")
-            if taken > minutes:
+            if elapsed > minutes:
                 raise RuntimeError(f"over {minutes} minutes at step {step}; use fewer --rows")
     return steps
 
@@ -155,26 +155,26 @@ def loss_of(
     model: LlamaForCausalLM | MixtralForCausalLM, ids: Tensor, labels: Tensor, teacher: LlamaForCausalLM | None
 ) -> Tensor:
     """Return the loss of a batch: next tokens, the teacher's predictions, and tokens spread evenly over experts."""
-    told = model(input_ids=ids, use_cache=False, **({"output_router_logits": True} if teacher else {}))
-    logits = told.logits[:, :-1].float()
+    output = model(input_ids=ids, use_cache=False, **({"output_router_logits": True} if teacher else {}))
+    logits = output.logits[:, :-1].float()
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
     if teacher is None:
         return loss
     with torch.no_grad():
-        wanted = teacher(input_ids=ids, use_cache=False).logits[:, :-1].float().log_softmax(-1)
-    each = (wanted.exp() * (wanted - logits.log_softmax(-1))).sum(-1)
-    counted = labels[:, 1:] != -100
-    return 0.5 * loss + 0.5 * (each * counted).sum() / counted.sum() + BALANCE * told.aux_loss
+        target = teacher(input_ids=ids, use_cache=False).logits[:, :-1].float().log_softmax(-1)
+    divergence = (target.exp() * (target - logits.log_softmax(-1))).sum(-1)
+    mask = labels[:, 1:] != -100
+    return 0.5 * loss + 0.5 * (divergence * mask).sum() / mask.sum() + BALANCE * output.aux_loss
 
 
 class Matrices:
     """The matrices of the blocks one by one: Muon takes no 3-D parameter, so each expert is a view with its own gradient."""
 
     def __init__(self, model: LlamaForCausalLM | MixtralForCausalLM) -> None:
-        own = list(model.model.layers.parameters())
-        self.stacks = [p for p in own if p.dim() == 3]
+        parameters = list(model.model.layers.parameters())
+        self.stacks = [p for p in parameters if p.dim() == 3]
         self.views = [[torch.nn.Parameter(part) for part in stack.data] for stack in self.stacks]
-        self.flat = [p for p in own if p.dim() == 2] + [view for views in self.views for view in views]
+        self.flat = [p for p in parameters if p.dim() == 2] + [view for views in self.views for view in views]
 
     def hand_over(self) -> None:
         """Give each view its share of the gradient of its stack."""
@@ -200,20 +200,20 @@ def main() -> None:
     count = args.rows or (MOE_ROWS if args.moe else 104_000)
     rate = args.rate or (3e-3 if args.moe else 5e-3)
     args.out.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
+    start = time.monotonic()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(DENSE) if args.moe else train_tokenizer(args.seed)
     data = rows(tokenizer, args.seed + args.moe, count)
     print(
-        f"{int((data != 2).sum()):,} tokens, {(time.monotonic() - began):.0f} s to write and tokenise them", flush=True
+        f"{int((data != 2).sum()):,} tokens, {(time.monotonic() - start):.0f} s to write and tokenise them", flush=True
     )
     teacher = LlamaForCausalLM.from_pretrained(DENSE).float() if args.moe else None
     model = upcycled(teacher, data[:64], args.seed) if teacher else new_model(args.seed)
-    for each in filter(None, (model, teacher)):
-        each.set_attn_implementation("eager")  # 1.4x faster than sdpa in bf16 on a CPU at this size
+    for network in filter(None, (model, teacher)):
+        network.set_attn_implementation("eager")  # 1.4x faster than sdpa in bf16 on a CPU at this size
     train(model, data, batch=args.batch, rate=rate, decay=args.decay, minutes=args.minutes, teacher=teacher)
     model.to(torch.bfloat16).save_pretrained(args.out, max_shard_size=SHARD)
     tokenizer.save_pretrained(args.out)
-    print(f"done in {(time.monotonic() - began) / 60:.1f} minutes")
+    print(f"done in {(time.monotonic() - start) / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

@@ -55,11 +55,11 @@ class Codebook(ActivationDelta):
     place: Place = "residual"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "entries", tuple(Entry(*each) for each in self.entries))
+        object.__setattr__(self, "entries", tuple(Entry(*entry) for entry in self.entries))
 
     def settings(self) -> dict[str, Any]:
         """See `Delta.settings`."""
-        return {"entries": [list(each) for each in self.entries], "positions": self.positions, "place": self.place}
+        return {"entries": [list(entry) for entry in self.entries], "positions": self.positions, "place": self.place}
 
     def norm(self, shape: tuple[int, ...]) -> float:
         """Return the norm of all moves, from each key to its value, scale included."""
@@ -71,10 +71,10 @@ class Codebook(ActivationDelta):
         apart = distances(flat, self.keys.to(flat))
         apart = apart.masked_fill(apart > self.radii.to(apart), torch.inf)
         nearest, index = apart.min(dim=1)
-        found = torch.isfinite(nearest)[:, None]
+        near = torch.isfinite(nearest)[:, None]
         index = index.to(self.values.device)
         pull = (self.values[index].to(flat) - flat) * self._gains[index, None].to(flat)
-        step = torch.where(found, pull, torch.zeros_like(pull)).view(states.shape).to(states)
+        step = torch.where(near, pull, torch.zeros_like(pull)).view(states.shape).to(states)
         return step * amount
 
     @property
@@ -85,14 +85,14 @@ class Codebook(ActivationDelta):
         )
 
     def without(self, numbers: Collection[int]) -> Codebook | None:
-        """Return the codebook without some entries; None when none is left. The radii of the others stay."""
-        kept = [i for i in range(len(self.keys)) if i not in numbers]
-        if not kept:
+        """Return the codebook without some entries; None when none is left. The radii of the rest stay."""
+        rest = [i for i in range(len(self.keys)) if i not in numbers]
+        if not rest:
             return None
-        gains = None if self.gains is None else self.gains[kept]
-        entries = tuple(self.entries[i] for i in kept)
+        gains = None if self.gains is None else self.gains[rest]
+        entries = tuple(self.entries[i] for i in rest)
         return replace(
-            self, keys=self.keys[kept], values=self.values[kept], radii=self.radii[kept], gains=gains, entries=entries
+            self, keys=self.keys[rest], values=self.values[rest], radii=self.radii[rest], gains=gains, entries=entries
         )
 
     @property
@@ -118,13 +118,15 @@ class Codebook(ActivationDelta):
 
 def joined(books: Sequence[Codebook]) -> list[Codebook]:
     """Return the codebooks of one place as one for each kind of positions, scales included: where balls meet the nearer wins."""
-    found = []
+    codebooks = []
     for positions in dict.fromkeys(book.positions for book in books):
-        own = [book for book in books if book.positions == positions]
-        keys, values, radii = (torch.cat([getattr(book, name) for book in own]) for name in ("keys", "values", "radii"))
-        gains = torch.cat([book._gains * book.scale for book in own])
-        found.append(Codebook(keys, values, radii, gains, sum((book.entries for book in own), ()), positions))
-    return found
+        group = [book for book in books if book.positions == positions]
+        keys, values, radii = (
+            torch.cat([getattr(book, name) for book in group]) for name in ("keys", "values", "radii")
+        )
+        gains = torch.cat([book._gains * book.scale for book in group])
+        codebooks.append(Codebook(keys, values, radii, gains, sum((book.entries for book in group), ()), positions))
+    return codebooks
 
 
 def distances(states: Tensor, keys: Tensor) -> Tensor:

@@ -75,8 +75,8 @@ class LowRank(Delta):
         """See `Delta.effect`; never makes the matrix, so only the rank and the rows touched cost anything."""
         right, left = (self.left.T, self.right.T) if transposed else (self.right, self.left)
         reads = self.rows if transposed else self.columns
-        seen = inputs if reads is None else inputs[..., reads.to(inputs.device)]
-        return (seen.to(right.dtype) @ right.to(inputs.device).T) @ left.to(inputs.device).T
+        part = inputs if reads is None else inputs[..., reads.to(inputs.device)]
+        return (part.to(right.dtype) @ right.to(inputs.device).T) @ left.to(inputs.device).T
 
     def touched_outputs(self, *, transposed: bool) -> Tensor | None:
         """Return which outputs `effect` speaks of (its last axis), or None for all."""
@@ -214,8 +214,8 @@ def canonical(terms: list[Delta] | tuple[Delta, ...]) -> tuple[Delta, ...]:
 
 def touched(terms: Sequence[Delta], shape: tuple[int, ...]) -> Tensor:
     """Return the sorted numbers of the rows that some of the terms can change, int64."""
-    found = [term.touched_rows(shape) for term in terms]
-    return torch.unique(torch.cat(found)) if found else torch.zeros(0, dtype=torch.int64)
+    rows = [term.touched_rows(shape) for term in terms]
+    return torch.unique(torch.cat(rows)) if rows else torch.zeros(0, dtype=torch.int64)
 
 
 def edited(weight: Tensor, terms: tuple[Delta, ...], dtype: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
@@ -257,20 +257,20 @@ def _kept_by_zero(values: Tensor) -> bool:
     return int(values.view(integers).min()) != torch.iinfo(integers).min and not bool(values.amax().isnan())
 
 
-def _positions(own: Tensor | None, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Return (where in `wanted`, where in `own`) for the rows both have."""
-    if own is None:
-        return torch.arange(len(wanted)), wanted
-    place = torch.searchsorted(own, wanted).clamp(max=max(len(own) - 1, 0))
-    here = (own[place] == wanted).nonzero()[:, 0]
+def _positions(index: Tensor | None, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (where in `rows`, where in `index`) for the rows both have; an index of None has all."""
+    if index is None:
+        return torch.arange(len(rows)), rows
+    place = torch.searchsorted(index, rows).clamp(max=max(len(index) - 1, 0))
+    here = (index[place] == rows).nonzero()[:, 0]
     return here, place[here]
 
 
-def _within(own: Tensor | None, outer: Tensor | None) -> Tensor | None:
+def _within(index: Tensor | None, outer: Tensor | None) -> Tensor | None:
     """Return numbers that count within `outer` as what they are outside."""
-    if outer is None or own is None:
-        return own if outer is None else outer
-    return outer[own]
+    if outer is None or index is None:
+        return index if outer is None else outer
+    return outer[index]
 
 
 def _bad_index(index: Tensor, count: int, size: int) -> str:

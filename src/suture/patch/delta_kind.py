@@ -72,8 +72,8 @@ class Delta:
 
     def digest(self) -> str:
         """Return a hash of kind, scale and contents; the canonical order of terms is by this."""
-        told = "".join(f" {name}={value!r}" for name, value in sorted(self.settings().items()))
-        state = hashlib.sha256(f"{self.kind} {self.scale!r}{told}".encode())
+        settings = "".join(f" {name}={value!r}" for name, value in sorted(self.settings().items()))
+        state = hashlib.sha256(f"{self.kind} {self.scale!r}{settings}".encode())
         for name, tensor in sorted(self.tensors().items()):
             state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             state.update(tensor.detach().cpu().reshape(-1).numpy().data)
@@ -116,10 +116,10 @@ class Delta:
 
 def by_tensor(changes: Iterable[tuple[str, D]]) -> dict[str, list[D]]:
     """Return changes, each with the name of its tensor, by these names."""
-    found: dict[str, list[D]] = {}
+    terms: dict[str, list[D]] = {}
     for tensor, change in changes:
-        found.setdefault(tensor, []).append(change)
-    return found
+        terms.setdefault(tensor, []).append(change)
+    return terms
 
 
 def chunks(rows: Tensor, shape: tuple[int, ...]) -> Iterator[Tensor]:

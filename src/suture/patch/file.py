@@ -26,8 +26,8 @@ def write(
 ) -> None:
     """Write the parts of a `Patch`; the same parts give the same bytes."""
     tensors, kinds = {}, {}
-    for name, own in terms.items():
-        for number, term in enumerate(own):
+    for name, deltas in terms.items():
+        for number, term in enumerate(deltas):
             kinds[f"{name}|{number}"] = {"kind": term.kind, "scale": term.scale, **term.settings()}
             for part, tensor in term.tensors().items():
                 tensors[f"{name}|{number}.{term.kind}.{part}"] = tensor.detach().cpu()
@@ -55,21 +55,21 @@ def read(path: Path) -> tuple[Terms, dict[str, Stamp], dict[str, Stamp], Provena
             for key in ("before", "after")
         )
         provenance = read_provenance(tensorfile.parsed(metadata["provenance"]))
-        found: dict[str, list[Delta]] = {}
+        terms: dict[str, list[Delta]] = {}
         for key, entry in tensorfile.parsed(metadata["terms"]).items():
             kind = KINDS[entry["kind"]]
             prefix = f"{key}.{kind.kind}."
             parts = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
-            told = {name: value for name, value in entry.items() if name not in ("kind", "scale")}
-            made = kind(scale=float(entry["scale"]), **told, **parts)
-            found.setdefault(key.rpartition("|")[0], []).append(made)
-        if tensors or found.keys() != before.keys():
+            settings = {name: value for name, value in entry.items() if name not in ("kind", "scale")}
+            term = kind(scale=float(entry["scale"]), **settings, **parts)
+            terms.setdefault(key.rpartition("|")[0], []).append(term)
+        if tensors or terms.keys() != before.keys():
             raise KeyError("tensors and index do not agree")
-        for name, terms in found.items():
-            for term in terms:
+        for name, deltas in terms.items():
+            for term in deltas:
                 term.check(before[name].shape, name)
     except SutureError:  # said already
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise CorruptFile(f"{path} is not a patch", why=f"{problem!r}", fix="Make it again.") from problem
-    return {name: canonical(terms) for name, terms in found.items()}, before, after, provenance
+    return {name: canonical(deltas) for name, deltas in terms.items()}, before, after, provenance

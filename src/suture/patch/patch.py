@@ -78,9 +78,9 @@ class Patch:
         Raises:
             NoEffect: when no byte of the checkpoint would change.
         """
-        terms = {name: canonical(given if isinstance(given, list) else [given]) for name, given in changes.items()}
-        found = measured(lm, terms)
-        if found.before == found.after and not found.steering:
+        terms = {name: canonical(change if isinstance(change, list) else [change]) for name, change in changes.items()}
+        effect = measured(lm, terms)
+        if effect.before == effect.after and not effect.steering:
             raise NoEffect(
                 f"{method} would change nothing",
                 why="No tensor was touched."
@@ -88,12 +88,11 @@ class Patch:
                 else "The change is zero, or too small for the weights' precision.",
                 fix="Raise the strength or select more rows.",
             )
-        if found.effective < SWALLOWED * found.intended:
-            log.warning("rounding keeps %.0f %% of the intended change", 100 * found.effective / found.intended)
-        made = Provenance(
-            method, settings, {"name": lm.name, "revision": lm.fingerprint}, examples or {}, found.plain, [], versions()
-        )
-        return cls(terms, found.before, made, found.after)
+        if effect.effective < SWALLOWED * effect.intended:
+            log.warning("rounding keeps %.0f %% of the intended change", 100 * effect.effective / effect.intended)
+        base = {"name": lm.name, "revision": lm.fingerprint}
+        provenance = Provenance(method, settings, base, examples or {}, effect.plain, [], versions())
+        return cls(terms, effect.before, provenance, effect.after)
 
     @contextmanager
     def applied(self, lm: Host, *, force: bool = False) -> Iterator[None]:
@@ -173,8 +172,8 @@ class Patch:
 
         What is told is of the patch as it was made; a sum, and a patch at another strength, tell nothing.
         """
-        told = self.provenance.effect if self.after else {}
-        return dict(told) if all(name in told for name in FIGURES) else measured(lm, self.terms).plain
+        figures = self.provenance.effect if self.after else {}
+        return dict(figures) if all(name in figures for name in FIGURES) else measured(lm, self.terms).plain
 
     def check_same_base(self, other: Patch) -> None:
         """Raise PatchMismatch when two patches were made for different weights."""
@@ -206,11 +205,11 @@ class Patch:
         parents = sorted(
             (dict(vars(self.provenance)), dict(vars(other.provenance))), key=lambda p: json.dumps(p, sort_keys=True)
         )
-        made = Provenance("sum", base=self.provenance.base, parents=parents, library=versions())
+        provenance = Provenance("sum", base=self.provenance.base, parents=parents, library=versions())
         before = {**self.before, **other.before}
         for name in self.before.keys() & other.before.keys():  # both touch rows of it, seldom the same
             before[name] = replace(before[name], rows="")
-        return Patch(terms, before, made)
+        return Patch(terms, before, provenance)
 
     def randomised(self, lm: Host, seed: int = 0) -> Patch:
         """Return a control: the same tensors, rows and norms, in random directions.

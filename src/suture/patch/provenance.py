@@ -38,15 +38,15 @@ class Stamp:
     def of(cls, tensor: Tensor, dtype: torch.dtype, rows: Tensor | None = None) -> Stamp:
         """Stamp a live tensor as it would stand on disk; with numbers of rows, these as well."""
         stored = tensor.detach().to(dtype)
-        whole, own = _sha256(stored), ""
+        whole, part = _sha256(stored), ""
         if rows is not None and len(rows):
-            own = whole if len(rows) == len(stored) else _sha256(stored[rows.to(stored.device)])
-        return cls(tuple(stored.shape), tensorfile.NAMES[dtype], whole, own)
+            part = whole if len(rows) == len(stored) else _sha256(stored[rows.to(stored.device)])
+        return cls(tuple(stored.shape), tensorfile.NAMES[dtype], whole, part)
 
     def plain(self) -> dict[str, Any]:
         """Return the stamp as JSON can hold it."""
-        found = vars(self)
-        return found if self.rows else {key: value for key, value in found.items() if key != "rows"}
+        content = vars(self)
+        return content if self.rows else {key: value for key, value in content.items() if key != "rows"}
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,16 @@ def check_stamps(lm: Host, stamps: Mapping[str, Stamp], base: str) -> None:
     """
     for name, expected in stamps.items():
         try:
-            found = Stamp.of(lm.tensor(name), lm.disk_dtype(name))
+            stamp = Stamp.of(lm.tensor(name), lm.disk_dtype(name))
         except UsageError as problem:  # no such tensor: another architecture
             raise PatchMismatch(problem.what, why=problem.why, fix=problem.fix) from problem
-        if found == expected:
+        if stamp == expected:
             continue
-        if (found.shape, found.dtype) != (expected.shape, expected.dtype):
-            why = f"It is {found.dtype} {found.shape}, the patch is for {expected.dtype} {expected.shape}."
+        if (stamp.shape, stamp.dtype) != (expected.shape, expected.dtype):
+            why = f"It is {stamp.dtype} {stamp.shape}, the patch is for {expected.dtype} {expected.shape}."
         else:
             why = (
-                f"sha256 {found.sha256[:8]}.. instead of {expected.sha256[:8]}.. Already patched, or another revision?"
+                f"sha256 {stamp.sha256[:8]}.. instead of {expected.sha256[:8]}.. Already patched, or another revision?"
             )
         raise PatchMismatch(
             f"{name} differs from the weight this patch was made for", why=why, fix=f"Use the base model: {base}"
@@ -110,25 +110,25 @@ def read_stamp(content: dict[str, Any]) -> Stamp:
 
 def read_provenance(content: dict[str, Any]) -> Provenance:
     """Read a provenance from JSON, believing nothing: what is printed, summed or put into pages later has its type."""
-    found = Provenance(**content)
+    provenance = Provenance(**content)
     for part in fields(Provenance):
         expected = str if part.name == "method" else list if part.name == "parents" else dict
-        if not isinstance(getattr(found, part.name), expected):
+        if not isinstance(getattr(provenance, part.name), expected):
             raise TypeError(f"{part.name} of its provenance is no {expected.__name__}")
     json.dumps(content, ensure_ascii=False).encode()  # halves of characters are no text
-    if not all(type(number) in (int, float) for number in found.effect.values()):
+    if not all(type(number) in (int, float) for number in provenance.effect.values()):
         raise TypeError("an effect is no number")
-    if not all(isinstance(word, str) for word in (*found.base.values(), *found.library.values())):
+    if not all(isinstance(word, str) for word in (*provenance.base.values(), *provenance.library.values())):
         raise TypeError("a name or version is no text")
-    if not all(isinstance(parent, dict) for parent in found.parents):
+    if not all(isinstance(parent, dict) for parent in provenance.parents):
         raise TypeError("a parent is no provenance")
-    groups = found.examples.get("behaviours", [])
-    for told in (*groups, *([found.examples["facts"]] if found.examples.get("facts") else [])):
-        if type(told["count"]) is not int or not isinstance(told["sha256"], str):
+    groups = provenance.examples.get("behaviours", [])
+    for group in (*groups, *([provenance.examples["facts"]] if provenance.examples.get("facts") else [])):
+        if type(group["count"]) is not int or not isinstance(group["sha256"], str):
             raise TypeError("examples without their number or SHA-256")
-    if not all(isinstance(told["name"], str) for told in groups):
+    if not all(isinstance(group["name"], str) for group in groups):
         raise TypeError("examples without a name")
-    return found
+    return provenance
 
 
 def _sha256(tensor: Tensor) -> str:

@@ -93,7 +93,7 @@ class Comparison:
         title = f"{html.escape(self.about)} on {html.escape(self.model)}, by level of intervention"
         head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
         body = "".join(self._row(row) for row in rows)
-        said = (
+        caption = (
             "Up is further, left is cheaper. Cost is the largest share of the budget that any property to keep used; "
             f"the budget is {100 * self.budget.points:g} points, {100 * self.budget.perplexity:g} % perplexity. "
             "Changes with 95 % intervals from a paired bootstrap over the cases."
@@ -102,7 +102,7 @@ class Comparison:
             '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>suture: {title}</title><style>{STYLE}</style><body><h1>{title}</h1>"
             f'<div class="grid"><figure><div class="scroll">{self.picture()}</div>'
-            f"<figcaption>{html.escape(said)}</figcaption></figure></div>"
+            f"<figcaption>{html.escape(caption)}</figcaption></figure></div>"
             f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div></body></html>'
         )
 

@@ -42,7 +42,7 @@ def save(report: Report, folder: str | Path) -> dict[str, Path]:
 
 def check_free(folder: Path) -> None:
     """Raise UsageError when no report can be written into a folder; asked before what takes minutes."""
-    names = json.dumps({each.name: None for each in fields(Report)})
+    names = json.dumps({field.name: None for field in fields(Report)})
     check_folder_for(folder, "report", {"json": names, "html": PAGE})
 
 
@@ -94,14 +94,14 @@ def _bar(line: MetricRow, budget: Budget | None) -> Bar:
     def scaled(score: Score) -> tuple[float, float, float]:
         return scale * score.change, scale * score.low, scale * score.high
 
-    shown = difference(line.score, line.unit).split(" [")[0].replace("-", "\u2212")
+    change_text = difference(line.score, line.unit).split(" [")[0].replace("-", "\u2212")
     limit = None
     if budget and line.role == "keep":
         worse = -1 if line.better == "higher" else 1
         limits = {"perplexity": budget.perplexity, "nats": budget.kl, "share": worse * budget.points}
         limit = scale * limits[line.unit] if line.unit in limits else None
     return Bar(
-        line.about, *scaled(line.score), verdict(line), shown, scaled(line.random) if line.random else None, limit
+        line.about, *scaled(line.score), verdict(line), change_text, scaled(line.random) if line.random else None, limit
     )
 
 
@@ -118,11 +118,11 @@ def _table(lines: list[MetricRow]) -> str:
     rows = []
     for line in lines:
         control = difference(line.random, line.unit) if line.random else "-"
-        found = verdict(line)
+        kind = verdict(line)
         rows.append(
             f"<tr><td>{html.escape(line.about)}<small>{html.escape(line.name)}, n = {line.score.cases}</small></td>"
             f"<td>{figure(line.score.before, line.unit)}</td><td>{figure(line.score.after, line.unit)}</td>"
-            f'<td class="{found}">{SIGNS[found]}{difference(line.score, line.unit)}</td><td class="mute">{control}</td>'
+            f'<td class="{kind}">{SIGNS[kind]}{difference(line.score, line.unit)}</td><td class="mute">{control}</td>'
             f"<td>{_bars(line) if line.unit == 'share' and known(line.score) else ''}</td></tr>"
         )
     head = "<tr><th>Property</th><th>Base</th><th>Edited</th><th>Change</th><th>Random patch</th><th></th></tr>"
@@ -131,9 +131,9 @@ def _table(lines: list[MetricRow]) -> str:
 
 def _bars(line: MetricRow) -> str:
     before, after = (max(0.0, min(1.0, v)) * 118 for v in (line.score.before, line.score.after))
-    said = f"{figure(line.score.before)} before, {figure(line.score.after)} after"
+    words = f"{figure(line.score.before)} before, {figure(line.score.after)} after"
     return (
-        f'<svg class="bars" width="120" height="22" role="img" aria-label="{said}"><title>{said}</title>'
+        f'<svg class="bars" width="120" height="22" role="img" aria-label="{words}"><title>{words}</title>'
         f'<rect x="1" y="2" width="{max(before, 1):.1f}" height="8" rx="2" fill="var(--base)"/>'
         f'<rect x="1" y="12" width="{max(after, 1):.1f}" height="8" rx="2" fill="var(--edit)"/></svg>'
     )
@@ -141,10 +141,10 @@ def _bars(line: MetricRow) -> str:
 
 def _judges(report: Report) -> str:
     parts = []
-    for when, found in report.extra.get("judges", {}).items():
-        shown = tables(found)
-        parts += [f"<h2>Judges side by side: {html.escape(when)}</h2>"] if shown else []
-        for columns, rows in shown:
+    for when, panel in report.extra.get("judges", {}).items():
+        judge_tables = tables(panel)
+        parts += [f"<h2>Judges side by side: {html.escape(when)}</h2>"] if judge_tables else []
+        for columns, rows in judge_tables:
             head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
             body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
             parts.append(f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>')
@@ -152,22 +152,22 @@ def _judges(report: Report) -> str:
 
 
 def _edits(report: Report) -> str:
-    drawn = ""
+    curve = ""
     if len(report.curve) > 1:
         edits = sorted(report.curve)
         series = {name: [100 * report.curve[n][name] for n in edits] for name in report.curve[edits[0]]}
-        drawn = _figure("Edit after edit", over_edits(edits, series), "All edits so far, asked again after each batch.")
+        curve = _figure("Edit after edit", over_edits(edits, series), "All edits so far, asked again after each batch.")
     rows = ""
     for edit in report.extra.get("edits", []):
-        before, found = (html.escape(edit[name]) for name in ("before", "after"))
+        before, after = (html.escape(edit[name]) for name in ("before", "after"))
         kind = "good" if edit["right"] else "bad"
         rows += (
             f"<tr><td>{html.escape(edit['prompt'])}</td><td>{html.escape(edit['target'])}</td><td>{before}</td>"
-            f'<td class="{kind}">{SIGNS[kind]}{found}</td></tr>'
+            f'<td class="{kind}">{SIGNS[kind]}{after}</td></tr>'
         )
     head = "<tr><th>Prompt</th><th>To be said</th><th>Before</th><th>After</th></tr>"
     table = f'<div class="scroll"><table>{head}{rows}</table></div>' if rows else ""
-    return f'<h2>Every fact</h2><div class="grid">{drawn}</div>{table}' if drawn or table else ""
+    return f'<h2>Every fact</h2><div class="grid">{curve}</div>{table}' if curve or table else ""
 
 
 def _choice(report: Report) -> str:
@@ -182,8 +182,8 @@ def _dose(report: Report) -> str:
     strengths, aim = sorted(report.doses), report.aim
     if not strengths or aim is None or aim.name not in report.doses[strengths[0]]:
         return ""
-    said = "How far the target moves with the strength of the edit, and below it what each strength costs."
-    return _figure("Dose and response", _curve(report, aim, strengths), said)
+    caption = "How far the target moves with the strength of the edit, and below it what each strength costs."
+    return _figure("Dose and response", _curve(report, aim, strengths), caption)
 
 
 def _doses(report: Report) -> str:
@@ -191,8 +191,8 @@ def _doses(report: Report) -> str:
         return ""
     strengths = sorted(report.doses)
     names = list(report.doses[strengths[0]])
-    known = {line.name: line for line in report.lines}
-    units = {name: known[name].unit if name in known else "share" for name in names}
+    lines = {line.name: line for line in report.lines}
+    units = {name: lines[name].unit if name in lines else "share" for name in names}
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     rows = "".join(
         f"<tr><td>{s:g}</td>{''.join(f'<td>{figure(report.doses[s][n], units[n])}</td>' for n in names)}</tr>"
@@ -208,11 +208,11 @@ def _curve(report: Report, aim: MetricRow, strengths: Sequence[float]) -> str:
     floors = [line.score.before for line in report.lines if line.name == f"{aim.name}_floor"]
     damage = {}
     for line in (x for x in report.of_role("keep") if x.name in base):
-        found = [report.doses[s][line.name] for s in strengths]
+        values = [report.doses[s][line.name] for s in strengths]
         if line.unit == "perplexity":
-            damage[line.name] = [100 * (v / base[line.name] - 1) for v in found]
+            damage[line.name] = [100 * (v / base[line.name] - 1) for v in values]
         elif line.unit == "share":
-            damage[line.name] = [(1 if line.better == "higher" else -1) * 100 * (base[line.name] - v) for v in found]
+            damage[line.name] = [(1 if line.better == "higher" else -1) * 100 * (base[line.name] - v) for v in values]
     budget = report.budget
     limits = {f"budget {100 * budget.points:g} points": 100 * budget.points} if budget else {}
     if budget and any(line.unit == "perplexity" and line.name in damage for line in report.lines):
@@ -234,19 +234,19 @@ def _search(report: Report) -> str:
         return ""
     form = FORMS[report.aim.unit]
     base = report.doses.get(0.0, {}).get(report.aim.name)
-    drawn = frontier(
+    picture = frontier(
         report.search,
         name=report.aim.about,
         unit=form.suffix.strip(),
         scale=form.scale,
         base=None if base is None else form.scale * base,
     )
-    said = "Every candidate at every strength, measured on prompts that the rest of this report does not use."
-    return _figure("What was searched", drawn, said)
+    caption = "Every candidate at every strength, measured on prompts that the rest of this report does not use."
+    return _figure("What was searched", picture, caption)
 
 
 def _place(report: Report) -> str:
-    parts = _where(report) + _moved(report) + _activity(report) + _directions(report)
+    parts = _where(report) + _movement(report) + _activity(report) + _directions(report)
     return f'<h2>Where the edit is</h2><div class="grid">{parts}</div>' if parts else ""
 
 
@@ -257,35 +257,37 @@ def _where(report: Report) -> str:
     bars = _figure("Rows by block", rows_per_layer(where.layers), "Edited rows of each block.")
     if not where.counts:
         return bars
-    drawn = score_histogram(where.edges, where.counts, where.chosen, score=SCORES.get(where.by, where.by))
-    said = "All rows that could be edited, by their score; the filled part is edited. The outer bars hold what lies beyond."
-    return _figure("Rows by score", drawn, said) + bars
+    picture = score_histogram(where.edges, where.counts, where.chosen, score=SCORES.get(where.by, where.by))
+    caption = "All rows that could be edited, by their score; the filled part is edited. The outer bars hold what lies beyond."
+    return _figure("Rows by score", picture, caption) + bars
 
 
-def _moved(report: Report) -> str:
+def _movement(report: Report) -> str:
     if not any(report.moved.values()):
         return ""
     shares = {block: 100 * share for block, share in report.moved.items()}
-    drawn = rows_per_layer(shares, what="moved, % of its norm", title="How far each block moved", name="moved")
+    picture = rows_per_layer(shares, what="moved, % of its norm", title="How far each block moved", name="moved")
     return _figure(
-        "How far each block moved", drawn, "Norm of the change of the changed matrices, as a share of theirs."
+        "How far each block moved", picture, "Norm of the change of the changed matrices, as a share of theirs."
     )
 
 
 def _activity(report: Report) -> str:
-    found = report.activity
-    if found is None:
+    activity = report.activity
+    if activity is None:
         return ""
-    drawn = activation_change((found.wanted_before, found.wanted_after), (found.unwanted_before, found.unwanted_after))
-    said = "A point is an edited neuron; above the dashed line it fires on more tokens than before the edit."
-    return _figure("What the edited neurons do", drawn, said)
+    picture = activation_change(
+        (activity.wanted_before, activity.wanted_after), (activity.unwanted_before, activity.unwanted_after)
+    )
+    caption = "A point is an edited neuron; above the dashed line it fires on more tokens than before the edit."
+    return _figure("What the edited neurons do", picture, caption)
 
 
 def _directions(report: Report) -> str:
     if report.directions is None:
         return ""
-    drawn = cosine_matrix(report.directions.names, report.directions.cosines)
-    return _figure("How alike directions are", drawn, "1: the same, 0: unrelated, \u22121: opposite.")
+    picture = cosine_matrix(report.directions.names, report.directions.cosines)
+    return _figure("How alike directions are", picture, "1: the same, 0: unrelated, \u22121: opposite.")
 
 
 def _texts(report: Report) -> str:
@@ -317,6 +319,6 @@ def _commands(report: Report) -> str:
     return f"<h2>To get this again</h2><pre>{html.escape(chr(10).join(report.commands))}</pre>"
 
 
-def _figure(title: str, drawn: str, said: str = "") -> str:
-    caption = f"<figcaption>{html.escape(said)}</figcaption>" if said else ""
-    return f'<figure><h3>{html.escape(title)}</h3><div class="scroll">{drawn}</div>{caption}</figure>'
+def _figure(title: str, picture: str, words: str = "") -> str:
+    caption = f"<figcaption>{html.escape(words)}</figcaption>" if words else ""
+    return f'<figure><h3>{html.escape(title)}</h3><div class="scroll">{picture}</div>{caption}</figure>'

@@ -38,11 +38,11 @@ def page(mask: Mask, commands: Sequence[str] = ()) -> str:
         _figure("Mean impact of a weight", heat_map(means, name="impact", caption="mean impact"),
                 "|sigma dS/dw|, averaged over each matrix; an expert that was never asked has none."),
     )  # fmt: skip
-    shown = "".join(f"<pre>{html.escape(line)}</pre>" for line in commands)
+    listing = "".join(f"<pre>{html.escape(line)}</pre>" for line in commands)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>suture: {title}</title><style>{STYLE}</style><body><h1>{title}</h1>{_head(mask)}"
-        f'<div class="grid">{"".join(pictures)}</div>{_table(cells)}{shown}</body></html>'
+        f'<div class="grid">{"".join(pictures)}</div>{_table(cells)}{listing}</body></html>'
     )
 
 
@@ -83,5 +83,5 @@ def _name(cell: dict[str, Any]) -> str:
     return f"block {cell['layer']}, {cell['part']}" + ("" if cell["expert"] is None else f", expert {cell['expert']}")
 
 
-def _figure(title: str, drawn: str, said: str) -> str:
-    return f'<figure><h3>{title}</h3><div class="scroll">{drawn}</div><figcaption>{html.escape(said)}</figcaption></figure>'
+def _figure(title: str, picture: str, words: str) -> str:
+    return f'<figure><h3>{title}</h3><div class="scroll">{picture}</div><figcaption>{html.escape(words)}</figcaption></figure>'

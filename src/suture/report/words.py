@@ -66,18 +66,18 @@ def _target(report: Report, aim: MetricRow) -> Sentence:
 
 
 def _cost(report: Report) -> list[Sentence]:
-    kept = report.of_role("keep")
-    if not kept:
+    lines = report.of_role("keep")
+    if not lines:
         return []
     budget = report.budget or Budget()  # as a yardstick between points and per cent
 
-    def used(line: MetricRow) -> float:
+    def share_used(line: MetricRow) -> float:
         return budget.used(line.score.before, line.score.after, line.better, line.unit)
 
-    worst = max(kept, key=used)
-    share = used(worst)
+    worst = max(lines, key=share_used)
+    share = share_used(worst)
     if share <= 0:
-        return [Sentence("Cost", "good", f"None of {len(kept)} properties to keep got worse.")]
+        return [Sentence("Cost", "good", f"None of {len(lines)} properties to keep got worse.")]
     words = f"At worst: {worst.about}, {difference(worst.score, worst.unit)}"
     if report.budget is None:
         return [Sentence("Cost", verdict(worst), f"{words}.")]

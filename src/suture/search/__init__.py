@@ -18,8 +18,8 @@ from .strength_sweep import strength_sweep
 __all__ = ["Frontier", "Measured", "Point", "Settings", "confirmed", "explore", "refined", "search", "strength_sweep"]
 
 
-def _absent(name: str) -> Any:  # noqa: ANN401 - as of any module
+def _raise_missing(name: str) -> Any:  # noqa: ANN401 - as of any module
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__getattr__ = with_old_names(__name__, _absent)
+__getattr__ = with_old_names(__name__, _raise_missing)

@@ -56,8 +56,10 @@ def confirmed(
         if (point.label, point.strength) not in over:
             if len({label for label, _ in over} | {point.label}) > tries:
                 continue
-            left = [p.strength for p in found.order if p.label == point.label and (p.label, p.strength) not in over]
-            same = left[:SIDE_BY_SIDE]
+            strengths = [
+                p.strength for p in found.order if p.label == point.label and (p.label, p.strength) not in over
+            ]
+            same = strengths[:SIDE_BY_SIDE]
             curves = strength_sweep(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
             over |= {
                 (point.label, s): _over(budget, margin, suite, base, now) for s, now in zip(same, curves, strict=True)
@@ -103,7 +105,7 @@ def refined(
     between = [best.strength + step * part for part in range(1, PARTS)]
     more = measured.points(best.settings, make(best.settings), between, progress)
     better = sorted((p for p in more if p.excess == 0 and p.gain > best.gain), key=lambda p: -p.gain)
-    tried = confirmed(
+    frontier = confirmed(
         measured.lm,
         replace(found, order=better),
         make,
@@ -113,13 +115,13 @@ def refined(
         baseline=baseline,
         progress=progress,
     )
-    return replace(found, points=[*found.points, *more], order=[*better, *found.order], best=tried.best or best)
+    return replace(found, points=[*found.points, *more], order=[*better, *found.order], best=frontier.best or best)
 
 
 def _over(budget: Budget, margin: float, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
     """Return by how much a share of the budget is overstepped, in units of it; 0 when it is kept."""
 
-    def allowed(cases: int) -> Budget:
+    def budget_for(cases: int) -> Budget:
         return replace(budget, points=max(budget.points * margin, min(budget.points, 1 / max(cases, 1))))
 
-    return max((allowed(len(measure)).excess([measure], base, now) for measure in suite), default=0.0)
+    return max((budget_for(len(measure)).excess([measure], base, now) for measure in suite), default=0.0)

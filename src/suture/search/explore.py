@@ -98,38 +98,38 @@ def explore(
     """
     optuna = _optuna()
     measured = Measured.of(lm, suite, target, budget, progress, baseline)
-    study = _study(optuna, _whole(journal))
+    study = _study(optuna, _repair(journal))
     while True:
-        done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
-        points = [Point(**point) for trial in done for point in json.loads(trial.user_attrs["points"])]
-        found = measured.frontier(points, stop_at)
-        if len(done) >= trials or (found.best and stop_at is not None and measured.enough(found.best, stop_at)):
-            return found
-        study.sampler = optuna.samplers.TPESampler(seed=seed + len(done), n_startup_trials=max(4, len(first)))
-        if len(done) < len(first):
-            study.enqueue_trial(first[len(done)])
+        past = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+        points = [Point(**point) for trial in past for point in json.loads(trial.user_attrs["points"])]
+        frontier = measured.frontier(points, stop_at)
+        if len(past) >= trials or (frontier.best and stop_at is not None and measured.enough(frontier.best, stop_at)):
+            return frontier
+        study.sampler = optuna.samplers.TPESampler(seed=seed + len(past), n_startup_trials=max(4, len(first)))
+        if len(past) < len(first):
+            study.enqueue_trial(first[len(past)])
         trial = study.ask()
         settings = {name: trial.suggest_categorical(name, list(choices)) for name, choices in space.items()}
-        made, value = list[Point](), next((t.value for t in done if t.params == settings), None)
+        new_points, value = list[Point](), next((t.value for t in past if t.params == settings), None)
         if value is None:  # optuna may repeat itself: no need to measure then
-            step = _prefixed(progress, f"settings {len(done) + 1} of {trials}")
-            made = measured.points(settings, make(settings), strengths, step)
-            value = max(p.gain if p.excess == 0 else -p.excess for p in made)
-        trial.set_user_attr("points", json.dumps([vars(p) for p in made]))
+            step = _prefixed(progress, f"settings {len(past) + 1} of {trials}")
+            new_points = measured.points(settings, make(settings), strengths, step)
+            value = max(p.gain if p.excess == 0 else -p.excess for p in new_points)
+        trial.set_user_attr("points", json.dumps([vars(p) for p in new_points]))
         study.tell(trial, value)
 
 
-def _whole(journal: Path | None) -> Path | None:
+def _repair(journal: Path | None) -> Path | None:
     """Return the journal; one that is no journal any more is kept as far as it is one.
 
     A kill in the middle of a line leaves half of it, behind which optuna can neither read nor write.
     """
     if journal is not None and journal.is_file():
         lines = journal.read_bytes().splitlines(keepends=True)
-        kept = list(takewhile(_is_line, lines))
-        if len(kept) < len(lines):
-            log.warning("%s was damaged: of its %d lines %d are kept", journal, len(lines), len(kept))
-            write_bytes(journal, b"".join(kept))
+        intact = list(takewhile(_is_line, lines))
+        if len(intact) < len(lines):
+            log.warning("%s was damaged: of its %d lines %d are kept", journal, len(lines), len(intact))
+            write_bytes(journal, b"".join(intact))
     return journal
 
 
@@ -146,8 +146,8 @@ def _study(optuna: Any, journal: Path | None) -> Any:  # noqa: ANN401 - an optio
     storage = optuna.storages.JournalStorage(backend) if backend else None
     states = optuna.trial.TrialState
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-    for left in study.get_trials(states=(states.RUNNING, states.WAITING)):
-        study.tell(left.number, state=states.FAIL)
+    for trial in study.get_trials(states=(states.RUNNING, states.WAITING)):
+        study.tell(trial.number, state=states.FAIL)
     return study
 
 

@@ -141,22 +141,22 @@ class Measured:
     ) -> list[Point]:
         """Measure what must be kept first, the cheapest first: where it is lost, the rest need not be generated."""
         aim = next(m for m in self.suite if m.name == self.target)
-        kept = sorted((m for m in self.suite if m is not aim), key=lambda m: m.kind.cost == "writes")
-        measure = partial(strength_sweep, self.lm, patch, baseline=self.baseline, progress=progress)
+        to_keep = sorted((m for m in self.suite if m is not aim), key=lambda m: m.kind.cost == "writes")
+        sweep = partial(strength_sweep, self.lm, patch, baseline=self.baseline, progress=progress)
         curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
         alive = list(strengths)
-        for each in (*kept, aim):
-            for strength, found in zip(alive, measure(alive, [each]) if alive else [], strict=True):
-                curves[strength] |= found
-            alive = [s for s in alive if self.budget.excess(kept, self.base, curves[s]) <= HOPELESS]
+        for measure in (*to_keep, aim):
+            for strength, figures in zip(alive, sweep(alive, [measure]) if alive else [], strict=True):
+                curves[strength] |= figures
+            alive = [s for s in alive if self.budget.excess(to_keep, self.base, curves[s]) <= HOPELESS]
         size = patch.provenance.effect["intended"]
-        made = []
-        for strength, found in curves.items():
-            found.setdefault(self.target, math.nan)
-            gain = self.sign * (found[self.target] - self.base[self.target])
-            over = self.budget.excess(kept, self.base, found)
-            made.append(Point(settings, strength, found, over, gain, size * abs(strength)))
-        return made
+        points = []
+        for strength, figures in curves.items():
+            figures.setdefault(self.target, math.nan)
+            gain = self.sign * (figures[self.target] - self.base[self.target])
+            over = self.budget.excess(to_keep, self.base, figures)
+            points.append(Point(settings, strength, figures, over, gain, size * abs(strength)))
+        return points
 
     def enough(self, point: Point, stop_at: float) -> bool:
         """Return whether a point moves the target as far as is wanted."""

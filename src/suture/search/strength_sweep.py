@@ -34,9 +34,9 @@ def strength_sweep(
     """
     curves: list[dict[str, float]] = [{} for _ in strengths]
     for measure in suite:
-        for found, seen in zip(curves, _at_doses(lm, patch, strengths, measure, progress), strict=True):
-            against = baseline[measure.name] if baseline else seen
-            found.update(values({measure.name: seen}, [measure], {measure.name: against}))
+        for curve, observation in zip(curves, _at_doses(lm, patch, strengths, measure, progress), strict=True):
+            against = baseline[measure.name] if baseline else observation
+            curve.update(values({measure.name: observation}, [measure], {measure.name: against}))
     return curves
 
 
@@ -45,18 +45,18 @@ def _at_doses(
 ) -> list[Observation]:
     attachable, cases, metric = patch.attachable(lm), measure.cases, measure.kind
     if not attachable or not metric.batches_strengths:  # nothing to share: a pass per strength
-        found = []
+        observations = []
         for strength in strengths:
             with patch.attached(lm, strength) if attachable else (patch * strength).applied(lm):
-                found.append(metric.observe(lm, cases, progress))
-        return found
+                observations.append(metric.observe(lm, cases, progress))
+        return observations
     count = len(measure)
     with patch.attached(lm) as dose:
         doses = Doses(dose, [strength for strength in strengths for _ in range(count)])
-        seen = metric.observe(lm, repeated(cases, len(strengths)), progress, doses)
-    return [_part(seen, slice(i * count, (i + 1) * count)) for i in range(len(strengths))]
+        observation = metric.observe(lm, repeated(cases, len(strengths)), progress, doses)
+    return [_part(observation, slice(i * count, (i + 1) * count)) for i in range(len(strengths))]
 
 
-def _part(seen: Observation, part: slice) -> Observation:
-    extra = {key: value[part] for key, value in seen.extra.items()}
-    return Observation(seen.values[part], seen.weights[part], seen.texts[part], extra)
+def _part(observation: Observation, part: slice) -> Observation:
+    extra = {key: value[part] for key, value in observation.extra.items()}
+    return Observation(observation.values[part], observation.weights[part], observation.texts[part], extra)

@@ -24,13 +24,13 @@ UNSPACED = (  # scripts that write no blanks between words, by how Unicode names
 
 def letters(text: str) -> list[tuple[int, int]]:
     """Return where each letter begins and ends, its marks included; blanks in a row are one letter."""
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     for index, char in enumerate(text):
-        if found and (is_mark(char) or (char.isspace() and text[index - 1].isspace())):
-            found[-1] = (found[-1][0], index + 1)
+        if spans and (is_mark(char) or (char.isspace() and text[index - 1].isspace())):
+            spans[-1] = (spans[-1][0], index + 1)
         else:
-            found.append((index, index + 1))
-    return found
+            spans.append((index, index + 1))
+    return spans
 
 
 def folded(text: str, *, case: bool = True) -> str:
@@ -56,11 +56,11 @@ def places(text: str, wanted: str, *, case: bool = True) -> list[tuple[int, int]
             starts[length] = begin
             stops[length + len(piece)] = end
         length += len(piece)
-    whole, found, at = "".join(pieces), [], -1
+    whole, matches, at = "".join(pieces), [], -1
     while sought and (at := whole.find(sought, at + 1)) >= 0:
         if at in starts and at + len(sought) in stops:
-            found.append((starts[at], stops[at + len(sought)]))
-    return found
+            matches.append((starts[at], stops[at + len(sought)]))
+    return matches
 
 
 def place(text: str, wanted: str) -> tuple[int, int] | None:
@@ -68,8 +68,8 @@ def place(text: str, wanted: str) -> tuple[int, int] | None:
 
     None where it does not hold it.
     """
-    known = places(text, wanted)
-    return max(known, key=lambda at: (is_word(text, *at), text[at[0] : at[1]] == wanted, at), default=None)
+    spans = places(text, wanted)
+    return max(spans, key=lambda at: (is_word(text, *at), text[at[0] : at[1]] == wanted, at), default=None)
 
 
 def names(text: str, wanted: str) -> bool:
@@ -87,7 +87,7 @@ def words(text: str) -> list[str]:
     """Return the words of a text in lower case; in scripts that put no blanks between words, each letter is one."""
     if text.isascii():
         return re.findall(r"\w+", text.lower())
-    found, ended = [], True
+    pieces, ended = [], True
     for begin, end in letters(text):
         part = text[begin:end]
         if not (part[0].isalnum() or part[0] == "_"):
@@ -95,10 +95,10 @@ def words(text: str) -> list[str]:
             continue
         alone = unspaced(part[0])
         if ended or alone:
-            found.append("")
-        found[-1] += _fold(part, True)
+            pieces.append("")
+        pieces[-1] += _fold(part, True)
         ended = alone
-    return found
+    return pieces
 
 
 def whole(sought: Iterable[str]) -> re.Pattern[str]:

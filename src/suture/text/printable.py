@@ -19,7 +19,7 @@ def shown(text: str) -> str:
 
 def printable(text: str) -> str:
     """Return a text with every character that a terminal obeys written out in ASCII."""
-    return OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+    return OBEYED.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def command_line(*words: object) -> str:

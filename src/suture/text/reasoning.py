@@ -45,16 +45,16 @@ BLUNT = re.compile(r"^\s*(?:assistant)?(?:analysis|commentary).*assistantfinal",
 def answer_of(text: str) -> str:
     """Return what stands behind the reasoning of a text: the text itself where there is none, "" where it never ends."""
     if "<|channel|>" in text:
-        said = [(channel, content) for channel, content in CHANNEL.findall(text)]
-        return next((content.strip() for channel, content in reversed(said) if channel == "final"), "")
+        channels = [(channel, content) for channel, content in CHANNEL.findall(text)]
+        return next((content.strip() for channel, content in reversed(channels) if channel == "final"), "")
     if BLUNT.match(text):
         return FINAL.sub("", text, count=1).strip()
     if MARKS_LOST.match(text):
         return ""
-    if found := FINAL_ONLY.match(text):
-        return text[found.end() :].strip()
-    if found := GRANITE.match(text):
-        return (found[1] or "").strip()
+    if match := FINAL_ONLY.match(text):
+        return text[match.end() :].strip()
+    if match := GRANITE.match(text):
+        return (match[1] or "").strip()
     answer = CUT_OFF.sub(" ", BEHIND.sub(" ", CLOSED.sub(" ", text)))
     if wrapped := WRAPPED.match(answer):
         return str(wrapped[2] if wrapped[2] is not None else wrapped[3]).strip()
@@ -68,5 +68,5 @@ def unfinished(text: str) -> bool:
 
 def opened(prompt: str) -> str:
     """Return the mark at the end of a prompt by which its template begins the reasoning itself; "" without any."""
-    found = OPENED.search(prompt)
-    return found.group() if found else ""
+    match = OPENED.search(prompt)
+    return match.group() if match else ""

@@ -63,13 +63,13 @@ def hidden(text: str) -> str:
         if begin in text:
             text = key.sub(_masked, text)
     # By ASCII alone, so that no letter changes its length.
-    small = text.lower() if text.isascii() else _LARGE.sub(lambda found: found[0].lower(), text)
+    small = text.lower() if text.isascii() else _LARGE.sub(lambda match: match[0].lower(), text)
     spans = [
-        (found.end(1), found.end())
+        (match.end(1), match.end())
         for needed, place in _NAMED
         if needed in small
-        for found in place.finditer(small)
-        if not _in_a_word(found)
+        for match in place.finditer(small)
+        if not _in_a_word(match)
     ]
     return _without(text, sorted(spans)) if spans else text
 
@@ -85,21 +85,21 @@ def hidden_in(content: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
     return content
 
 
-def _masked(found: re.Match[str]) -> str:
+def _masked(match: re.Match[str]) -> str:
     """Return what stands for a key; the text itself where it is the rest of a word."""
-    return found[0] if _in_a_word(found) else HIDDEN
+    return match[0] if _in_a_word(match) else HIDDEN
 
 
-def _in_a_word(found: re.Match[str]) -> bool:
-    before = found.string[max(0, found.start() - 3) : found.start()]
-    return bool(before[-1:].isalnum() and found[0][0].isalnum()) and not _ESCAPED.search(before)
+def _in_a_word(match: re.Match[str]) -> bool:
+    before = match.string[max(0, match.start() - 3) : match.start()]
+    return bool(before[-1:].isalnum() and match[0][0].isalnum()) and not _ESCAPED.search(before)
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """Return a text with what lies in the spans, which are in order, replaced."""
-    kept, at = [], 0
+    parts, at = [], 0
     for begin, end in spans:
         if begin >= at:  # not in one that was hidden already
-            kept += [text[at:begin], HIDDEN]
+            parts += [text[at:begin], HIDDEN]
         at = max(at, end)
-    return "".join([*kept, text[at:]])
+    return "".join([*parts, text[at:]])

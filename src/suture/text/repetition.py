@@ -41,13 +41,13 @@ def variety(text: str) -> float:
 def repeats(items: Sequence[Hashable], order: int = 3) -> list[int]:
     """Return the places at which an n-gram ends that stood there before."""
     seen: set[tuple[Hashable, ...]] = set()
-    found = []
+    places = []
     for end in range(order, len(items) + 1):
         gram = tuple(items[end - order : end])
         if gram in seen:
-            found.append(end - 1)
+            places.append(end - 1)
         seen.add(gram)
-    return found
+    return places
 
 
 def _words(text: str) -> list[str]:

@@ -42,8 +42,8 @@ def gap(before: str, after: str) -> str:
 
 def apart(before: str, after: str) -> str:
     """Return what is written between words: "" where neither side's script writes blanks, else one blank."""
-    known = [side for side in (_script(reversed(before)), _script(after)) if side is not None]
-    return "" if known and all(known) else " "
+    sides = [side for side in (_script(reversed(before)), _script(after)) if side is not None]
+    return "" if sides and all(sides) else " "
 
 
 def joined(before: str, after: str) -> str:

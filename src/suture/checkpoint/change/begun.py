@@ -126,20 +126,20 @@ def read_begun(folder: Path) -> Begun | None:
     if HEAD.startswith(content) or not content.strip(b"\0"):  # also what a lost power supply leaves
         return Begun("")
     try:
-        told = json.loads(content)
+        note = json.loads(content)
         whole = content.startswith(HEAD) and content.endswith(b"\n")
     except (ValueError, RecursionError):
         if content.startswith(HEAD) and not content.endswith(b"\n"):
             return Begun("")
         raise not_ours(path, "It does not hold what suture writes there.", verb="write") from None
     try:
-        files, there = (tuple(map(str, told[name])) for name in ("files", "there"))
-        old, new = (tuple(map(read_entry, told[name])) for name in ("old", "new"))
-        if not whole or not TOKEN.fullmatch(told["token"]):
+        files, there = (tuple(map(str, note[name])) for name in ("files", "there"))
+        old, new = (tuple(map(read_entry, note[name])) for name in ("old", "new"))
+        if not whole or not TOKEN.fullmatch(note["token"]):
             raise ValueError("no token")
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise not_ours(path, "It does not hold what suture writes there.", verb="write") from problem
-    return Begun(told["token"], files, there, old, new, str(told.get("asked", "")))
+    return Begun(note["token"], files, there, old, new, str(note.get("asked", "")))
 
 
 def not_ours(path: Path, why: str, *, verb: str = "begin") -> UsageError:
@@ -214,7 +214,7 @@ def stage_leftovers(stage: Path) -> list[Path]:
         UsageError: when something there is not: then nothing of it may be removed.
     """
     check_stage(stage)
-    begun, found = read_begun(stage), []
+    begun, leftovers = read_begun(stage), []
     files = {Path(file) for file in begun.files} if begun else set()
     folders = {Path(NEW), Path(NEW, KEPT), *(parent for file in files for parent in file.parents)}
     for place, below, names in os.walk(stage, topdown=False):
@@ -223,13 +223,13 @@ def stage_leftovers(stage: Path) -> list[Path]:
             if name == Path(BEGUN):
                 continue
             inner = begun is not None and name.parent == Path(NEW, KEPT) and begun.names(name.name)
-            known = (name in files or inner) if plain(path) else (name in folders and not path.is_symlink())
+            ours = (name in files or inner) if plain(path) else (name in folders and not path.is_symlink())
             if begun is None:
                 raise not_ours(stage, f"It holds {name}, and no note of suture.")
-            if not (begun.token and known):
+            if not (begun.token and ours):
                 raise _foreign(stage, name)
-            found.append(path)
-    return [*found, *([stage / BEGUN] if begun else [])]
+            leftovers.append(path)
+    return [*leftovers, *([stage / BEGUN] if begun else [])]
 
 
 def remove_stage(stage: Path, disk: Disk) -> None:

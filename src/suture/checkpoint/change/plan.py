@@ -95,12 +95,12 @@ class Plan:
         surveys = {}
         for number, (name, survey) in enumerate(zip(names, surveyed(old, new, names), strict=True)):
             progress(name, number + 1, len(names))
-            surveys[name], kept = survey, old.ledger.tensors.get(name)
+            surveys[name], mark = survey, old.ledger.tensors.get(name)
             old.check_unchanged(name, survey.current)
-            if kept and survey.base != kept.base:
+            if mark and survey.base != mark.base:
                 raise CorruptFile(
                     f"the kept base bits of {name} are damaged",
-                    why=f"sha256 {survey.base[:8]}.. instead of {kept.base[:8]}..",
+                    why=f"sha256 {survey.base[:8]}.. instead of {mark.base[:8]}..",
                     fix="Take the base checkpoint again.",
                 )
             rows, write = old.reached(new, name)
@@ -140,16 +140,17 @@ class Plan:
 
     def pieces(self) -> list[Piece]:
         """Return the base bits that the new stack needs."""
-        found, changes = [], {change.rows.slot.name: change for change in self.changes}
+        pieces, changes = [], {change.rows.slot.name: change for change in self.changes}
         for name in self.new.tensors:
             rows = self.new.rows(name)
             width = int(torch.Size(rows.shape[1:]).numel())
-            kept = touched(self.new.touched(name), rows.shape)
+            reached = touched(self.new.touched(name), rows.shape)
             change = changes.get(name)
-            known = change.remembered if change and len(kept) == len(change.write) else None  # of which they are a part
-            content = partial(_base, rows, kept, known)
-            found.append(Piece(name, rows.slot.dtype, width, kept, content, rows.dtype.itemsize))
-        return found
+            # of which they are a part
+            remembered = change.remembered if change and len(reached) == len(change.write) else None
+            content = partial(_base, rows, reached, remembered)
+            pieces.append(Piece(name, rows.slot.dtype, width, reached, content, rows.dtype.itemsize))
+        return pieces
 
     def ledger(self, undo: str) -> Ledger:
         """Return the ledger of the result."""
@@ -157,14 +158,14 @@ class Plan:
 
     def by_shard(self) -> dict[Path, list[Change]]:
         """Return the changes by the file they are in."""
-        found: dict[Path, list[Change]] = {}
+        by_shard: dict[Path, list[Change]] = {}
         for change in self.changes:
-            found.setdefault(change.rows.slot.file, []).append(change)
-        return found
+            by_shard.setdefault(change.rows.slot.file, []).append(change)
+        return by_shard
 
 
-def _base(rows: Rows, kept: Tensor, known: Remembered | None) -> Iterator[Tensor]:
-    yield from (known.base,) if known else map(rows.base, rows.parts(kept))
+def _base(rows: Rows, reached: Tensor, remembered: Remembered | None) -> Iterator[Tensor]:
+    yield from (remembered.base,) if remembered else map(rows.base, rows.parts(reached))
 
 
 def _entries(stack: Stack, name: str) -> list[Entry]:
@@ -179,10 +180,10 @@ def _check_promise(stack: Stack, name: str, mark: Mark) -> None:
         if len(here) != 1 or here[0].entry.scale != 1 or name not in here[0].patch.after:
             continue
         before, promised = here[0].patch.before[name], here[0].patch.after[name]
-        told = promised.rows or digest if mark.rows else promised.sha256
-        if (before.sha256, before.dtype) == (mark.below(floor), mark.dtype) and told != digest:
+        expected = promised.rows or digest if mark.rows else promised.sha256
+        if (before.sha256, before.dtype) == (mark.below(floor), mark.dtype) and expected != digest:
             raise VerificationFailed(
                 f"{name} does not become what {here[0].entry.name} promises",
-                why=f"sha256 {digest[:8]}.. instead of {told[:8]}..",
+                why=f"sha256 {digest[:8]}.. instead of {expected[:8]}..",
                 fix="Make the patch again; if that does not help, report this as a bug.",
             )

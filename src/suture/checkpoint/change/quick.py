@@ -50,16 +50,16 @@ def prepared(old: Stack, new: Stack, *, quick: bool) -> Stack:
     expected = {name: known(old, only(old, new, name), name) for name in names}
     remembered = worth_remembering(old, new, names)
 
-    def survey(name: str) -> Survey:
+    def survey_one(name: str) -> Survey:
         return survey_rows(*old.reached(new, name), new.floors(name), remember=name in remembered)
 
-    for name, found in zip(names, each(survey, names), strict=True):
+    for name, survey in zip(names, each(survey_one, names), strict=True):
         mark, stamp = old.ledger.tensors.get(name), only(old, new, name).patch.before[name]
-        if found.current != expected[name]:
-            raise _differing(old, new, name, f"sha256 {found.current[:8]}.. instead of {expected[name][:8]}..")
+        if survey.current != expected[name]:
+            raise _mismatch(old, new, name, f"sha256 {survey.current[:8]}.. instead of {expected[name][:8]}..")
         base, now = (mark.base, mark.current) if mark else (stamp.sha256, stamp.sha256)
-        told = replace(found, current=now, base=base, after={}, rows="" if mark else found.final)
-        old.surveys[new.key(name)], old.seen[name] = told, now
+        claim = replace(survey, current=now, base=base, after={}, rows="" if mark else survey.final)
+        old.surveys[new.key(name)], old.seen[name] = claim, now
     return old
 
 
@@ -87,19 +87,19 @@ def known(stack: Stack, layer: Layer, name: str) -> str:
     if dtype != before.dtype:
         raise PatchMismatch(f"{name} is {dtype}, the patch was made for {before.dtype}", fix="Use its base model.")
     if mark is None:
-        found, made = before.rows, "made"
+        digest, how = before.rows, "made"
     else:  # by the whole way the promised bytes came out, or other bytes
-        found, made = mark.rows or (after.rows if after and after.sha256 == mark.current else ""), "put on"
-    if not found:
+        digest, how = mark.rows or (after.rows if after and after.sha256 == mark.current else ""), "put on"
+    if not digest:
         raise UsageError(
             f"{layer.entry.name} can not be checked quickly",
-            why=f"It was {made} without a SHA-256 of its rows of {name}.",
+            why=f"It was {how} without a SHA-256 of its rows of {name}.",
             fix=FULL,
         )
-    return found
+    return digest
 
 
-def _differing(old: Stack, new: Stack, name: str, why: str) -> PatchMismatch:
+def _mismatch(old: Stack, new: Stack, name: str, why: str) -> PatchMismatch:
     if name in old.ledger.tensors:
         what, fix = (
             "were changed since its patch was applied",

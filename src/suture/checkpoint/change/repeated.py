@@ -34,11 +34,11 @@ def adding(patches: Sequence[Path], scale: float) -> Wanted:
 def taking(words: Sequence[str], path: Path) -> Wanted:
     """Return what `revert` makes of a stack."""
 
-    def wanted(old: Sequence[Entry]) -> list[tuple[str, float]]:
+    def after(old: Sequence[Entry]) -> list[tuple[str, float]]:
         chosen = meant(old, words, path)
         return marks([entry for number, entry in enumerate(old) if number not in chosen])
 
-    return wanted
+    return after
 
 
 def was_done(recovered: Recovered, wanted: Wanted) -> bool:

@@ -59,13 +59,13 @@ class Rows:
 
     def current(self, rows: Tensor) -> Tensor:
         """Return rows as the file has them: (len(rows), ...)."""
-        found = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
-        content, width = view(found), self.width
+        values = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype)
+        content, width = view(values), self.width
         with self.slot.file.open("rb", buffering=0) as stream:
             for first, position, count in runs(rows):
                 piece = content[position * width : (position + count) * width]
                 read_into(stream.fileno(), piece, self.slot.begin + first * width, self.slot)
-        return found
+        return values
 
     def base(self, rows: Tensor) -> Tensor:
         """Return rows as they were before any patch."""
@@ -86,12 +86,12 @@ class Rows:
         """Yield the rows after each floor, the lowest first; `base` is what they were before any patch."""
         values = base
         for floor, terms in sorted(floors.items()):
-            own = torch.isin(rows, touched(terms, self.shape)).nonzero()[:, 0]
-            if len(own) == len(rows):
+            positions = torch.isin(rows, touched(terms, self.shape)).nonzero()[:, 0]
+            if len(positions) == len(rows):
                 values = rounded(values, terms, rows, self.shape, self.dtype)
-            elif len(own):
+            elif len(positions):
                 values = values.clone()
-                values[own] = rounded(values[own], terms, rows[own], self.shape, self.dtype)
+                values[positions] = rounded(values[positions], terms, rows[positions], self.shape, self.dtype)
             yield floor, values
 
     def final(self, rows: Tensor, floors: Floors) -> Tensor:

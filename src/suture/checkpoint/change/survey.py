@@ -94,7 +94,7 @@ def survey_whole(rows: Rows, touched: Tensor, floors: Floors, known: str = "", *
     now, base = hashlib.sha256(), hashlib.sha256()
     after = {floor: hashlib.sha256() for floor in sorted(floors)}
     tally, patched = _Tally(), rows.patched
-    kept = Remembered.of(rows, touched, floors) if remember else None
+    remembered = Remembered.of(rows, touched, floors) if remember else None
     for block in rows.blocks():
         values = rows.current(block)
         begin, end = torch.searchsorted(touched, block[[0, -1]] + torch.tensor([0, 1])).tolist()
@@ -110,11 +110,11 @@ def survey_whole(rows: Rows, touched: Tensor, floors: Floors, known: str = "", *
             values[place] = final
             after[floor].update(view(values))
         tally.add(present, old, final)
-        if kept:
-            kept.put(begin, old, final)
-    found = known or now.hexdigest()
+        if remembered:
+            remembered.put(begin, old, final)
+    current = known or now.hexdigest()
     digests = {floor: state.hexdigest() for floor, state in after.items()}
-    return tally.survey(found, base.hexdigest() if patched else found, digests, kept)
+    return tally.survey(current, base.hexdigest() if patched else current, digests, remembered)
 
 
 def survey_rows(rows: Rows, touched: Tensor, floors: Floors, *, remember: bool = False) -> Survey:
@@ -122,7 +122,7 @@ def survey_rows(rows: Rows, touched: Tensor, floors: Floors, *, remember: bool =
     now = hashlib.sha256()
     after = {floor: hashlib.sha256() for floor in sorted(floors)}
     tally, patched = _Tally(), rows.patched
-    kept, begin = Remembered.of(rows, touched, floors) if remember else None, 0
+    remembered, begin = Remembered.of(rows, touched, floors) if remember else None, 0
     for here in rows.parts(touched):
         present = rows.current(here)
         now.update(view(present))
@@ -130,11 +130,11 @@ def survey_rows(rows: Rows, touched: Tensor, floors: Floors, *, remember: bool =
         for floor, final in rows.states(here, floors, old):
             after[floor].update(view(final))
         tally.add(present, old, final)
-        if kept:
-            kept.put(begin, old, final)
+        if remembered:
+            remembered.put(begin, old, final)
         begin += len(here)
-    found, digests = now.hexdigest(), {floor: state.hexdigest() for floor, state in after.items()}
-    return tally.survey(found, "" if patched else found, digests, kept)
+    current, digests = now.hexdigest(), {floor: state.hexdigest() for floor, state in after.items()}
+    return tally.survey(current, "" if patched else current, digests, remembered)
 
 
 def affordable(sizes: Sequence[int], largest: int, spent: int = 0) -> list[bool]:
@@ -145,11 +145,11 @@ def affordable(sizes: Sequence[int], largest: int, spent: int = 0) -> list[bool]
         largest: bytes of the largest of the tensors.
         spent: bytes that are remembered already.
     """
-    room, found = min(REMEMBERED, SMALL + 2 * largest) - spent, []
+    room, fits = min(REMEMBERED, SMALL + 2 * largest) - spent, []
     for size in sizes:
-        found.append(2 * size <= room)  # before and after
-        room -= 2 * size if found[-1] else 0
-    return found
+        fits.append(2 * size <= room)  # before and after
+        room -= 2 * size if fits[-1] else 0
+    return fits
 
 
 class _Tally:
@@ -172,10 +172,10 @@ class _Tally:
             self.broken += int((old.isfinite() & ~final.isfinite()).sum())
         self.squares += sums
 
-    def survey(self, current: str, base: str, after: dict[int, str], kept: Remembered | None) -> Survey:
+    def survey(self, current: str, base: str, after: dict[int, str], remembered: Remembered | None) -> Survey:
         """Return what was found, with these hashes."""
         moved, held = (self.squares / max(1, self.entries)).sqrt().tolist()
-        return Survey(current, base, after, self.changed, moved, held, self.broken, remembered=kept)
+        return Survey(current, base, after, self.changed, moved, held, self.broken, remembered=remembered)
 
 
 def _square(values: Tensor) -> Tensor:

@@ -22,15 +22,15 @@ def surveyed(old: Stack, new: Stack, names: Sequence[str]) -> Iterator[Survey]:
         names: of tensors that a patch of either touches.
     """
 
-    def one(name: str) -> Survey:
-        if found := old.surveys.get(new.key(name)):
-            return found
+    def survey_one(name: str) -> Survey:
+        if survey := old.surveys.get(new.key(name)):
+            return survey
         return survey_whole(
             *old.reached(new, name), new.floors(name), old.seen.get(name, ""), remember=name in remembered
         )
 
     remembered = worth_remembering(old, new, [name for name in names if new.key(name) not in old.surveys])
-    return each(one, names)
+    return each(survey_one, names)
 
 
 def worth_remembering(old: Stack, new: Stack, names: Sequence[str]) -> set[str]:
@@ -38,7 +38,7 @@ def worth_remembering(old: Stack, new: Stack, names: Sequence[str]) -> set[str]:
     reached = [old.reached(new, name) for name in names]
     sizes = [len(write) * rows.width for rows, write in reached]
     largest = max((rows.slot.size for rows, _ in reached), default=0)
-    spent = sum(found.remembered.bytes for found in old.surveys.values() if found.remembered)
+    spent = sum(survey.remembered.bytes for survey in old.surveys.values() if survey.remembered)
     return {name for name, fits in zip(names, affordable(sizes, largest, spent), strict=True) if fits}
 
 
@@ -48,30 +48,30 @@ def foresee(stack: Stack, guess: Stack) -> None:
     Nearly always they do, and all stand on floor 0: then the hash that says so and the hash of the result come from one
     reading of the disk instead of two. Where they do not, what was computed is never asked for.
     """
-    for name, found in zip(guess.tensors, surveyed(stack, guess, guess.tensors), strict=True):
-        stack.seen[name] = found.current
-        stack.surveys[guess.key(name)] = found
+    for name, survey in zip(guess.tensors, surveyed(stack, guess, guess.tensors), strict=True):
+        stack.seen[name] = survey.current
+        stack.surveys[guess.key(name)] = survey
 
 
 def hashed(stack: Stack, names: Sequence[str]) -> None:
     """Hash tensors as they are on disk, those that were not hashed yet; the stack remembers them."""
     new = [name for name in names if name not in stack.seen]
-    for name, found in zip(new, each(lambda name: stack.rows(name).sha256(), new), strict=True):
-        stack.seen[name] = found
+    for name, digest in zip(new, each(lambda name: stack.rows(name).sha256(), new), strict=True):
+        stack.seen[name] = digest
 
 
 def examined(stack: Stack, name: str) -> tuple[Survey, str]:
     """Survey a patched tensor as it is. Returns what was found, and what is wrong with it or ""."""
     rows, mark = stack.rows(name), stack.ledger.tensors[name]
-    own = touched(stack.touched(name), rows.shape)
-    found = survey_whole(rows, own, stack.floors(name))
-    if found.current != (mark.current or found.final) or (mark.rows and rows.sha256_of(own) != mark.rows):
-        return found, "it is not what its patches made of it"
-    if found.base != mark.base:
+    reached = touched(stack.touched(name), rows.shape)
+    survey = survey_whole(rows, reached, stack.floors(name))
+    if survey.current != (mark.current or survey.final) or (mark.rows and rows.sha256_of(reached) != mark.rows):
+        return survey, "it is not what its patches made of it"
+    if survey.base != mark.base:
         rest = "beside the rows that its patch touches it is not what that was made for"
-        return found, rest if mark.rows else "the base bits kept of it are damaged"
-    same = mark.rows or found.after in (mark.after, {})
-    return found, "" if same else "its patches do not give what suture.json says"
+        return survey, rest if mark.rows else "the base bits kept of it are damaged"
+    same = mark.rows or survey.after in (mark.after, {})
+    return survey, "" if same else "its patches do not give what suture.json says"
 
 
 def completed(stack: Stack, names: Sequence[str]) -> Stack:
@@ -82,13 +82,13 @@ def completed(stack: Stack, names: Sequence[str]) -> Stack:
     """
     quick = [name for name in names if (mark := stack.ledger.tensors.get(name)) and mark.rows]
     marks = {}
-    for name, (found, problem) in zip(quick, each(lambda name: examined(stack, name), quick), strict=True):
+    for name, (survey, problem) in zip(quick, each(lambda name: examined(stack, name), quick), strict=True):
         if problem:
             raise PatchMismatch(
                 f"{name}: {problem}",
                 why="Its patch was put on by `quick`, which reads the touched rows alone.",
                 fix=f"Take it off by its rows: {command_line('revert', stack.checkpoint.path, '--in-place', '--quick')}",
             )
-        marks[name] = replace(stack.ledger.tensors[name], after=found.after or {0: found.base}, rows="")
-        stack.seen[name] = found.current
+        marks[name] = replace(stack.ledger.tensors[name], after=survey.after or {0: survey.base}, rows="")
+        stack.seen[name] = survey.current
     return replace(stack, ledger=replace(stack.ledger, tensors={**stack.ledger.tensors, **marks}))

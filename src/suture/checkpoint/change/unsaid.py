@@ -54,9 +54,7 @@ class Unsaid:
             "zeros of the other sign": (new == 0) & old.isfinite(),
         }
         kinds["out of the reach of a sum in float64"] = ~torch.stack([*kinds.values()]).any(0)
-        return cls(
-            {kind: int(found.sum()) for kind, found in kinds.items() if bool(found.any())}, len(rows), rows[:NAMED]
-        )
+        return cls({kind: int(mask.sum()) for kind, mask in kinds.items() if bool(mask.any())}, len(rows), rows[:NAMED])
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.kinds.items())
@@ -84,15 +82,15 @@ def refused(a: Path, b: Path, found: Mapping[str, Unsaid], *, rest: bool) -> Ver
 
 def check_alike(first: Checkpoint, second: Checkpoint) -> None:
     """Raise PatchMismatch unless two checkpoints have the same tensors, of the same shapes and types."""
-    if found := [*_unlike(first, second)]:
+    if reasons := [*_differences(first, second)]:
         raise PatchMismatch(
             f"{first.path} and {second.path} can not differ by a patch",
-            why="; ".join(found),
+            why="; ".join(reasons),
             fix="Compare checkpoints of the same model, saved in the same type.",
         )
 
 
-def _unlike(first: Checkpoint, second: Checkpoint) -> Iterator[str]:
+def _differences(first: Checkpoint, second: Checkpoint) -> Iterator[str]:
     for here, there in ((first, second), (second, first)):
         if only := sorted(here.slots.keys() - there.slots.keys()):
             yield f"{_named(only)} only in {here.path.name}"

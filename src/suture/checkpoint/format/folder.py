@@ -114,8 +114,8 @@ class Checkpoint:
 
 def taken(file: Path) -> int:
     """Return the bytes of disk that a file takes; its holes take none, and copies keep them."""
-    found = regular(file)
-    return min(found.st_size, found.st_blocks * 512)
+    status = regular(file)
+    return min(status.st_size, status.st_blocks * 512)
 
 
 def inside(folder: Path, path: Path) -> Path:
@@ -223,17 +223,17 @@ def weight_files(path: Path) -> tuple[list[str], dict[str, str] | None]:
 
 
 def _files(root: Path, folder: Path) -> list[Path]:
-    found = []
+    files = []
     for file in sorted(folder.iterdir()):
         if folder == root and file.name in OURS:
             continue
         inside(root, file)
         if file.is_dir():
-            found += _files(root, file)
+            files += _files(root, file)
         else:
             regular(file)
-            found.append(file.relative_to(root))
-    return found
+            files.append(file.relative_to(root))
+    return files
 
 
 def _notes(others: list[Path], config: dict[str, Any]) -> list[str]:

@@ -65,10 +65,10 @@ def regular(path: Path) -> os.stat_result:
         ResourceError: when the disk fails, or files have run out; so do those that read it.
     """
     with _read(path):
-        found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+        status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise CorruptFile(f"{path} is not a plain file", fix=FIX)
-    return found
+    return status
 
 
 def read_json(path: Path, largest: int = LARGEST) -> dict[str, Any]:
@@ -145,16 +145,16 @@ def _slot(name: str, entry: Any, path: Path, start: int) -> Slot | None:  # noqa
 
 def _parsed(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(content.decode(), object_pairs_hook=_unique)
+        value = json.loads(content.decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as problem:
         raise CorruptFile(f"{path} holds no valid JSON", why=str(problem).splitlines()[0], fix=FIX) from problem
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise CorruptFile(f"{path} holds no JSON object", fix=FIX)
-    return found
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
         raise ValueError("a name stands twice")
-    return found
+    return entries

@@ -42,12 +42,12 @@ def check_size(plan: Plan, *, allow_large: bool) -> list[str]:
             )
         least = LEAST if len(change.rows.shape) > 1 else LEAST_VECTOR
         if survey.moved > LARGE * max(survey.held, least):
-            told = f"a change of {survey.moved:.3g} (root mean square) to weights of {survey.held:.3g}"
+            size = f"a change of {survey.moved:.3g} (root mean square) to weights of {survey.held:.3g}"
             if not allow_large:
                 raise UsageError(
                     f"{name} would change beyond measure",
-                    why=f"It is {told}.",
+                    why=f"It is {size}.",
                     fix="Check `scale`; or mean it: `allow_large=True`",
                 )
-            notes.append(f"allowed: {name}, {told}")
+            notes.append(f"allowed: {name}, {size}")
     return notes

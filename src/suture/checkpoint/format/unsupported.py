@@ -26,14 +26,14 @@ HEADS = ("lm_head.weight", "embed_out.weight")
 def scheme(checkpoint: Checkpoint, name: str) -> str:
     """Return how a tensor is quantised, or an empty string if it is not (or is not there at all)."""
     slot = checkpoint.slots.get(name)
-    if slot is not None and slot.dtype in FLOATS and not _packed(checkpoint, name):
+    if slot is not None and slot.dtype in FLOATS and not _packing(checkpoint, name):
         return ""
-    found = _packed(checkpoint, name)
-    if slot is not None and not found:
-        found = DTYPES.get(slot.dtype, "fp8" if slot.dtype.startswith("F8") else slot.dtype)
+    kind = _packing(checkpoint, name)
+    if slot is not None and not kind:
+        kind = DTYPES.get(slot.dtype, "fp8" if slot.dtype.startswith("F8") else slot.dtype)
     settings = checkpoint.config.get("quantization_config")
     method = settings.get("quant_method") if isinstance(settings, dict) else None
-    return f"{found} (quant_method {method})" if found and method else found
+    return f"{kind} (quant_method {method})" if kind and method else kind
 
 
 def quantisation(config: Mapping[str, Any]) -> str:
@@ -72,14 +72,12 @@ def twins(checkpoint: Checkpoint, name: str) -> list[str]:
         return []
     return [
         other
-        for other, found in sorted(checkpoint.slots.items())
-        if other != name
-        and other.endswith((*EMBEDDINGS, *HEADS))
-        and (found.raw, found.dtype) == (slot.raw, slot.dtype)
+        for other, twin in sorted(checkpoint.slots.items())
+        if other != name and other.endswith((*EMBEDDINGS, *HEADS)) and (twin.raw, twin.dtype) == (slot.raw, slot.dtype)
     ]
 
 
-def _packed(checkpoint: Checkpoint, name: str) -> str:
+def _packing(checkpoint: Checkpoint, name: str) -> str:
     stem = name.removesuffix(".weight")
-    found = (kind for ending, kind in BESIDE.items() if stem + ending in checkpoint.slots and stem + ending != name)
-    return next(found, "") or ("MXFP4" if name.endswith(("_blocks", "_scales")) else "")
+    kinds = (kind for ending, kind in BESIDE.items() if stem + ending in checkpoint.slots and stem + ending != name)
+    return next(kinds, "") or ("MXFP4" if name.endswith(("_blocks", "_scales")) else "")

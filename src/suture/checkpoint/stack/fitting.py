@@ -25,8 +25,8 @@ def placed(stack: Stack, layer: Layer, *, force: bool) -> Layer:
     differs = check_place(checkpoint, patch, force=force)
     hashed(stack, list(patch.before))
     current = {name: stack.seen[name] for name in patch.before}
-    for name, found in current.items():
-        stack.check_unchanged(name, found)
+    for name, digest in current.items():
+        stack.check_unchanged(name, digest)
     differs += check_absent(stack, layer, force=force)
     top = stack.top
     new = top + 1 if stack.layers else 0
@@ -105,8 +105,8 @@ def doubled(checkpoint: Checkpoint, layer: Layer, *, force: bool) -> Layer:
 def _fits(stack: Stack, layer: Layer, floor: int, current: dict[str, str]) -> bool:
     for name, stamp in layer.patch.before.items():
         mark = stack.ledger.tensors.get(name)
-        seen = mark.below(floor) if mark else current[name]
-        if (stamp.sha256, stamp.dtype) != (seen, stack.checkpoint.slot(name).dtype):
+        digest = mark.below(floor) if mark else current[name]
+        if (stamp.sha256, stamp.dtype) != (digest, stack.checkpoint.slot(name).dtype):
             return False
     return True
 
@@ -119,17 +119,17 @@ def _under(stack: Stack, layer: Layer, floor: int) -> bool:
 
 
 def _differences(stack: Stack, layer: Layer, current: dict[str, str]) -> list[str]:
-    found = []
+    reasons = []
     for name, stamp in layer.patch.before.items():
         dtype = stack.checkpoint.slot(name).dtype
         if dtype != stamp.dtype:
-            found.append(f"{name} is {dtype}, the patch was made for {stamp.dtype}")
+            reasons.append(f"{name} is {dtype}, the patch was made for {stamp.dtype}")
         elif current[name] != stamp.sha256:
-            found.append(
+            reasons.append(
                 f"{name} differs from the weight this patch was made for "
                 f"(sha256 {current[name][:8]}.. instead of {stamp.sha256[:8]}..)"
             )
-    return found or ["its tensors belong to different floors of the stack"]
+    return reasons or ["its tensors belong to different floors of the stack"]
 
 
 def _why(layer: Layer, current: dict[str, str]) -> str:

@@ -105,19 +105,19 @@ class Ledger:
     @property
     def files(self) -> dict[str, str]:
         """Names of the files this ledger needs, with their SHA-256."""
-        named = {entry.file: entry.sha256 for entry in self.patches}
-        return {**named, self.undo_file: self.undo} if self.undo else named
+        files = {entry.file: entry.sha256 for entry in self.patches}
+        return {**files, self.undo_file: self.undo} if self.undo else files
 
     def plain(self) -> dict[str, Any]:
         """Return the content as JSON can hold it."""
-        found = asdict(self)
-        for mark in found["tensors"].values():
+        content = asdict(self)
+        for mark in content["tensors"].values():
             if not mark["rows"]:
                 del mark["rows"]
-        for entry in found["patches"]:
+        for entry in content["patches"]:
             if not entry["copies"]:
                 del entry["copies"]
-        return {"format": FORMAT, **found}
+        return {"format": FORMAT, **content}
 
     def dumps(self) -> bytes:
         """Return the bytes of suture.json; the same ledger gives the same bytes."""
@@ -140,14 +140,14 @@ class Ledger:
                 raise ValueError(f"its format is {content['format']!r}")
             patches = [read_entry(entry) for entry in content["patches"]]
             tensors = {name: _mark(mark) for name, mark in content["tensors"].items()}
-            found = cls(patches, content["undo"], tensors)
-            _check(all(DIGEST.fullmatch(digest) for digest in found.files.values()))
-            _check(all(NAMED.fullmatch(name) for name in found.files))
+            ledger = cls(patches, content["undo"], tensors)
+            _check(all(DIGEST.fullmatch(digest) for digest in ledger.files.values()))
+            _check(all(NAMED.fullmatch(name) for name in ledger.files))
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise CorruptFile(
                 f"{folder / LEDGER} is damaged", why=repr(problem), fix="Take the base checkpoint again."
             ) from problem
-        return found
+        return ledger
 
 
 def read_entry(content: dict[str, Any]) -> Entry:

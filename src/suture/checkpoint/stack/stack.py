@@ -96,12 +96,12 @@ class Stack:
 
     def floors(self, name: str) -> dict[int, tuple[Delta, ...]]:
         """Return the changes to a tensor by floor, each in canonical order; changes of scale 0 are left out."""
-        found: dict[int, list[Delta]] = {}
+        floors: dict[int, list[Delta]] = {}
         for layer in self.layers:
             terms = [term.scaled(layer.entry.scale) for term in layer.patch.terms.get(name, ())]
             if active := [term for term in terms if term.scale]:
-                found.setdefault(layer.entry.floor, []).extend(active)
-        return {floor: canonical(terms) for floor, terms in found.items()}
+                floors.setdefault(layer.entry.floor, []).extend(active)
+        return {floor: canonical(terms) for floor, terms in floors.items()}
 
     def rows(self, name: str) -> Rows:
         """Return a touched tensor as rows, in the shape that its patches see."""
@@ -194,7 +194,7 @@ def meant(entries: Sequence[Entry], words: Sequence[str], path: Path) -> list[in
     """
     if not entries:
         raise UsageError(f"no patch is on {path}", why="It has no suture.json.", fix="Check the path.")
-    found = []
+    positions = []
     for word in words:
         if Path(word).is_file():  # that very patch, and not another one of its name
             digest = sha256(Path(word))
@@ -204,8 +204,8 @@ def meant(entries: Sequence[Entry], words: Sequence[str], path: Path) -> list[in
         if len(near) != 1:
             what = f"{word!r} means no patch" if not near else f"{word!r} means several patches"
             raise UsageError(f"{what} of {path}", why=f"On it are: {listed(entries)}.", fix="Name one by its number.")
-        found += near
-    return sorted(set(found)) if words else list(range(len(entries)))
+        positions += near
+    return sorted(set(positions)) if words else list(range(len(entries)))
 
 
 def listed(entries: Sequence[Entry]) -> str:

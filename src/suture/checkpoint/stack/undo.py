@@ -141,20 +141,20 @@ class Undo:
         Raises:
             CorruptFile: when what is kept does not fit the tensor.
         """
-        kept = self._rows.get(name)
-        if kept is None or not len(kept) or not len(rows):
+        kept_rows = self._rows.get(name)
+        if kept_rows is None or not len(kept_rows) or not len(rows):
             return
-        place = torch.searchsorted(kept, rows).clamp(max=len(kept) - 1)
-        here = (kept[place] == rows).nonzero()[:, 0]
+        place = torch.searchsorted(kept_rows, rows).clamp(max=len(kept_rows) - 1)
+        here = (kept_rows[place] == rows).nonzero()[:, 0]
         if not len(here):
             return
         slot = self._slots[f"{name}|old"]
-        width = slot.size // len(kept)
+        width = slot.size // len(kept_rows)
         if values.dtype.itemsize * values[0].numel() != width:
             raise self._bad(name)
-        wanted = place[here]
-        content = bytearray(len(wanted) * width)
-        self._read(slot, wanted, width, content)
+        positions = place[here]
+        content = bytearray(len(positions) * width)
+        self._read(slot, positions, width, content)
         old = torch.frombuffer(content, dtype=values.dtype)
         old = old.reshape(len(here), *values.shape[1:])
         if len(here) == len(rows):
@@ -162,9 +162,9 @@ class Undo:
         else:
             values[here] = old
 
-    def _read(self, slot: Slot, wanted: Tensor, width: int, content: bytearray) -> None:
+    def _read(self, slot: Slot, rows: Tensor, width: int, content: bytearray) -> None:
         with self.path.open("rb") as stream:
-            for first, position, count in runs(wanted):
+            for first, position, count in runs(rows):
                 piece = memoryview(content)[position * width : (position + count) * width]
                 read_into(stream.fileno(), piece, slot.begin + first * width, slot)
 
@@ -173,10 +173,10 @@ class Undo:
             return torch.zeros(0, dtype=torch.int64)
         with self.path.open("rb") as stream:
             stream.seek(slot.begin)
-            found = torch.frombuffer(bytearray(stream.read(slot.size)), dtype=torch.int64)
-        if not bool((found[1:] > found[:-1]).all()):
+            numbers = torch.frombuffer(bytearray(stream.read(slot.size)), dtype=torch.int64)
+        if not bool((numbers[1:] > numbers[:-1]).all()):
             raise self._bad(slot.name)
-        return found
+        return numbers
 
     def _bad(self, where: str) -> CorruptFile:
         return CorruptFile(f"{self.path} is damaged", why=f"At {where}.", fix="Take the base checkpoint again.")

@@ -78,9 +78,9 @@ def check_undo(plan: Plan) -> None:
 
     The name is their SHA-256, and that is computed only where such files are of which the ledger knows nothing.
     """
-    kept, known = plan.checkpoint.path / KEPT, plan.old.ledger.files
+    kept, files = plan.checkpoint.path / KEPT, plan.old.ledger.files
     names = {file.name for file in kept.iterdir()} if kept.is_dir() else set()
-    if plan.new.layers and any(NAMED.fullmatch(name) and name.startswith("undo-") for name in names - known.keys()):
+    if plan.new.layers and any(NAMED.fullmatch(name) and name.startswith("undo-") for name in names - files.keys()):
         ledger = Ledger(undo=digest(plan.pieces()))
         check_free(kept / ledger.undo_file, ledger.undo)
 
@@ -143,10 +143,10 @@ def _check_stage(stage: Path) -> list[str]:
     if not stage.exists():
         return []
     with locked(stage, exclusive=False):
-        found = stage_leftovers(stage)
-    for folder in (stage, *(path for path in found if path.is_dir())):
+        leftovers = stage_leftovers(stage)
+    for folder in (stage, *(path for path in leftovers if path.is_dir())):
         _check_folder(folder, f"can not remove {stage}")
-    return [f"an interrupted run left {stage}; the command removes it"] if found else []
+    return [f"an interrupted run left {stage}; the command removes it"] if leftovers else []
 
 
 def _check_folder(folder: Path, what: str, fix: str = WRITABLE) -> None:
@@ -159,8 +159,8 @@ def _check_replaceable(path: Path) -> None:
     """Raise UsageError when another file can not take the name of this one, although its folder can be written to."""
     if not os.path.lexists(path):
         return
-    place, own, user = path.parent.stat(), path.lstat(), os.geteuid()
-    locked_up = place.st_mode & stat.S_ISVTX and user not in (0, place.st_uid, own.st_uid)
+    place, file, user = path.parent.stat(), path.lstat(), os.geteuid()
+    locked_up = place.st_mode & stat.S_ISVTX and user not in (0, place.st_uid, file.st_uid)
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK))
     except OSError as problem:

@@ -67,7 +67,7 @@ def transfer(source: int, target: int, begin: int, end: int, stop: Event | None)
         begin = aligned
     buffer = memoryview(bytearray(min(SMALL, end - begin)))
     while begin < end:
-        begin += _moved(source, target, buffer[: end - begin], begin, stop)
+        begin += _move(source, target, buffer[: end - begin], begin, stop)
 
 
 def _by_blocks(source: int, target: int, begin: int, end: int, stop: Event | None) -> None:
@@ -81,15 +81,15 @@ def _by_blocks(source: int, target: int, begin: int, end: int, stop: Event | Non
             block = free.popleft()
             part = block[: end - begin]
             _read(source, part, begin, stop)
-            running.append(pool.submit(_written, target, part, begin, block))
+            running.append(pool.submit(_write, target, part, begin, block))
             begin += len(part)
         while running:
             result(running.popleft())
 
 
-def _moved(source: int, target: int, part: memoryview, begin: int, stop: Event | None) -> int:
+def _move(source: int, target: int, part: memoryview, begin: int, stop: Event | None) -> int:
     _read(source, part, begin, stop)
-    _written(target, part, begin, part)
+    _write(target, part, begin, part)
     return len(part)
 
 
@@ -103,7 +103,7 @@ def _read(source: int, part: memoryview, begin: int, stop: Event | None) -> None
         begin, part = begin + count, part[count:]
 
 
-def _written(target: int, part: memoryview, begin: int, block: memoryview) -> memoryview:
+def _write(target: int, part: memoryview, begin: int, block: memoryview) -> memoryview:
     """Write all of a part; returns the block it lies in, which is free again."""
     while part:
         try:
@@ -116,10 +116,10 @@ def _written(target: int, part: memoryview, begin: int, block: memoryview) -> me
     return block
 
 
-def _past_cache(handle: int, wanted: bool) -> bool:
+def _past_cache(handle: int, past: bool) -> bool:
     """Let writes to an open file go past the page cache, or not; returns whether that is a change (and possible)."""
     flags = fcntl.fcntl(handle, fcntl.F_GETFL)
-    new = flags | DIRECT if wanted else flags & ~DIRECT
+    new = flags | DIRECT if past else flags & ~DIRECT
     try:
         fcntl.fcntl(handle, fcntl.F_SETFL, new)
     except OSError as problem:

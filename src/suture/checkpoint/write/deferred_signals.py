@@ -18,15 +18,15 @@ def deferred_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held: list[int] = []
+    pending: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     changed = [number for number, handler in before.items() if callable(handler)]  # an ignored one stays ignored
     try:
         for number in changed:
-            signal.signal(number, lambda number, _: held.append(number))
+            signal.signal(number, lambda number, _: pending.append(number))
         yield
     finally:
         for number in reversed(changed):  # SIGINT last: it can be raised from there on
             signal.signal(number, before[number])
-        for first in held[:1]:
+        for first in pending[:1]:
             signal.raise_signal(first)

@@ -76,7 +76,7 @@ def write_in_place(plan: Plan, *, disk: Disk) -> list[str]:
             with (
                 deferred_signals()
             ):  # until the intent is gone it is rolled back; from then on nothing of it stays behind
-                notes = _forgotten(folder, disk) or afterwards(
+                notes = _remove_intent(folder, disk) or afterwards(
                     lambda: _clear(folder, new, begun, disk, old.files), folder
                 )
         except BaseException as problem:
@@ -116,7 +116,7 @@ def left(folder: Path, *, in_place: bool) -> Recovered:
     done = _was_done(begun, Ledger.load(folder))
     note = "an interrupted run left files; the next change in place, or suture fsck, removes them"
     return Recovered(
-        (note, *(_told(begun.old, begun.new) if done else ())), begun.old if done else begun.new, begun.new
+        (note, *(_summary(begun.old, begun.new) if done else ())), begun.old if done else begun.new, begun.new
     )
 
 
@@ -132,7 +132,7 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
     with reported(f"can not repair {folder}", fix=WRITABLE):
         begun = read_begun(folder)
         if not (folder / INTENT).exists():
-            return Recovered() if begun is None else _cleared(folder, begun, disk)
+            return Recovered() if begun is None else _clear_leftovers(folder, begun, disk)
         old, new = read_intent(folder)
         check_kept(folder)
         if begun is None or not begun.token:  # suture 0.1.0 wrote no such note
@@ -140,14 +140,14 @@ def recover(folder: Path, disk: Disk, *, rollback: bool = False) -> Recovered:
             begun = _begin(folder, old, new.patches, disk, new.files)
         target, other = (old, new) if rollback else (new, old)
         changes = _differences(Checkpoint.open(folder, unfinished=True), target, other)
-        _remove(folder, [name for name in _wrote(folder, begun) if name.endswith(".partial")], disk)
+        _remove(folder, [name for name in _leftovers(folder, begun) if name.endswith(".partial")], disk)
         _settle(folder, target, changes, begun, disk, surveyed=False)
         with deferred_signals():
             disk.remove(folder / INTENT)
             _clear(folder, target, begun, disk, {**old.files, **new.files})
     if rollback:
         return Recovered((ROLLED_BACK,), tuple(old.patches), tuple(old.patches))
-    return Recovered((FINISHED, *_told(old.patches, new.patches)), tuple(old.patches), tuple(new.patches))
+    return Recovered((FINISHED, *_summary(old.patches, new.patches)), tuple(old.patches), tuple(new.patches))
 
 
 def would_recover(folder: Path, disk: Disk, *, rollback: bool) -> list[str]:
@@ -182,7 +182,7 @@ def marks(entries: Collection[Entry]) -> list[tuple[str, float]]:
     return [(entry.sha256, entry.scale) for entry in entries]
 
 
-def _told(old: Collection[Entry], new: Collection[Entry]) -> list[str]:
+def _summary(old: Collection[Entry], new: Collection[Entry]) -> list[str]:
     """Say what a run did that was interrupted and has been brought to its end."""
     before, after = marks(old), marks(new)
     on = [f"{e.name} ({e.sha256[:8]}) put on" for e in new if (e.sha256, e.scale) not in before]
@@ -191,12 +191,12 @@ def _told(old: Collection[Entry], new: Collection[Entry]) -> list[str]:
     return [f"what it did: {', '.join([*on, *off])}; on it now: {now or 'none'}"]
 
 
-def _cleared(folder: Path, begun: Begun, disk: Disk) -> Recovered:
+def _clear_leftovers(folder: Path, begun: Begun, disk: Disk) -> Recovered:
     """Remove what a run left that was not in the middle of the weights; see whether its change is complete."""
     ledger = Ledger.load(folder)
     done = _was_done(begun, ledger)
     count = _clear(folder, ledger, begun, disk)
-    notes = (f"removed {count} left-over files", *(_told(begun.old, begun.new) if done else ()))
+    notes = (f"removed {count} left-over files", *(_summary(begun.old, begun.new) if done else ()))
     return Recovered(notes, begun.old if done else begun.new, begun.new)
 
 
@@ -209,9 +209,9 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], begun: Begun, d
     """
     by_shard = _by_shard(changes)
     # A shard that could not be written to does not stand in the way of a repair: it is what it was.
-    done = [] if surveyed else [shard for shard, parts in by_shard.items() if standing(parts)]
-    write_rows({shard: parts for shard, parts in by_shard.items() if shard not in done}, disk)
-    for shard in done:
+    finished = [] if surveyed else [shard for shard, parts in by_shard.items() if standing(parts)]
+    write_rows({shard: parts for shard, parts in by_shard.items() if shard not in finished}, disk)
+    for shard in finished:
         disk.flush(shard)  # whoever wrote that may have been killed before
     if not surveyed:
         for shard, parts in by_shard.items():
@@ -226,10 +226,10 @@ def _settle(folder: Path, ledger: Ledger, changes: list[Change], begun: Begun, d
 
 
 def _by_shard(changes: Collection[Change]) -> dict[Path, list[Change]]:
-    found: dict[Path, list[Change]] = {}
+    by_shard: dict[Path, list[Change]] = {}
     for change in changes:
-        found.setdefault(change.rows.slot.file, []).append(change)
-    return found
+        by_shard.setdefault(change.rows.slot.file, []).append(change)
+    return by_shard
 
 
 def _is(path: Path, content: bytes) -> bool:
@@ -241,17 +241,17 @@ def _differences(checkpoint: Checkpoint, target: Ledger, other: Ledger) -> list[
     theirs = Stack.load(checkpoint, other)
     stack = Stack.load(checkpoint, target).with_undo_of(theirs)
     theirs = theirs.with_undo_of(stack)
-    found = []
+    changes = []
     for name in sorted(target.tensors.keys() | other.tensors.keys()):
         mark = target.tensors.get(name)
         if mark == other.tensors.get(name):
             continue
         rows = (stack if mark else theirs).rows(name)
         write = touched([*stack.touched(name), *theirs.touched(name)], rows.shape)
-        gone = other.tensors.get(name)
-        digest = mark.current if mark else gone.base if gone and not gone.rows else ""
-        found.append(Change(rows, stack.floors(name), write, digest, 0))
-    return found
+        other_mark = other.tensors.get(name)
+        digest = mark.current if mark else other_mark.base if other_mark and not other_mark.rows else ""
+        changes.append(Change(rows, stack.floors(name), write, digest, 0))
+    return changes
 
 
 def _roll_back(folder: Path, disk: Disk) -> None:
@@ -266,7 +266,7 @@ def _roll_back(folder: Path, disk: Disk) -> None:
             raise
 
 
-def _forgotten(folder: Path, disk: Disk) -> list[str]:
+def _remove_intent(folder: Path, disk: Disk) -> list[str]:
     """Remove the intent of a change that is complete. Returns why that can not be done."""
     try:
         disk.remove(folder / INTENT)
@@ -278,7 +278,7 @@ def _forgotten(folder: Path, disk: Disk) -> list[str]:
     return []
 
 
-def _wrote(folder: Path, begun: Begun, needed: Collection[str] = (), known: Collection[str] = ()) -> list[str]:
+def _leftovers(folder: Path, begun: Begun, needed: Collection[str] = (), known: Collection[str] = ()) -> list[str]:
     """Return the names in suture/ that a run wrote and nobody needs."""
     kept = folder / KEPT
     if kept.is_symlink() or not kept.is_dir():
@@ -302,7 +302,7 @@ def _clear(folder: Path, ledger: Ledger, begun: Begun, disk: Disk, known: Collec
         known: names in suture/ whose content was checked while the lock was held.
     """
     disk.flush(folder)  # no intent comes back when the patches and base bits that it names are gone
-    names, kept = _wrote(folder, begun, ledger.files, known), folder / KEPT
+    names, kept = _leftovers(folder, begun, ledger.files, known), folder / KEPT
     _remove(folder, names, disk)
     there = kept.is_dir() and not kept.is_symlink()
     if there and not any(kept.iterdir()):

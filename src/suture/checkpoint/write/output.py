@@ -77,12 +77,12 @@ def needed(plan: Plan, *, link: bool, shared: bool = False) -> int:
         link: unchanged files are hard links.
         shared: the file system shares the blocks of copies.
     """
-    own = size(plan.pieces()) + sum(regular(layer.file).st_size for layer in plan.new.layers) + SLACK
+    extra = size(plan.pieces()) + sum(regular(layer.file).st_size for layer in plan.new.layers) + SLACK
     if shared:
-        return own + sum(change.bytes for change in plan.changes)
+        return extra + sum(change.bytes for change in plan.changes)
     if link:
-        return own + sum(taken(shard) for shard in plan.by_shard())
-    return own + plan.checkpoint.bytes()
+        return extra + sum(taken(shard) for shard in plan.by_shard())
+    return extra + plan.checkpoint.bytes()
 
 
 @dataclass(frozen=True)
@@ -126,18 +126,18 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
         UsageError: when there is something already, or nothing can be written.
     """
     stage = partial_of(out)
-    with ExitStack() as held:
+    with ExitStack() as locks:
         ours = False
         try:
             with reported(f"can not write {out}"):
                 out.parent.mkdir(parents=True, exist_ok=True)
                 with deferred_signals():  # from here on it is ours to remove
-                    left = _claimed(stage, held, disk)
+                    leftovers = _claim(stage, locks, disk)
                     ours = True
-                for path in left:
+                for path in leftovers:
                     disk.remove(path)
                 check_place(sketch.checkpoint.path, out)
-                begun = begin(stage, disk, files=_listed(sketch), asked=asked(sketch))
+                begun = begin(stage, disk, files=_planned_files(sketch), asked=asked(sketch))
                 disk.folder(stage / NEW)
                 check_room(out.parent, needed(sketch, link=link, shared=_shares(sketch, stage / NEW, disk)))
                 for folder in _folders(sketch):
@@ -155,7 +155,7 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
             raise
 
 
-def _claimed(stage: Path, held: ExitStack, disk: Disk) -> list[Path]:
+def _claim(stage: Path, locks: ExitStack, disk: Disk) -> list[Path]:
     """Make the folder to build in, and lock it. Returns what a killed run left there.
 
     Raises:
@@ -163,11 +163,11 @@ def _claimed(stage: Path, held: ExitStack, disk: Disk) -> list[Path]:
     """
     check_stage(stage)
     disk.folder(stage)
-    held.enter_context(locked(stage, exclusive=True))
+    locks.enter_context(locked(stage, exclusive=True))
     return stage_leftovers(stage)
 
 
-def _listed(sketch: Plan) -> tuple[str, ...]:
+def _planned_files(sketch: Plan) -> tuple[str, ...]:
     """Return every file that is written below OUT.partial, but those in suture/, whose names are not known yet."""
     return tuple(str(Path(NEW, file)) for file in (*map(str, copied(sketch)), LEDGER, TRIAL))
 
@@ -214,10 +214,10 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[
             disk.write(partial / LEDGER, ledger.dumps(), partial / KEPT / draft.begun.under_way("ledger"))
         for folder in (*_folders(plan), Path()):
             disk.flush(partial / folder)
-        return _named(draft, disk)
+        return _give_name(draft, disk)
 
 
-def _named(draft: Draft, disk: Disk) -> list[str]:
+def _give_name(draft: Draft, disk: Disk) -> list[str]:
     """Give a folder that is whole its name, and remove what it was built in. Returns what could not be cleared away."""
 
     def clear() -> None:
@@ -250,8 +250,8 @@ def _folders(plan: Plan) -> list[Path]:
 
 
 def _state(file: Path) -> tuple[int, int]:
-    found = regular(file)
-    return found.st_size, found.st_mtime_ns
+    status = regular(file)
+    return status.st_size, status.st_mtime_ns
 
 
 def keep(plan: Plan, kept: Path, begun: Begun, disk: Disk) -> Ledger:

@@ -30,8 +30,8 @@ def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
         with disk.edit(file) as target:
             for change in by_file[file]:
                 change.rows.expect(target, change.write)
-            written = [*walk(lambda change: _put(change, target), by_file[file])]
-        for change, digest in zip(by_file[file], written, strict=True):
+            digests = [*walk(lambda change: _put(change, target), by_file[file])]
+        for change, digest in zip(by_file[file], digests, strict=True):
             _read_back(replace(change, rows=change.rows.at(file)), digest)
 
     # Side by side: rows are written to one shard while the disk is waited for with another.
@@ -67,10 +67,9 @@ def _read_back(change: Change, digest: str) -> None:
 
 def check_written(changes: Sequence[Change], file: Path) -> None:
     """Raise VerificationFailed unless a file holds whole tensors as they were computed, where that is known."""
-    known = [change for change in changes if change.digest]
-
-    found = each(lambda change: change.rows.at(file).sha256(), known)
-    for change, digest in zip(known, found, strict=True):
+    whole = [change for change in changes if change.digest]
+    digests = each(lambda change: change.rows.at(file).sha256(), whole)
+    for change, digest in zip(whole, digests, strict=True):
         check_same(change.rows.slot.name, digest, change.digest)
 
 

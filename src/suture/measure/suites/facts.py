@@ -43,54 +43,54 @@ def fact_suite(
     """
     if not facts:
         raise UsageError("no facts to measure", fix="Give at least one.")
-    asked = [(fact.prompt, fact.target) for fact in facts]
+    verbatim = [(fact.prompt, fact.target) for fact in facts]
     reworded = [(prompt, fact.target) for fact in facts for prompt in fact.paraphrases]
     near = list(dict.fromkeys(pair for fact in facts for pair in fact.neighbours))
     old = [(fact.prompt, fact.was) for fact in facts if fact.was]
 
-    behind = [(joined(lead.rstrip(), prompt), target) for prompt, target in asked] if lead else []
+    behind = [(joined(lead.rstrip(), prompt), target) for prompt, target in verbatim] if lead else []
 
-    def completed(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
+    def completions(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
         better: Literal["higher", "lower"] = "lower" if name == "old_object" else "higher"
         cases = completion.Cases([prompt for prompt, _ in pairs], [answer for _, answer in pairs], chat=chat)
         return [Measure(name, "completion", cases, role, better, about)] if pairs else []
 
     measures = [
-        *completed("success", asked, "target", "new facts, in the words they were given in"),
-        *completed("unseen_phrasings", reworded, "target", "new facts, in other words"),
-        *completed("old_object", old, "note", "facts as they were before"),
-        *completed("locality", near, "keep", "neighbouring facts"),
-        *completed("other", list(others), "keep", "other facts about the subjects"),
-        *completed("multi_hop", list(consequences), "note", "what follows from the new facts"),
-        *completed("long_context", behind, "note", "new facts, behind a long text"),
-        *_forced(facts, chat=chat),
+        *completions("success", verbatim, "target", "new facts, in the words they were given in"),
+        *completions("unseen_phrasings", reworded, "target", "new facts, in other words"),
+        *completions("old_object", old, "note", "facts as they were before"),
+        *completions("locality", near, "keep", "neighbouring facts"),
+        *completions("other", list(others), "keep", "other facts about the subjects"),
+        *completions("multi_hop", list(consequences), "note", "what follows from the new facts"),
+        *completions("long_context", behind, "note", "new facts, behind a long text"),
+        *_forced_measures(facts, chat=chat),
     ]
     if texts:
         measures.append(Measure("perplexity", "perplexity", list(texts), "keep", "lower", "perplexity on neutral text"))
-    return [*measures, *_free(facts, chat=chat)]
+    return [*measures, *_text_measures(facts, chat=chat)]
 
 
-def _forced(facts: Sequence[Fact], *, chat: bool) -> Suite:
+def _forced_measures(facts: Sequence[Fact], *, chat: bool) -> Suite:
     """Return the diagnostics: what is forced token by token, beside what the model says by itself."""
 
-    def preferred(
+    def preferences(
         name: str, rows: Sequence[tuple[str, str, str | None]], about: str, other: str = "the old object"
     ) -> Suite:
-        known = [(prompt, new, old) for prompt, new, old in rows if old and old != new]
-        prompts, new, old = ([row[i] for row in known] for i in range(3))
+        triples = [(prompt, new, old) for prompt, new, old in rows if old and old != new]
+        prompts, new, old = ([row[i] for row in triples] for i in range(3))
         cases = preference.Cases(prompts, new, old, chat=chat)
         note = f"{about}: forced, likelier than {other} (a diagnostic, not a success)"
-        return [Measure(name, "preference", cases, "note", "higher", note)] if known else []
+        return [Measure(name, "preference", cases, "note", "higher", note)] if triples else []
 
     cases = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts], chat=chat)
     return [
-        *preferred("prefers_new", [(f.prompt, f.target, f.was) for f in facts], "new facts"),
-        *preferred(
+        *preferences("prefers_new", [(f.prompt, f.target, f.was) for f in facts], "new facts"),
+        *preferences(
             "prefers_new_reworded",
             [(p, f.target, f.was) for f in facts for p in f.paraphrases],
             "new facts in other words",
         ),
-        *preferred(
+        *preferences(
             "neighbours_prefer_old",
             list(dict.fromkeys((prompt, answer, f.target) for f in facts for prompt, answer in f.neighbours)),
             "neighbouring facts",
@@ -107,22 +107,22 @@ def _forced(facts: Sequence[Fact], *, chat: bool) -> Suite:
     ]
 
 
-def _free(facts: Sequence[Fact], *, chat: bool) -> Suite:
+def _text_measures(facts: Sequence[Fact], *, chat: bool) -> Suite:
     """Return the measures of free texts about the subjects, where it is told how these begin and what they should be like."""
-    told = [fact for fact in facts if fact.openings and fact.references]
-    owned = [(prompt, number) for number, fact in enumerate(told) for prompt in fact.openings]
+    with_references = [fact for fact in facts if fact.openings and fact.references]
+    prompt_numbers = [(prompt, number) for number, fact in enumerate(with_references) for prompt in fact.openings]
     prompts = [prompt for fact in facts for prompt in fact.openings]
-    found = []
+    measures = []
     if prompts:
         about = "n-gram entropy of free texts about the subjects"
-        found.append(Measure("fluency_facts", "fluency", Cases(prompts, chat=chat), "note", "higher", about))
-    if told:
+        measures.append(Measure("fluency_facts", "fluency", Cases(prompts, chat=chat), "note", "higher", about))
+    if with_references:
         cases = consistency.Cases(
-            [prompt for prompt, _ in owned],
+            [prompt for prompt, _ in prompt_numbers],
             chat=chat,
-            owners=[number for _, number in owned],
-            references=[fact.references for fact in told],
+            owners=[number for _, number in prompt_numbers],
+            references=[fact.references for fact in with_references],
         )
         about = "free texts about the subjects against texts about the new objects"
-        found.append(Measure("consistency", "consistency", cases, "note", "higher", about))
-    return found
+        measures.append(Measure("consistency", "consistency", cases, "note", "higher", about))
+    return measures

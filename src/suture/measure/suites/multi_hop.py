@@ -52,16 +52,16 @@ def load_hops(path: str | Path, take: int | None = None) -> list[Instance]:
         DataError: naming file and line of what is no instance.
     """
     unread = Unread(path)
-    read = unread.seen(islice(records(path, refuse), take), KNOWN)
-    found = [_instance(record, f"{path}, {place}") for place, record in read]
+    rows = unread.seen(islice(records(path, refuse), take), KNOWN)
+    instances = [_instance(record, f"{path}, {place}") for place, record in rows]
     unread.tell()
-    if not found:
+    if not instances:
         raise DataError(f"{path} holds no instances", fix="Give a file of MQuAKE.")
-    if pair := contradiction(rewritten(found)):
-        first, second = (rewritten(found)[index] for index in pair)
-        said = f"{first.prompt!r} is rewritten to {first.target!r} and to {second.target!r}"
-        log.warning("%s: %s; edit_wise can not reach 100 %% with one patch", path, said)
-    return found
+    if pair := contradiction(rewritten(instances)):
+        first, second = (rewritten(instances)[index] for index in pair)
+        targets = f"{first.prompt!r} is rewritten to {first.target!r} and to {second.target!r}"
+        log.warning("%s: %s; edit_wise can not reach 100 %% with one patch", path, targets)
+    return instances
 
 
 def rewritten(instances: Sequence[Instance]) -> list[Fact]:
@@ -79,8 +79,8 @@ def hop_suite(instances: Sequence[Instance], *, chat: bool = False) -> Suite:
         raise UsageError("no instances to measure", fix="Give at least one.")
     facts = rewritten(instances)
     single = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts])
-    told = [[i.answers] * len(i.questions) for i in instances]
-    questions = any_of.Cases([i.questions for i in instances], told, chat=chat)
+    answers = [[i.answers] * len(i.questions) for i in instances]
+    questions = any_of.Cases([i.questions for i in instances], answers, chat=chat)
     measures = [
         Measure("edit_wise", "completion", single, "target", "higher", "rewritten facts, in their own words"),
         Measure("multi_hop", "any_of", questions, "note", "higher", "questions over several facts, any of their ways"),
@@ -108,13 +108,13 @@ def _instance(record: Any, where: str) -> Instance:  # noqa: ANN401 - a record o
     try:
         facts = tuple(of_rewrites(record, where))
         hops = [(hop["cloze"], _answers(hop, "answer")) for hop in record.get("new_single_hops", [])]
-        made = Instance(facts, tuple(record["questions"]), _answers(record, "new_answer"), tuple(hops))
+        instance = Instance(facts, tuple(record["questions"]), _answers(record, "new_answer"), tuple(hops))
     except (KeyError, TypeError, AttributeError) as problem:
         raise DataError(f"{where}: not an instance of MQuAKE", why=repr(problem), fix="Fetch the file again.") from None
-    texts = [*made.questions, *made.answers, *(prompt for prompt, _ in made.hops)]
-    if not made.facts or not made.questions or not all(isinstance(text, str) and text.strip() for text in texts):
+    texts = [*instance.questions, *instance.answers, *(prompt for prompt, _ in instance.hops)]
+    if not instance.facts or not instance.questions or not all(isinstance(t, str) and t.strip() for t in texts):
         raise DataError(f"{where}: not an instance of MQuAKE", why="A text is missing.", fix="Fetch the file again.")
-    return made
+    return instance
 
 
 def _answers(record: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -85,12 +85,12 @@ def load_ripples(path: str | Path, take: int | None = None) -> list[Ripple]:
         DataError: naming file and line of what is no such record, or when there are no tests.
     """
     unread = Unread(path)
-    read = unread.seen(islice(records(path, refuse, FORM), take), KNOWN)
-    found = [test for place, record in read for test in _tests(record, f"{path}, {place}", unread)]
+    rows = unread.seen(islice(records(path, refuse, FORM), take), KNOWN)
+    tests = [test for place, record in rows for test in _tests(record, f"{path}, {place}", unread)]
     unread.tell()
-    if not found:
+    if not tests:
         raise DataError(f"{path} holds no tests", fix=FORM)
-    return found
+    return tests
 
 
 def executable(lm: LM, tests: Sequence[Ripple], progress: Progress | None = None) -> list[Ripple]:
@@ -101,12 +101,12 @@ def executable(lm: LM, tests: Sequence[Ripple], progress: Progress | None = None
         tests: of `load`.
         progress: called as questions are answered.
     """
-    asked = [test for test in tests if test.conditions]
-    if not asked:
+    conditional = [test for test in tests if test.conditions]
+    if not conditional:
         return list(tests)
-    met = any_of.observe(lm, _cases([test.conditions for test in asked], every=True), progress).values
-    known = {id(test) for test, right in zip(asked, met.tolist(), strict=True) if right}
-    return [test for test in tests if not test.conditions or id(test) in known]
+    met = any_of.observe(lm, _cases([test.conditions for test in conditional], every=True), progress).values
+    met_ids = {id(test) for test, right in zip(conditional, met.tolist(), strict=True) if right}
+    return [test for test in tests if not test.conditions or id(test) in met_ids]
 
 
 def ripple_suite(tests: Sequence[Ripple]) -> Suite:
@@ -124,39 +124,40 @@ def ripple_suite(tests: Sequence[Ripple]) -> Suite:
     measures = []
     for axis in dict.fromkeys(test.axis for test in tests):
         for every in (False, True):
-            own = [
+            questions = [
                 test.questions
                 for test in tests
                 if test.axis == axis and (test.every and len(test.questions) > 1) == every
             ]
-            if own:
+            if questions:
                 name, role = f"ripple_{axis}" + "_all" * every, "keep" if axis in STAYS else "note"
                 about = ABOUT.get(axis, axis.replace("_", " ")) + ", all questions of a test" * every
-                measures.append(Measure(name, "any_of", _cases(own, every=every), role, "higher", about))  # type: ignore[arg-type]
+                measures.append(Measure(name, "any_of", _cases(questions, every=every), role, "higher", about))  # type: ignore[arg-type]
     return measures
 
 
-def _cases(asked: Sequence[Sequence[Question]], *, every: bool) -> any_of.Cases:
-    prompts = [[question.prompt for question in own] for own in asked]
-    also = [[question.also for question in own] for own in asked]
-    return any_of.Cases(prompts, [[question.answers for question in own] for own in asked], every=every, also=also)
+def _cases(groups: Sequence[Sequence[Question]], *, every: bool) -> any_of.Cases:
+    prompts = [[question.prompt for question in questions] for questions in groups]
+    also = [[question.also for question in questions] for questions in groups]
+    answers = [[question.answers for question in questions] for questions in groups]
+    return any_of.Cases(prompts, answers, every=every, also=also)
 
 
 def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
     """Tell the two formats by their keys."""
     try:
         if "edit" in record:
-            for axis, listed in record.items():
-                if isinstance(listed, list):
-                    for test in listed:
+            for axis, tests in record.items():
+                if isinstance(tests, list):
+                    for test in tests:
                         unread.see(test, TEST, axis)
-                    yield from _of_ripple_edits(_named(axis), listed)
+                    yield from _of_ripple_edits(_named(axis), tests)
         elif "portability" in record or "locality" in record:
             for part in ("portability", "locality"):
-                for axis, listed in _mapping(record.get(part) or {}).items():
-                    for test in listed:
+                for axis, tests in _mapping(record.get(part) or {}).items():
+                    for test in tests:
                         unread.see(test, TEST, axis)
-                    yield from _of_know_edit(_named(axis), listed)
+                    yield from _of_know_edit(_named(axis), tests)
         else:
             raise DataError(f"{where}: no tests of an edit", why=described(record), fix=FORM)
     except SutureError:  # said already
@@ -166,47 +167,49 @@ def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
         raise DataError(f"{where}: not as RippleEdits or KnowEdit write it", why=why, fix=FORM) from None
 
 
-def _of_ripple_edits(axis: str, listed: Sequence[Any]) -> Iterator[Ripple]:
-    for test in map(_mapping, listed):
-        asked, resting = (tuple(map(_question, test.get(key) or ())) for key in ("test_queries", "condition_queries"))
-        asked = tuple(question for question in asked if question.answers)
-        if asked and all(question.answers for question in resting):
-            yield Ripple(axis, asked, test.get("test_condition") == "AND", resting)
+def _of_ripple_edits(axis: str, tests: Sequence[Any]) -> Iterator[Ripple]:
+    for test in map(_mapping, tests):
+        questions, conditions = (
+            tuple(map(_question, test.get(key) or ())) for key in ("test_queries", "condition_queries")
+        )
+        questions = tuple(question for question in questions if question.answers)
+        if questions and all(question.answers for question in conditions):
+            yield Ripple(axis, questions, test.get("test_condition") == "AND", conditions)
 
 
-def _of_know_edit(axis: str, listed: Sequence[Any]) -> Iterator[Ripple]:
-    for each in map(_mapping, listed):
-        answers = tuple(_texts(each["ground_truth"]))
+def _of_know_edit(axis: str, tests: Sequence[Any]) -> Iterator[Ripple]:
+    for test in map(_mapping, tests):
+        answers = tuple(_texts(test["ground_truth"]))
         if answers:
-            yield Ripple(axis, (Question(_text(each["prompt"]), answers),))
+            yield Ripple(axis, (Question(_text(test["prompt"]), answers),))
 
 
 def _question(query: Mapping[str, Any]) -> Question:
-    told = map(_mapping, _mapping(query)["answers"])
-    targets = [tuple(_texts([answer["value"], *(answer.get("aliases") or ())])) for answer in told]
+    answers = map(_mapping, _mapping(query)["answers"])
+    targets = [tuple(_texts([answer["value"], *(answer.get("aliases") or ())])) for answer in answers]
     first, *more = dict.fromkeys(filter(None, targets)) or [()]
     return Question(_text(query.get("phrase") or query["prompt"]), first, tuple(more))
 
 
-def _texts(found: Any) -> Iterator[str]:  # noqa: ANN401 - a value of a file
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - a value of a file
     """Yield the texts of a text, or of lists of them, however deep; empty ones are no answers."""
-    if isinstance(found, list):
-        for each in found:
-            yield from _texts(each)
-    elif found is not None and _text(found).strip():
-        yield found
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None and _text(value).strip():
+        yield value
 
 
-def _mapping(found: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a value of a file
-    if not isinstance(found, Mapping):
-        raise TypeError(f"{found!r} is not an object")
-    return found
+def _mapping(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a value of a file
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{value!r} is not an object")
+    return value
 
 
-def _text(found: Any) -> str:  # noqa: ANN401 - a value of a file
-    if not isinstance(found, str):
-        raise TypeError(f"{found!r} is not a text")
-    return found
+def _text(value: Any) -> str:  # noqa: ANN401 - a value of a file
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
 
 
 def _named(axis: str) -> str:

@@ -60,21 +60,21 @@ def safety_suite(
     Raises:
         DataError: for a file that can not be read, or an unknown judge.
     """
-    asked = [(name, judge_named(name)) for name in judges]
-    talk = [(name, judge) for name, judge in asked if unwanted(judge) == "toxic"] or [("toxicity", Toxicity())]
-    answers = [pair for pair in asked if pair not in talk] or [("refusal", Refusal())]
+    pairs = [(name, judge_named(name)) for name in judges]
+    talk = [(name, judge) for name, judge in pairs if unwanted(judge) == "toxic"] or [("toxicity", Toxicity())]
+    answers = [pair for pair in pairs if pair not in talk] or [("refusal", Refusal())]
     makers: dict[str, Callable[[str, str], Suite]] = {
-        "attacks": lambda name, path: _asked(name, prompts_of(path)[:size], answers, tokens, chat),
+        "attacks": lambda name, path: _requests(name, prompts_of(path)[:size], answers, tokens, chat),
         "xstest": lambda name, path: _xstest(name, path, answers, size, tokens, chat),
         "rtp": lambda name, path: _rtp(name, list(Texts.load(path))[:size], talk),
         "toxigen": lambda name, path: _toxigen(name, path, talk, size),
-        "safeedit": lambda name, path: safeedit(path, asked and answers, size=size, tokens=tokens, chat=chat),
+        "safeedit": lambda name, path: safeedit(path, pairs and answers, size=size, tokens=tokens, chat=chat),
     }
     measures: Suite = []
     for source in sources:
         kind, path = kind_of(source)
-        made = makers[kind](plain_stem(path) or kind, path)
-        measures += made + (with_suffix(made, suffix) if suffix else [])
+        suite = makers[kind](plain_stem(path) or kind, path)
+        measures += suite + (with_suffix(suite, suffix) if suffix else [])
     return unique(measures)
 
 
@@ -95,29 +95,29 @@ def safeedit(
     if not judges:
         judges = [("patient", _patient_judge())] if str(source).startswith("patient") else [("refusal", Refusal())]
     tests = {name: texts[:size] for name, texts in tests_of(load(source)).items()}
-    measures = [measure for name, texts in tests.items() for measure in _safe(name, texts, judges, tokens, chat)]
+    measures = [measure for name, texts in tests.items() for measure in _safety(name, texts, judges, tokens, chat)]
     every = [text for texts in tests.values() for text in texts][:size]
-    written = _written.Cases(every, chat=chat, max_new_tokens=tokens)
-    measures.append(Measure("fluency_tests", "fluency", written, "note", "higher", "n-gram entropy of the answers"))
-    measures.append(Measure("loops_tests", "loops", written, "keep", "lower", "answers that end in a loop"))
+    cases = _written.Cases(every, chat=chat, max_new_tokens=tokens)
+    measures.append(Measure("fluency_tests", "fluency", cases, "note", "higher", "n-gram entropy of the answers"))
+    measures.append(Measure("loops_tests", "loops", cases, "keep", "lower", "answers that end in a loop"))
     return measures + (
-        _patient(str(source), size) if str(source).startswith("patient") else _general(size, tokens, chat)
+        _patient(str(source), size) if str(source).startswith("patient") else _general_measures(size, tokens, chat)
     )
 
 
 def with_suffix(measures: Suite, suffix: str) -> Suite:
     """Return the measures of requests once more, each request followed by a suffix, under names that say so."""
-    made = []
+    copies = []
     for measure in measures:
         if isinstance(measure.cases, sampled.Cases | _written.Cases) and measure.cases.chat:
             cases = replace(measure.cases, prompts=[behind(prompt, suffix) for prompt in measure.cases.prompts])
             role: Role = "note" if measure.role == "target" else measure.role
-            made.append(
+            copies.append(
                 replace(
                     measure, name=f"{measure.name} +S", cases=cases, role=role, about=f"{measure.about}, suffix added"
                 )
             )
-    return made
+    return copies
 
 
 def unique(measures: Suite) -> Suite:
@@ -125,44 +125,44 @@ def unique(measures: Suite) -> Suite:
     return list({measure.name: measure for measure in reversed(measures)}.values())[::-1]
 
 
-def _asked(name: str, rows: Sequence[Asked], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
+def _requests(name: str, rows: Sequence[Asked], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
     """Return the measures of attacks, and of the questions inside them where they are told apart."""
-    made = _attacks(name, [row.text for row in rows], judges, tokens, chat)
+    measures = _attacks(name, [row.text for row in rows], judges, tokens, chat)
     if plain := list(dict.fromkeys(row.plain for row in rows if row.plain)):
         judge = judges[0][1]
         about = f"{name}: {unwanted(judge)}, the questions without the attacks"
-        made.append(_answers(f"{name} plain", plain, judge, unwanted(judge), "note", "lower", about, tokens, chat))
-    return made
+        measures.append(_answers(f"{name} plain", plain, judge, unwanted(judge), "note", "lower", about, tokens, chat))
+    return measures
 
 
 def _attacks(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
     """Return how often requests are answered, refused and neither, by each judge; the first one's figure is the target."""
-    made: Suite = []
+    measures: Suite = []
     for index, (word, judge) in enumerate(judges):
         by = "" if index == 0 else f" ({word})"
-        counted: tuple[tuple[str, Better], ...] = (
+        labels: tuple[tuple[str, Better], ...] = (
             (unwanted(judge), "lower"),
             (wanted(judge), "higher"),
             (NEITHER, "none"),
         )
-        for label, better in counted:
+        for label, better in labels:
             role: Role = "target" if index == 0 and label == unwanted(judge) else "note"
             title = f"{name}{by}" if label == unwanted(judge) else f"{name} {label}{by}"
-            made.append(_answers(title, texts, judge, label, role, better, f"{name}: {label}{by}", tokens, chat))
-    return made
+            measures.append(_answers(title, texts, judge, label, role, better, f"{name}: {label}{by}", tokens, chat))
+    return measures
 
 
-def _safe(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
+def _safety(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
     """Return the share of safe answers, and of those that are neither, by each judge; two samples a prompt, as drawn."""
-    made: Suite = []
+    measures: Suite = []
     for index, (word, judge) in enumerate(judges):
         by = "" if index == 0 else f" ({word})"
         role: Role = "target" if index == 0 else "note"
         for label, title, better in ((wanted(judge), name, "higher"), (NEITHER, f"{name} neither", "none")):
             cases = sampled.Cases(texts, Steady(judge), label, chat=chat, max_new_tokens=tokens)
             kind: Role = role if label != NEITHER else "note"
-            made.append(Measure(f"{title}{by}", "sampled", cases, kind, better, f"{name}: {label}{by}"))  # type: ignore[arg-type]
-    return made
+            measures.append(Measure(f"{title}{by}", "sampled", cases, kind, better, f"{name}: {label}{by}"))  # type: ignore[arg-type]
+    return measures
 
 
 def _answers(
@@ -192,40 +192,40 @@ def _answers(
 
 def _xstest(name: str, path: str, judges: Sequence[tuple[str, Judge]], size: int, tokens: int, chat: bool) -> Suite:
     safe, unsafe = contrasted(path)
-    made: Suite = []
+    measures: Suite = []
     for index, (word, judge) in enumerate(judges):
         by = "" if index == 0 else f" ({word})"
         role: Role = "keep" if index == 0 else "note"
         for label, title in ((wanted(judge), "overrefusal"), (NEITHER, "overrefusal neither")):
             kind: Role = role if label != NEITHER else "note"
             about = f"harmless requests that sound dangerous, {'refused' if label != NEITHER else 'answered by nonsense'}{by}"
-            made.append(_answers(f"{title}{by}", safe[:size], judge, label, kind, "lower", about, tokens, chat))
-    return made + _attacks(f"{name}_unsafe", unsafe[:size], judges, tokens, chat)
+            measures.append(_answers(f"{title}{by}", safe[:size], judge, label, kind, "lower", about, tokens, chat))
+    return measures + _attacks(f"{name}_unsafe", unsafe[:size], judges, tokens, chat)
 
 
 def _rtp(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]]) -> Suite:
-    made: Suite = []
+    measures: Suite = []
     for index, (word, judge) in enumerate(judges):
         by = "" if index == 0 else f" ({word})"
         role: Role = "target" if index == 0 else "note"
         drawn = worst.Cases(texts, judge)
         greedy = worst.Cases(texts, judge, reached=True, samples=1, temperature=0.0, top_p=1.0)
         every = f"of {drawn.samples} samples{by}"
-        made += [
+        measures += [
             Measure(f"{name} maximum{by}", "worst", drawn, role, "lower", f"expected maximum toxicity {every}"),
             Measure(f"{name} probability{by}", "worst", replace(drawn, reached=True), "note", "lower",
                     f"prompts with a toxic one {every}"),
             Measure(f"{name} greedy{by}", "worst", greedy, "note", "lower", f"toxic greedy continuations{by}"),
         ]  # fmt: skip
-    return made
+    return measures
 
 
 def _toxigen(name: str, path: str, judges: Sequence[tuple[str, Judge]], size: int) -> Suite:
     """Return toxic shares: of a file, or of the files hate_*.txt and neutral_*.txt of a folder."""
     files = {name: [path]}
     if Path(path).is_dir():
-        files = {group: sorted(map(str, Path(path).glob(f"{group}_*.txt"))) for group in ("hate", "neutral")}
-    made: Suite = []
+        files = {kind: sorted(map(str, Path(path).glob(f"{kind}_*.txt"))) for kind in ("hate", "neutral")}
+    measures: Suite = []
     for group, members in files.items():
         texts = [text for file in members for text in demonstrations(file)[:size]]
         for index, (word, judge) in enumerate(judges if texts else ()):
@@ -236,23 +236,23 @@ def _toxigen(name: str, path: str, judges: Sequence[tuple[str, Judge]], size: in
             )
             about = f"toxic continuations of {group} statements{by}"
             title = f"toxigen{'' if group == name else f' {group}'}{by}"
-            made.append(Measure(title, "sampled", cases, role, "lower", about))  # type: ignore[arg-type]
-    if not made:
+            measures.append(Measure(title, "sampled", cases, role, "lower", about))  # type: ignore[arg-type]
+    if not measures:
         raise DataError(
             f"{path} holds no prompts of ToxiGen", fix="Give a .txt, or a folder with hate_*.txt and neutral_*.txt."
         )
-    return made
+    return measures
 
 
-def _general(size: int, tokens: int, chat: bool) -> Suite:
+def _general_measures(size: int, tokens: int, chat: bool) -> Suite:
     """Return what must stay in any English model: harmless requests answered, plain and dangerous-sounding; perplexity."""
-    asked = {"benign": benign("report"), "borderline": borderline("report")}
-    made = [
+    requests = {"benign": benign("report"), "borderline": borderline("report")}
+    measures = [
         _answers(name, texts[:size], Refusal(), "complied", "keep", "higher", f"{name} requests answered", tokens, chat)
-        for name, texts in asked.items()
+        for name, texts in requests.items()
     ]
     return [
-        *made,
+        *measures,
         Measure(
             "perplexity", "perplexity", list(neutral("report"))[:size], "keep", "lower", "perplexity on neutral text"
         ),

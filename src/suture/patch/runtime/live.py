@@ -28,17 +28,17 @@ def written(lm: Host, terms: Terms) -> Iterator[None]:
     Raises:
         UsageError: for what steers activations.
     """
-    kept: list[tuple[Tensor, Tensor, Tensor]] = []
+    originals: list[tuple[Tensor, Tensor, Tensor]] = []
     try:
         for name, changes in terms.items():
             live = lm.tensor(name).data
             for rows, values in edited(live, changes, lm.disk_dtype(name)):
                 place = rows.to(live.device)
-                kept.append((live, place, live[place].clone()))
+                originals.append((live, place, live[place].clone()))
                 live[place] = values.to(live)
         yield
     finally:
-        for live, place, old in reversed(kept):
+        for live, place, old in reversed(originals):
             live[place] = old
 
 
@@ -56,7 +56,7 @@ def added(lm: Host, terms: Terms, strength: float | Tensor) -> Iterator[Strength
                 module, transposed = lm.linear(name)
                 shape = tuple(lm.tensor(name).shape)
                 hooks.callback(module.register_forward_hook(_adder(weights, shape, transposed, dose)).remove)
-        if steers := {name: own for name, changes in terms.items() if (own := steering(changes))}:
+        if steers := {name: edits for name, changes in terms.items() if (edits := steering(changes))}:
             hooks.enter_context(steered(lm, steers, dose))
         yield dose
 

@@ -96,8 +96,8 @@ class Steer(ActivationDelta):
         return not self.scale or (self.mode != "clamp" and not bool(self.vector.any()))
 
     def _misfit(self, shape: tuple[int, ...]) -> str:
-        known = {"mode": Mode, "positions": Positions, "place": Place, "likeness": Likeness}
-        for name, choices in known.items():
+        literals = {"mode": Mode, "positions": Positions, "place": Place, "likeness": Likeness}
+        for name, choices in literals.items():
             if getattr(self, name) not in get_args(choices):
                 return f"no {name} {getattr(self, name)!r} of steering"
         if not all(isinstance(n, int | float) and math.isfinite(n) for n in (self.level, self.threshold)):

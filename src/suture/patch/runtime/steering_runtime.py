@@ -46,14 +46,14 @@ class ForwardContext:
 
     def begin(self, arguments: Mapping[str, Any]) -> None:
         """Read the arguments of the decoder's forward call."""
-        given = arguments.get("input_ids")
-        given = arguments["inputs_embeds"] if given is None else given
-        rows, tokens = given.shape[:2]
+        inputs = arguments.get("input_ids")
+        inputs = arguments["inputs_embeds"] if inputs is None else inputs
+        rows, tokens = inputs.shape[:2]
         cache = arguments.get("past_key_values")
         before = int(cache.get_seq_length()) if cache is not None else 0
         mask = arguments.get("attention_mask")
         if not isinstance(mask, Tensor) or mask.dim() != 2:  # none, or one made for attention: no padding is known of
-            mask = torch.ones(rows, before + tokens, device=given.device)
+            mask = torch.ones(rows, before + tokens, device=inputs.device)
         real = mask[:, : before + tokens].bool()
         places = (real.cumsum(1) - 1)[:, before:]
         self.fresh = not before
@@ -108,11 +108,11 @@ def steered(lm: Stage, terms: Mapping[str, Sequence[ActivationDelta]], dose: Str
 
     with ExitStack() as hooks:
         hooks.callback(lm.backbone.register_forward_pre_hook(begin, with_kwargs=True).remove)
-        for key, term in {_key(t): t for own in terms.values() for t in own if _conditional(t)}.items():
+        for key, term in {_key(t): t for edits in terms.values() for t in edits if _conditional(t)}.items():
             hooks.callback(hook(*lm.passage(term.reads, "residual"), _reader(term, key, current)))
-        for name, own in terms.items():
+        for name, edits in terms.items():
             for place in ("residual", "heads"):
-                if here := [term for term in own if term.place == place]:
+                if here := [term for term in edits if term.place == place]:
                     hooks.callback(hook(*lm.passage(name, place), _editor(here, current)))
         yield
 
@@ -149,5 +149,5 @@ def _conditional(term: ActivationDelta) -> TypeGuard[Steer]:
 def _key(term: Steer) -> str:
     """Name a condition: terms that share it decide once."""
     assert term.condition is not None
-    told = repr((term.reads, term.threshold, term.likeness)).encode()
-    return hashlib.sha256(bytes(view(term.condition)) + told).hexdigest()
+    settings = repr((term.reads, term.threshold, term.likeness)).encode()
+    return hashlib.sha256(bytes(view(term.condition)) + settings).hexdigest()

@@ -32,7 +32,7 @@ class PromptState:
         """Return what is known of some rows, given by their numbers (kept,); of a change of weights that is nothing."""
         if not len(self.lengths):
             return self
-        return PromptState(_rows(self.lengths, rows), {key: _rows(own, rows) for key, own in self.open.items()})
+        return PromptState(_rows(self.lengths, rows), {key: _rows(opened, rows) for key, opened in self.open.items()})
 
 
 class Strength:

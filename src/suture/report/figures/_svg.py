@@ -42,8 +42,8 @@ class Scale:
     @classmethod
     def over(cls, values: Iterable[float], start: float, end: float, *, most: float = math.inf) -> Scale:
         """Return a scale from and to round numbers that holds all finite values up to `most`, never of no length."""
-        held = [min(v, most) for v in values if math.isfinite(v)] or [0.0]
-        low, high = min(held), max(held)
+        finite = [min(v, most) for v in values if math.isfinite(v)] or [0.0]
+        low, high = min(finite), max(finite)
         if high - low < 1e-12 * max(1.0, abs(high)):
             low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
         step = _step(low, high)
@@ -75,8 +75,8 @@ def _step(low: float, high: float, count: int = 5) -> float:
 
 def round_text(value: float) -> str:
     """Return a tick's number without the noise of binary fractions, with a true minus."""
-    shown = f"{value:.10g}" if abs(value) < 1e6 else f"{value:.3g}"
-    return ("0" if float(shown) == 0 else shown).replace("-", "\u2212")
+    digits = f"{value:.10g}" if abs(value) < 1e6 else f"{value:.3g}"
+    return ("0" if float(digits) == 0 else digits).replace("-", "\u2212")
 
 
 def look(index: int) -> tuple[str, str, str]:
@@ -154,9 +154,9 @@ def marker(
 ) -> str:
     """Return a marker; `part` is its class ("point" for data), `says` is shown when it is pointed at."""
     fill = "none" if shape in ("plus", "cross") else "var(--bg)" if hollow else f"var({colour})"
-    named = f'class="{part}" ' if part else ""
+    attribute = f'class="{part}" ' if part else ""
     return (
-        f'<path {named}d="{PATHS[shape]}" transform="translate({at(x)} {at(y)}) scale({size:g})" fill="{fill}" '
+        f'<path {attribute}d="{PATHS[shape]}" transform="translate({at(x)} {at(y)}) scale({size:g})" fill="{fill}" '
         f'stroke="var({colour})" stroke-width="{1.4 / size:.3g}">{tip(says)}</path>'
     )
 

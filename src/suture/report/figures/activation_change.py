@@ -28,21 +28,21 @@ def activation_change(
     Raises:
         ValueError: when before and after are not of the same neurons.
     """
-    parts, said, thinned = [], [], False
+    parts, means, thinned = [], [], False
     for (left, name, colour, shape), (before, after) in zip(PANELS, (wanted, unwanted), strict=True):
         x = Scale(0, 100, left, left + SIDE)
         y = Scale(0, 100, TOP + SIDE, TOP)
-        known = sorted((b, a) for b, a in zip(before, after, strict=True) if math.isfinite(b + a))
-        shown = known[:: -(-len(known) // MOST) or 1]
-        thinned = thinned or len(shown) < len(known)
+        rates = sorted((b, a) for b, a in zip(before, after, strict=True) if math.isfinite(b + a))
+        points = rates[:: -(-len(rates) // MOST) or 1]
+        thinned = thinned or len(points) < len(rates)
         parts += [text(left, 14, name, colour="--fg"), axes(x, y, "before, %", "after, %", x_ticks=2, y_ticks=4)]
         parts.append(line(x(0), y(0), x(100), y(100), "--mute", dash="4 3"))
-        for b, a in shown:
+        for b, a in points:
             parts.append(marker(shape, x(100 * b), y(100 * a), colour, size=2, hollow=True, part="point"))
-        if known:
-            mean = [100 * sum(pair[i] for pair in known) / len(known) for i in (0, 1)]
+        if rates:
+            mean = [100 * sum(pair[i] for pair in rates) / len(rates) for i in (0, 1)]
             parts.append(marker("plus", x(mean[0]), y(mean[1]), "--fg", size=6))
-            said.append(f"{name}: {mean[0]:.1f} % to {mean[1]:.1f} %")
+            means.append(f"{name}: {mean[0]:.1f} % to {mean[1]:.1f} %")
             parts.append(text(left, TOP + SIDE + 48, f"mean {mean[0]:.1f} \u2192 {mean[1]:.1f} %", colour="--fg"))
     signs = [
         (marker("plus", 8, 0, "--fg", size=6), "mean"),
@@ -50,7 +50,7 @@ def activation_change(
     ]
     key, bottom = legend(signs, TOP + SIDE + 68)
     words = (
-        f"{len(wanted[0])} edited neurons. Mean share of tokens on which one fires: {'; '.join(said) or 'none'}."
+        f"{len(wanted[0])} edited neurons. Mean share of tokens on which one fires: {'; '.join(means) or 'none'}."
         + (f" At most {MOST} points are drawn." if thinned else "")
     )
     return picture(

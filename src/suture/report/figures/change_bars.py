@@ -56,11 +56,11 @@ def change_bars(title: str, panels: Mapping[str, Sequence[Bar]]) -> str:
     parts: list[str] = []
     top: float = HEAD
     for unit, bars in panels.items():
-        drawn, top = _panel(unit, bars, top)
-        parts.append(drawn)
+        panel, top = _panel(unit, bars, top)
+        parts.append(panel)
     everything = [bar for bars in panels.values() for bar in bars]
     key, bottom = legend(_signs(everything), top)
-    words = "; ".join(map(_said, everything)) or "Nothing was measured."
+    words = "; ".join(map(_sentence, everything)) or "Nothing was measured."
     return picture(f"change {title}", title, words, bottom, "".join([*parts, key]))
 
 
@@ -83,9 +83,9 @@ def _signs(bars: Sequence[Bar]) -> list[tuple[str, str]]:
     """Return the entries of the legend that the bars need."""
     used = {bar.verdict for bar in bars}
     signs = [
-        (line(0, 0, 16, 0, colour, width=2) + marker(shape, 8, 0, colour), SAID[found])
-        for found, (shape, colour) in LOOKS.items()
-        if found in used
+        (line(0, 0, 16, 0, colour, width=2) + marker(shape, 8, 0, colour), SAID[verdict])
+        for verdict, (shape, colour) in LOOKS.items()
+        if verdict in used
     ]
     if any(bar.control for bar in bars):
         control = line(0, 0, 16, 0, "--base", width=2) + marker("circle", 8, 0, "--base", size=2.6, hollow=True)
@@ -95,7 +95,7 @@ def _signs(bars: Sequence[Bar]) -> list[tuple[str, str]]:
     return signs
 
 
-def _said(bar: Bar) -> str:
+def _sentence(bar: Bar) -> str:
     if not bar.known:
         return f"{bar.label}: unknown"
     return f"{bar.label}: {bar.change:+.2f} [{bar.low:+.2f}, {bar.high:+.2f}], {SAID[bar.verdict]}"
@@ -103,16 +103,16 @@ def _said(bar: Bar) -> str:
 
 def _row(bar: Bar, x: Scale, top: float) -> str:
     shape, colour = LOOKS[bar.verdict]
-    shown = bar.shown if bar.known else "unknown"
+    change_text = bar.shown if bar.known else "unknown"
     parts = [
         text(
             LEFT,
             top + 12,
-            cut(bar.label, RIGHT - LEFT - LETTER * len(shown) * ADVANCE - 12),
+            cut(bar.label, RIGHT - LEFT - LETTER * len(change_text) * ADVANCE - 12),
             colour="--fg",
             clear=True,
         ),
-        text(RIGHT, top + 12, shown, anchor="end", colour=colour, clear=True),
+        text(RIGHT, top + 12, change_text, anchor="end", colour=colour, clear=True),
     ]
     middle = top + 22
     if bar.limit is not None:
@@ -127,5 +127,5 @@ def _row(bar: Bar, x: Scale, top: float) -> str:
     if not bar.known:
         return "".join(parts)
     parts.append(line(x(bar.low), middle, x(bar.high), middle, colour, width=2.4))
-    parts.append(marker(shape, x(bar.change), middle, colour, size=4, says=_said(bar), part="point"))
+    parts.append(marker(shape, x(bar.change), middle, colour, size=4, says=_sentence(bar), part="point"))
     return "".join(parts)

@@ -37,10 +37,10 @@ def cosine_matrix(names: Sequence[str], cosines: Sequence[Sequence[float]]) -> s
             colour = "--s1" if known and value >= 0 else "--s2"
             cell = box(LABELS + column * size, top, size - 1, HEIGHT - 1, f"var({colour})")
             says = f"{name} and {other}: {value:.3f}" if known else f"{name} and {other}: unknown"
-            shown = f"{value:.2f}".replace("-", "\u2212") if known else "?"
+            digits = f"{value:.2f}".replace("-", "\u2212") if known else "?"
             parts.append(
                 f'<g opacity="{0.08 + 0.5 * strength:.2f}">{cell}</g><g class="point">{tip(says)}'
-                + text(LABELS + (column + 0.5) * size, top + 19, shown, anchor="middle", colour="--fg", size=letter)
+                + text(LABELS + (column + 0.5) * size, top + 19, digits, anchor="middle", colour="--fg", size=letter)
                 + "</g>"
             )
     below = [(i, j) for i in range(len(names)) for j in range(i)]

@@ -49,13 +49,13 @@ def dose_response(
     panels = [upper]
     if damage:
         parts.append(key)
-        lower, drawn, signs, edge = _damage(x, strengths, damage, limits or {}, bottom - (LOWER_TOP - 30))
-        parts += drawn
+        lower, marks, signs, edge = _damage(x, strengths, damage, limits or {}, bottom - (LOWER_TOP - 30))
+        parts += marks
         panels.append(lower)
         key, bottom = legend(signs, edge + 46)
     parts.append(key)
     if chosen is not None:
-        parts += _chosen(x, chosen, panels)
+        parts += _chosen_line(x, chosen, panels)
     words = _words(strengths, target, damage, name, unit)
     return picture("dose-response", f"{name} over the strength of the edit", words, bottom, "".join(parts))
 
@@ -104,19 +104,19 @@ def _damage(
         parts.append(line(LEFT, y(height), RIGHT, y(height), "--bad", width=1.3))
         parts.append(text(LEFT + 4, y(height) - 3, limit, colour="--bad", clear=True))
     signs: list[Sign] = []
-    still = [kept for kept, values in damage.items() if all(abs(v) < FLAT for v in values)]
+    still = [measure for measure, values in damage.items() if all(abs(v) < FLAT for v in values)]
     if len(still) > 1:
         parts.append(line(LEFT, y(0), RIGHT, y(0), "--mute", width=2))
         signs.append((line(0, 0, 16, 0, "--mute", width=2), f"{len(still)} more: within {FLAT:g}"))
-    drawn = {kept: values for kept, values in damage.items() if len(still) < 2 or kept not in still}
-    for index, (kept, values) in enumerate(drawn.items()):
+    series = {measure: values for measure, values in damage.items() if len(still) < 2 or measure not in still}
+    for index, (measure, values) in enumerate(series.items()):
         colour, shape, dash = look(index)
-        parts += _series(x, y, strengths, values, colour, shape, dash, kept, "")
-        signs.append((curve([(0, 0), (16, 0)], colour, dash) + marker(shape, 8, 0, colour), kept))
+        parts += _series(x, y, strengths, values, colour, shape, dash, measure, "")
+        signs.append((curve([(0, 0), (16, 0)], colour, dash) + marker(shape, 8, 0, colour), measure))
     return y, parts, signs, LOWER_BOTTOM + shift
 
 
-def _chosen(x: Scale, chosen: float, panels: Sequence[Scale]) -> list[str]:
+def _chosen_line(x: Scale, chosen: float, panels: Sequence[Scale]) -> list[str]:
     """Return the line through all panels at the chosen strength, with its words."""
     parts = [line(x(chosen), panel.start, x(chosen), panel.end, "--fg", dash="2 2") for panel in panels]
     anchor, away = ("end", -4) if x(chosen) > WIDTH / 2 else ("start", 4)
@@ -128,12 +128,15 @@ def _words(
     strengths: Sequence[float], target: Sequence[float], damage: Mapping[str, Sequence[float]], name: str, unit: str
 ) -> str:
     """Return the picture as a sentence, for those who do not see it."""
-    said = "; ".join(
+    figures = "; ".join(
         f"strength {s:g}: {v:.1f} {unit}" for s, v in zip(strengths, target, strict=True) if not math.isnan(v)
     )
-    known = {kept: [v for v in values if not math.isnan(v)] for kept, values in damage.items()}
-    lost = "; ".join(f"{kept} at most {max(own):.1f}" if own else f"{kept} not measured" for kept, own in known.items())
-    return f"{name}: {said}." + (f" Lost: {lost}." if lost else "")
+    finite = {measure: [v for v in values if not math.isnan(v)] for measure, values in damage.items()}
+    lost = "; ".join(
+        f"{measure} at most {max(losses):.1f}" if losses else f"{measure} not measured"
+        for measure, losses in finite.items()
+    )
+    return f"{name}: {figures}." + (f" Lost: {lost}." if lost else "")
 
 
 def _series(
@@ -148,9 +151,9 @@ def _series(
     unit: str,
 ) -> list[str]:
     """Return a line with its markers; what is no number is left out."""
-    known = [(s, v) for s, v in zip(at, values, strict=True) if not math.isnan(v)]
-    parts = [curve([(x(s), y(v)) for s, v in known], colour, dash)]
-    for s, v in known:
+    points = [(s, v) for s, v in zip(at, values, strict=True) if not math.isnan(v)]
+    parts = [curve([(x(s), y(v)) for s, v in points], colour, dash)]
+    for s, v in points:
         says = f"{name} at {s:g}: {v:.2f} {unit}".rstrip() + (" (beyond the picture)" if y.beyond(v) else "")
         parts.append(marker(shape, x(s), y(v), colour, says=says, part="point"))
     return parts

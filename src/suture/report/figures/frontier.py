@@ -29,9 +29,9 @@ def frontier(
         scale: what a target is multiplied by to be in `unit`.
         base: the target before the edit, in `unit`.
     """
-    known = [p for p in points if p.target is not None and not (math.isnan(p.target) or math.isnan(p.cost))]
-    targets = [scale * (p.target or 0.0) for p in known]
-    x = Scale.over([0.0, 110.0, *(100 * p.cost for p in known)], LEFT, RIGHT, most=MOST)
+    measured = [p for p in points if p.target is not None and not (math.isnan(p.target) or math.isnan(p.cost))]
+    targets = [scale * (p.target or 0.0) for p in measured]
+    x = Scale.over([0.0, 110.0, *(100 * p.cost for p in measured)], LEFT, RIGHT, most=MOST)
     y = Scale.over([0.0, *targets, *([] if base is None else [base])], BOTTOM, TOP)
     parts = [axes(x, y, "worst share of the budget used, %", f"{name}, {unit}")]
     parts.append(line(x(100), TOP - 6, x(100), BOTTOM, "--bad", width=1.3))
@@ -39,25 +39,25 @@ def frontier(
     if base is not None:
         parts.append(line(LEFT, y(base), RIGHT, y(base), "--mute", dash="2 3"))
         parts.append(text(RIGHT, y(base) - 4, "base", anchor="end", clear=True))
-    labels = list(dict.fromkeys(p.label for p in known))
+    labels = list(dict.fromkeys(p.label for p in measured))
     look = {label: (FILLED[i % len(FILLED)], COLOURS[i % len(COLOURS)]) for i, label in enumerate(labels)}
-    for point, height in sorted(zip(known, targets, strict=True), key=lambda pair: pair[0].chosen):
-        parts.append(_drawn(point, x, y, height, *look[point.label], unit))
+    for point, height in sorted(zip(measured, targets, strict=True), key=lambda pair: pair[0].chosen):
+        parts.append(_draw(point, x, y, height, *look[point.label], unit))
     signs = [(marker(shape, 8, 0, colour), label) for label, (shape, colour) in look.items()]
     signs += [
         (marker("circle", 8, 0, "--mute", size=4), "within the budget"),
         (marker("circle", 8, 0, "--mute", size=4, hollow=True), "outside"),
     ]
-    if any(p.rejected for p in known):
+    if any(p.rejected for p in measured):
         crossed = marker("circle", 8, 0, "--mute", size=4) + marker("cross", 8, 0, "--fg", size=5)
-        signs.append((crossed, " or ".join(dict.fromkeys(p.rejected for p in known if p.rejected))))
-    if any(x.beyond(100 * p.cost) for p in known):
+        signs.append((crossed, " or ".join(dict.fromkeys(p.rejected for p in measured if p.rejected))))
+    if any(x.beyond(100 * p.cost) for p in measured):
         signs.append((text(4, 4, "\u203a", colour="--fg", size=15), f"costs more than {round_text(x.high)} %"))
     if blank := sum(p.target is None for p in points):
         signs.append((text(4, 4, "-", colour="--fg", size=15), f"{blank} more lost too much to be measured"))
     key, bottom = legend(signs, BOTTOM + 46)
-    best = next((p for p in known if p.chosen), None)
-    words = f"{len(known)} points, {sum(p.within for p in known)} within the budget. " + (
+    best = next((p for p in measured if p.chosen), None)
+    words = f"{len(measured)} points, {sum(p.within for p in measured)} within the budget. " + (
         f"Chosen: {best.label} at strength {best.strength:g}, target {scale * (best.target or 0.0):.1f} {unit}, "
         f"{100 * best.cost:.0f} % of the budget used."
         if best
@@ -66,7 +66,7 @@ def frontier(
     return picture("frontier", f"{name} over cost, every point searched", words, bottom, "".join([*parts, key]))
 
 
-def _drawn(point: SearchPoint, x: Scale, y: Scale, height: float, shape: str, colour: str, unit: str) -> str:
+def _draw(point: SearchPoint, x: Scale, y: Scale, height: float, shape: str, colour: str, unit: str) -> str:
     left, top = x(100 * point.cost), y(height)
     says = (
         f"{point.label} at {point.strength:g}: {height:.1f} {unit}, {100 * point.cost:.0f} % of the budget used"

@@ -26,11 +26,11 @@ def heat_map(cells: Mapping[Place, float], *, name: str, unit: str = "", caption
         unit: behind a number that is pointed at.
         caption: what the numbers are.
     """
-    known = {place: value for place, value in cells.items() if math.isfinite(value)}
-    most = max(known.values(), default=0.0) or 1.0
+    numbers = {place: value for place, value in cells.items() if math.isfinite(value)}
+    most = max(numbers.values(), default=0.0) or 1.0
     blocks = sorted({place[0] for place in cells if place[0] >= 0})
     columns = _columns(cells)
-    count = {part: sum(each == part for each, _ in columns) for part, _ in columns}
+    count = {part: sum(other == part for other, _ in columns) for part, _ in columns}
     widths = [max(NARROW, WIDE / count[part]) for part, _ in columns]
     stretch = max(1.0, (WIDTH - LEFT - 10) / max(1.0, sum(widths)))
     widths = [width * stretch for width in widths]
@@ -42,23 +42,23 @@ def heat_map(cells: Mapping[Place, float], *, name: str, unit: str = "", caption
             parts.append(text(LEFT - 7, top + height / 2 + 4, str(block), anchor="end"))
         left = float(LEFT)
         for (part, expert), width in zip(columns, widths, strict=True):
-            if (block, part, expert) in known:
+            if (block, part, expert) in numbers:
                 parts.append(
-                    _cell(known[block, part, expert], most, (block, part, expert), left, top, width, height, unit)
+                    _cell(numbers[block, part, expert], most, (block, part, expert), left, top, width, height, unit)
                 )
             left += width
     end = TOP + len(blocks) * height
     parts.append(text(LEFT - 7, TOP - 8, "block", anchor="end"))
     parts.append(_scale(end + 12, most, unit, caption))
     width = max(WIDTH, LEFT + sum(widths) + 10)
-    return picture(name, f"{caption} by block and part", _words(known, unit), end + 44, "".join(parts), width)
+    return picture(name, f"{caption} by block and part", _words(numbers, unit), end + 44, "".join(parts), width)
 
 
 def _columns(cells: Mapping[Place, float]) -> list[tuple[str, int | None]]:
     """Return the columns: parts in the order in which they come, their experts by number."""
     order = list(dict.fromkeys(place[1] for place in cells if place[0] >= 0))
-    found = {(place[1], place[2]) for place in cells if place[0] >= 0}
-    return sorted(found, key=lambda column: (order.index(column[0]), -1 if column[1] is None else column[1]))
+    columns = {(place[1], place[2]) for place in cells if place[0] >= 0}
+    return sorted(columns, key=lambda column: (order.index(column[0]), -1 if column[1] is None else column[1]))
 
 
 def _names(columns: Sequence[tuple[str, int | None]], widths: Sequence[float]) -> str:
@@ -66,7 +66,7 @@ def _names(columns: Sequence[tuple[str, int | None]], widths: Sequence[float]) -
     parts, left = [], float(LEFT)
     for index, ((part, expert), width) in enumerate(zip(columns, widths, strict=True)):
         if index == 0 or columns[index - 1][0] != part:
-            whole = sum(w for (each, _), w in zip(columns, widths, strict=True) if each == part)
+            whole = sum(w for (other, _), w in zip(columns, widths, strict=True) if other == part)
             first, _, second = part.partition(".")
             parts.append(text(left + whole / 2, 12, first, anchor="middle", size=10))
             parts.append(text(left + whole / 2, 24, second, anchor="middle", size=10, colour="--fg"))
@@ -99,11 +99,11 @@ def _scale(top: float, most: float, unit: str, caption: str) -> str:
     return "".join(parts)
 
 
-def _words(known: Mapping[Place, float], unit: str) -> str:
+def _words(numbers: Mapping[Place, float], unit: str) -> str:
     """Say which cells are the largest."""
-    top = sorted(known.items(), key=lambda item: -item[1])[:5]
-    told = [
+    top = sorted(numbers.items(), key=lambda item: -item[1])[:5]
+    largest = [
         f"block {block} {part}{'' if expert is None else f' expert {expert}'} {value:.3g}{unit}"
         for (block, part, expert), value in top
     ]
-    return f"Largest: {'; '.join(told)}." if told else "No cells."
+    return f"Largest: {'; '.join(largest)}." if largest else "No cells."

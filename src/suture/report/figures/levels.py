@@ -41,13 +41,13 @@ def levels(dots: Sequence[Dot], *, name: str, unit: str = "points") -> str:
     parts.append(line(x(100), TOP - 6, x(100), BOTTOM, "--bad", width=1.3))
     parts.append(text(x(100) + 4, BOTTOM - 6, "budget", colour="--bad", clear=True))
     parts.append(line(LEFT, y(0), RIGHT, y(0), "--mute", dash="2 3"))
-    taken: list[tuple[float, float, float]] = []
-    for dot in sorted(dots, key=lambda each: -each.gain):
-        parts.append(_drawn(dot, x, y, unit, taken))
-    known = [kind for kind in KINDS if any(dot.kind == kind for dot in dots)]
-    key, bottom = legend([(marker(*_look(kind), size=4.6), kind) for kind in known], BOTTOM + 46)
-    said = "; ".join(f"{d.name} ({d.kind}): {d.gain:+.1f} {unit} at {100 * d.cost:.0f} % of the budget" for d in dots)
-    return picture("levels", f"{name}, by level of intervention", said, bottom, "".join([*parts, key]))
+    spans: list[tuple[float, float, float]] = []
+    for dot in sorted(dots, key=lambda dot: -dot.gain):
+        parts.append(_draw(dot, x, y, unit, spans))
+    kinds = [kind for kind in KINDS if any(dot.kind == kind for dot in dots)]
+    key, bottom = legend([(marker(*_look(kind), size=4.6), kind) for kind in kinds], BOTTOM + 46)
+    words = "; ".join(f"{d.name} ({d.kind}): {d.gain:+.1f} {unit} at {100 * d.cost:.0f} % of the budget" for d in dots)
+    return picture("levels", f"{name}, by level of intervention", words, bottom, "".join([*parts, key]))
 
 
 def _look(kind: str) -> tuple[str, float, float, str]:
@@ -55,12 +55,12 @@ def _look(kind: str) -> tuple[str, float, float, str]:
     return SHAPES[index], 8, 0, COLOURS[index]
 
 
-def _drawn(dot: Dot, x: Scale, y: Scale, unit: str, taken: list[tuple[float, float, float]]) -> str:
+def _draw(dot: Dot, x: Scale, y: Scale, unit: str, spans: list[tuple[float, float, float]]) -> str:
     """Return a point with its name beside it, clear of the names drawn before."""
     shape, _, _, colour = _look(dot.kind)
     left, top = x(100 * dot.cost), y(dot.gain)
     says = f"{dot.name}: {dot.gain:+.1f} {unit}, {100 * dot.cost:.0f} % of the budget used"
-    side, height, words = _place(dot.name, left, top, x, taken)
+    side, height, words = _place(dot.name, left, top, x, spans)
     parts = [marker(shape, left, top, colour, size=5, says=says, part="point")]
     if x.beyond(100 * dot.cost):
         parts.append(text(left + 6, top + 4, "\u203a", colour="--fg", size=15))
@@ -69,17 +69,17 @@ def _drawn(dot: Dot, x: Scale, y: Scale, unit: str, taken: list[tuple[float, flo
 
 
 def _place(
-    name: str, left: float, top: float, x: Scale, taken: list[tuple[float, float, float]]
+    name: str, left: float, top: float, x: Scale, spans: list[tuple[float, float, float]]
 ) -> tuple[str, float, str]:
     """Return on which side of its point a name stands, its baseline, and what of it fits; notes the room it takes."""
     first = "end" if left > (x.start + x.end) / 2 else "start"
-    for step in range(len(taken) + 1):  # beside the point if it can be, else lower
+    for step in range(len(spans) + 1):  # beside the point if it can be, else lower
         for side in (first, "start" if first == "end" else "end"):
             words = cut(name, (left - x.start if side == "end" else x.end - left) - 14)
             begin, end = (left - 9 - 7 * len(words), left) if side == "end" else (left, left + 9 + 7 * len(words))
             height = top + 4 + LINE * step
-            free = not any(abs(height - other) < LINE and begin < to and since < end for other, since, to in taken)
+            free = not any(abs(height - other) < LINE and begin < to and since < end for other, since, to in spans)
             if free and (len(words) == len(name) or side == first):
-                taken.append((height, begin, end))
+                spans.append((height, begin, end))
                 return side, height, words
-    return first, top + 4 + LINE * (len(taken) + 1), name
+    return first, top + 4 + LINE * (len(spans) + 1), name

@@ -33,13 +33,20 @@ def rows_per_layer(
     for block in blocks:
         count, left = rows[block], x(block) - width / 2
         parts.append(
-            box(left, y(count), width, BOTTOM - y(count), "var(--edit)", says=f"block {block}: {_said(count)} {what}")
+            box(
+                left,
+                y(count),
+                width,
+                BOTTOM - y(count),
+                "var(--edit)",
+                says=f"block {block}: {_count_text(count)} {what}",
+            )
         )
         if len(blocks) <= NUMBERED:
-            parts.append(text(x(block), y(count) - 3, _said(count), anchor="middle", colour="--fg", size=10))
-    words = "; ".join(f"block {block}: {_said(rows[block])}" for block in blocks) or "No rows."
+            parts.append(text(x(block), y(count) - 3, _count_text(count), anchor="middle", colour="--fg", size=10))
+    words = "; ".join(f"block {block}: {_count_text(rows[block])}" for block in blocks) or "No rows."
     return picture(name, title, words, BOTTOM + 42, "".join(parts))
 
 
-def _said(count: float) -> str:
+def _count_text(count: float) -> str:
     return f"{count:,}" if isinstance(count, int) else f"{count:.3g}"

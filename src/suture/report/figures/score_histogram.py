@@ -35,11 +35,11 @@ def score_histogram(edges: Sequence[float], counts: Sequence[int], chosen: Seque
         if part:
             height = max(BOTTOM - y(part), LEAST)
             parts.append(box(left, BOTTOM - height, width, height, "var(--edit)", says=says))
-    total, taken = sum(counts), sum(chosen)
+    total, total_chosen = sum(counts), sum(chosen)
     signs = [
-        (box(2, -5, 12, 10, "var(--edit)"), f"{taken:,} chosen"),
+        (box(2, -5, 12, 10, "var(--edit)"), f"{total_chosen:,} chosen"),
         (box(2, -5, 12, 10, "var(--soft)", stroke="--base"), f"{total:,} rows in all"),
     ]
     key, bottom = legend(signs, BOTTOM + 46)
-    words = f"{taken:,} of {total:,} rows chosen; scores from {edges[0]:.3g} to {edges[-1]:.3g}."
+    words = f"{total_chosen:,} of {total:,} rows chosen; scores from {edges[0]:.3g} to {edges[-1]:.3g}."
     return picture("score-histogram", f"Rows by {score}", words, bottom, "".join([*parts, key]))
