@@ -74,7 +74,7 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
     place = str(folder) if local else str(name)
     offline = not local and unreachable()
     with steady(folder) if local else nullcontext():
-        config = read_config(name, folder, revision, kept=offline)
+        config = read_config(name, folder, revision, offline=offline)
         if local:
             check_weights(name, folder)
         try:
@@ -122,14 +122,14 @@ def is_local(name: str | Path, folder: Path) -> bool:
     return False
 
 
-def read_config(name: str | Path, folder: Path, revision: str | None = None, *, kept: bool | None = None) -> Any:  # noqa: ANN401 - a transformers config
+def read_config(name: str | Path, folder: Path, revision: str | None = None, *, offline: bool | None = None) -> Any:  # noqa: ANN401 - a transformers config
     """Return the config of a model that suture can change.
 
     Args:
         name: as it was given.
         folder: that it means if there is one.
         revision: branch, tag or commit of a repository.
-        kept: look at the Hub's cache alone; by default where the Hub can not be reached.
+        offline: look at the Hub's cache alone; by default where the Hub can not be reached.
 
     Raises:
         UsageError: when there is none that can be read, or an adapter beside it.
@@ -144,9 +144,9 @@ def read_config(name: str | Path, folder: Path, revision: str | None = None, *, 
             raise _adapter_error(
                 name, folder / ADAPTER, has_weights=(folder / SINGLE).exists() or (folder / INDEX).exists()
             )
-    elif kept is None:
-        kept = unreachable()
-    here = {"revision": revision, "local_files_only": bool(kept)}
+    elif offline is None:
+        offline = unreachable()
+    here = {"revision": revision, "local_files_only": bool(offline)}
     try:
         with _quiet():
             adapter = None if folder.is_dir() else find_adapter_config_file(place, **here)
