@@ -43,10 +43,10 @@ def with_old_names(room: str, face: Callable[[str], Any]) -> Callable[[str], Any
     """
     old = NAMES[room.removeprefix("suture.")]
 
-    def found(name: str) -> Any:  # noqa: ANN401 - any public name
+    def lookup(name: str) -> Any:  # noqa: ANN401 - any public name
         return renamed(f"{room}.{name}", old[name]) if name in old else face(name)
 
-    return found
+    return lookup
 
 
 def setting_now(name: str, known: Container[str]) -> str:
@@ -71,12 +71,12 @@ class Finder(MetaPathFinder, Loader):
         """Return the module that has the new name."""
         new = f"suture.{MODULES[spec.name.removeprefix('suture.')]}"
         # the frames between are those of the import system
-        own = CLASSES.get(new.removeprefix("suture."), {})
-        names = f", and in it {', '.join(f'{old} is {now}' for old, now in own.items())}" if own else ""
+        classes = CLASSES.get(new.removeprefix("suture."), {})
+        names = f", and in it {', '.join(f'{old} is {now}' for old, now in classes.items())}" if classes else ""
         warnings.warn(f"{spec.name} is now {new}{names}; {GOES}", DeprecationWarning, stacklevel=2)
         module = importlib.import_module(new)
         self._own[module.__name__] = module.__spec__
-        for old, now in own.items():
+        for old, now in classes.items():
             setattr(module, old, getattr(module, now))
         return module
 

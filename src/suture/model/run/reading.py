@@ -64,14 +64,14 @@ def conversation(lm: LM, messages: Sequence[Mapping[str, str]], *, reply: bool, 
     return Text(text, framed=True)
 
 
-def answers(lm: LM, texts: Sequence[Text], answer_texts: Sequence[str]) -> list[Continued]:
+def answers(lm: LM, texts: Sequence[Text], replies: Sequence[str]) -> list[Continued]:
     """Return texts to be continued, each with an answer behind it as the model would write it, and where it begins.
 
     What stands between them is `spacing.gap`'s to say, in a chat the template's.
     """
     chat_gap = _template_gap(lm) if any(text.framed for text in texts) else ""
-    between = [chat_gap if text.framed else gap(text.text, answer) for text, answer in zip(texts, answer_texts, strict=True)]
-    return [continued(lm, t, b + answer) for t, b, answer in zip(texts, between, answer_texts, strict=True)]
+    between = [chat_gap if text.framed else gap(text.text, answer) for text, answer in zip(texts, replies, strict=True)]
+    return [continued(lm, t, b + answer) for t, b, answer in zip(texts, between, replies, strict=True)]
 
 
 def continued(lm: LM, before: Text, after: str) -> Continued:
