@@ -43,12 +43,8 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     """
     helps = argument_helps(function)
     hints = typing.get_type_hints(function)
-    body_parameters = [
-        p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY
-    ]
-    has_data = any(
-        p.name in ("data", "facts", "instances", "tune") for p in body_parameters
-    )  # then the examples come from there
+    extra = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    has_data = any(p.name in ("data", "facts", "instances", "tune") for p in extra)  # then the examples come from there
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
         positional = parameter.kind is not parameter.KEYWORD_ONLY
@@ -72,7 +68,7 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
                 chosen[key] = load_file(file_type(hints[key]), value)
         body(chosen, **options)
 
-    everything = [*body_parameters, *settings]
+    everything = [*extra, *settings]
     everything.sort(key=lambda p: p.default is not inspect.Parameter.empty)
     vars(call)["__signature__"] = inspect.Signature(everything)
     call.__annotations__ = {p.name: p.annotation for p in everything}

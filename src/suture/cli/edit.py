@@ -180,11 +180,7 @@ def make(
         "activations are steered, no weight changes" if patch.steers else f"{effect['entries']:,.0f} weights change"
     )
     console.say(f"{change}; rounding keeps {effect['effective'] / effect['intended']:.1%}")
-    texts = (
-        said(lm, patch, [(prompt, fact.target) for prompt in prompts])
-        if fact
-        else _before_and_after(lm, patch, prompts)
-    )
+    texts = said(lm, patch, [(prompt, fact.target) for prompt in prompts]) if fact else _texts(lm, patch, prompts)
     print_said(console, texts)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
@@ -215,7 +211,7 @@ def _opening(lm: LM, example: Labelled) -> str:
     return example.prompt or " ".join(words[: max(1, len(words) // 2)])
 
 
-def _before_and_after(lm: LM, patch: Patch, prompts: list[str]) -> list[dict[str, Any]]:
+def _texts(lm: LM, patch: Patch, prompts: list[str]) -> list[dict[str, Any]]:
     """Return what is said to prompts before and after, greedily: questions in a chat where the model has one."""
     from ..model.run.generation import generate
 

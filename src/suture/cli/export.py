@@ -80,23 +80,19 @@ def export(
     prompts = (prompt or PROMPTS) if check else []
 
     def write(new: Path) -> tuple[Exported, Check | None]:
-        exported: Exported = form.export(lm, loaded, new, **settings)
-        return exported, exported.check(prompts).demand(str(out)) if prompts and exported.check else None
+        output: Exported = form.export(lm, loaded, new, **settings)
+        return output, output.check(prompts).demand(str(out)) if prompts and output.check else None
 
     if to == "lora" or to == "checkpoint":
         assert isinstance(loaded, Patch)
         notes = [f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else []
-        exported, comparison = _folder(write, loaded, to, out, measured, notes)
+        output, verdict = _folder(write, loaded, to, out, measured, notes)
     else:
         check_gguf(out)
         with replaced(out) as new:  # a file that fails the check is not left behind
-            exported, comparison = write(new)
-    passed = (
-        {}
-        if comparison is None
-        else {"check": {**vars(comparison), "passed": comparison.passed if exported.exact else None}}
-    )
-    _tell(console, exported.at(out), passed)
+            output, verdict = write(new)
+    passed = {} if verdict is None else {"check": {**vars(verdict), "passed": verdict.passed if output.exact else None}}
+    _tell(console, output.at(out), passed)
 
 
 def _folder(
@@ -117,10 +113,10 @@ def _folder(
     if to == "lora":
         check_adapter(out)
     with built(out, over=to == "lora") as new:
-        exported, comparison = write(new)
-        Card(to, measured, [typed()], exported.files, exported.kept, [*exported.notes, *notes]).export(patch, new)
+        output, verdict = write(new)
+        Card(to, measured, [typed()], output.files, output.kept, [*output.notes, *notes]).export(patch, new)
         sums.export(new, over=out)
-    return exported, comparison
+    return output, verdict
 
 
 def _load(source: Path, to: To) -> Patch | Probe | Direction:
@@ -140,21 +136,17 @@ def _load(source: Path, to: To) -> Patch | Probe | Direction:
     return kind.load(source)
 
 
-def _tell(console: Console, exported: Exported, more: dict[str, Any]) -> None:
+def _tell(console: Console, output: Exported, more: dict[str, Any]) -> None:
     """Say what was written, what is missing in it, and what the check found."""
-    if exported.kept:
-        rows = [[name, f"{share:.2%}"] for name, share in exported.kept.items()]
+    if output.kept:
+        rows = [[name, f"{share:.2%}"] for name, share in output.kept.items()]
         console.table(["matrix", "kept of the squared change"], rows, "An approximation")
-    for note in exported.notes:
+    for note in output.notes:
         console.say(note)
-    if comparison := more.get("check"):
-        console.say(
-            f"compared with {comparison['against']}: largest difference of a logit {comparison['difference']:.3g}"
-        )
-        console.say(f"(the patch moves them by up to {comparison['effect']:.3g}; {comparison['tokens']} positions)")
-        if comparison["difference"] > comparison["effect"] / 2:
+    if verdict := more.get("check"):
+        console.say(f"compared with {verdict['against']}: largest difference of a logit {verdict['difference']:.3g}")
+        console.say(f"(the patch moves them by up to {verdict['effect']:.3g}; {verdict['tokens']} positions)")
+        if verdict["difference"] > verdict["effect"] / 2:
             console.say("more than half of the largest change is missing: raise --rank, or use --to checkpoint")
-    console.say(f"wrote {exported.path} ({exported.size / 1000:,.1f} kB)")
-    console.result(
-        {"path": exported.path, "bytes": exported.size, "kept": exported.kept, "notes": exported.notes, **more}
-    )
+    console.say(f"wrote {output.path} ({output.size / 1000:,.1f} kB)")
+    console.result({"path": output.path, "bytes": output.size, "kept": output.kept, "notes": output.notes, **more})

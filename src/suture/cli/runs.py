@@ -48,11 +48,9 @@ def resume(
     from ..runs.resuming import resumable
     from ..runs.run import without_out
 
-    record = resumable(folder, trusted=trust)
-    words = [*without_out(record["command"]), "--out", str(folder.resolve())]
-    with reported(
-        f"can not go to {record['folder']}", fix="Put the folder back, or start the command again elsewhere."
-    ):
-        os.chdir(record["folder"])  # paths in the command are relative to where it was given
+    run = resumable(folder, trusted=trust)
+    words = [*without_out(run["command"]), "--out", str(folder.resolve())]
+    with reported(f"can not go to {run['folder']}", fix="Put the folder back, or start the command again elsewhere."):
+        os.chdir(run["folder"])  # paths in the command are relative to where it was given
     sys.argv = [sys.argv[0], *words]
     context.find_root().command.main(words, prog_name="suture", standalone_mode=False)

@@ -59,7 +59,7 @@ class Finder(MetaPathFinder, Loader):
     """Finds a module of 0.1 by its old name: the very module that is now elsewhere, not a copy."""
 
     def __init__(self) -> None:
-        self._own: dict[str, ModuleSpec | None] = {}  # of modules that are being found by an old name
+        self._specs: dict[str, ModuleSpec | None] = {}  # of modules that are being found by an old name
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -75,14 +75,14 @@ class Finder(MetaPathFinder, Loader):
         names = f", and in it {', '.join(f'{old} is {now}' for old, now in classes.items())}" if classes else ""
         warnings.warn(f"{spec.name} is now {new}{names}; {GOES}", DeprecationWarning, stacklevel=2)
         module = importlib.import_module(new)
-        self._own[module.__name__] = module.__spec__
+        self._specs[module.__name__] = module.__spec__
         for old, now in classes.items():
             setattr(module, old, getattr(module, now))
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Give the module its own spec back; it was executed under its new name."""
-        module.__spec__ = self._own.pop(module.__name__)
+        module.__spec__ = self._specs.pop(module.__name__)
 
 
 def install() -> None:
