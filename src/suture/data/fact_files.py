@@ -34,7 +34,7 @@ def load(path: Path, take: int | None = None, references: Path | None = None) ->
     """
     texts = References.load(references) if references else NOTHING
     unread = Unread(path)
-    rows = list(islice(_numbered_facts(path, refuse, unread, texts), take))
+    rows = list(islice(_facts(path, refuse, unread, texts), take))
     unread.tell()
     facts, lines = [fact for _, fact in rows], [line for line, _ in rows]
     if not facts:
@@ -61,7 +61,7 @@ def survey(path: Path, take: int | None = None) -> Survey:
     """
     problems: list[DataError] = []
     unread = Unread(path)
-    rows = list(islice(_numbered_facts(path, problems.append, unread), take))
+    rows = list(islice(_facts(path, problems.append, unread), take))
     unread.tell()
     if not rows and not problems:
         raise _none(path)
@@ -88,9 +88,7 @@ def _contradicting(path: Path, facts: Sequence[Fact], lines: Sequence[int], pair
     )
 
 
-def _numbered_facts(
-    path: Path, bad: Complain, unread: Unread, texts: References = NOTHING
-) -> Iterator[tuple[int, Fact]]:
+def _facts(path: Path, bad: Complain, unread: Unread, texts: References = NOTHING) -> Iterator[tuple[int, Fact]]:
     """Yield (line, fact); what is none is complained of."""
     for line, record in records(path, bad):
         where = f"{path}, line {line}"

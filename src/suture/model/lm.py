@@ -285,9 +285,7 @@ def _floating(name: str) -> torch.dtype | None:
     """Return the type of that name, None for "auto"."""
     if name == "auto":
         return None
-    dtypes = {str(dtype).removeprefix("torch."): dtype for dtype in SAFETENSORS_DTYPES.values()}
-    if name not in dtypes:
-        raise UsageError(
-            f"no dtype {name!r}", why=f"Known: auto, {', '.join(dtypes)}.", fix="Use auto or one of these."
-        )
-    return dtypes[name]
+    types = {str(dtype).removeprefix("torch."): dtype for dtype in SAFETENSORS_DTYPES.values()}
+    if name not in types:
+        raise UsageError(f"no dtype {name!r}", why=f"Known: auto, {', '.join(types)}.", fix="Use auto or one of these.")
+    return types[name]

@@ -87,7 +87,5 @@ def places(lm: LM, fact: Fact, prefixes: Sequence[str], token: int) -> list[list
     rows = [encode(lm, fact.prompt, fact.subject, fact.target, prefix, token or -1) for prefix in prefixes]
     if token:
         return [rows]
-    offsets = range(min(len(row.ids) - row.begin for row in rows))
-    return [
-        [Row(r.ids[: r.begin + i + 1], r.first, r.last, r.begin + i - 1, r.begin + i) for r in rows] for i in offsets
-    ]
+    span = range(min(len(row.ids) - row.begin for row in rows))
+    return [[Row(r.ids[: r.begin + i + 1], r.first, r.last, r.begin + i - 1, r.begin + i) for r in rows] for i in span]
