@@ -57,12 +57,12 @@ def labelled(rows: Iterable[Row], source: str, reading: Reading) -> list[Labelle
     Raises:
         DataError: naming file, place and column.
     """
-    found: list[Labelled] = []
+    texts: list[Labelled] = []
     values: Counter[str] = Counter()
     unread = Unread(source)
     for place, row in rows:
         where = f"{source}, {place}"
-        found += _of_row(row, where, reading, unread, values)
+        texts += _of_row(row, where, reading, unread, values)
     if not unread.rows:
         raise DataError(f"{source} is empty", fix="Give labelled texts, a line each.")
     if reading.unwanted is not None and _word(reading.unwanted) not in values and values:
@@ -74,7 +74,7 @@ def labelled(rows: Iterable[Row], source: str, reading: Reading) -> list[Labelle
             fix="Name one of them: `unwanted=VALUE`",
         )
     unread.tell()
-    return found
+    return texts
 
 
 def _of_row(row: Any, where: str, reading: Reading, unread: Unread, values: Counter[str]) -> Iterator[Labelled]:  # noqa: ANN401

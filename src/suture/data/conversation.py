@@ -134,8 +134,8 @@ def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  
 
 def _system(row: Mapping[str, Any]) -> list[Turn]:
     """Return the system text that stands beside a chat."""
-    told = row.get("system")
-    return [("system", told)] if isinstance(told, str) and told.strip() else []
+    text = row.get("system")
+    return [("system", text)] if isinstance(text, str) and text.strip() else []
 
 
 def exchanges(turns: Sequence[Turn], where: str) -> list[tuple[str, str]]:
@@ -191,11 +191,13 @@ def _parts(parts: Sequence[Any], where: str) -> str:
 
 def _spoken(text: str, where: str) -> list[Turn]:
     """Return the turns of a text that names who speaks."""
-    found = list(SAID.finditer(text))
-    if not found or text[: found[0].start()].strip():
+    speakers = list(SAID.finditer(text))
+    if not speakers or text[: speakers[0].start()].strip():
         raise DataError(f"{where}: no turns", why="It does not begin with 'Human: '.", fix=f"Write {FORM}.")
-    ends = [*(match.start() for match in found[1:]), len(text)]
-    turns = [(ROLES[match[1].lower()], text[match.end() : end].strip()) for match, end in zip(found, ends, strict=True)]
+    ends = [*(match.start() for match in speakers[1:]), len(text)]
+    turns = [
+        (ROLES[match[1].lower()], text[match.end() : end].strip()) for match, end in zip(speakers, ends, strict=True)
+    ]
     if empty := next((number for number, (_, said) in enumerate(turns, 1) if not said), 0):
         raise DataError(f"{where}: no text in turn {empty}", fix="Fill it in or remove the row.")
     return turns

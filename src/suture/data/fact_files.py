@@ -34,9 +34,9 @@ def load(path: str | Path, take: int | None = None, references: str | Path | Non
     """
     texts = References.load(references) if references else NOTHING
     unread = Unread(path)
-    found = _unique(_numbered(path, refuse, unread, texts), take, unread)
+    rows = _unique(_facts(path, refuse, unread, texts), take, unread)
     unread.tell()
-    facts, places = [fact for _, fact in found], [place for place, _ in found]
+    facts, places = [fact for _, fact in rows], [place for place, _ in rows]
     if not facts:
         raise _none(path)
     if pair := contradiction(facts):
@@ -61,14 +61,14 @@ def survey(path: str | Path, take: int | None = None) -> Survey:
     """
     problems: list[DataError] = []
     unread = Unread(path)
-    found = _unique(_numbered(path, problems.append, unread), take, unread)
+    rows = _unique(_facts(path, problems.append, unread), take, unread)
     unread.tell()
-    if not found and not problems:
+    if not rows and not problems:
         raise _none(path)
     targets: dict[tuple[str, str], dict[str, int]] = {}
-    for index, (_, fact) in enumerate(found):
+    for index, (_, fact) in enumerate(rows):
         targets.setdefault(_question(fact), {}).setdefault(_folded_target(fact), index)
-    facts, places = [fact for _, fact in found], [place for place, _ in found]
+    facts, places = [fact for _, fact in rows], [place for place, _ in rows]
     for first, *others in (list(indices.values()) for indices in targets.values()):
         problems += [_contradicting(path, facts, places, (first, other)) for other in others]
     sound = [i for i, fact in enumerate(facts) if len(targets[_question(fact)]) == 1]
@@ -132,16 +132,14 @@ def _both(first: str, second: str) -> str:
     return f"{first} and {second}"
 
 
-def _numbered(
-    path: str | Path, bad: Complain, unread: Unread, texts: References = NOTHING
-) -> Iterator[tuple[str, Fact]]:
+def _facts(path: str | Path, bad: Complain, unread: Unread, texts: References = NOTHING) -> Iterator[tuple[str, Fact]]:
     """Yield (place, fact); what is none is complained of."""
     for place, record in records(path, bad):
         where = f"{path}, {place}"
         try:
-            known = format_of(record, where)
-            unread.see(record, known.known)
-            for fact in known.read(record, where):
+            form = format_of(record, where)
+            unread.see(record, form.known)
+            for fact in form.read(record, where):
                 yield place, replace(fact, references=(*fact.references, *texts.of(fact.target, record)))
         except DataError as problem:
             bad(problem)

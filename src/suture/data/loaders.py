@@ -29,9 +29,9 @@ def pairs(source: str | Path, take: int | None) -> list[ResponsePair]:
 @loads(Texts)
 def texts(source: str | Path) -> Texts:
     """Return plain texts; see `Texts.load`."""
-    if (named := _named(source)) is not None:
-        found: Texts = named[0].texts(named[1])
-        return found
+    if (named_source := _named_source(source)) is not None:
+        content: Texts = named_source[0].texts(named_source[1])
+        return content
     return Texts(row.text for row in prompts_of(source))
 
 
@@ -41,16 +41,16 @@ def behaviour(
 ) -> Behaviour:
     """Return labelled texts; see `Behaviour.load`."""
     source = str(source)
-    if (named := _named(source)) is not None:
-        built: Behaviour = named[0].behaviour(named[1])
-        return built
+    if (named_source := _named_source(source)) is not None:
+        content: Behaviour = named_source[0].behaviour(named_source[1])
+        return content
     if "," in source and not Path(source).exists():
         return _text_pair(source)
     name = source if source.startswith(HUB) else plain_stem(source)
     return Behaviour(name, tuple(labelled(rows(source), source, Reading(text, label, unwanted, threshold))))
 
 
-def _named(source: str | Path) -> tuple[Any, str] | None:
+def _named_source(source: str | Path) -> tuple[Any, str] | None:
     """Return the named source that "NAME:PART" means, and the part; None for anything else."""
     name, colon, part = str(source).partition(":")
     return (registry.source(name), part) if colon and name in registry.sources() else None

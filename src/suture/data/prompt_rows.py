@@ -81,18 +81,18 @@ def prompts_of(source: str | Path) -> list[Asked]:
     Raises:
         DataError: naming file, line and column.
     """
-    found, unread = [], Unread(source)
+    prompts, unread = [], Unread(source)
     for place, row in rows(source):
-        read = asked(row, f"{source}, {place}")
-        unread.see(row, read.used | UNASKED)
-        if read.text:
-            found.append(read)
+        prompt = asked(row, f"{source}, {place}")
+        unread.see(row, prompt.used | UNASKED)
+        if prompt.text:
+            prompts.append(prompt)
         else:
             unread.left_out["without a text"] += 1
-    if not found:
+    if not prompts:
         raise DataError(f"{source} is empty", fix="Give a text a line.")
     unread.tell()
-    return found
+    return prompts
 
 
 def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
@@ -126,22 +126,22 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
         why = described(row)
         raise DataError(f"{where}: no prompt", why=why, fix=f"Call the column one of {', '.join(PROMPT_COLUMNS)}.")
     text, used = _text(row[name], f"{where}, {name}"), {name}
-    if "{}" in text and _told(row.get("subject")):
+    if "{}" in text and _has_text(row.get("subject")):
         text, used = text.replace("{}", row["subject"].strip()), used | {"subject"}
-    if name == "instruction" and _told(row.get("input")):
+    if name == "instruction" and _has_text(row.get("input")):
         text, used = f"{text}\n{row['input'].strip()}", used | {"input"}
     for context in CONTEXT_COLUMNS:
-        if text and _told(row.get(context)):
+        if text and _has_text(row.get(context)):
             text, used = f"{row[context].strip()}{BETWEEN}{text}", used | {context}
     return Asked(text, "", frozenset(used))
 
 
 def _attack(row: Mapping[str, Any]) -> str:
     """Return the key of the attack that is wrapped around the question of a row, "" without any."""
-    if told := next((name for name in ATTACK_COLUMNS if _told(row.get(name)) and not _flag(row[name])), ""):
-        return told
+    if key := next((name for name in ATTACK_COLUMNS if _has_text(row.get(name)) and not _flag(row[name])), ""):
+        return key
     question, wrapped = row.get("question"), row.get("input")
-    if isinstance(question, str) and isinstance(wrapped, str) and _told(wrapped):
+    if isinstance(question, str) and isinstance(wrapped, str) and _has_text(wrapped):
         return "input" if "attack name" in row or places(wrapped, question.strip()) else ""
     return ""
 
@@ -160,7 +160,7 @@ def _flag(value: str) -> bool:
     return value.strip().casefold() in FLAGS
 
 
-def _told(value: object) -> bool:
+def _has_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 

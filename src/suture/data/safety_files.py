@@ -47,15 +47,15 @@ def kind_of(source: str) -> tuple[str, str]:
 
 def contrasted(path: str | Path) -> tuple[list[str], list[str]]:
     """Return the safe and the unsafe prompts of XSTest, told by its column "label" (or "type", which begins with contrast)."""
-    found: tuple[list[str], list[str]] = ([], [])
+    prompts: tuple[list[str], list[str]] = ([], [])
     unread = Unread(path)
     for place, row in unread.seen(records(path), KNOWN):
         label = row.get("label") or ("unsafe" if (row.get("type") or "").startswith("contrast") else "safe")
         if label not in ("safe", "unsafe") or not (row.get("prompt") or "").strip():
             raise DataError(f"{path}, {place}: no prompt of XSTest", fix="Fetch the file again.")
-        found[label == "unsafe"].append(row["prompt"].strip())
+        prompts[label == "unsafe"].append(row["prompt"].strip())
     unread.tell()
-    return found
+    return prompts
 
 
 def demonstrations(path: str | Path) -> list[str]:
