@@ -37,7 +37,7 @@ class Console:
         self.out = Rich(stderr=json_only, highlight=False, soft_wrap=False)
         self.err = Rich(stderr=True, highlight=False)
         self.unused: list[str] = []  # what files hold that is not used, see `unread`
-        hear(self._unused)
+        hear(self._note_unused)
 
     def say(self, text: str = "", style: str = "") -> None:
         """Print a line; never broken by us, so that a path in it stays whole."""
@@ -79,7 +79,7 @@ class Console:
         """What files hold that was not used, as JSON and reports keep it."""
         return {"unused": self.unused} if self.unused else {}
 
-    def _unused(self, line: str) -> None:
+    def _note_unused(self, line: str) -> None:
         if line not in self.unused:
             self.unused.append(line)
             self.err.print(shown(line), markup=False, soft_wrap=True)
@@ -104,19 +104,19 @@ class Console:
 
 
 def _plain(title: str) -> Step:
-    began = last = stepped = time.monotonic()
+    start = last = stepped = time.monotonic()
     before = 0
 
     def step(what: str, done: int, of: int) -> None:
-        nonlocal began, last, stepped, before
+        nonlocal start, last, stepped, before
         now = time.monotonic()
         if done <= before:  # the next part has begun when the one before it ended
-            began = stepped
+            start = stepped
         stepped, before = now, done
         if now - last >= PLAIN_EVERY and done:
             last = now
-            left = (now - began) / done * (of - done)
-            sys.stderr.write(shown(f"{title}: {what} {done}/{of}, about {left:.0f} s left\n"))
+            seconds = (now - start) / done * (of - done)
+            sys.stderr.write(shown(f"{title}: {what} {done}/{of}, about {seconds:.0f} s left\n"))
 
     return step
 
