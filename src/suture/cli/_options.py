@@ -34,7 +34,7 @@ Instances = Annotated[
     Path,
     typer.Option(
         "--instances",
-        help='{"prompt", "safe", "unsafe", "keep"}, SafeEdit, chosen and rejected answers, or "patient" for the bundled model\'s.',
+        help='{"prompt", "safe", "unsafe", "keep"}, SafeEdit, chosen and rejected, or "patient" for the bundled model\'s.',
     ),
 ]
 Take = Annotated[int | None, typer.Option(help="Only the first so many of the file.", min=1)]

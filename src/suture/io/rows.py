@@ -24,6 +24,8 @@ from .json_values import Row as Row
 HUB = "hub:"
 TABLES = {".csv": "", ".tsv": "\t", ".tab": "\t", ".psv": "|"}  # ending -> delimiter; "": found
 PLAIN = (".txt", ".text", ".md")
+COLUMNS = frozenset(("prompt", "text", "label", "question", "goal", "subject", "target", "answer", "instruction"))
+MOST = 64  # columns looked at
 FORM = '{"prompt": ..., "subject": ..., "target": ...}'
 KNOWN = "jsonl, json, csv, tsv, txt, each also .gz; parquet; hub:ID"
 Record = Mapping[str, Any]
@@ -159,9 +161,11 @@ def _is_object(line: str) -> bool:
 
 
 def _is_table(text: str) -> bool:
-    """Return whether a text whose name tells nothing is a table: its first rows have equally many columns, more than one."""
+    """Return whether a text whose name tells nothing is a table: its first line names columns that are known."""
     delimiter = tables.delimiter_of(text)
-    return delimiter in _first_line(text) and len(text.splitlines()) > 1
+    return bool(
+        COLUMNS & {cell.strip().strip('"').casefold() for cell in _first_line(text).split(delimiter)[:MOST]}
+    ) and (delimiter != tables.NONE)
 
 
 def _short(value: object) -> str:

@@ -18,6 +18,7 @@ from ..errors import DataError, UsageError
 from .json_values import Row
 
 DELIMITERS = (",", "\t", ";", "|")
+NONE = "\x1f"  # parts nothing: the unit separator, which no text has
 TRIED = 20  # rows
 LABELS = frozenset(("0", "1", "0.0", "1.0"))
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # of the process; Python's own 131,072 is less than one long text
@@ -68,12 +69,16 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
 
 
 def delimiter_of(text: str) -> str:
-    """Return what parts the columns of a table: what gives each of its first rows as many as the header, the most of them."""
-    counted = {delimiter: _columns(text, delimiter) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=lambda delimiter: counted[delimiter])
-    if counted[best] > 1:
-        return best
-    return max(DELIMITERS, key=lambda delimiter: text.split("\n", 1)[0].count(delimiter))  # for the complaint
+    """Return what parts the columns of a table: what gives each of its first rows as many as the header, the most of them.
+
+    A header without any delimiter names one column: its texts are taken as they are, whatever stands in them.
+    """
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    if not any(delimiter in header for delimiter in DELIMITERS):
+        return NONE
+    counts = {delimiter: _columns(text, delimiter) for delimiter in DELIMITERS}
+    best = max(DELIMITERS, key=lambda delimiter: counts[delimiter])
+    return best if counts[best] > 1 else max(DELIMITERS, key=header.count)  # of no use but for the complaint
 
 
 def _columns(text: str, delimiter: str) -> int:
@@ -108,7 +113,9 @@ def parquet_rows(path: Path) -> Iterator[Row]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as problem:
-        raise UsageError(f"{path} needs one more package", why="It is parquet.", fix="pip install pyarrow") from problem
+        raise UsageError(
+            f"{path} needs one more package", why="It is parquet.", fix="pip install 'suture[parquet]'"
+        ) from problem
     try:
         with parquet.ParquetFile(path) as file:
             values = (value for batch in file.iter_batches() for value in batch.to_pylist())
