@@ -103,7 +103,8 @@ FORMS = {  # name of the file -> its content
     "split.json": lambda rows: json.dumps(split(rows)),
 }
 TABLES = {
-    "comma.csv": ",", "semicolon.csv": ";", "tab.csv": "\t", "bar.csv": "|", "tab.tsv": "\t", "comma.tsv": ",", "comma.csv.gz": ",",
+    "comma.csv": ",", "semicolon.csv": ";", "tab.csv": "\t", "bar.csv": "|", "tab.tsv": "\t", "comma.tsv": ",",
+    "comma.csv.gz": ",",
     "semicolon.16.csv": ";", "sep.csv": ";", "CAPITAL.CSV": ",",
 }  # fmt: skip
 

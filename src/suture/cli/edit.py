@@ -60,7 +60,7 @@ def _behaviours(
 ) -> tuple[list[Any], str]:
     from ..data.examples import Behaviour
 
-    labels = {"text": text_column, "label": label_column, "unwanted": unwanted, "threshold": threshold}
+    labels: dict[str, Any] = {"text": text_column, "label": label_column, "unwanted": unwanted, "threshold": threshold}
     behaviours = [Behaviour.load(source, **labels) for source in data]
     return behaviours, ", ".join(f"{behaviour.name} ({len(behaviour.examples)} texts)" for behaviour in behaviours)
 

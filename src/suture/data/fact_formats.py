@@ -162,8 +162,8 @@ def _wikibio(record: Record, where: str) -> Iterator[Fact]:
 
 def _tracing(record: Record, where: str) -> Iterator[Fact]:
     """CounterFact as a table: the object that is true, and the false one to be written."""
-    flat = _filled(record)
-    yield _fact(where, flat, "prompt", "target_false", was=_first(record.get("target_true")))
+    was = record.get("target_true")
+    yield _fact(where, _filled(record), "prompt", "target_false", was=was.strip() if isinstance(was, str) else was)
 
 
 def _zsre(record: Record, where: str) -> Iterator[Fact]:
