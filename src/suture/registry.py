@@ -16,17 +16,15 @@ import inspect
 import os
 import pkgutil
 import re
-import types
-import typing
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
+from .calls.binding import bound_call
+from .calls.binding import settings as settings
+from .calls.shared import shared_defaults as shared_defaults
 from .errors import MissingFile, UsageError
-from .renamed import GOES, setting_now
 
 Kind = Literal["method", "locator", "judge", "metric", "goal"]
 FOLDERS: dict[Kind, str] = {
@@ -41,7 +39,6 @@ MODELS = "suture.organisms"
 MARKED = re.compile(r'^@judge\("([^"]+)"\)\n(?:@[^\n]+\n)*class (\w+)', re.MULTILINE)
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
-_CALL: ContextVar[tuple[Callable[..., Any], dict[str, Any]]] = ContextVar("the call of a method or locator")
 
 
 def method(function: F) -> F:
@@ -56,12 +53,12 @@ def method(function: F) -> F:
         >>> mine(None, [], strength=2.0)
         {'strength': 2.0}
     """
-    return _mark(function, "method")
+    return bound_call(function, "method")
 
 
 def locator(function: F) -> F:
     """Mark a function `(lm, ..., *, settings...) -> Region` (or `-> Direction`, `-> Mask`) as a locator."""
-    return _mark(function, "locator")
+    return bound_call(function, "locator")
 
 
 def goal(function: F) -> F:
@@ -92,12 +89,12 @@ def judge(form: str) -> Callable[[C], C]:
 def _forms() -> dict[str, tuple[str, str, str]]:
     """Return name -> module, class and form of the judges in files here, read from their sources."""
     package = importlib.import_module(FOLDERS["judge"])
-    found = {}
+    forms = {}
     for file in sorted(Path(folder) / name for folder in package.__path__ for name in os.listdir(folder)):
         if file.suffix == ".py":
             for form, kind in MARKED.findall(file.read_text(encoding="utf-8")):
-                found[form.partition(":")[0]] = (f"{package.__name__}.{file.stem}", kind, form)
-    return found
+                forms[form.partition(":")[0]] = (f"{package.__name__}.{file.stem}", kind, form)
+    return forms
 
 
 def judges() -> dict[str, str]:
@@ -142,10 +139,10 @@ def models() -> dict[str, Path]:
 
     A package says them as a dict, `FOLDERS`, through the entry-point group "suture.models"; nothing else of it is asked for.
     """
-    found = dict(importlib.import_module(MODELS).FOLDERS)
+    folders = dict(importlib.import_module(MODELS).FOLDERS)
     for point in entry_points(group="suture.models"):
-        found |= point.load()
-    return found
+        folders |= point.load()
+    return folders
 
 
 def get(kind: Kind, name: str) -> Callable[..., Any]:
@@ -157,8 +154,8 @@ def get(kind: Kind, name: str) -> Callable[..., Any]:
     if name.endswith(".py"):
         return _from_file(kind, Path(name))
     if kind == "judge" and name in _forms():
-        module, own, _ = _forms()[name]
-        return _checked(kind, getattr(importlib.import_module(module), own), name)
+        module, class_name, _ = _forms()[name]
+        return _checked(kind, getattr(importlib.import_module(module), class_name), name)
     known = names(kind)
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
@@ -202,128 +199,6 @@ def _called(kind: Kind, name: str) -> str:
     return "observe" if kind == "metric" else name
 
 
-def settings() -> dict[str, Any]:
-    """Return the settings of the method or locator that is being called, as a patch keeps them: all with their defaults.
-
-    Settings are the keyword-only parameters, but for those that take objects or files: texts, a probe, a folder.
-
-    Raises:
-        LookupError: outside of a call.
-    """
-    function, given = _CALL.get()
-    kept = _kept(function)
-    return {name: value for name, value in given.items() if name in kept}
-
-
-@functools.cache
-def _kept(function: Callable[..., Any]) -> frozenset[str]:
-    """Return the names of the keyword-only parameters whose types name no class of ours and no path."""
-    hints = typing.get_type_hints(function)
-    named = (name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY)
-    return frozenset(name for name in named if not any(map(_no_setting, _classes(hints[name]))))
-
-
-def _classes(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - any annotation
-    """Yield the classes that an annotation is made of."""
-    yield from (each for part in typing.get_args(hint) for each in _classes(part))
-    yield typing.get_origin(hint) or hint
-
-
-def _no_setting(part: Any) -> bool:  # noqa: ANN401 - a part of any annotation
-    return isinstance(part, type) and (part.__module__.startswith("suture.") or issubclass(part, Path))
-
-
-def _mark(function: F, kind: Kind) -> F:
-    call = inspect.signature(function)
-    if next(iter(call.parameters), None) != "lm":
-        raise TypeError(f"{function.__name__}: the first argument of a {kind} is lm")
-    call, text = _spelled_out(function, call)
-
-    @functools.wraps(function)
-    def bound(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function has them
-        given = call.bind(*args, **_by_new_names(function.__name__, named, call.parameters))
-        given.apply_defaults()
-        _check_choices(bound, given.arguments)
-        before = _CALL.set((bound, given.arguments))
-        try:
-            return function(*given.args, **given.kwargs)
-        finally:
-            _CALL.reset(before)
-
-    bound.__doc__ = text
-    bound.__annotations__ = {p.name: p.annotation for p in call.parameters.values() if p.annotation is not p.empty}
-    if call.return_annotation is not call.empty:
-        bound.__annotations__["return"] = call.return_annotation
-    vars(bound).update(__suture_kind__=kind, __signature__=call)
-    return cast(F, bound)
-
-
-def _check_choices(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Raise UsageError for a word that a setting can not be: methods compare words, and would take it for the other one."""
-    for name, choices in _choices(function).items():
-        if given[name] not in choices:
-            known = ", ".join(map(repr, choices))
-            raise UsageError(f"{function.__name__}: {name} is not {given[name]!r}", fix=f"Use one of {known}.")
-
-
-@functools.cache
-def _choices(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
-    """Return the settings whose type is a `Literal` (or None), with what they can be."""
-    found = {}
-    for name, hint in typing.get_type_hints(function).items():
-        union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-        parts = typing.get_args(hint) if union else (hint,)
-        words = [part for part in parts if typing.get_origin(part) is Literal]
-        if name != "return" and words and all(part in (*words, type(None)) for part in parts):
-            empty = (None,) if type(None) in parts else ()
-            found[name] = (*(word for part in words for word in typing.get_args(part)), *empty)
-    return found
-
-
-def _spelled_out(function: Callable[..., Any], call: inspect.Signature) -> tuple[inspect.Signature, str | None]:
-    """Return signature and docstring of a function with shared settings as keywords in place of `**shared: Unpack[SHARED]`."""
-    own = list(call.parameters.values())
-    if own[-1].kind is not inspect.Parameter.VAR_KEYWORD or "Unpack" not in str(own[-1].annotation):
-        return call, function.__doc__
-    star = own.pop()
-    (shared,) = typing.get_args(typing.get_type_hints(function)[star.name])
-    hints = typing.get_type_hints(shared)
-    keywords = [
-        inspect.Parameter(name, star.KEYWORD_ONLY, default=default, annotation=hints[name])
-        for name, default in shared_defaults(shared).items()
-    ]
-    told = "\n".join(_attributes(shared))
-    text = re.sub(rf"^ *{star.name}: .*$", lambda _: told, inspect.getdoc(function) or "", flags=re.MULTILINE)
-    return call.replace(parameters=[*own, *keywords]), text
-
-
-def shared_defaults(shared: type) -> dict[str, Any]:
-    """Return the defaults of settings that a TypedDict declares, each `NAME: Annotated[TYPE, DEFAULT]`."""
-    hints = typing.get_type_hints(shared, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
-
-
-def _attributes(shared: type) -> Iterator[str]:
-    """Yield the lines that document the fields of a TypedDict, those of the ones that it is made of first."""
-    for base in getattr(shared, "__orig_bases__", ()):
-        if isinstance(base, type):
-            yield from _attributes(base)
-    yield from inspect.cleandoc(shared.__doc__ or "").partition("Attributes:\n")[2].splitlines()
-
-
-def _by_new_names(method: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return keyword arguments by the names they have now; warns whoever calls the method by an old one."""
-    found: dict[str, Any] = {}
-    for name, value in given.items():
-        now = setting_now(name, known)
-        if now != name:
-            if now in given:
-                raise TypeError(f"{method}() got {name!r} and {now!r}, which is its new name")
-            warnings.warn(f"{method}({name}=) is now {now}=; {GOES}", DeprecationWarning, stacklevel=3)
-        found[now] = value
-    return found
-
-
 def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
     if not path.is_file():
         raise MissingFile(f"no file {path}", fix=f"Give the path of a Python file with a function marked @{kind}.")
@@ -337,19 +212,19 @@ def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
         why = " ".join(f"{type(problem).__name__}: {problem}".split())
         raise UsageError(f"{path} does not run", why=why, fix=f"Correct it until this runs: python {path}") from problem
     if kind == "judge":
-        marked = [each for each in vars(module).values() if getattr(each, "__suture_kind__", None) == kind]
+        marked = [value for value in vars(module).values() if getattr(value, "__suture_kind__", None) == kind]
         return _checked(kind, marked[0] if len(marked) == 1 else None, path.stem)
     return _checked(kind, getattr(module, _called(kind, path.stem), None), path.stem)
 
 
 def _checked(kind: Kind, function: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - anything a file may hold
     if getattr(function, "__suture_kind__", None) != kind:
-        own = _called(kind, name)
-        what = "class" if kind == "judge" else f"function {own}"
+        called = _called(kind, name)
+        what = "class" if kind == "judge" else f"function {called}"
         fix = (
             f'Mark the class: @judge("{name}")'
             if kind == "judge"
-            else f"Name the function so, and mark it: @{kind} def {own}"
+            else f"Name the function so, and mark it: @{kind} def {called}"
         )
         raise UsageError(f"{name} has no {what} marked @{kind}", fix=fix)
     return function

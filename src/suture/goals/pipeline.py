@@ -27,7 +27,7 @@ from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
-from ..search import Frontier, Measured, Settings, confirmed, explore, refined
+from ..search import Frontier, Measured, Settings, confirm_choice, explore, refine_choice
 from .factory import CandidateFactory
 from .messages import absent, unmoved
 from .schema import Goal, Method
@@ -257,7 +257,7 @@ class Stages:
             return found
         tried, within = len(found.points), len(found.order)
         self.say(f"{tried} points tried, {within} within the budget; trying the best on fresh prompts")
-        return confirmed(
+        return confirm_choice(
             self.lm,
             found,
             self.factory.patch,
@@ -272,7 +272,7 @@ class Stages:
         found = self.confirmed
         if found.best is None:
             return found
-        return refined(
+        return refine_choice(
             found,
             self.factory.patch,
             self.measured,

@@ -4,8 +4,6 @@ What a judge can not place is "neither", never the answer one hoped for: gibberi
 agrees with people is measured in docs/judges.md.
 """
 
-from typing import Any
-
 from ..renamed import with_old_names
 from ._base import NEITHER, Judge, chance_all, coherent, label_all, unwanted, wanted
 from ._named import judge_named
@@ -42,8 +40,4 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _raise_missing(name: str) -> Any:  # noqa: ANN401 - as of any module
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__getattr__ = with_old_names(__name__, _raise_missing)
+__getattr__ = with_old_names(__name__)

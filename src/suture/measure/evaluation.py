@@ -124,10 +124,10 @@ def _line(
     )
 
 
-def values(found: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
+def values(observations: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
     """Return the figure of each measure, by name, as reports show it."""
-    reference = against or found
-    return {m.name: m.kind.score(reference[m.name], found[m.name]).after for m in suite}
+    reference = against or observations
+    return {m.name: m.kind.score(reference[m.name], observations[m.name]).after for m in suite}
 
 
 def scores(before: Baseline, after: Baseline, suite: Suite) -> dict[str, Score]:

@@ -12,7 +12,7 @@ from ..io.files import PAGE, check_folder_for, write_together
 from ..measure.budget import Budget
 from ..measure.panel import tables
 from ..measure.report import ROLES, MetricRow, Report, Sample
-from ..measure.units import FORMS, difference, figure, known
+from ..measure.units import FORMS, difference, figure, is_known
 from ..metrics._score import Score
 from .figures.activation_change import activation_change
 from .figures.change_bars import Bar, change_bars
@@ -23,7 +23,7 @@ from .figures.over_edits import over_edits
 from .figures.rows_per_layer import rows_per_layer
 from .figures.score_histogram import score_histogram
 from .style import STYLE
-from .words import changed, headline, verdict
+from .words import headline, size_of_change, verdict
 
 SHOWN = 3  # texts of each measure
 SCORES = {"cosine": "cosine with the probe", "effect": "gain over damage", "random": "cosine with the probe"}
@@ -65,7 +65,7 @@ def _head(report: Report) -> str:
     near = report.extra.get("neighbours")
     beside = f" Neighbouring facts: {html.escape(near)}." if near else ""
     return (
-        f'<p class="mute">{changed(report.effect)} '
+        f'<p class="mute">{size_of_change(report.effect)} '
         f"Intervals are 95 %, from a paired bootstrap over the cases; n is their number.{beside}</p>"
         + "".join(f'<p class="mute">{html.escape(line)}</p>' for line in report.extra.get("unused", []))  # see `unread`
         + (f'<ul class="headline">{sentences}</ul>' if sentences else "")
@@ -123,7 +123,7 @@ def _table(lines: list[MetricRow]) -> str:
             f"<tr><td>{html.escape(line.about)}<small>{html.escape(line.name)}, n = {line.score.cases}</small></td>"
             f"<td>{figure(line.score.before, line.unit)}</td><td>{figure(line.score.after, line.unit)}</td>"
             f'<td class="{kind}">{SIGNS[kind]}{difference(line.score, line.unit)}</td><td class="mute">{control}</td>'
-            f"<td>{_bars(line) if line.unit == 'share' and known(line.score) else ''}</td></tr>"
+            f"<td>{_bars(line) if line.unit == 'share' and is_known(line.score) else ''}</td></tr>"
         )
     head = "<tr><th>Property</th><th>Base</th><th>Edited</th><th>Change</th><th>Random patch</th><th></th></tr>"
     return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
