@@ -11,14 +11,14 @@ from ..errors import CorruptFile, ResourceError, SutureError
 from ..text.printable import command_line
 from .change.plan import Progress, silent
 from .change.rows import Rows
-from .change.surveys import completed, examined
+from .change.surveys import completed, examine
 from .format.folder import INTENT, Checkpoint, check_finished
 from .format.header import Slot, regular
 from .format.reading import reading
 from .format.spans import equal
 from .stack.fitting import doubled, placed
 from .stack.stack import Stack, read_layer
-from .write.pool import each
+from .write.pool import parallel_map
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None
             findings.append(Finding("finished", f"{unready.what}. {unready.fix}"))
     stack = Stack.load(opened)
     findings += [Finding(name) for name in stack.ledger.files]
-    problems = each(lambda name: examined(stack, name), stack.tensors)
+    problems = parallel_map(lambda name: examine(stack, name), stack.tensors)
     for number, (name, (_, problem)) in enumerate(zip(stack.tensors, problems, strict=True)):
         progress(name, number + 1, len(stack.tensors))
         findings.append(Finding(name, problem))

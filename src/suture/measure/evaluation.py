@@ -82,16 +82,8 @@ def evaluate(
     if patch:
         patch.check_base(lm)  # before the base is measured in vain
     before = baseline or observe(lm, suite, progress)
-    with ExitStack() as stack:
-        if patch:
-            stack.enter_context(patch.used(lm))
-        if beside:
-            stack.enter_context(beside.attached(lm))
-        after = observe(lm, suite, progress)
-    randomised: Baseline | None = None
-    if controls and patch:
-        with patch.randomised(lm, seed).used(lm):
-            randomised = observe(lm, suite, progress)
+    after = _observe_edited(lm, patch, suite, beside, progress)
+    randomised = _observe_edited(lm, patch.randomised(lm, seed), suite, None, progress) if controls and patch else None
     lines = [_line(measure, before, after, randomised, controls=controls) for measure in suite]
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
     provenance = patch.provenance if patch else Provenance("memory" if beside else "base")
@@ -104,6 +96,18 @@ def evaluate(
         lines,
         extra={"judges": judges} if judges["base"] else {},
     )
+
+
+def _observe_edited(
+    lm: LM, patch: Patch | None, suite: Suite, beside: Attachable | None, progress: Progress | None
+) -> Baseline:
+    """Observe a model with a patch, and with what stands beside its weights, in effect."""
+    with ExitStack() as stack:
+        if patch:
+            stack.enter_context(patch.used(lm))
+        if beside:
+            stack.enter_context(beside.attached(lm))
+        return observe(lm, suite, progress)
 
 
 def _line(
@@ -124,10 +128,10 @@ def _line(
     )
 
 
-def values(found: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
+def values(observations: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
     """Return the figure of each measure, by name, as reports show it."""
-    reference = against or found
-    return {m.name: m.kind.score(reference[m.name], found[m.name]).after for m in suite}
+    reference = against or observations
+    return {m.name: m.kind.score(reference[m.name], observations[m.name]).after for m in suite}
 
 
 def scores(before: Baseline, after: Baseline, suite: Suite) -> dict[str, Score]:

@@ -22,7 +22,7 @@ from ..text.letters import names as holds
 from ..text.reasoning import answer_of
 from ._metric import metric
 from ._score import Observation, Progress
-from .completion import completed
+from .completion import complete
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
         for answers, further in zip(cases.answers, also, strict=True)
     ]
     longest = [text for case in targets for way in case for text in _longest(way)]
-    continuations = completed(
+    continuations = complete(
         lm, [way for case in cases.prompts for way in case], longest, chat=cases.chat, progress=progress
     )
     rest = iter(continuations)

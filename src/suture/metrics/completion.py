@@ -14,6 +14,7 @@ from ..model.lm import LM
 from ..model.run.generation import Doses, generate
 from ..model.run.reading import answers as read_behind
 from ..model.run.reading import ids_of
+from ..renamed import with_old_names
 from ..text.letters import begins_with
 from ..text.reasoning import answer_of
 from ._metric import metric
@@ -35,12 +36,12 @@ class Cases:
 @metric(cost="answers", batches_strengths=True)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Complete greedily; a value is 1 when right, 0 when not."""
-    texts = completed(lm, cases.prompts, cases.answers, chat=cases.chat, doses=doses, progress=progress)
+    texts = complete(lm, cases.prompts, cases.answers, chat=cases.chat, doses=doses, progress=progress)
     right = [begins_with(answer_of(text[0]), answer) for text, answer in zip(texts, cases.answers, strict=True)]
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
 
 
-def completed(
+def complete(
     lm: LM,
     prompts: Sequence[str],
     answers: Sequence[str],
@@ -65,3 +66,6 @@ def completed(
     longest = max(longest + SPARE, least)
     continuations = generate(lm, ids, max_new_tokens=longest, temperature=0, doses=doses, progress=step)
     return marked(lm, ids, continuations) if chat else continuations
+
+
+__getattr__ = with_old_names(__name__)
