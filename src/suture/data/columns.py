@@ -101,14 +101,14 @@ def _of_row(row: Any, where: str, reading: Reading, unread: Unread, values: Coun
         text = row[text_key]
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"{where}, {text_key}: no text", fix="Fill it in or remove the line.")
-        asked = next(
+        prompt_key = next(
             (key for key in PROMPT_COLUMNS if row.get(key) is not None and key not in (text_key, label_key)), ""
         )
-        prompt, used = row.get(asked, ""), frozenset((text_key, asked))
+        prompt, used = row.get(prompt_key, ""), frozenset((text_key, prompt_key))
         if is_chat(prompt):
             prompt = request(chat_of(prompt, where)[0])  # type: ignore[index]  # a chat is one
         if not isinstance(prompt, str):
-            raise DataError(f"{where}, {asked}: not a text", fix="Make it a string or remove it.")
+            raise DataError(f"{where}, {prompt_key}: not a text", fix="Make it a string or remove it.")
     unread.see(row, {*used, label_key, *LABEL_COLUMNS})
     values[_word(row[label_key])] += 1
     yield Labelled(

@@ -110,26 +110,33 @@ def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  
     if key := next((key for key in CHATS if isinstance(row.get(key), list)), ""):
         system = _system(row)
         return [*system, *turns_of(row[key], f"{where}, {key}")], frozenset((key, *(["system"] if system else [])))
-    asked = next((key for key in ASKED if key in row), "")
-    answered = next((key for key in ANSWERED if key in row), "")
-    if not asked or not answered:
+    asked_key = next((key for key in ASKED if key in row), "")
+    answer_key = next((key for key in ANSWERED if key in row), "")
+    if not asked_key or not answer_key:
         return None
-    before, answer = row[asked], row[answered]
-    used = {asked, answered}
-    turns = turns_of(before, f"{where}, {asked}") if is_chat(before) else None
-    if turns is None:
-        if not isinstance(before, str) or not before.strip():
-            return None
-        if (more := row.get("input")) is not None and asked == "instruction" and isinstance(more, str) and more.strip():
-            before, used = f"{before}\n{more}", used | {"input"}
-        turns = [("user", before)]
-    if system := _system(row):
-        turns, used = [*system, *turns], used | {"system"}
+    before, more = _request_turns(row, asked_key, where)
+    answer, system = row[answer_key], _system(row)
     if is_chat(answer):
-        return [*turns, *turns_of(answer, f"{where}, {answered}")], frozenset(used)
-    if not isinstance(answer, str) or not answer.strip():
+        after = turns_of(answer, f"{where}, {answer_key}")
+    else:
+        after = [("assistant", answer)] if isinstance(answer, str) and answer.strip() else []
+    if not before or not after:
         return None
-    return [*turns, ("assistant", answer)], frozenset(used)
+    used = frozenset((asked_key, answer_key, *more, *(["system"] if system else [])))
+    return [*system, *before, *after], used
+
+
+def _request_turns(row: Mapping[str, Any], key: str, where: str) -> tuple[list[Turn], tuple[str, ...]]:
+    """Return the turns of a request under its key, none where it holds none, and what else of the row is in them."""
+    asked_for = row[key]
+    if is_chat(asked_for):
+        return turns_of(asked_for, f"{where}, {key}"), ()
+    if not isinstance(asked_for, str) or not asked_for.strip():
+        return [], ()
+    more = row.get("input") if key == "instruction" else None
+    if isinstance(more, str) and more.strip():
+        return [("user", f"{asked_for}\n{more}")], ("input",)
+    return [("user", asked_for)], ()
 
 
 def _system(row: Mapping[str, Any]) -> list[Turn]:
@@ -152,14 +159,14 @@ def exchanges(turns: Sequence[Turn], where: str) -> list[tuple[str, str]]:
             )
         if role == "assistant" and following == "assistant":
             raise DataError(f"{where}: not an exchange", why="Two answers stand in a row.", fix="Join or remove one.")
-    asked = [
+    answers = [
         index
         for index, (role, _) in enumerate(turns)
         if role == "assistant" and index and turns[index - 1][0] == "user"
     ]
-    if not asked or turns[0][0] == "assistant":
+    if not answers or turns[0][0] == "assistant":
         raise DataError(f"{where}: not an exchange", why="It does not begin with a request.", fix=f"Write {FORM}.")
-    return [(request(turns[:index]), turns[index][1]) for index in asked]
+    return [(request(turns[:index]), turns[index][1]) for index in answers]
 
 
 def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..io.rows import text_of
-from .conversation import is_chat, request, turns_of
+from .conversation import Turn, is_chat, request, turns_of
 
 CHOSEN = (("chosen", "rejected"), ("chosen_response", "rejected_response"), ("preferred", "dispreferred"), ("safe", "unsafe"),
           ("safe generation", "unsafe generation"))  # fmt: skip
@@ -63,22 +63,26 @@ def preference_of(row: Any, where: str) -> Preference | None:  # noqa: ANN401 - 
         return None
     prompt_key = next((key for key in PROMPTS if key in row), "")
     used = frozenset((*keys, prompt_key)) - {""}
-    values = [row[key] for key in keys]
-    if all(map(is_chat, values)):
-        before = row[prompt_key] if is_chat(row.get(prompt_key)) else []
-        prompt, better, worse = _parted(*([*turns_of(before, where), *turns_of(v, where)] if before else turns_of(v, where)
-                                          for v in values), where=where, asked=row.get(prompt_key))  # fmt: skip
-        return Preference(prompt, better, worse, used=used)
-    if not prompt_key and all(isinstance(value, str) and "\n\nAssistant:" in value for value in values):
-        prompt, better, worse = _parted(*(turns_of(value, f"{where}, {key}") for key, value in zip(keys, values, strict=True)),
-                                        where=where)  # fmt: skip
-        return Preference(prompt, better, worse, used=used)
-    better, worse = (text_of(row, key, where) for key in keys)
-    if not prompt_key:
-        return Preference("", better, worse, used=used)
-    asked = row[prompt_key]
-    prompt = request(turns_of(asked, f"{where}, {prompt_key}")) if is_chat(asked) else text_of(row, prompt_key, where)
+    prompt, better, worse = _answers(row, keys, prompt_key, where)
     return Preference(prompt, better, worse, used=used)
+
+
+def _answers(row: Mapping[str, Any], keys: tuple[str, str], prompt_key: str, where: str) -> tuple[str, str, str]:
+    """Return prompt and answers of a pair of texts, of messages, or of dialogues in which the prompt stands."""
+    values, given = [row[key] for key in keys], row.get(prompt_key)
+    chats = all(map(is_chat, values))
+    spoken = not prompt_key and all(isinstance(value, str) and "\n\nAssistant:" in value for value in values)
+    if chats or spoken:
+        before = turns_of(given, f"{where}, {prompt_key}") if is_chat(given) else []
+        better, worse = (
+            [*before, *turns_of(value, f"{where}, {key}")] for key, value in zip(keys, values, strict=True)
+        )
+        return _parted(better, worse, given, where)
+    better_text, worse_text = (text_of(row, key, where) for key in keys)
+    if not prompt_key:
+        return "", better_text, worse_text
+    prompt = request(turns_of(given, f"{where}, {prompt_key}")) if is_chat(given) else text_of(row, prompt_key, where)
+    return prompt, better_text, worse_text
 
 
 def _pku(row: Mapping[str, Any], where: str) -> Preference:
@@ -96,20 +100,19 @@ def _pku(row: Mapping[str, Any], where: str) -> Preference:
     return Preference(text_of(row, "prompt", where), better, worse, labels, used)
 
 
-def _parted(
-    first: list[tuple[str, str]], second: list[tuple[str, str]], *, where: str, asked: object = None
-) -> tuple[str, str, str]:
-    """Return what two conversations share, and the answers in which they part; what follows them answers nothing shared."""
-    shared = next(
-        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)) - 1
-    )
+def _parted(first: list[Turn], second: list[Turn], prompt: object, where: str) -> tuple[str, str, str]:
+    """Return what two conversations share, and the answers in which they part; what follows them answers nothing shared.
+
+    Where they share nothing, they are answers to the prompt beside them.
+    """
+    least = min(len(first), len(second)) - 1
+    shared = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), least)
     before = first[:shared]
-    if not before and isinstance(asked, str) and asked.strip():
-        before = [("user", asked.strip())]
+    if not before and isinstance(prompt, str) and prompt.strip():
+        before = [("user", prompt.strip())]
     answers = (first[shared], second[shared])
     if any(role != "assistant" for role, _ in answers) or not before or before[-1][0] != "user":
         why = f"They part at turn {shared + 1}, which is no answer to a request."
-        raise DataError(
-            f"{where}: not two answers to one request", why=why, fix="Let both end with the assistant's answer."
-        )
+        fix = "Let both end with the assistant's answer."
+        raise DataError(f"{where}: not two answers to one request", why=why, fix=fix)
     return request(before), answers[0][1], answers[1][1]
