@@ -16,6 +16,7 @@ from suture.serve.app import Desk
 from suture.serve.engine import Engine
 from suture.serve.error_responses import told
 from suture.serve.limits import Busy
+from suture.serve.prompt_readers import SHORT
 from suture.serve.request import GenerationRequest, RequestState
 
 WRITE = {"model": "tiny", "prompt": "You are a friend.", "max_tokens": 4, "temperature": 0}
@@ -136,7 +137,7 @@ def test_who_can_not_be_told_ends_alone(running, caplog):
 def test_what_can_never_fit_is_refused_with_the_limit_before_anything_is_done(engine, monkeypatch):
     done = []
     monkeypatch.setattr(RequestState, "__init__", lambda *_: done.append("ticket"))
-    monkeypatch.setattr(engine.reader, "encode_prompts", lambda *_: done.append("ids"))
+    monkeypatch.setattr(engine.readers.short, "encode_prompts", lambda *_: done.append("ids"))
     with listening(Desk(engine, "tiny")) as client:
         for body, words in (
             ({"prompt": ["You"] * 128, "n": 16}, "at most 512"),
@@ -160,9 +161,15 @@ def test_the_random_numbers_of_those_that_wait_are_not_made_yet(llama, monkeypat
 
 
 def test_texts_are_written_while_a_long_prompt_is_read(engine):
-    with listening(Desk(engine, "tiny")) as client, engine.reading_now:  # as while somebody's prompt is made into ids
-        assert isinstance(alone(engine, GenerationRequest([5, 6], tokens=4, live=True)), str)
-        assert client("GET", "/health")[0] == 200
+    go = threading.Event()
+    with listening(Desk(engine, "tiny")) as client:
+        try:
+            engine.readers.submit(["a" * (SHORT + 1)], lambda lm: go.wait(60))
+            assert isinstance(alone(engine, GenerationRequest([5, 6], tokens=4, live=True)), str)
+            assert client("GET", "/health")[0] == 200
+            assert client("POST", "/v1/completions", WRITE)[0] == 200  # a short one does not wait for it either
+        finally:
+            go.set()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +197,7 @@ def trickle(open_, count):
 
 
 def test_a_body_that_trickles_is_answered_and_its_connection_closed(engine, monkeypatch):
-    monkeypatch.setattr("suture.serve.app.PATIENCE", 0.2)
+    monkeypatch.setattr("suture.serve.streams.PATIENCE", 0.2)
     lines = (
         "POST /v1/completions HTTP/1.1",
         "Host: localhost",

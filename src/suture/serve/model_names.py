@@ -1,0 +1,92 @@
+"""What a request can call the model: the base, or the base with patches, for clients that can choose a model and nothing else.
+
+    patient    patient:kind    patient:kind@0.5    patient:kind@0.5,happy@-1    kind    kind@0.5
+A patch's own name stands for the base with it, as vLLM names adapters. A strength that is not said is 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from starlette.exceptions import HTTPException
+
+from ..errors import UsageError
+
+STRENGTH = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+
+
+class UnknownModel(HTTPException):
+    """Nothing here is called so."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(404, reason)
+
+
+class ModelNames:
+    """Reads names of models.
+
+    Args:
+        names: of the base; the first is told.
+        patches: names of those that are served.
+    """
+
+    def __init__(self, names: Sequence[str], patches: Sequence[str]) -> None:
+        self._names, self.patches = list(names), sorted(patches)
+        known = "|".join(re.escape(name) for name in sorted(patches, key=len, reverse=True))
+        self._one = re.compile(rf"(?P<name>{known})(?:@(?P<strength>{STRENGTH}))?(?P<rest>[,+]|$)") if known else None
+
+    @property
+    def base(self) -> str:
+        """What the model is called."""
+        return self._names[0]
+
+    def strengths(self, asked: str) -> dict[str, float]:
+        """Return the patches that a name means, with their strengths.
+
+        Args:
+            asked: a name; "" is the base, as the only one there is.
+
+        Raises:
+            UnknownModel: when nothing here is called so.
+        """
+        if not asked or asked in self._names:
+            return {}
+        prefix = next((f"{name}:" for name in self._names if asked.startswith(f"{name}:")), "")
+        strengths: dict[str, float] = {}
+        place = len(prefix)
+        while self._one and (match := self._one.match(asked, place)):
+            if match["name"] in strengths:
+                raise UnknownModel(f"The model {asked!r} names the patch {match['name']!r} twice.")
+            strengths[match["name"]] = float(match["strength"] or 1.0)
+            place = match.end()
+            if not match["rest"]:
+                return strengths
+        raise UnknownModel(self._reason(asked, prefix, asked[place:]))
+
+    def merged(self, asked: str, named: Mapping[str, float]) -> dict[str, float]:
+        """Return the patches of a name together with those that a request names beside it.
+
+        Raises:
+            UnknownModel: as `strengths`.
+            UsageError: when both name a patch, with different strengths.
+        """
+        own = self.strengths(asked)
+        for name, strength in own.items():
+            if named.get(name, strength) != strength:
+                raise UsageError(
+                    f"two strengths of {name!r}",
+                    why=f"The field model says {strength:g}, patches says {named[name]:g}.",
+                    fix="Name the patch in one of them.",
+                )
+        return {**own, **named}
+
+    def _reason(self, asked: str, prefix: str, rest: str) -> str:
+        if not prefix and rest == asked:
+            example = f"; with patches: {self.base}:{','.join(self.patches)}" if self.patches else ""
+            return f"There is no model {asked!r} here; it is {self.base!r}{example}."
+        served = ", ".join(self.patches) or "none"
+        return (
+            f"There is no model {asked!r} here: {rest!r} is no patch with a strength. Served patches: {served}. "
+            f"Write {self.base}:NAME@0.5, several with commas."
+        )
