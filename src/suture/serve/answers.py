@@ -130,11 +130,9 @@ class LogprobTable:
         """Return those of a piece as completions have them; the token that ended the text is the last of all."""
         names, offsets = [], []
         for score in piece.prompt:
-            name = self._texts.name(score.id)
-            if not self._offset and name[:1] == " " != self._echo[:1]:  # some tokenizers put a blank before every text
-                name = name[1:]
+            name, offset = self._in_echo(score)
             names.append(name)
-            offsets.append(self._advance(score, name.encode() if name[:6] != "bytes:" else self._texts.raw(score.id)))
+            offsets.append(offset)
         if piece.prompt:
             self._offset = len(self._echo)
         for score in piece.logprobs:
@@ -160,11 +158,29 @@ class LogprobTable:
                 content.append({**self._named(score.id, score.logprob), "top_logprobs": likeliest})
         return {"content": content, "refusal": None}
 
+    def _in_echo(self, score: TokenLogprob) -> tuple[str, int]:
+        """Return what a token of the prompt is called, and where it begins in the text that is echoed."""
+        name, added, before = self._texts.name(score.id), self._texts.raw(score.id), self._offset
+        if not before and name[:1] == " " != self._echo[:1]:  # some tokenizers put a blank before every text
+            name, added = name[1:], added[1:]
+        if self._texts.special(score.id):
+            self._offset += len(name) * self._echo.startswith(
+                name, before
+            )  # where the text has its name, it was read there
+        else:
+            before = self._go_on(added)
+        return name, before
+
     def _advance(self, score: TokenLogprob, added: bytes) -> int:
         """Return where a token begins, and go on behind it."""
+        return self._offset if score.end or self._texts.special(score.id) else self._go_on(added)
+
+    def _go_on(self, added: bytes) -> int:
+        """Return where bytes begin, and go on behind them; a character of which they are no part was never finished."""
+        if added[:1] and not 0x80 <= added[0] < 0xC0:
+            self._offset += len(self._characters.decode(b"", final=True))
         before = self._offset
-        if not score.end and not self._texts.special(score.id):
-            self._offset += len(self._characters.decode(added))
+        self._offset += len(self._characters.decode(added))
         return before
 
     def _likeliest(self, score: TokenLogprob, name: str) -> dict[str, float]:

@@ -6,6 +6,7 @@ A patch's own name stands for the base with it, as vLLM names adapters. A streng
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from ..errors import UsageError
 
-STRENGTH = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+STRENGTH = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 
 class UnknownModel(HTTPException):
@@ -59,6 +60,8 @@ class ModelNames:
             if match["name"] in strengths:
                 raise UnknownModel(f"The model {asked!r} names the patch {match['name']!r} twice.")
             strengths[match["name"]] = float(match["strength"] or 1.0)
+            if not math.isfinite(strengths[match["name"]]):
+                raise UnknownModel(f"The model {asked!r} has a strength that is not finite: {match['strength']}.")
             place = match.end()
             if not match["rest"]:
                 return strengths
