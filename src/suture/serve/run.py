@@ -88,12 +88,17 @@ class Connection(H11Protocol):
             self._late.cancel()
             self._late = None
 
+    def _idle(self) -> asyncio.TimerHandle | None:
+        """Return what will close the connection, if nothing is asked on it."""
+        return self._late or self.timeout_keep_alive_task
+
     def _make_room(self) -> bool:
-        """Close the connection that has waited the longest without a request; returns whether there was one."""
-        waiting = [each for each in self.connections if isinstance(each, Connection) and each._late is not None]
+        """Close the connection without a request that would be closed next; returns whether there was one."""
+        own = [each for each in self.connections if isinstance(each, Connection)]
+        waiting = [(handle.when(), place) for place, each in enumerate(own) if (handle := each._idle())]
         if not waiting:
             return False
-        oldest = min(waiting, key=lambda each: each._late.when() if each._late else 0.0)
+        oldest = own[min(waiting)[1]]
         oldest.transport.abort()
         self.connections.discard(oldest)
         return True
