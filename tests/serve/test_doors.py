@@ -115,3 +115,9 @@ def test_json_by_its_usual_names(shared, kind):
 @pytest.mark.parametrize("key", ["Bearer anything", "Bearer ", "Basic YQ=="])
 def test_a_key_that_nobody_asks_for_does_no_harm(shared, key):
     assert shared("POST", "/v1/completions", WRITE, Authorization=key)[0] == 200
+
+
+def test_a_compressed_body_is_told_from_one_that_is_no_json(shared):
+    status, answer = shared("POST", "/v1/completions", b"\x1f\x8b\x08", Content_Encoding="gzip")
+    assert status == 415
+    assert "compressed (gzip)" in answer["error"]["message"]

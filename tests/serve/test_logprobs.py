@@ -169,11 +169,11 @@ def test_of_a_chat_the_tokens_are_the_text_and_come_with_bytes(shared):
     assert [each["message"] for each in plain] == [each["message"] for each in answer["choices"]]
 
 
-@pytest.mark.parametrize("stop", [None, "e"])
+@pytest.mark.parametrize(("stop", "tokens"), [(None, 12), ("e", 12), (None, 1), (None, 0)])
 @pytest.mark.parametrize("echo", [False, True])
-def test_a_stream_tells_the_same(shared, echo, stop):
+def test_a_stream_tells_the_same(shared, echo, stop, tokens):
     body = {
-        "model": "tiny", "prompt": ["You are", "One"], "max_tokens": 12, "seed": 4, "n": 2, "logprobs": 2, "echo": echo,
+        "model": "tiny", "prompt": ["You are", "One"], "max_tokens": tokens, "seed": 4, "n": 2, "logprobs": 2, "echo": echo,
         "stop": stop,
     }  # fmt: skip
     whole = shared("POST", "/v1/completions", body)[1]

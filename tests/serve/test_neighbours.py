@@ -5,6 +5,7 @@ import queue
 import socket
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 import torch
@@ -355,3 +356,27 @@ def test_a_prompt_of_who_left_is_not_read(engine, monkeypatch):
         finally:
             go.set()
         assert client("POST", "/v1/completions", WRITE)[0] == 200
+
+
+def test_while_prompts_are_scored_texts_are_written(running, monkeypatch):
+    size = running.lm.model.get_input_embeddings().weight.shape[0]
+    monkeypatch.setattr("suture.serve.logprobs.LOGITS", 9 * size)  # a prompt a pass
+    whole, heard, begun, go, lengths = alone(running, LONG), Heard(), threading.Event(), threading.Event(), []
+
+    def listen(row, piece):
+        begun.set()
+        assert go.wait(60)
+        heard.of("running")(row, piece)
+
+    (ticket,) = running.submit([LONG], listen)
+    assert begun.wait(60)
+
+    def scored(row, piece):
+        lengths.append(len(ticket.speech.ids))  # by the engine's thread, which writes them
+        heard.of(row)(row, piece)
+
+    running.submit([GenerationRequest([9] * 9, tokens=1, logprobs=1, scored=True) for _ in range(4)], scored)
+    go.set()
+    assert heard.end("running") == whole
+    assert [isinstance(heard.end(row), str) for row in range(4)] == [True] * 4
+    assert [after - before for before, after in pairwise(lengths)] == [1, 1, 1]

@@ -149,6 +149,8 @@ class Desk:
         """Return the body as a request for this model."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "Send JSON: Content-Type: application/json")
+        if (coded := request.headers.get("content-encoding", "identity").strip().lower()) not in ("", "identity"):
+            raise HTTPException(415, f"The body is compressed ({coded[:40]}). Send it as it is.")
         body = await body_of(request)
         if len(body) < LARGE:
             wanted = kind.model_validate_json(body)

@@ -233,8 +233,12 @@ class Engine:
 
     def _score(self, ward: MultiPatch, rows: Sequence[RequestState]) -> None:
         """Read prompts whose tokens are scored. Where one token at most follows, it is written from the same pass."""
-        for places in fitting(self.lm, [len(ticket.ask.prompt) for ticket in rows]):
-            part = [rows[place] for place in places]
+        for turn, places in enumerate(fitting(self.lm, [len(ticket.ask.prompt) for ticket in rows])):
+            if turn:
+                self._step(ward)  # those that are being written do not wait for more than one pass
+            part = [rows[place] for place in places if not rows[place].ended]
+            if not part:
+                continue
             logits = hear_prompts(self.lm, ward, part)
             last = [place for place, ticket in enumerate(part) if ticket.ask.tokens == 1 and not ticket.ended]
             if last:

@@ -41,7 +41,9 @@ def only(*neutral: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - anything JSON
 
     def check(given: Any) -> Any:  # noqa: ANN401
         if given not in neutral:
-            raise ValueError(f"this is not offered here; leave it out, or give {' or '.join(map(_written, neutral))}")
+            raise ValueError(
+                f"this is not offered here; leave it out, or give {' or '.join(map(_written, neutral[:2]))}"
+            )
         return given
 
     return check

@@ -23,6 +23,7 @@ TURNS, PARTS = 4096, 256  # of a chat; of a message
 STOPS, STOP_LENGTH = 32, 200  # strings that end a text; characters of one
 TOP = 20  # tokens whose log-probabilities are told beside the one that was written
 SAMPLES = 128  # texts for one prompt
+PROMPTS = 2048  # of a completion
 NARROWEST = 1e-9  # share of the probability that a `top_p` of 0 means: the likeliest token alone
 
 
@@ -37,6 +38,8 @@ def prompts_of(given: Any) -> list[str] | list[list[int]]:  # noqa: ANN401 - any
     if not isinstance(given, list) or not given:
         raise ValueError("a text is expected, or token ids, or a list of either")
     rows = [given] if _is_id(given[0]) else given
+    if len(rows) > PROMPTS:
+        raise ValueError(f"{len(rows)} prompts; at most {PROMPTS} are read")
     kind = str if isinstance(rows[0], str) else list
     for place, row in enumerate(rows):
         if not isinstance(row, kind):
@@ -66,7 +69,7 @@ def parts_of(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
 
 
 def _is_id(given: Any) -> bool:  # noqa: ANN401 - anything JSON can hold
-    return type(given) in (int, float) and given >= 0 and given == given // 1
+    return (type(given) is int and given >= 0) or (type(given) is float and given >= 0 and given.is_integer())
 
 
 class Common(Strict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -175,6 +176,8 @@ def serve(desk: Desk, host: str, port: int, *, grace: float = 30.0, ready: Calla
         desk.app(), http=Connection, ws="none", loop="asyncio", lifespan="off", log_level="warning", access_log=False,
         server_header=False, timeout_graceful_shutdown=max(1, round(grace)),
     )  # fmt: skip
+    gc.collect()
+    gc.freeze()  # what is here now stays: collections in the midst of large requests need not look at it
     with listening, desk.engine.running(grace=1.0):  # by then the connections are answered, or were given up
         place = f"[{host}]" if ":" in host else host
         ready(f"http://{place}:{listening.getsockname()[1]}")

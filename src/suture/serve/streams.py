@@ -15,7 +15,7 @@ from .answers import Writer, event
 from .error_responses import told
 from .request import GenerationRequest, OutputChunk, RequestState
 
-BODY = 1 << 22  # bytes of a request at most
+BODY = 1 << 21  # bytes of a request at most
 PATIENCE = 30.0  # seconds for a body to arrive
 MARK = b"\xef\xbb\xbf"  # before texts of some editors and libraries; what follows is JSON all the same
 NAMED = 64  # log-probabilities that are named at once while others wait
