@@ -233,6 +233,12 @@ def test_the_best_of_several_are_those_whose_tokens_are_likeliest(shared):
     assert best["usage"]["completion_tokens"] == every["usage"]["completion_tokens"]
 
 
+def test_they_can_be_switched_on_as_in_a_chat(shared):
+    body = {"model": "tiny", "prompt": "You are", "max_tokens": 2, "seed": 1}
+    on, one = (shared("POST", "/v1/completions", {**body, "logprobs": each})[1]["choices"] for each in (True, 1.0))
+    assert on[0]["logprobs"]["tokens"] == one[0]["logprobs"]["tokens"]
+
+
 def test_log_probabilities_are_before_temperature(shared):
     body = {"model": "tiny", "prompt": "You are", "max_tokens": 1, "logprobs": 3}
     tops = [shared("POST", "/v1/completions", {**body, "temperature": heat})[1]["choices"] for heat in (0, 0.3, 5)]

@@ -159,7 +159,12 @@ def test_what_asks_for_nothing_changes_nothing(shared, name):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"suffix": "", "best_of": 1, "echo": False, "logprobs": None}, {"best_of": None, "add_special_tokens": True}],
+    [
+        {"suffix": "", "best_of": 1, "echo": False, "logprobs": None},
+        {"best_of": None, "add_special_tokens": True},
+        {"logprobs": False},
+        {"prompt": [WRITE["prompt"]], "n": 1.0},
+    ],
 )
 def test_the_same_of_completions(shared, fields):
     expected = shared("POST", TEXTS, WRITE)[1]["choices"]

@@ -31,7 +31,6 @@ from .error_responses import refusal, refused
 from .model_names import ModelNames
 from .protocol import Chat, Common, Completion
 from .streams import Pieces, body_of, collected, hand_over, streamed, unless_gone
-from .token_texts import TokenTexts
 
 C = TypeVar("C", bound=Common)
 Answer = Callable[[Request], Awaitable[Response]]
@@ -76,11 +75,6 @@ class Desk:
     def names(self) -> ModelNames:
         """Reads what requests call the model."""
         return ModelNames([self.name, *self.aliases], list(self.engine.patches))
-
-    @cached_property
-    def texts(self) -> TokenTexts:
-        """Names tokens; made when log-probabilities are asked for."""
-        return TokenTexts(self.engine.lm.tokenizer)
 
     def _guarded(self, answer: Answer, secret: bool = True) -> Answer:
         """Return an endpoint that checks who asks, and turns errors into answers."""
@@ -178,7 +172,7 @@ class Desk:
         asks = wanted.asks(prompts, seed, self.engine.limits.context)
         pieces: Pieces = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        texts = None if wanted.top is None else await run_in_threadpool(lambda: self.texts)
+        texts = None if wanted.top is None else self.engine.texts
         tickets = self.engine.submit(asks, lambda row, piece: hand_over(loop, pieces, row, piece))
         about = {"patches": wanted.patches, "memories": wanted.memories, "seed": seed}
         chat, counted = isinstance(wanted, Chat), wanted.stream and wanted.usage_wanted

@@ -33,6 +33,7 @@ from .logprobs import fitting
 from .prompt_readers import PromptReaders
 from .request import GenerationRequest, OutputChunk, RequestState
 from .tasks import ModelTasks
+from .token_texts import TokenTexts
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class Engine:
         waiting: int = WAITING,
     ) -> None:
         self.lm, self.patches, self.memories = lm, dict(patches), dict(memories or {})
-        self.readers = PromptReaders(lm)
+        self.readers, self.texts = PromptReaders(lm), TokenTexts(lm.tokenizer)
         self.limits = Limits.of(lm, waiting)
         self._most = rows
         self._queue: deque[RequestState] = deque()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
 from typing import TypeVar
 
 from ..model.lm import LM
@@ -26,13 +25,9 @@ class PromptReaders:
     """
 
     def __init__(self, lm: LM) -> None:
-        self._lm = lm
-        self.short, self._queues = _reader(lm), [_queue("short"), _queue("long")]
-
-    @cached_property
-    def long(self) -> LM:
-        """What reads long prompts; made when the first comes."""
-        return _reader(self._lm)
+        # Copied before anybody is answered: it takes a large vocabulary a second, in which nothing else runs.
+        self.short, self.long = _reader(lm), _reader(lm)
+        self._queues = [_queue("short"), _queue("long")]
 
     def submit(self, texts: Sequence[str], make: Callable[[LM], T]) -> Future[T]:
         """Have ids made of texts.

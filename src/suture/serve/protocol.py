@@ -14,7 +14,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WrapValidator, model_validator
 
 from ..model.run.generation import HOTTEST
-from .fields import Idle, KnownOfChats, KnownOfCompletions, None_, Off, StreamOptions, Strict, Whole, without_nulls
+from .fields import (
+    Idle,
+    KnownOfChats,
+    KnownOfCompletions,
+    None_,
+    Off,
+    StreamOptions,
+    Strict,
+    Whole,
+    whole,
+    without_nulls,
+)
 from .request import GenerationRequest
 
 TOKENS = 256  # longest answer, where a request does not say
@@ -61,6 +72,11 @@ def stops_of(given: Any) -> list[str]:  # noqa: ANN401 - anything JSON can hold
     if len(stops) > STOPS or any(len(stop) > STOP_LENGTH for stop in stops):
         raise ValueError(f"at most {STOPS} texts of {STOP_LENGTH} characters are looked for")
     return [stop for stop in stops if stop]
+
+
+def counted(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    """Take true for 1 and false for none, as chats switch log-probabilities."""
+    return (1 if given else None) if isinstance(given, bool) else whole(given)
 
 
 def parts_of(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
@@ -146,7 +162,7 @@ class Completion(Common, KnownOfCompletions):
     prompt: Annotated[list[str] | list[list[int]], WrapValidator(lambda given, _: prompts_of(given))]
     max_tokens: Annotated[Whole, Field(ge=0, le=LONGEST)] | None = None
     echo: bool = False
-    logprobs: Annotated[Whole, Field(ge=0, le=TOP)] | None = None
+    logprobs: Annotated[Annotated[int, Field(ge=0, le=TOP)] | None, BeforeValidator(counted)] = None
     best_of: Annotated[Whole, Field(ge=1, le=TOP)] | None = None
 
     @model_validator(mode="after")
