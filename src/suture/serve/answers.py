@@ -196,17 +196,17 @@ class LogprobTable:
         return {"token": self._texts.name(token), "logprob": logprob, "bytes": list(self._texts.raw(token))}
 
 
-def likeliest_first(ended: Sequence[OutputChunk], each: int, kept: int) -> list[OutputChunk]:
+def likeliest_first(ended: Sequence[OutputChunk], candidates: int, kept: int) -> list[OutputChunk]:
     """Return the best texts of every prompt: those whose tokens are the likeliest on average.
 
     Args:
         ended: the ends of all rows, those of a prompt together.
-        each: rows of a prompt.
+        candidates: rows of a prompt.
         kept: rows of each that are returned, the best first.
     """
     best: list[OutputChunk] = []
-    for start in range(0, len(ended), each):
-        best += sorted(ended[start : start + each], key=_mean_logprob, reverse=True)[:kept]
+    for start in range(0, len(ended), candidates):
+        best += sorted(ended[start : start + candidates], key=_mean_logprob, reverse=True)[:kept]
     return best
 
 

@@ -104,22 +104,22 @@ class Desk:
         """Return what is told of a model, or of a mix of patches, in the way in which adapters are listed elsewhere."""
         strengths = self.names.strengths(name)
         served = self.engine.patches if name == self.name or not strengths else strengths
-        made = {each: self.engine.patches[each].provenance for each in sorted(served)}
+        made = {patch: self.engine.patches[patch].provenance for patch in sorted(served)}
         entry: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": "suture"}
         entry |= {"root": self.name, "parent": self.name if strengths else None}
         entry["max_model_len"] = self.engine.limits.context
-        entry["patches"] = {each: {"method": how.method, "settings": how.settings} for each, how in made.items()}
-        for each, strength in strengths.items():
-            entry["patches"][each]["strength"] = strength
+        entry["patches"] = {patch: {"method": how.method, "settings": how.settings} for patch, how in made.items()}
+        for patch, strength in strengths.items():
+            entry["patches"][patch]["strength"] = strength
         memories = self.engine.memories.items()
-        return entry | {"memories": {each: {"facts": len(memory.facts)} for each, memory in sorted(memories)}}
+        return entry | {"memories": {called: {"facts": len(memory.facts)} for called, memory in sorted(memories)}}
 
     async def _completions(self, request: Request) -> Response:
         wanted = await self._read(request, Completion)
         if wanted.ids:
             if wanted.memories:
                 raise UsageError("memories read texts", why="The prompt is token ids.", fix="Send it as a text.")
-            self.engine.limits.check_ids(wanted.ids, wanted.each)
+            self.engine.limits.check_ids(wanted.ids, wanted.candidates)
             prompts: list[list[int]] = wanted.ids
         else:
             prompts = await unless_gone(request, self._encoded(wanted, wanted.texts, lambda lm: _ids(lm, wanted.texts)))
@@ -158,7 +158,7 @@ class Desk:
     ) -> list[list[int]]:
         """Return the ids of a request's prompts, having counted what it asks for before anything is done."""
         engine = self.engine
-        engine.limits.check_request(texts, wanted.each)
+        engine.limits.check_request(texts, wanted.candidates)
         prompts = await asyncio.wrap_future(engine.readers.submit(texts, make))
         if not wanted.memories:
             return prompts
@@ -187,8 +187,8 @@ class Desk:
             for ticket in tickets:
                 ticket.cancel()
         written = sum(piece.tokens for piece in ended)
-        if wanted.each > wanted.n:
-            ended = likeliest_first(ended, wanted.each, wanted.n)
+        if wanted.candidates > wanted.n:
+            ended = likeliest_first(ended, wanted.candidates, wanted.n)
         content = await run_in_threadpool(lambda: b"".join(writer.whole(ended, given, written)))
         return Response(content, media_type="application/json")
 

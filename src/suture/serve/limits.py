@@ -56,20 +56,20 @@ class Limits:
         longest = max(map(len, lm.tokenizer.get_vocab()), default=1)
         return cls(rows, int(context), int(context) * longest, vocabulary(lm))
 
-    def check_request(self, texts: Sequence[str], each: int) -> None:
+    def check_request(self, texts: Sequence[str], candidates: int) -> None:
         """Refuse what can never fit, before it is made into ids.
 
         Args:
             texts: its prompts.
-            each: texts to be written for each.
+            candidates: texts to be written for each prompt.
 
         Raises:
             UsageError: for more texts than the queue holds, or one that is longer than the model can read.
         """
-        if len(texts) * each > self.rows:
+        if len(texts) * candidates > self.rows:
             raise UsageError(
-                f"{len(texts) * each} texts are asked for at once",
-                why=f"{len(texts)} prompts with n = {each}; this server writes at most {self.rows} for one request.",
+                f"{len(texts) * candidates} texts are asked for at once",
+                why=f"{len(texts)} prompts, {candidates} texts for each; this server writes at most {self.rows} for one request.",
                 fix="Send several requests.",
             )
         longest = max(map(len, texts), default=0)
@@ -80,17 +80,17 @@ class Limits:
                 fix="Shorten it.",
             )
 
-    def check_ids(self, prompts: Sequence[Sequence[int]], each: int) -> None:
+    def check_ids(self, prompts: Sequence[Sequence[int]], candidates: int) -> None:
         """Refuse prompts of ids that can never be read; as `check_request`, and `check_prompts`.
 
         Args:
             prompts: its prompts.
-            each: texts to be written for each.
+            candidates: texts to be written for each prompt.
 
         Raises:
             UsageError: for too many rows, and ids that the model does not know.
         """
-        self.check_request([""] * len(prompts), each)
+        self.check_request([""] * len(prompts), candidates)
         self.check_prompts(prompts, 0)
         if (largest := max(map(max, prompts))) >= self.vocabulary:
             raise UsageError(

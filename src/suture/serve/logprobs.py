@@ -53,11 +53,11 @@ def logprobs_of(logits: Tensor, tokens: Sequence[int], top: int) -> list[TokenLo
         logprobs = logits[start : start + CHUNK].float().log_softmax(-1)
         picked = logprobs.gather(-1, torch.tensor(ids, device=logits.device)[:, None])[:, 0]
         best = logprobs.topk(min(top, logprobs.shape[-1]), dim=-1)
-        for token, own, values, others in zip(
+        for token, logprob, values, others in zip(
             ids, picked.tolist(), best.values.tolist(), best.indices.tolist(), strict=True
         ):
             likeliest = tuple((other, _written(value)) for other, value in zip(others, values, strict=True))
-            scores.append(TokenLogprob(token, _written(own), likeliest))
+            scores.append(TokenLogprob(token, _written(logprob), likeliest))
     return scores
 
 

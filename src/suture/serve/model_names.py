@@ -42,54 +42,54 @@ class ModelNames:
         """What the model is called."""
         return self._names[0]
 
-    def strengths(self, asked: str) -> dict[str, float]:
+    def strengths(self, name: str) -> dict[str, float]:
         """Return the patches that a name means, with their strengths.
 
         Args:
-            asked: a name; "" is the base, as the only one there is.
+            name: as a request has it; "" is the base, as the only one there is.
 
         Raises:
             UnknownModel: when nothing here is called so.
         """
-        if not asked or asked in self._names:
+        if not name or name in self._names:
             return {}
-        prefix = next((f"{name}:" for name in self._names if asked.startswith(f"{name}:")), "")
+        prefix = next((f"{base}:" for base in self._names if name.startswith(f"{base}:")), "")
         strengths: dict[str, float] = {}
         place = len(prefix)
-        while self._one and (match := self._one.match(asked, place)):
+        while self._one and (match := self._one.match(name, place)):
             if match["name"] in strengths:
-                raise UnknownModel(f"The model {asked!r} names the patch {match['name']!r} twice.")
+                raise UnknownModel(f"The model {name!r} names the patch {match['name']!r} twice.")
             strengths[match["name"]] = float(match["strength"] or 1.0)
             if not math.isfinite(strengths[match["name"]]):
-                raise UnknownModel(f"The model {asked!r} has a strength that is not finite: {match['strength']}.")
+                raise UnknownModel(f"The model {name!r} has a strength that is not finite: {match['strength']}.")
             place = match.end()
             if not match["rest"]:
                 return strengths
-        raise UnknownModel(self._reason(asked, prefix, asked[place:]))
+        raise UnknownModel(self._reason(name, prefix, name[place:]))
 
-    def merged(self, asked: str, named: Mapping[str, float]) -> dict[str, float]:
+    def merged(self, name: str, named: Mapping[str, float]) -> dict[str, float]:
         """Return the patches of a name together with those that a request names beside it.
 
         Raises:
             UnknownModel: as `strengths`.
             UsageError: when both name a patch, with different strengths.
         """
-        own = self.strengths(asked)
-        for name, strength in own.items():
-            if named.get(name, strength) != strength:
+        strengths = self.strengths(name)
+        for patch, strength in strengths.items():
+            if named.get(patch, strength) != strength:
                 raise UsageError(
-                    f"two strengths of {name!r}",
-                    why=f"The field model says {strength:g}, patches says {named[name]:g}.",
+                    f"two strengths of {patch!r}",
+                    why=f"The field model says {strength:g}, patches says {named[patch]:g}.",
                     fix="Name the patch in one of them.",
                 )
-        return {**own, **named}
+        return {**strengths, **named}
 
-    def _reason(self, asked: str, prefix: str, rest: str) -> str:
-        if not prefix and rest == asked:
+    def _reason(self, name: str, prefix: str, rest: str) -> str:
+        if not prefix and rest == name:
             example = f"; with patches: {self.base}:{','.join(self.patches)}" if self.patches else ""
-            return f"There is no model {asked!r} here; it is {self.base!r}{example}."
+            return f"There is no model {name!r} here; it is {self.base!r}{example}."
         served = ", ".join(self.patches) or "none"
         return (
-            f"There is no model {asked!r} here: {rest!r} is no patch with a strength. Served patches: {served}. "
+            f"There is no model {name!r} here: {rest!r} is no patch with a strength. Served patches: {served}. "
             f"Write {self.base}:NAME@0.5, several with commas."
         )

@@ -109,7 +109,7 @@ class Common(Strict):
         return self.max_tokens
 
     @property
-    def each(self) -> int:
+    def candidates(self) -> int:
         """Texts that are written for a prompt."""
         return self.n
 
@@ -136,13 +136,15 @@ class Common(Strict):
             seed: that of the request, or one drawn for it.
             context: tokens that the model can read.
         """
-        logprobs = 0 if self.top is None and self.each > self.n else self.top  # the best of several are told by theirs
+        logprobs = (
+            0 if self.top is None and self.candidates > self.n else self.top
+        )  # the best of several are told by theirs
         nucleus = max(self.top_p, NARROWEST)
         made = []
         for prompt in prompts:
             room = TOKENS if context is None else max(1, min(TOKENS, context - len(prompt)))
             tokens = room if self.longest is None else self.longest
-            for sample in range(self.each):
+            for sample in range(self.candidates):
                 made.append(
                     GenerationRequest(
                         prompt, self.patches, tokens, self.temperature, nucleus, seed, sample, self.stop, self.stream,
@@ -169,13 +171,13 @@ class Completion(Common, KnownOfCompletions):
     def _enough(self) -> Completion:
         if self.best_of is not None and self.best_of < self.n:
             raise ValueError(f"best_of: {self.best_of} texts are fewer than n = {self.n}")
-        if self.stream and self.each > self.n:
+        if self.stream and self.candidates > self.n:
             raise ValueError("best_of: the best are known when all are written, so they can not be streamed")
         return self
 
     @property
-    def each(self) -> int:
-        """See `Common.each`."""
+    def candidates(self) -> int:
+        """See `Common.candidates`."""
         return self.n if self.best_of is None else self.best_of
 
     @property
@@ -286,8 +288,8 @@ class Chat(Common, KnownOfChats):
     @property
     def thinks(self) -> bool:
         """Whether the model may think aloud."""
-        told = self.chat_template_kwargs.enable_thinking if self.chat_template_kwargs else None
-        return self.thinking if told is None else told
+        allowed = self.chat_template_kwargs.enable_thinking if self.chat_template_kwargs else None
+        return self.thinking if allowed is None else allowed
 
     def turns(self, developer: bool) -> list[Mapping[str, str]]:
         """Return the messages as chat templates read them.

@@ -41,8 +41,8 @@ class Connection(H11Protocol):
         """Begin to wait."""
         super().connection_made(transport)
         if len(self.connections) > (self.most or _most()) and not self._make_room():
-            told = refusal(Busy("too many connections are open", fix="Try again in a moment."))
-            self._say(told)
+            full = refusal(Busy("too many connections are open", fix="Try again in a moment."))
+            self._say(full)
             return
         self._wait()
 
@@ -95,11 +95,11 @@ class Connection(H11Protocol):
 
     def _make_room(self) -> bool:
         """Close the connection without a request that would be closed next; returns whether there was one."""
-        own = [each for each in self.connections if isinstance(each, Connection)]
-        waiting = [(handle.when(), place) for place, each in enumerate(own) if (handle := each._idle())]
+        connections = [each for each in self.connections if isinstance(each, Connection)]
+        waiting = [(handle.when(), place) for place, each in enumerate(connections) if (handle := each._idle())]
         if not waiting:
             return False
-        oldest = own[min(waiting)[1]]
+        oldest = connections[min(waiting)[1]]
         oldest.transport.abort()
         self.connections.discard(oldest)
         return True
