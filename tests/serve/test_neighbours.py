@@ -237,6 +237,7 @@ def test_of_very_many_mistakes_few_are_looked_for(client, monkeypatch, name):
 
 # Requests that are costly, or wrong where it is seen late: each gets its status, and the one beside it what it gets alone.
 HEAVY = {
+    "a body that is far too long": (413, b'{"prompt": "' + b"a" * 9_000_000 + b'"}'),
     "many ids": (400, {"prompt": [5] * 300_000}),
     "many prompts of ids": (400, {"prompt": [[5]] * 20_000}),
     "an id that is none": (400, {"prompt": [5, 1 << 40]}),

@@ -16,6 +16,7 @@ from .error_responses import told
 from .request import GenerationRequest, OutputChunk, RequestState
 
 BODY = 1 << 21  # bytes of a request at most
+DROPPED = 1 << 26  # of one that is longer, so many are taken and dropped: who still sends does not read the answer
 PATIENCE = 30.0  # seconds for a body to arrive
 MARK = b"\xef\xbb\xbf"  # before texts of some editors and libraries; what follows is JSON all the same
 NAMED = 64  # log-probabilities that are named at once while others wait
@@ -37,11 +38,15 @@ async def body_of(request: Request) -> bytes:
 
 
 async def _body(request: Request) -> bytes:
-    body = bytearray()
+    body, size = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY:
-            raise HTTPException(413, f"The request has more than {BODY} bytes.", {"Connection": "close"})
+        size += len(chunk)
+        if size <= BODY:
+            body += chunk
+        elif size > DROPPED:
+            break
+    if size > BODY:
+        raise HTTPException(413, f"The request has more than {BODY} bytes.", {"Connection": "close"})
     return bytes(body).removeprefix(MARK)
 
 
