@@ -31,8 +31,9 @@ RUN = "from suture.cli.main import run; run()"
 MIXES = ({}, {"positive": 1.0}, {"kind": 1.0}, {"positive": -0.5, "kind": 0.5})
 STRENGTHS = [-1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0]
 MISTAKES = (
-    b"{", b"[]", {"prompt": "a"}, {"model": "x", "prompt": "a"}, {"model": "patient"}, {"model": "patient", "prompt": 3},
-    {"model": "patient", "prompt": "a", "patches": {"no": 1}}, {"model": "patient", "prompt": "a", "patches": {"kind": "x"}},
+    b"{", b"[]", {"model": 3, "prompt": "a"}, {"model": "x", "prompt": "a"}, {"model": "patient"},
+    {"model": "patient", "prompt": 3}, {"model": "patient", "prompt": "a", "patches": {"no": 1}},
+    {"model": "patient", "prompt": "a", "patches": {"kind": "x"}},
     {"model": "patient", "prompt": "a", "max_tokens": -1}, {"model": "patient", "prompt": "a", "max_tokens": 9999},
     {"model": "patient", "prompt": "a", "patchs": {}}, {"model": "patient", "prompt": "a", "temperature": -1},
 )  # fmt: skip

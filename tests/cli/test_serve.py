@@ -87,6 +87,15 @@ def test_it_stays_at_home_without_a_token(command, folder, monkeypatch):
     assert "too short" in done.stderr
 
 
+def test_pages_of_anybody_are_let_in_with_a_token_only(command, folder, monkeypatch):
+    monkeypatch.delenv("SUTURE_TOKEN", raising=False)
+    for page, words in (("*", "every web page could use the model"), ("localhost:3000", "no origin")):
+        done = command("serve", "patient", "--port", "0", "--cors", page, cwd=folder)
+        assert done.returncode == 2
+        assert words in done.stderr
+    assert "--token-file" in command("serve", "patient", "--cors", "*", cwd=folder).stderr
+
+
 @pytest.mark.parametrize(("host", "token"), [("127.0.0.1", ""), ("::1", ""), ("localhost", ""), ("0.0.0.0", "t" * 16)])
 def test_doors_that_are_safe(host, token):
     check_door(host, token)

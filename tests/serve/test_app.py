@@ -8,9 +8,9 @@ from models import tiny_llama
 from serving import listening
 from suture.model.run.generation import generate
 from suture.patch.runtime.multi_patch import attached_together
-from suture.serve import app
 from suture.serve.app import Desk
 from suture.serve.request import GenerationRequest
+from suture.serve.streams import BODY
 
 PROMPT = "You are a friend."
 WRITE = {"model": "tiny", "prompt": PROMPT, "max_tokens": 8, "temperature": 0}
@@ -32,9 +32,10 @@ def expected(lm, patches, ids, strengths, **manner):
 def test_it_tells_what_it_serves(client):
     status, models = client("GET", "/v1/models")
     assert status == 200
-    (model,) = models["data"]
+    model, *patched = models["data"]
     assert model["id"] == "tiny"
     assert model["patches"]["kind"]["method"] == "surgery"
+    assert [(each["id"], each["parent"]) for each in patched] == [("kind", "tiny"), ("late", "tiny")]
     status, health = client("GET", "/health")
     assert status == 200
     assert (health["status"], health["running"], health["waiting"]) == ("ok", 0, 0)
@@ -111,11 +112,11 @@ WRONG = {
     "an unknown patch": ({**WRITE, "patches": {"rude": 1}}, 400, "Served: kind, late"),
     "a strength in words": ({**WRITE, "patches": {"kind": "much"}}, 400, "patches.kind"),
     "an infinite strength": (b'{"model": "tiny", "prompt": "a", "patches": {"kind": 1e999}}', 400, "patches"),
-    "tokens below one": ({**WRITE, "max_tokens": 0}, 400, "max_tokens"),
+    "tokens below none": ({**WRITE, "max_tokens": -1}, 400, "max_tokens"),
     "more than it can read": ({**WRITE, "max_tokens": 4000}, 400, "the model reads 256"),
-    "logprobs": ({**WRITE, "logprobs": 3}, 400, "logprobs"),
+    "too many logprobs": ({**WRITE, "logprobs": 21}, 400, "logprobs"),
     "a penalty": ({**WRITE, "presence_penalty": 1.0}, 400, "presence_penalty"),
-    "too large": (b'{"prompt": "' + b"a" * app.BODY + b'"}', 413, "bytes"),
+    "too large": (b'{"prompt": "' + b"a" * BODY + b'"}', 413, "bytes"),
 }
 
 

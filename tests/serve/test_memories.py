@@ -42,8 +42,16 @@ def other(tokenizer):
 
 
 def test_it_tells_which_memories_there_are(client):
-    (model,) = client("GET", "/v1/models")[1]["data"]
+    model = client("GET", "/v1/models")[1]["data"][0]
     assert model["memories"] == {"food": {"facts": 1}, "town": {"facts": 1}}
+
+
+def test_echo_and_log_probabilities_are_of_what_was_read(client, other):
+    body = {**WRITE, "prompt": FACTS[0].prompt, "echo": True, "logprobs": 0, "max_tokens": 0}
+    for names, read in (([], FACTS[0].prompt), (["town"], TOLD)):
+        (choice,) = client("POST", "/v1/completions", {**body, "memories": names})[1]["choices"]
+        assert choice["text"] == read
+        assert len(choice["logprobs"]["tokens"]) == len(other.encode(read))
 
 
 def test_a_prompt_that_asks_is_read_with_its_fact_before_it(client, other):

@@ -5,6 +5,7 @@ import queue
 import socket
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from suture.serve.app import Desk
 from suture.serve.engine import Engine
 from suture.serve.error_responses import told
 from suture.serve.limits import Busy
+from suture.serve.logprobs import score_prompts
+from suture.serve.prompt_readers import SHORT
 from suture.serve.request import GenerationRequest, RequestState
 
 WRITE = {"model": "tiny", "prompt": "You are a friend.", "max_tokens": 4, "temperature": 0}
@@ -136,7 +139,7 @@ def test_who_can_not_be_told_ends_alone(running, caplog):
 def test_what_can_never_fit_is_refused_with_the_limit_before_anything_is_done(engine, monkeypatch):
     done = []
     monkeypatch.setattr(RequestState, "__init__", lambda *_: done.append("ticket"))
-    monkeypatch.setattr(engine.reader, "encode_prompts", lambda *_: done.append("ids"))
+    monkeypatch.setattr(engine.readers.short, "encode_prompts", lambda *_: done.append("ids"))
     with listening(Desk(engine, "tiny")) as client:
         for body, words in (
             ({"prompt": ["You"] * 128, "n": 16}, "at most 512"),
@@ -160,9 +163,15 @@ def test_the_random_numbers_of_those_that_wait_are_not_made_yet(llama, monkeypat
 
 
 def test_texts_are_written_while_a_long_prompt_is_read(engine):
-    with listening(Desk(engine, "tiny")) as client, engine.reading_now:  # as while somebody's prompt is made into ids
-        assert isinstance(alone(engine, GenerationRequest([5, 6], tokens=4, live=True)), str)
-        assert client("GET", "/health")[0] == 200
+    go = threading.Event()
+    with listening(Desk(engine, "tiny")) as client:
+        try:
+            engine.readers.submit(["a" * (SHORT + 1)], lambda lm: go.wait(60))
+            assert isinstance(alone(engine, GenerationRequest([5, 6], tokens=4, live=True)), str)
+            assert client("GET", "/health")[0] == 200
+            assert client("POST", "/v1/completions", WRITE)[0] == 200  # a short one does not wait for it either
+        finally:
+            go.set()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +199,7 @@ def trickle(open_, count):
 
 
 def test_a_body_that_trickles_is_answered_and_its_connection_closed(engine, monkeypatch):
-    monkeypatch.setattr("suture.serve.app.PATIENCE", 0.2)
+    monkeypatch.setattr("suture.serve.streams.PATIENCE", 0.2)
     lines = (
         "POST /v1/completions HTTP/1.1",
         "Host: localhost",
@@ -224,3 +233,151 @@ def test_of_very_many_mistakes_few_are_looked_for(client, monkeypatch, name):
     status, _ = client("POST", "/v1/chat/completions", json.dumps(body, separators=(",", ":")).encode()[: 1 << 20])
     assert status == 400
     assert max(listed) <= 70
+
+
+# Requests that are costly, or wrong where it is seen late: each gets its status, and the one beside it what it gets alone.
+HEAVY = {
+    "a body that is far too long": (413, b'{"prompt": "' + b"a" * 9_000_000 + b'"}'),
+    "many ids": (400, {"prompt": [5] * 300_000}),
+    "many prompts of ids": (400, {"prompt": [[5]] * 20_000}),
+    "an id that is none": (400, {"prompt": [5, 1 << 40]}),
+    "an id with a point": (400, {"prompt": [5, 0.5]}),
+    "a number of many digits": (400, b'{"model": "tiny", "prompt": "a", "seed": ' + b"9" * 100_000 + b"}"),
+    "deep": (400, b'{"model": "tiny", "prompt": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"),
+    "the best of too many": (400, {"prompt": ["One"] * 128, "best_of": 20}),
+    "too many log-probabilities": (400, {"prompt": [[5] * 200] * 400, "logprobs": 20, "echo": True, "max_tokens": 1}),
+    "more texts than wait": (400, {"n": 128, "prompt": ["One"] * 5}),
+    "all there can be": (200, {"n": 128, "max_tokens": 1}),
+    "stops that nearly come": (200, {"stop": ["a" * 199 + "b"] * 32, "max_tokens": 32}),
+    "strengths without end": (400, {"patches": {"late": 1e38}, "max_tokens": 8}),
+    "prompts that are scored with strengths without end": (
+        400,
+        {"patches": {"kind": 1e38}, "logprobs": 2, "echo": True, "max_tokens": 0},
+    ),
+    "scored prompts": (200, {"prompt": [[5] * 200] * 32, "logprobs": 20, "echo": True, "max_tokens": 1}),
+    "nothing": (200, {"max_tokens": 0}),
+    "the likeliest alone": (200, {"top_p": 0, "max_tokens": 4, "logprobs": 20}),
+    "keys upon keys": (400, {"logit_bias": {str(i): 1 for i in range(1000)}}),
+    "a strength that is a name": (404, {"model": "tiny:kind@" + "9" * 400}),
+    "many patches": (404, {"model": "tiny:" + ",".join(["kind", "late"] * 2000)}),
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_costly_or_broken_request_leaves_the_one_beside_it(engine, name):
+    status, body = HEAVY[name]
+    with listening(Desk(engine, "tiny")) as client:
+        whole = alone(engine, LONG)
+        heard, begun, go = Heard(), threading.Event(), threading.Event()
+        got = []
+
+        def listen(row, piece):
+            if not begun.is_set():
+                begun.set()
+                assert go.wait(60)
+            heard.of("running")(row, piece)
+
+        engine.submit([LONG], listen)
+        assert begun.wait(60)
+        heavy = body if isinstance(body, bytes) else {**WRITE, **body}
+        asker = threading.Thread(target=lambda: got.append(client("POST", "/v1/completions", heavy)))
+        asker.start()
+        assert client("GET", "/health")[0] == 200
+        go.set()
+        assert heard.end("running") == whole
+        asker.join(60)
+        assert got[0][0] == status, got
+        assert alone(engine, LONG) == whole
+    if status >= 400:
+        assert got[0][1]["error"].keys() == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), MemoryError("full"), ValueError("a bug")])
+def test_a_prompt_that_can_not_be_scored_leaves_those_that_run(running, monkeypatch, error):
+    whole = alone(running, LONG)
+
+    def fails(lm, prompts, top):
+        raise error
+
+    monkeypatch.setattr("suture.serve.batch.score_prompts", fails)
+    asked = GenerationRequest([9] * 9, tokens=3, logprobs=1, scored=True)
+    kept, refused = beside(running, LONG, [asked])
+    assert isinstance(refused, ValueError if isinstance(error, ValueError) else Busy)
+    assert kept == whole
+    assert alone(running, LONG) == whole
+
+
+def test_scored_prompts_that_do_not_fit_together_are_read_apart(running, monkeypatch):
+    real = score_prompts
+
+    def fits_one(lm, prompts, top):
+        if len(prompts) > 1:
+            raise torch.OutOfMemoryError("full")
+        return real(lm, prompts, top)
+
+    asks = [GenerationRequest([9] * size, tokens=1, temperature=0, logprobs=1, scored=True) for size in (4, 7, 5)]
+
+    def ends():
+        pieces = queue.Queue()
+        running.submit(asks, lambda row, piece: pieces.put((row, piece)))
+        return dict(pieces.get(timeout=60) for _ in asks)
+
+    together = ends()
+    monkeypatch.setattr("suture.serve.batch.score_prompts", fits_one)
+    apart = ends()
+    for row, ask in enumerate(asks):
+        assert apart[row].text == together[row].text
+        assert [score.logprob for score in apart[row].prompt][1:] == pytest.approx(
+            [score.logprob for score in together[row].prompt][1:], abs=1e-5
+        )
+        assert len(apart[row].prompt) == len(ask.prompt)
+
+
+def test_a_prompt_of_who_left_is_not_read(engine, monkeypatch):
+    go, futures, real = threading.Event(), [], engine.readers.submit
+
+    def submit(texts, make):
+        futures.append(real(texts, make))
+        return futures[-1]
+
+    with listening(Desk(engine, "tiny")) as client:
+        try:
+            real([], lambda lm: go.wait(60))  # somebody's prompt is being read
+            monkeypatch.setattr(engine.readers, "submit", submit)
+            data = json.dumps(WRITE).encode()
+            head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            with socket.create_connection(("127.0.0.1", client.port), timeout=30) as gone:
+                gone.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+                deadline = time.monotonic() + 60
+                while not futures and time.monotonic() < deadline:
+                    time.sleep(0.01)
+            while not futures[0].cancelled() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert futures[0].cancelled()
+        finally:
+            go.set()
+        assert client("POST", "/v1/completions", WRITE)[0] == 200
+
+
+def test_while_prompts_are_scored_texts_are_written(running, monkeypatch):
+    size = running.lm.model.get_input_embeddings().weight.shape[0]
+    monkeypatch.setattr("suture.serve.logprobs.LOGITS", 9 * size)  # a prompt a pass
+    whole, heard, begun, go, lengths = alone(running, LONG), Heard(), threading.Event(), threading.Event(), []
+
+    def listen(row, piece):
+        begun.set()
+        assert go.wait(60)
+        heard.of("running")(row, piece)
+
+    (ticket,) = running.submit([LONG], listen)
+    assert begun.wait(60)
+
+    def scored(row, piece):
+        lengths.append(len(ticket.speech.ids))  # by the engine's thread, which writes them
+        heard.of(row)(row, piece)
+
+    running.submit([GenerationRequest([9] * 9, tokens=1, logprobs=1, scored=True) for _ in range(4)], scored)
+    go.set()
+    assert heard.end("running") == whole
+    assert [isinstance(heard.end(row), str) for row in range(4)] == [True] * 4
+    assert [after - before for before, after in pairwise(lengths)] == [1, 1, 1]

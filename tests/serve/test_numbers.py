@@ -53,7 +53,7 @@ def asked(engine, body):
         engine.limits.check_request(wanted.texts, wanted.n)
     except (ValidationError, UsageError) as wrong:
         return refused(wrong)
-    prompts = engine.reader.encode_prompts(wanted.texts)
+    prompts = engine.readers.short.encode_prompts(wanted.texts)
     return wanted.asks(prompts, 3 if wanted.seed is None else wanted.seed, engine.limits.context)
 
 

@@ -25,6 +25,9 @@ def serve(
         Path | None, typer.Option(help="File with the token that requests must carry; or set SUTURE_TOKEN.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What requests call the model; by default its own name.")] = None,
+    cors: Annotated[
+        list[str] | None, typer.Option(help="Web page that may ask, as http://localhost:3000; * for all, with a token.")
+    ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Texts written side by side.")] = 32,
     queue: Annotated[int, typer.Option(min=1, help="Texts that may wait; more are told to come again.")] = 512,
     grace: Annotated[float, typer.Option(min=0, help="Seconds to finish answers when it is stopped.")] = 30.0,
@@ -40,6 +43,7 @@ def serve(
 
     try:
         from ..serve.app import Desk
+        from ..serve.doors import origins
         from ..serve.engine import Engine
         from ..serve.run import check_door
         from ..serve.run import serve as answer
@@ -52,10 +56,12 @@ def serve(
     console = Console(json)
     token = _token(token_file)
     check_door(host, token)
+    origins(cors or (), token)
     patches, memories = named_patches(patch or ()), named_memories(memory or ())
     lm = LM.load(model, device=device, dtype=dtype)
     label = name or Path(lm.name).name
-    desk = Desk(Engine(lm, patches, memories, rows=rows, waiting=queue), label, token)
+    aliases = [] if name else [lm.name]
+    desk = Desk(Engine(lm, patches, memories, rows=rows, waiting=queue), label, token, aliases, cors or ())
 
     def ready(address: str) -> None:
         console.say(f"{label} with {', '.join([*patches, *memories]) or 'no patches'} at {address}/v1; Ctrl-C stops it")

@@ -1,43 +1,40 @@
-"""Addresses, errors and streams of the server, and who may ask.
+"""Addresses of the server, and what is done at each.
 
-    GET  /health                  alive, and how much it has to do
-    GET  /v1/models               the model and its patches
-    POST /v1/completions          POST /v1/chat/completions
-On a loopback address requests must name a local host (a web page that was led here names another); elsewhere they carry a token.
+GET  /health                  alive, and how much it has to do
+GET  /v1/models               the model and its patches;  GET /v1/models/ID  one of them, or a mix
+POST /v1/completions          POST /v1/chat/completions
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hmac
-import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cached_property
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from ..errors import UsageError
 from ..model.lm import LM
+from .answers import Manner, Writer, likeliest_first
+from .doors import PlainPaths, check_caller, letting_in, origins
 from .engine import Engine
-from .error_responses import refusal, refused, told
-from .protocol import Chat, Common, Completion, Writer, event
-from .request import GenerationRequest, OutputChunk, RequestState
+from .error_responses import refusal, refused
+from .model_names import ModelNames
+from .protocol import Chat, Common, Completion
+from .streams import Pieces, body_of, collected, hand_over, streamed, unless_gone
 
-BODY = 1 << 20  # bytes of a request at most
-PATIENCE = 30.0  # seconds for a body to arrive
-LOCAL = ("localhost", "127.0.0.1", "[::1]")
-HOST = re.compile(
-    rf"(?:{'|'.join(map(re.escape, LOCAL))})(?::\d{{1,5}})?", re.IGNORECASE
-)  # all that a local Host can be
 C = TypeVar("C", bound=Common)
 Answer = Callable[[Request], Awaitable[Response]]
+LARGE = 1 << 16  # bytes of a body from which on it is read beside the loop
 
 
 @dataclass(frozen=True)
@@ -48,28 +45,43 @@ class Desk:
         engine: runs the model.
         name: of the model, as requests name it.
         token: what requests must carry; "" for none, on a loopback address.
+        aliases: other names of the model.
+        cors: origins of web pages that may ask, as "http://localhost:3000".
     """
 
     engine: Engine
     name: str
     token: str = ""
+    aliases: Sequence[str] = ()
+    cors: Sequence[str] = ()
 
     def app(self) -> Starlette:
-        """Return the application."""
+        """Return the application.
+
+        Raises:
+            UsageError: when `cors` names what is no origin, or everybody without a token.
+        """
         routes = [
             Route("/health", self._guarded(self._health, secret=False), methods=["GET"]),
             Route("/v1/models", self._guarded(self._models), methods=["GET"]),
+            Route("/v1/models/{name:path}", self._guarded(self._model), methods=["GET"]),
             Route("/v1/completions", self._guarded(self._completions), methods=["POST"]),
             Route("/v1/chat/completions", self._guarded(self._chats), methods=["POST"]),
         ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: refused})
+        around = [*letting_in(origins(self.cors, self.token)), Middleware(PlainPaths)]
+        return Starlette(routes=routes, middleware=around, exception_handlers={HTTPException: refused})
+
+    @cached_property
+    def names(self) -> ModelNames:
+        """Reads what requests call the model."""
+        return ModelNames([self.name, *self.aliases], list(self.engine.patches))
 
     def _guarded(self, answer: Answer, secret: bool = True) -> Answer:
         """Return an endpoint that checks who asks, and turns errors into answers."""
 
         async def endpoint(request: Request) -> Response:
             try:
-                self._admit(request, secret)
+                check_caller(request, self.token, secret=secret)
                 return await answer(request)
             except ClientDisconnect:
                 return Response(status_code=499)  # nobody reads it
@@ -78,161 +90,110 @@ class Desk:
 
         return endpoint
 
-    def _admit(self, request: Request, secret: bool) -> None:
-        if self.token:
-            kind, _, token = request.headers.get("authorization", "").partition(" ")
-            if secret and not (kind.lower() == "bearer" and hmac.compare_digest(token.encode(), self.token.encode())):
-                raise HTTPException(401, "Give the token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
-            return
-        host = request.headers.get("host", "")
-        if not HOST.fullmatch(host):
-            raise HTTPException(403, f"This server answers on {' or '.join(LOCAL)} only, not as {host!r}.")
-
     async def _health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok", "model": self.name, **self.engine.load})
 
     async def _models(self, request: Request) -> Response:
-        patches = {
-            name: {"method": patch.provenance.method, "settings": patch.provenance.settings}
-            for name, patch in sorted(self.engine.patches.items())
-        }
-        memories = {name: {"facts": len(memory.facts)} for name, memory in sorted(self.engine.memories.items())}
-        entry = {"id": self.name, "object": "model", "created": 0, "owned_by": "suture"}
-        entry |= {"patches": patches, "memories": memories}
-        return JSONResponse({"object": "list", "data": [entry]})
+        names = [self.name, *self.names.patches]
+        return JSONResponse({"object": "list", "data": [self._entry(name) for name in dict.fromkeys(names)]})
+
+    async def _model(self, request: Request) -> Response:
+        return JSONResponse(self._entry(request.path_params["name"]))
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        """Return what is told of a model, or of a mix of patches, in the way in which adapters are listed elsewhere."""
+        strengths = self.names.strengths(name)
+        served = self.engine.patches if name == self.name or not strengths else strengths
+        made = {patch: self.engine.patches[patch].provenance for patch in sorted(served)}
+        entry: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": "suture"}
+        entry |= {"root": self.name, "parent": self.name if strengths else None}
+        entry["max_model_len"] = self.engine.limits.context
+        entry["patches"] = {patch: {"method": how.method, "settings": how.settings} for patch, how in made.items()}
+        for patch, strength in strengths.items():
+            entry["patches"][patch]["strength"] = strength
+        memories = self.engine.memories.items()
+        return entry | {"memories": {called: {"facts": len(memory.facts)} for called, memory in sorted(memories)}}
 
     async def _completions(self, request: Request) -> Response:
-        body = await self._read(request, Completion)
-        prompts = await self._encode(body, body.texts, lambda lm: lm.encode_prompts(body.texts))
-        return await self._answer(request, body, prompts)
+        wanted = await self._read(request, Completion)
+        if wanted.ids:
+            if wanted.memories:
+                raise UsageError("memories read texts", why="The prompt is token ids.", fix="Send it as a text.")
+            self.engine.limits.check_ids(wanted.ids, wanted.candidates)
+            prompts: list[list[int]] = wanted.ids
+        else:
+            prompts = await unless_gone(request, self._encoded(wanted, wanted.texts, lambda lm: _ids(lm, wanted.texts)))
+        echoes: list[str] = []
+        if wanted.echo:
+            echoes = wanted.texts
+            if wanted.ids or wanted.memories:  # what was read, then
+                reading = self.engine.readers.submit([], lambda lm: list(map(lm.decode, prompts)))
+                echoes = await asyncio.wrap_future(reading)
+            echoes = [echo for echo in echoes for _ in range(wanted.n)]
+        return await self._answer(request, wanted, prompts, echoes)
 
     async def _chats(self, request: Request) -> Response:
-        body = await self._read(request, Chat)
-        turns, thinking = body.turns, body.thinking
-        texts = ["\n".join(turn["content"] for turn in turns)]
-        prompts = await self._encode(body, texts, lambda lm: [lm.encode_messages(turns, thinking=thinking)])
-        return await self._answer(request, body, prompts)
+        wanted = await self._read(request, Chat)
+        turns, thinking = wanted.turns("developer" in str(self.engine.lm.tokenizer.chat_template)), wanted.thinks
+        said = ["\n".join(turn["content"] for turn in turns)]
+        work = self._encoded(wanted, said, lambda lm: [lm.encode_messages(turns, thinking=thinking)])
+        return await self._answer(request, wanted, await unless_gone(request, work), [])
 
     async def _read(self, request: Request, kind: type[C]) -> C:
         """Return the body as a request for this model."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "Send JSON: Content-Type: application/json")
-        try:
-            body = kind.model_validate_json(await asyncio.wait_for(_body(request), PATIENCE))
-        except (TimeoutError, asyncio.TimeoutError):
-            late = f"The request did not arrive within {PATIENCE:.0f} seconds."
-            raise HTTPException(408, late, {"Connection": "close"}) from None  # what trickles on is not waited for
-        if body.model != self.name:
-            raise HTTPException(404, f"There is no model {body.model!r} here; it is {self.name!r}.")
-        return body
+        if (coded := request.headers.get("content-encoding", "identity").strip().lower()) not in ("", "identity"):
+            raise HTTPException(415, f"The body is compressed ({coded[:40]}). Send it as it is.")
+        body = await body_of(request)
+        if len(body) < LARGE:
+            wanted = kind.model_validate_json(body)
+        else:
+            wanted = await run_in_threadpool(kind.model_validate_json, body)
+        patches = self.names.merged(wanted.model, wanted.patches)
+        return wanted.model_copy(update={"patches": patches, "model": wanted.model or self.name})
 
-    async def _encode(
-        self, body: Common, texts: Sequence[str], make: Callable[[LM], list[list[int]]]
+    async def _encoded(
+        self, wanted: Common, texts: Sequence[str], make: Callable[[LM], list[list[int]]]
     ) -> list[list[int]]:
         """Return the ids of a request's prompts, having counted what it asks for before anything is done."""
         engine = self.engine
-        engine.limits.check_request(texts, body.n)
-
-        def encode() -> list[list[int]]:
-            with engine.reading_now:
-                return make(engine.reader)
-
-        prompts = await run_in_threadpool(encode)
-        if not body.memories:
+        engine.limits.check_request(texts, wanted.candidates)
+        prompts = await asyncio.wrap_future(engine.readers.submit(texts, make))
+        if not wanted.memories:
             return prompts
         engine.limits.check_prompts(prompts)  # with facts before them they only become longer
-        return await asyncio.wrap_future(engine.reading(body.memories, lambda: make(engine.lm)))
+        return await asyncio.wrap_future(engine.reading(wanted.memories, lambda: make(engine.lm)))
 
-    async def _answer(self, request: Request, body: Common, prompts: list[list[int]]) -> Response:
-        seed = secrets.randbelow(1 << 32) if body.seed is None else body.seed
-        asks = body.asks(prompts, seed, self.engine.limits.context)
-        pieces: asyncio.Queue[tuple[int, OutputChunk]] = asyncio.Queue()
+    async def _answer(
+        self, request: Request, wanted: Common, prompts: Sequence[Sequence[int]], echoes: Sequence[str]
+    ) -> Response:
+        seed = secrets.randbelow(1 << 32) if wanted.seed is None else wanted.seed
+        asks = wanted.asks(prompts, seed, self.engine.limits.context)
+        pieces: Pieces = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        tickets = self.engine.submit(asks, lambda row, piece: _hand_over(loop, pieces, row, piece))
-        about = {"patches": body.patches, "memories": body.memories, "seed": seed}
-        writer = Writer(isinstance(body, Chat), self.name, secrets.token_hex(12), about)
-        prompt_tokens = sum(map(len, prompts))
-        if body.stream:
-            stream = _stream_events(writer, asks, tickets, pieces, prompt_tokens if body.usage_wanted else None)
+        texts = None if wanted.top is None else self.engine.texts
+        tickets = self.engine.submit(asks, lambda row, piece: hand_over(loop, pieces, row, piece))
+        about = {"patches": wanted.patches, "memories": wanted.memories, "seed": seed}
+        chat, counted = isinstance(wanted, Chat), wanted.stream and wanted.usage_wanted
+        writer = Writer(Manner(chat, wanted.model, about, echoes, texts, counted), secrets.token_hex(12))
+        given = sum(map(len, prompts))
+        if wanted.stream:
+            stream = streamed(writer, asks, tickets, pieces, given if counted else None)
             return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
         try:
-            ended = await _unless_gone(request, _collect(asks, pieces))
+            ended = await unless_gone(request, collected(len(asks), pieces))
         finally:
             for ticket in tickets:
                 ticket.cancel()
-        texts, finishes = [p.text for p in ended], [p.finish or "" for p in ended]
-        return JSONResponse(writer.whole(texts, finishes, prompt_tokens, sum(p.tokens for p in ended)))
+        written = sum(piece.tokens for piece in ended)
+        if wanted.candidates > wanted.n:
+            ended = likeliest_first(ended, wanted.candidates, wanted.n)
+        content = await run_in_threadpool(lambda: b"".join(writer.whole(ended, given, written)))
+        return Response(content, media_type="application/json")
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY:
-            raise HTTPException(413, f"The request has more than {BODY} bytes.")
-    return bytes(body)
-
-
-def _hand_over(
-    loop: asyncio.AbstractEventLoop, pieces: asyncio.Queue[tuple[int, OutputChunk]], row: int, piece: OutputChunk
-) -> None:
-    """Pass a piece from the engine's thread to the one that answers."""
-    with contextlib.suppress(RuntimeError):  # the loop is closed: the server has stopped, and nobody waits
-        loop.call_soon_threadsafe(pieces.put_nowait, (row, piece))
-
-
-async def _collect(asks: list[GenerationRequest], pieces: asyncio.Queue[tuple[int, OutputChunk]]) -> list[OutputChunk]:
-    """Return the end of each row; raises what went wrong with any."""
-    ended: dict[int, OutputChunk] = {}
-    while len(ended) < len(asks):
-        row, piece = await pieces.get()
-        if piece.problem:
-            raise piece.problem
-        ended[row] = piece
-    return [ended[row] for row in range(len(asks))]
-
-
-async def _unless_gone(request: Request, work: Awaitable[list[OutputChunk]]) -> list[OutputChunk]:
-    """Return what the work returns; raise ClientDisconnect as soon as nobody waits for it."""
-
-    async def until_gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            continue
-
-    answer, departure = asyncio.ensure_future(work), asyncio.ensure_future(until_gone())
-    try:
-        await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
-        if answer.done():
-            return answer.result()
-        raise ClientDisconnect
-    finally:
-        answer.cancel()
-        departure.cancel()
-
-
-async def _stream_events(
-    writer: Writer,
-    asks: list[GenerationRequest],
-    tickets: list[RequestState],
-    pieces: asyncio.Queue[tuple[int, OutputChunk]],
-    prompt_tokens: int | None,
-) -> AsyncIterator[bytes]:
-    """Yield the answer as events; a reader who leaves ends the rows."""
-    try:
-        for chunk in writer.opening(len(asks)):
-            yield event(chunk)
-        remaining, answer = len(asks), 0
-        while remaining:
-            row, piece = await pieces.get()
-            if piece.problem:
-                yield event(told(piece.problem)[1])
-                return
-            remaining -= piece.finish is not None
-            answer += piece.tokens
-            yield event(writer.piece(row, piece))
-        if prompt_tokens is not None:
-            yield event(writer.used(prompt_tokens, answer))
-        yield event("[DONE]")
-    finally:
-        for ticket in tickets:
-            ticket.cancel()
+def _ids(lm: LM, texts: Sequence[str]) -> list[list[int]]:
+    """Return the ids of prompts; an empty one begins with the start token, or the end token, as OpenAI's does."""
+    begin = [token for token in (lm.tokenizer.bos_token_id, lm.tokenizer.eos_token_id) if token is not None][:1]
+    return [row or begin for row in lm.encode_prompts(texts)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,7 +14,9 @@ from ..model.run.decode_batch import DecodeBatch
 from ..model.run.generation import pick
 from ..patch.runtime.multi_patch import MultiPatch
 from ..patch.runtime.strength import PromptState
-from .request import RequestState
+from .limits import overflow
+from .logprobs import TokenLogprob, logprobs_of, score_prompts
+from .request import OutputChunk, RequestState
 
 
 class LiveBatch:
@@ -73,3 +77,29 @@ def next_tokens(rows: Sequence[RequestState], logits: Tensor) -> Tensor:
         for values in ([t.draw for t in rows], [a.temperature for a in asks], nuclei)
     )
     return pick(logits, draws, heats, shares if min(nuclei) < 1 else None)
+
+
+def token_scores(rows: Sequence[RequestState], logits: Tensor, tokens: Sequence[int]) -> list[TokenLogprob | None]:
+    """Return how likely the next token of each row is, where that is asked for: (rows, vocabulary)."""
+    scores: list[TokenLogprob | None] = [None] * len(rows)
+    wanted = [place for place, ticket in enumerate(rows) if ticket.ask.logprobs is not None]
+    if wanted:
+        top = max(rows[place].ask.logprobs or 0 for place in wanted)
+        likely = logprobs_of(logits[wanted], [tokens[place] for place in wanted], top)
+        for place, score in zip(wanted, likely, strict=True):
+            scores[place] = replace(score, top=score.top[: rows[place].ask.logprobs])
+    return scores
+
+
+def hear_prompts(lm: LM, ward: MultiPatch, rows: Sequence[RequestState]) -> Tensor:
+    """Read the prompts of rows and tell each how likely its tokens are; returns the logits behind each, (rows, vocabulary)."""
+    ward.set([ticket.ask.patches for ticket in rows])
+    scores, logits = score_prompts(
+        lm, [ticket.ask.prompt for ticket in rows], max(ticket.ask.logprobs or 0 for ticket in rows)
+    )
+    for ticket, row in zip(rows, scores, strict=True):
+        if any(score.logprob is not None and math.isnan(score.logprob) for score in row):
+            ticket.tell(OutputChunk("", problem=overflow()))
+        else:
+            ticket.hear_prompt([replace(score, top=score.top[: ticket.ask.logprobs]) for score in row])
+    return logits

@@ -20,18 +20,22 @@ class IncrementalDetokenizer:
     Attributes:
         ids: all that were said.
         stopped: whether a stop string came.
+        written: characters that the ids stand for, those held back included.
+        told: characters that were handed out.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str], stops: Sequence[str] = ()) -> None:
         self.ids: list[int] = []
         self.stopped = False
+        self.written = self.told = 0
         self._decode, self._stops = decode, tuple(stops)
-        self._said = 0
 
     def hear(self, token: int) -> str:
         """Add an id and return the text that is new and final."""
         self.ids.append(token)
-        text = self._cut(self._decode(self.ids))
+        text = self._decode(self.ids)
+        self.written = len(text.rstrip(UNFINISHED))
+        text = self._cut(text)
         end = len(text)
         if not self.stopped:
             end = min([len(text.rstrip(UNFINISHED)), *(_open(text, stop) for stop in self._stops)])
@@ -52,14 +56,16 @@ class IncrementalDetokenizer:
         return text[: min(places)] if places else text
 
     def _out(self, text: str, end: int) -> str:
-        new = text[self._said : end]
-        self._said = max(self._said, end)
+        new = text[self.told : end]
+        self.told = max(self.told, end)
         return new
 
 
 def _open(text: str, stop: str) -> int:
     """Return where the longest end of a text begins that could become a stop string."""
-    for size in range(min(len(stop) - 1, len(text)), 0, -1):
-        if text.endswith(stop[:size]):
-            return len(text) - size
+    place = max(0, len(text) - len(stop) + 1)
+    while (place := text.find(stop[0], place)) >= 0:  # only where its first letter stands can it begin
+        if stop.startswith(text[place:]):
+            return place
+        place += 1
     return len(text)

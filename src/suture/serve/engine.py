@@ -6,7 +6,6 @@ writes for it alone. New rows are read together, then continue with the others; 
 
 from __future__ import annotations
 
-import copy
 import logging
 import threading
 from collections import deque
@@ -27,11 +26,14 @@ from ..model.run.generation import ends, unsound
 from ..model.run.reading import text_behind
 from ..patch.patch import Patch
 from ..patch.runtime.multi_patch import MultiPatch, attached_together
-from .batch import LiveBatch, next_tokens
+from .batch import LiveBatch, hear_prompts, next_tokens, token_scores
 from .detokenizer import IncrementalDetokenizer
 from .limits import Busy, Closed, Limits, check_names, check_servable, closing, overflow
+from .logprobs import fitting
+from .prompt_readers import PromptReaders
 from .request import GenerationRequest, OutputChunk, RequestState
 from .tasks import ModelTasks
+from .token_texts import TokenTexts
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -63,10 +65,7 @@ class Engine:
         waiting: int = WAITING,
     ) -> None:
         self.lm, self.patches, self.memories = lm, dict(patches), dict(memories or {})
-        # A tokenizer serves one thread, and a long prompt keeps it for seconds: prompts are read with a copy of their own.
-        self.reader = copy.copy(lm)
-        self.reader.tokenizer = copy.deepcopy(lm.tokenizer)
-        self.reading_now = threading.Lock()
+        self.readers, self.texts = PromptReaders(lm), TokenTexts(lm.tokenizer)
         self.limits = Limits.of(lm, waiting)
         self._most = rows
         self._queue: deque[RequestState] = deque()
@@ -101,6 +100,7 @@ class Engine:
         for ask in asks:
             check_names("patch", ask.patches, self.patches)
             self.limits.check_ask(ask)
+        self.limits.check_answer(asks)
         tickets = [
             RequestState(ask, _teller(tell, i), IncrementalDetokenizer(partial(self._decode, ask.prompt), ask.stops))
             for i, ask in enumerate(asks)
@@ -221,9 +221,29 @@ class Engine:
 
     def _join(self, ward: MultiPatch, new: list[RequestState]) -> None:
         """Read new prompts together, let their rows join, and write the first token of each."""
+        self._score(ward, [ticket for ticket in new if ticket.ask.scored and ticket.prompt is None])
+        for ticket in new:
+            if not (ticket.ask.tokens or ticket.ended):
+                ticket.finish("length")
+        new = [ticket for ticket in new if not ticket.ended]
+        if not new:
+            return
         logits = self._batch.join(ward, new)
         self._batch.tokens[-len(new) :] = self._say(new, logits)
         self._batch.leave()
+
+    def _score(self, ward: MultiPatch, rows: Sequence[RequestState]) -> None:
+        """Read prompts whose tokens are scored. Where one token at most follows, it is written from the same pass."""
+        for turn, places in enumerate(fitting(self.lm, [len(ticket.ask.prompt) for ticket in rows])):
+            if turn:
+                self._step(ward)  # those that are being written do not wait for more than one pass
+            part = [rows[place] for place in places if not rows[place].ended]
+            if not part:
+                continue
+            logits = hear_prompts(self.lm, ward, part)
+            last = [place for place, ticket in enumerate(part) if ticket.ask.tokens == 1 and not ticket.ended]
+            if last:
+                self._say([part[place] for place in last], logits[last])
 
     def _step(self, ward: MultiPatch) -> None:
         """Write the next token of every row; where they do not fit in memory any more, the longest leaves."""
@@ -240,12 +260,13 @@ class Engine:
     def _say(self, rows: Sequence[RequestState], logits: Tensor) -> Tensor:
         """Pick the next token of each row and tell it: (rows, vocabulary) -> (rows,)."""
         tokens = next_tokens(rows, logits)
-        for ticket, token, broken in zip(rows, tokens.tolist(), unsound(logits).tolist(), strict=True):
+        scores = token_scores(rows, logits, tokens.tolist())
+        for ticket, token, broken, score in zip(rows, tokens.tolist(), unsound(logits).tolist(), scores, strict=True):
             try:
                 if broken:
                     ticket.tell(OutputChunk("", problem=overflow()))
                 else:
-                    ticket.hear(token, self._ends)
+                    ticket.hear(token, self._ends, score)
             except Exception as problem:  # of its text, or of who hears it
                 log.error("a row failed", exc_info=problem)
                 self._refuse(ticket, problem)

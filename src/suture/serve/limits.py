@@ -13,7 +13,14 @@ from ..errors import ResourceError, UsageError
 from ..model.lm import LM
 from ..model.run.generation import check_manner
 from ..patch.patch import Patch
+from .logprobs import vocabulary
 from .request import GenerationRequest
+
+ENTRIES = 1 << 20  # log-probabilities in one answer
+
+
+class TooLong(UsageError):
+    """More tokens than the model can read."""
 
 
 class Busy(ResourceError):
@@ -32,52 +39,94 @@ class Limits:
         rows: texts.
         context: tokens that the model reads, those it writes included; None where there is no limit.
         characters: of one prompt, so that a text beyond all reading is not made into ids first; None without a context.
+        vocabulary: token ids that the model knows, from 0.
     """
 
     rows: int
     context: int | None
     characters: int | None
+    vocabulary: int = 1 << 62
 
     @classmethod
     def of(cls, lm: LM, rows: int) -> Limits:
         """Return the limits of a model; a prompt of longer texts than its longest token, as often as it reads, has none of."""
         context = getattr(lm.model.config, "max_position_embeddings", None)
         if context is None:
-            return cls(rows, None, None)
-        return cls(rows, int(context), int(context) * max(map(len, lm.tokenizer.get_vocab()), default=1))
+            return cls(rows, None, None, vocabulary(lm))
+        longest = max(map(len, lm.tokenizer.get_vocab()), default=1)
+        return cls(rows, int(context), int(context) * longest, vocabulary(lm))
 
-    def check_request(self, texts: Sequence[str], samples: int) -> None:
+    def check_request(self, texts: Sequence[str], candidates: int) -> None:
         """Refuse what can never fit, before it is made into ids.
 
         Args:
             texts: its prompts.
-            samples: texts to be written for each.
+            candidates: texts to be written for each prompt.
 
         Raises:
             UsageError: for more texts than the queue holds, or one that is longer than the model can read.
         """
-        if len(texts) * samples > self.rows:
+        if len(texts) * candidates > self.rows:
             raise UsageError(
-                f"{len(texts) * samples} texts are asked for at once",
-                why=f"{len(texts)} prompts with n = {samples}; this server writes at most {self.rows} for one request.",
+                f"{len(texts) * candidates} texts are asked for at once",
+                why=f"{len(texts)} prompts, {candidates} texts for each; this server writes at most {self.rows} for one request.",
                 fix="Send several requests.",
             )
-        longest = max(map(len, texts))
+        longest = max(map(len, texts), default=0)
         if self.characters is not None and longest > self.characters:
-            raise UsageError(
+            raise TooLong(
                 "the prompt is longer than the model can read",
                 why=f"It has {longest} characters; the model reads {self.context} tokens, no more than {self.characters}.",
                 fix="Shorten it.",
             )
 
-    def check_prompts(self, prompts: Sequence[Sequence[int]]) -> None:
+    def check_ids(self, prompts: Sequence[Sequence[int]], candidates: int) -> None:
+        """Refuse prompts of ids that can never be read; as `check_request`, and `check_prompts`.
+
+        Args:
+            prompts: its prompts.
+            candidates: texts to be written for each prompt.
+
+        Raises:
+            UsageError: for too many rows, and ids that the model does not know.
+        """
+        self.check_request([""] * len(prompts), candidates)
+        self.check_prompts(prompts, 0)
+        if (largest := max(map(max, prompts))) >= self.vocabulary:
+            raise UsageError(
+                f"no token {largest}",
+                why=f"The model has tokens from 0 to {self.vocabulary - 1}.",
+                fix="Make the ids with this model's tokenizer.",
+            )
+
+    def check_answer(self, asks: Sequence[GenerationRequest]) -> None:
+        """Refuse an answer with more log-probabilities than one should hold.
+
+        Raises:
+            UsageError: for more than ENTRIES.
+        """
+        entries = sum(
+            (ask.tokens + ask.scored * len(ask.prompt)) * (ask.logprobs + 1) for ask in asks if ask.logprobs is not None
+        )
+        if entries > ENTRIES:
+            raise UsageError(
+                f"up to {entries} log-probabilities are asked for at once",
+                why=f"One answer has at most {ENTRIES}.",
+                fix="Send several requests, or set max_tokens.",
+            )
+
+    def check_prompts(self, prompts: Sequence[Sequence[int]], answer: int = 1) -> None:
         """Refuse prompts of which no text can follow.
+
+        Args:
+            prompts: their ids.
+            answer: tokens that are to follow.
 
         Raises:
             UsageError: when one is empty, or as long as the model can read.
         """
         for prompt in prompts:
-            self._check_length(len(prompt), 1)
+            self._check_length(len(prompt), answer)
 
     def check_ask(self, ask: GenerationRequest) -> None:
         """Refuse a row that can not be written.
@@ -85,7 +134,7 @@ class Limits:
         Raises:
             UsageError: when it is longer than the model can read, or asked for with numbers that are none.
         """
-        check_manner(ask.temperature, ask.nucleus, ask.tokens)
+        check_manner(ask.temperature, ask.nucleus, max(1, ask.tokens))  # none: only the prompt is read
         if wild := [name for name, strength in ask.patches.items() if not math.isfinite(strength)]:
             raise UsageError(f"no strength of {min(wild)!r}: {ask.patches[min(wild)]}", fix="Give a finite number.")
         self._check_length(len(ask.prompt), ask.tokens)
@@ -94,7 +143,7 @@ class Limits:
         if not prompt:
             raise UsageError("the prompt has no tokens", fix="Say something.")
         if self.context is not None and prompt + answer > self.context:
-            raise UsageError(
+            raise TooLong(
                 "the request is longer than the model can read",
                 why=f"{prompt} tokens and {answer} of an answer; the model reads {self.context}.",
                 fix="Shorten the prompt, or ask for fewer tokens.",
@@ -108,8 +157,8 @@ def check_names(what: str, names: Collection[str], served: Collection[str]) -> N
         UsageError: naming what is served.
     """
     if unknown := set(names) - set(served):
-        listing = ", ".join(sorted(served)) or "none"
-        raise UsageError(f"no {what} {min(unknown)!r}", why=f"Served: {listing}.", fix="See GET /v1/models.")
+        known = ", ".join(sorted(served)) or "none"
+        raise UsageError(f"no {what} {min(unknown)!r}", why=f"Served: {known}.", fix="See GET /v1/models.")
 
 
 def check_servable(lm: LM, name: str, patch: Patch) -> None:

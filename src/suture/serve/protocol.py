@@ -1,79 +1,127 @@
-"""Requests and answers as they are on the wire: OpenAI's completions and chats, and two fields more, `patches` and `memories`.
+"""Requests as they are on the wire: OpenAI's completions and chats, and two fields more, `patches` and `memories`.
 
     {"model": "patient", "messages": [{"role": "user", "content": "Hi"}], "patches": {"kind": 0.5}, "memories": ["news"]}
-A field that is not known is refused: a misspelt `patches` would otherwise be answered by the base model. Of a list the
-first mistake is told (`fail_fast`): to find a hundred thousand takes seconds, in which nobody is answered. Source of the
+A field that nobody knows is refused, as OpenAI does: a misspelt `patches` would otherwise be answered by the base model. Of a
+list the first mistake is told (`fail_fast`): to find a hundred thousand takes seconds, in which nobody is answered. Source of the
 shapes: OpenAI's API reference, "Completions" and "Chat".
 """
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, WrapValidator, model_validator
 
 from ..model.run.generation import HOTTEST
-from .request import GenerationRequest, OutputChunk
+from .fields import (
+    Idle,
+    KnownOfChats,
+    KnownOfCompletions,
+    None_,
+    Off,
+    StreamOptions,
+    Strict,
+    Whole,
+    whole,
+    without_nulls,
+)
+from .request import GenerationRequest
 
 TOKENS = 256  # longest answer, where a request does not say
-KEYS = 64  # of one object
+LONGEST = 1 << 16  # tokens of an answer that can be asked for
 TURNS, PARTS = 4096, 256  # of a chat; of a message
+STOPS, STOP_LENGTH = 32, 200  # strings that end a text; characters of one
+TOP = 20  # tokens whose log-probabilities are told beside the one that was written
+SAMPLES = 128  # texts for one prompt
+PROMPTS = 2048  # of a completion
+NARROWEST = 1e-9  # share of the probability that a `top_p` of 0 means: the likeliest token alone
 
 
-def _few(value: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
-    """Refuse an object of very many keys before each of them is looked at, in which time nobody is answered."""
-    if isinstance(value, dict) and len(value) > KEYS:
-        raise ValueError(f"{len(value)} keys; at most {KEYS} are read")
-    return value
+def prompts_of(given: Any) -> list[str] | list[list[int]]:  # noqa: ANN401 - anything JSON can hold
+    """Return a completion's prompts: a text, texts, ids, or several rows of ids.
+
+    Raises:
+        ValueError: saying which of them is none.
+    """
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, list) or not given:
+        raise ValueError("a text is expected, or token ids, or a list of either")
+    rows = [given] if _is_id(given[0]) else given
+    if len(rows) > PROMPTS:
+        raise ValueError(f"{len(rows)} prompts; at most {PROMPTS} are read")
+    kind = str if isinstance(rows[0], str) else list
+    for place, row in enumerate(rows):
+        if not isinstance(row, kind):
+            raise ValueError(f"prompt {place} is neither a text nor a list of ids, or not the same as those before it")
+        if isinstance(row, list) and not all(map(_is_id, row)):
+            raise ValueError(f"prompt {place} has something that is no token id: a whole number from 0")
+    return [[int(token) for token in row] for row in rows] if kind is list else rows
 
 
-Stop = Annotated[str, Field(min_length=1, max_length=200)]
-Chunk = dict[str, Any]
+def stops_of(given: Any) -> list[str]:  # noqa: ANN401 - anything JSON can hold
+    """Return the strings that end a text; an empty one ends none.
+
+    Raises:
+        ValueError: for something else, or too many or too long ones.
+    """
+    stops = [given] if isinstance(given, str) else given
+    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
+        raise ValueError("a text or a list of texts is expected")
+    if len(stops) > STOPS or any(len(stop) > STOP_LENGTH for stop in stops):
+        raise ValueError(f"at most {STOPS} texts of {STOP_LENGTH} characters are looked for")
+    return [stop for stop in stops if stop]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, body: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
-        """Take a null for an absent key: clients send back all the fields of an answer, those without a value as null."""
-        return (
-            {key: value for key, value in _few(body).items() if value is not None} if isinstance(body, dict) else body
-        )
+def counted(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    """Take true for 1 and false for none, as chats switch log-probabilities."""
+    return (1 if given else None) if isinstance(given, bool) else whole(given)
 
 
-class StreamOptions(_Strict):
-    """What else a stream tells."""
+def parts_of(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    """Take a text for a message of one part."""
+    return [{"type": "text", "text": given}] if isinstance(given, str) else given
 
-    include_usage: bool = False
+
+def _is_id(given: Any) -> bool:  # noqa: ANN401 - anything JSON can hold
+    return (type(given) is int and given >= 0) or (type(given) is float and given >= 0 and given.is_integer())
 
 
-class Common(_Strict):
+class Common(Strict):
     """What completions and chats share."""
 
-    model: str
-    patches: Annotated[dict[str, float], BeforeValidator(_few)] = Field({})
+    model: str = ""
+    patches: Annotated[dict[str, float], BeforeValidator(without_nulls)] = Field({})
     memories: list[str] = Field([], max_length=16, fail_fast=True)
-    max_tokens: Annotated[int, Field(ge=1, le=1 << 16)] | None = None
+    max_tokens: Annotated[Whole, Field(ge=1, le=LONGEST)] | None = None
     temperature: Annotated[float, Field(ge=0, le=HOTTEST)] = 1.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    n: Annotated[int, Field(ge=1, le=16)] = 1
-    seed: Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)] | None = None
-    stop: Stop | Annotated[list[Stop], Field(max_length=8, fail_fast=True)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
+    n: Annotated[Whole, Field(ge=1, le=SAMPLES)] = 1
+    seed: Annotated[Whole, Field(ge=-(1 << 63), lt=1 << 63)] | None = None
+    stop: Annotated[list[str], BeforeValidator(stops_of)] = Field([])
     stream: bool = False
     stream_options: StreamOptions | None = None
-    user: str | None = None  # not used
-    presence_penalty: Annotated[float, Field(ge=0, le=0)] = 0.0  # others are not offered
-    frequency_penalty: Annotated[float, Field(ge=0, le=0)] = 0.0
 
     @property
     def longest(self) -> int | None:
         """Tokens of an answer, if the request says."""
         return self.max_tokens
+
+    @property
+    def candidates(self) -> int:
+        """Texts that are written for a prompt."""
+        return self.n
+
+    @property
+    def top(self) -> int | None:
+        """How many of the likeliest tokens are told beside each; None where no log-probabilities are wanted."""
+        return None
+
+    @property
+    def scored(self) -> bool:
+        """Whether log-probabilities of the prompt are wanted."""
+        return False
 
     @property
     def usage_wanted(self) -> bool:
@@ -88,60 +136,144 @@ class Common(_Strict):
             seed: that of the request, or one drawn for it.
             context: tokens that the model can read.
         """
-        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        rows = []
+        logprobs = (
+            0 if self.top is None and self.candidates > self.n else self.top
+        )  # the best of several are told by theirs
+        nucleus = max(self.top_p, NARROWEST)
+        made = []
         for prompt in prompts:
             room = TOKENS if context is None else max(1, min(TOKENS, context - len(prompt)))
-            for sample in range(self.n):
-                rows.append(
+            tokens = room if self.longest is None else self.longest
+            for sample in range(self.candidates):
+                made.append(
                     GenerationRequest(
-                        prompt, self.patches, self.longest or room, self.temperature, self.top_p, seed, sample, stops,
-                        self.stream,
+                        prompt, self.patches, tokens, self.temperature, nucleus, seed, sample, self.stop, self.stream,
+                        logprobs, self.scored,
                     )
                 )  # fmt: skip
-        return rows
+        return made
 
 
-class Completion(Common):
-    """The body of POST /v1/completions."""
+class Completion(Common, KnownOfCompletions):
+    """The body of POST /v1/completions.
 
-    prompt: str | Annotated[list[str], Field(min_length=1, max_length=128, fail_fast=True)]
-    echo: Literal[False] = False
-    logprobs: None = None
+    Attributes:
+        prompt: texts, or rows of ids.
+    """
+
+    prompt: Annotated[list[str] | list[list[int]], WrapValidator(lambda given, _: prompts_of(given))]
+    max_tokens: Annotated[Whole, Field(ge=0, le=LONGEST)] | None = None
+    echo: bool = False
+    logprobs: Annotated[Annotated[int, Field(ge=0, le=TOP)] | None, BeforeValidator(counted)] = None
+    best_of: Annotated[Whole, Field(ge=1, le=TOP)] | None = None
+
+    @model_validator(mode="after")
+    def _enough(self) -> Completion:
+        if self.best_of is not None and self.best_of < self.n:
+            raise ValueError(f"best_of: {self.best_of} texts are fewer than n = {self.n}")
+        if self.stream and self.candidates > self.n:
+            raise ValueError("best_of: the best are known when all are written, so they can not be streamed")
+        return self
+
+    @property
+    def candidates(self) -> int:
+        """See `Common.candidates`."""
+        return self.n if self.best_of is None else self.best_of
+
+    @property
+    def top(self) -> int | None:
+        """See `Common.top`."""
+        return self.logprobs
+
+    @property
+    def scored(self) -> bool:
+        """See `Common.scored`."""
+        return self.echo and self.logprobs is not None
 
     @property
     def texts(self) -> list[str]:
-        """The prompts."""
-        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+        """The prompts that are texts."""
+        return [prompt for prompt in self.prompt if isinstance(prompt, str)]
+
+    @property
+    def ids(self) -> list[list[int]]:
+        """The prompts that are ids."""
+        return [prompt for prompt in self.prompt if isinstance(prompt, list)]
 
 
-class Part(_Strict):
-    """A part of a message; only text can be read."""
+class Part(Strict):
+    """A part of a message; only text can be read, or a refusal that was sent back."""
 
-    type: Literal["text"]
-    text: str
+    type: Literal["text", "refusal"]
+    text: str = ""
+    refusal: str = ""
+    cache_control: Idle = None
+    annotations: Idle = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_text(cls, given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+        if isinstance(given, dict) and given.get("type") in ("text", "refusal") and given["type"] not in given:
+            raise ValueError(f"there is no {given['type']!r} in this part")
+        if isinstance(given, dict) and isinstance(given.get("type"), str) and given["type"] not in ("text", "refusal"):
+            raise ValueError(f"a part of the type {given['type'][:40]!r} can not be read; this server reads text")
+        return given
 
 
-class Message(_Strict):
-    """A turn of a chat."""
+class Message(Strict):
+    """A turn of a chat; what else clients send back of an answer is taken where it says nothing."""
 
-    role: Literal["system", "user", "assistant"]
-    content: str | Annotated[list[Part], Field(min_length=1, max_length=PARTS, fail_fast=True)]
-    name: str | None = None  # not used
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[list[Part], Field(min_length=1, max_length=PARTS, fail_fast=True), BeforeValidator(parts_of)]
+    name: Idle = None
+    refusal: Idle = None
+    annotations: Idle = None
+    reasoning: Idle = None  # of earlier turns: chat templates leave it out
+    reasoning_content: Idle = None
+    audio: None_ = None
+    tool_calls: None_ = None
+    function_call: None_ = None
+    prefix: Off = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spoken(cls, given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+        """Refuse what tools say, and take an assistant's missing content for its refusal, or for silence."""
+        if not isinstance(given, dict):
+            return given
+        if given.get("role") in ("tool", "function"):
+            raise ValueError("tools are not offered here: leave out what they say")
+        if given.get("role") == "assistant" and given.get("content") in (None, []):
+            given = {**given, "content": given["refusal"] if isinstance(given.get("refusal"), str) else ""}
+        return given
 
     @property
     def text(self) -> str:
         """All of its text."""
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        return "".join(part.text or part.refusal for part in self.content)
 
 
-class Chat(Common):
+class TemplateSettings(Strict):
+    """What a chat template is told."""
+
+    enable_thinking: bool | None = None
+
+
+class Chat(Common, KnownOfChats):
     """The body of POST /v1/chat/completions."""
 
     messages: Annotated[list[Message], Field(min_length=1, max_length=TURNS, fail_fast=True)]
-    max_completion_tokens: Annotated[int, Field(ge=1, le=1 << 16)] | None = None
+    max_completion_tokens: Annotated[Whole, Field(ge=1, le=LONGEST)] | None = None
     thinking: bool = False
-    logprobs: Literal[False] | None = None
+    chat_template_kwargs: TemplateSettings | None = None
+    logprobs: bool = False
+    top_logprobs: Annotated[Whole, Field(ge=0, le=TOP)] | None = None
+
+    @model_validator(mode="after")
+    def _asked_for(self) -> Chat:
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs: it needs logprobs: true")
+        return self
 
     @property
     def longest(self) -> int | None:
@@ -149,62 +281,21 @@ class Chat(Common):
         return self.max_completion_tokens or self.max_tokens
 
     @property
-    def turns(self) -> list[Mapping[str, str]]:
-        """The messages as chat templates read them."""
-        return [{"role": message.role, "content": message.text} for message in self.messages]
+    def top(self) -> int | None:
+        """See `Common.top`."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
+    @property
+    def thinks(self) -> bool:
+        """Whether the model may think aloud."""
+        allowed = self.chat_template_kwargs.enable_thinking if self.chat_template_kwargs else None
+        return self.thinking if allowed is None else allowed
 
-class Writer:
-    """Writes the answers to one request.
+    def turns(self, developer: bool) -> list[Mapping[str, str]]:
+        """Return the messages as chat templates read them.
 
-    Args:
-        chat: whether it was a chat.
-        name: of the model.
-        identity: of the answer.
-        about: what was used to make it: patches, memories and seed, so that it can be made again.
-    """
-
-    def __init__(self, chat: bool, name: str, identity: str, about: Mapping[str, Any]) -> None:
-        self._chat = chat
-        kind = "chat.completion" if chat else "text_completion"
-        base = {"id": ("chatcmpl-" if chat else "cmpl-") + identity, "created": int(time.time()), "model": name}
-        self._whole = {**base, "object": kind, "suture": dict(about)}
-        self._part = {**base, "object": f"{kind}.chunk" if chat else kind}
-
-    def whole(self, texts: Sequence[str], finishes: Sequence[str], prompt: int, answer: int) -> Chunk:
-        """Return the answer of a request that does not stream."""
-        choices: list[Chunk] = []
-        for index, (text, finish) in enumerate(zip(texts, finishes, strict=True)):
-            content: Chunk = {"message": {"role": "assistant", "content": text}} if self._chat else {"text": text}
-            choices.append({"index": index, **content, "logprobs": None, "finish_reason": finish})
-        return {**self._whole, "choices": choices, "usage": usage(prompt, answer)}
-
-    def opening(self, rows: int) -> list[Chunk]:
-        """Return what a stream of a chat begins with: who speaks."""
-        spoken = {"delta": {"role": "assistant", "content": ""}, "finish_reason": None}
-        return [self._chunk({"index": row, **spoken}) for row in range(rows)] if self._chat else []
-
-    def piece(self, row: int, piece: OutputChunk) -> Chunk:
-        """Return a chunk of a stream."""
-        if self._chat:
-            delta = {"content": piece.text} if piece.text else {}
-            return self._chunk({"index": row, "delta": delta, "finish_reason": piece.finish})
-        return self._chunk({"index": row, "text": piece.text, "logprobs": None, "finish_reason": piece.finish})
-
-    def used(self, prompt: int, answer: int) -> Chunk:
-        """Return the chunk that tells the number of tokens."""
-        return {**self._part, "suture": self._whole["suture"], "choices": [], "usage": usage(prompt, answer)}
-
-    def _chunk(self, choice: Chunk) -> Chunk:
-        return {**self._part, "choices": [choice]}
-
-
-def usage(prompt: int, answer: int) -> dict[str, int]:
-    """Return numbers of tokens as OpenAI names them."""
-    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
-
-
-def event(content: Chunk | str) -> bytes:
-    """Return a server-sent event."""
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    return f"data: {text}\n\n".encode()
+        Args:
+            developer: whether the template has a role of that name; elsewhere it is the system's.
+        """
+        roles = {} if developer else {"developer": "system"}
+        return [{"role": roles.get(turn.role, turn.role), "content": turn.text} for turn in self.messages]
