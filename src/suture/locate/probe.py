@@ -4,7 +4,8 @@ Source: Wang et al. 2025, "Model Surgery: Modulating LLM's Behavior via Simple P
     P(y | x) = softmax(W x + b),   W = [W_wanted; W_unwanted] : (2, d_model),   x = mean_t h_t : (d_model,)
 Differs from the paper by default: the start token is left out of the mean, the fit is an L2-regularised logistic
 regression solved to its optimum (so two directions, w and -w), and the state may be read where the gate rows read it
-(the MLP input of each block). `parity="paper"` is the paper's recipe to the constant.
+(the MLP input of each block). `parity="paper"` is the paper's recipe to the constant: it reads the text alone, without the
+request it answers and without a chat template, as the authors' code does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -156,8 +157,8 @@ def fit_probe(
         layers: blocks to probe (all by default); ignored for "final".
         pool: how the tokens of a text are pooled; see `extract`.
         penalty: L2 strength, on features scaled to mean square 1.
-        parity: "paper" is steps 1-2 of the paper: final state, mean with the start token, at most 100 tokens, Adam at 1e-4 with
-            batches of 16 for 9 epochs, a 90/10 split.
+        parity: "paper" is steps 1-2 of the paper: final state, the text alone (no request, no chat template), mean with the
+            start token, at most 100 tokens, Adam at 1e-4 with batches of 16 for 9 epochs, a 90/10 split.
         seed: of the split (and of Adam's start and order).
         progress: called with the number of texts read.
 
@@ -177,6 +178,8 @@ def fit_probe(
     train, held = behaviour.split(HELD_OUT, seed)
     tokens = PAPER_TOKENS if parity == "paper" else None
     examples = [*train.examples, *held.examples]
+    if parity == "paper":  # the authors encode what is labelled, and nothing around it
+        examples = [replace(example, prompt=None) for example in examples]
     features = extract(lm, examples, sites, pool=pool, max_tokens=tokens, progress=progress)
     labels = torch.tensor([example.label for example in examples])
     fitted = []

@@ -11,7 +11,7 @@ from torch import Tensor
 
 RESAMPLES = 2_000  # of the cases, for a 95 % interval
 # Of a metric's figures: its UNIT, a share if it has none.
-Unit = Literal["share", "perplexity", "nats", "bits", "cosine"]
+Unit = Literal["share", "points", "perplexity", "nats", "bits", "cosine"]
 Progress = Callable[[str, int, int], None]  # what, done, of
 
 
