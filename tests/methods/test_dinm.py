@@ -15,7 +15,7 @@ from suture.methods._trained import watch as _watch
 from suture.methods._trained.changed import changed
 from suture.methods._trained.harmless import KEPT, harmless
 from suture.methods._trained.watch import WRITTEN
-from suture.methods.dinm import SUFFIX, _Answers, _trained, dinm
+from suture.methods.dinm import SUFFIX, _Answers, _train_change, dinm
 from suture.model.run.generation import generate
 from suture.patch.patch import Patch
 
@@ -84,7 +84,7 @@ def test_the_kl_has_a_gradient_and_holds_the_edit(llama):
 
 def test_without_an_edit_loss_the_constraint_alone_moves_nothing(llama):
     """KL is 0 at the start, where its gradient is 0 as well."""
-    change, trail = _trained(llama, [PAIR], 2, None, plan(weight=0.0, steps=1, stop=-1.0))
+    change, trail = _train_change(llama, [PAIR], 2, None, plan(weight=0.0, steps=1, stop=-1.0))
     assert trail == [pytest.approx(0, abs=1e-9)]
     kept = _Answers.of(llama, list(KEEP))
     with torch.no_grad():
@@ -183,7 +183,7 @@ def test_few_and_many_columns_are_trained_as_they_are_patched(llama):
         patch = dinm(llama, [PAIR], neurons=count, steps=3, stop=-1.0, rate=0.1)
         region = toxic_layer(llama, [PAIR], neurons=count)
         ((site, columns),) = region.rows.items()
-        change, _ = _trained(llama, [PAIR], site.layer, columns, plan(steps=3, stop=-1.0))
+        change, _ = _train_change(llama, [PAIR], site.layer, columns, plan(steps=3, stop=-1.0))
         weight = llama.anatomy.weight(site)
         old = weight.matrix().clone()
         with patch.applied(llama):

@@ -48,14 +48,14 @@ def judge_scores(
 
     def score(number: int) -> Tensor:
         prompt = prompts[number]
-        asked = lm.encode_chat(prompt)[0]
-        (written,) = continue_rows(lm, [asked], torch.zeros(1, answer), temperature=0)
-        if not written:
-            return _nothing(lm, asked)
-        pull = _pull(guard, prompt, lm.decode(written), word)  # (T_j, V_j)
+        prompt_ids = lm.encode_chat(prompt)[0]
+        (reply,) = continue_rows(lm, [prompt_ids], torch.zeros(1, answer), temperature=0)
+        if not reply:
+            return _nothing(lm, prompt_ids)
+        pull = _pull(guard, prompt, lm.decode(reply), word)  # (T_j, V_j)
         if transfer is not None:
             pull = torch.sparse.mm(transfer.t(), pull.T).T
-        logits = lm.forward(lm.batch([asked + written])).logits[0, len(asked) - 1 : -1].float()  # (T, V_lm)
+        logits = lm.forward(lm.batch([prompt_ids + reply])).logits[0, len(prompt_ids) - 1 : -1].float()  # (T, V_lm)
         length = min(len(pull), len(logits))
         noise = torch.rand(logits.shape, generator=torch.Generator().manual_seed(seed * 1_000_003 + number))
         gumbel = -(-noise.clamp(1e-10, 1 - 1e-7).log()).log().to(logits.device)
@@ -71,13 +71,13 @@ def transfer_matrix(judge: object, writer: object, rows: int, columns: int) -> T
     Rows sum to 1, or to 0 for tokens that have no text, or a part of a character that the writer can not write. None stands for
     the identity, of equal vocabularies.
     """
-    own, other = judge.get_vocab(), writer.get_vocab()  # type: ignore[attr-defined]
-    if own == other and rows == columns:
+    judge_vocabulary, writer_vocabulary = judge.get_vocab(), writer.get_vocab()  # type: ignore[attr-defined]
+    if judge_vocabulary == writer_vocabulary and rows == columns:
         return None
     places: list[tuple[int, int]] = []
     values: list[float] = []
-    by_bytes = {spelled: number for token, number in other.items() if (spelled := bytes_of(token))}
-    for token, number in sorted(own.items(), key=lambda entry: entry[1]):
+    by_bytes = {spelled: number for token, number in writer_vocabulary.items() if (spelled := bytes_of(token))}
+    for token, number in sorted(judge_vocabulary.items(), key=lambda entry: entry[1]):
         text = judge.decode([number], skip_special_tokens=True)  # type: ignore[attr-defined]
         if is_piece(token, text):
             pieces = spelling(bytes_of(token), by_bytes)
@@ -87,23 +87,23 @@ def transfer_matrix(judge: object, writer: object, rows: int, columns: int) -> T
             places.append((number, piece))
             values.append(1 / len(pieces))
     index = torch.tensor(places, dtype=torch.int64).reshape(-1, 2).T
-    found = torch.sparse_coo_tensor(index, torch.tensor(values), (rows, columns), check_invariants=True)
-    return found.coalesce()
+    matrix = torch.sparse_coo_tensor(index, torch.tensor(values), (rows, columns), check_invariants=True)
+    return matrix.coalesce()
 
 
 def _pull(guard: LM, request: str, answer: str, word: str) -> Tensor:
     """Return G: how the judge's verdict moves with each of its tokens of the answer, (T_j, V_j) float32 on the CPU."""
     before, ids, after, verdict = _framed(guard, request, answer, word)
     table = guard.model.get_input_embeddings()
-    known = torch.full((len(ids), table.weight.shape[0]), AWAY, device=guard.device)
-    known[torch.arange(len(ids)), torch.tensor(ids, device=guard.device)] = 0.0
+    token_logits = torch.full((len(ids), table.weight.shape[0]), AWAY, device=guard.device)
+    token_logits[torch.arange(len(ids)), torch.tensor(ids, device=guard.device)] = 0.0
     with torch.enable_grad():
-        known.requires_grad_(True)
-        read = known.softmax(-1).to(table.weight.dtype) @ table.weight  # (T_j, d)
+        token_logits.requires_grad_(True)
+        embeddings = token_logits.softmax(-1).to(table.weight.dtype) @ table.weight  # (T_j, d)
         parts = [table(torch.tensor(part, device=guard.device, dtype=torch.int64)) for part in (before, after)]
-        inputs = torch.cat([parts[0], read, parts[1]])[None]
+        inputs = torch.cat([parts[0], embeddings, parts[1]])[None]
         logit = guard.model(inputs_embeds=inputs, use_cache=False).logits[0, -1, verdict].float()
-        (pull,) = torch.autograd.grad(logit, known)
+        (pull,) = torch.autograd.grad(logit, token_logits)
     return pull.cpu()
 
 
@@ -129,13 +129,13 @@ def _framed(guard: LM, request: str, answer: str, word: str = WORD) -> tuple[lis
     end = at + len(answer)
     ids, first = continued(guard, Text(text[:at], framed=True), text[at:])
     last = continued(guard, Text(text[:end], framed=True), text[end:])[1]
-    said, verdict = continued(guard, Text(text, framed=True), gap(text, word) + word)
-    return ids[:first], ids[first:last], ids[last:], said[verdict]
+    with_verdict, verdict = continued(guard, Text(text, framed=True), gap(text, word) + word)
+    return ids[:first], ids[first:last], ids[last:], with_verdict[verdict]
 
 
-def _nothing(lm: LM, asked: list[int]) -> Tensor:
+def _nothing(lm: LM, prompt_ids: list[int]) -> Tensor:
     """Return a score of 0 for an empty answer; its graph ends in zeros."""
-    return lm.forward(lm.batch([asked])).logits.sum() * 0.0
+    return lm.forward(lm.batch([prompt_ids])).logits.sum() * 0.0
 
 
 def _width(lm: LM) -> int:

@@ -54,8 +54,8 @@ class Runs:
     @torch.no_grad()
     def of(cls, lm: LM, fact: Fact, samples: int, size: float, seed: int) -> Runs | None:
         """Run clean and corrupted; None when the model does not predict the target."""
-        row, told = encode(lm, fact.prompt, fact.subject), encode(lm, fact.prompt, fact.subject, fact.target)
-        answer = told.ids[told.begin]
+        row, with_target = encode(lm, fact.prompt, fact.subject), encode(lm, fact.prompt, fact.subject, fact.target)
+        answer = with_target.ids[with_target.begin]
         sites = [Site(layer, part) for layer in range(lm.anatomy.layers) for part in PARTS.values()]
         with trace(lm, sites) as clean:
             chances = lm.forward(lm.batch([row.ids])).logits[0, -1].float().softmax(-1)
@@ -64,9 +64,9 @@ class Runs:
         batch = lm.batch([row.ids] * samples)
         entries = [Site(layer, "residual.in") for layer in range(lm.anatomy.layers)]
         cache = transformers.DynamicCache(config=lm.model.config)
-        with trace(lm, entries, edit={EMBED: noise(row, fact, samples, size, seed)}) as seen:
+        with trace(lm, entries, edit={EMBED: noise(row, fact, samples, size, seed)}) as states:
             low = _run(lm, batch, 0, cache)[:, answer].mean()
-        entry = [seen[site] for site in entries]
+        entry = [states[site] for site in entries]
         return cls(lm, fact, row, answer, batch, clean, entry, cache, float(chances[answer]), float(low))
 
     @torch.no_grad()
@@ -78,16 +78,16 @@ class Runs:
             window: blocks whose "attn" or "mlp" is restored together.
         """
         blocks = self.lm.anatomy.layers
-        found = torch.full((len(self.row.ids), blocks), self.low)  # before the subject nothing is corrupted
+        chances = torch.full((len(self.row.ids), blocks), self.low)  # before the subject nothing is corrupted
         for layer in range(blocks):
             begin = max(0, layer - window // 2)
             end = min(blocks, layer - window // 2 + window)
             sites = [Site(i, PARTS[kind]) for i in range(begin, end)]
-            for first in range(self.row.first, len(found), TOGETHER):
-                tokens = range(first, min(first + TOGETHER, len(found)))
-                made = self._state(layer, tokens) if kind == "state" else self._modules(sites, tokens)
-                found[tokens.start : tokens.stop, layer] = made
-        return found
+            for first in range(self.row.first, len(chances), TOGETHER):
+                tokens = range(first, min(first + TOGETHER, len(chances)))
+                values = self._state(layer, tokens) if kind == "state" else self._modules(sites, tokens)
+                chances[tokens.start : tokens.stop, layer] = values
+        return chances
 
     def _state(self, layer: int, tokens: range) -> Tensor:
         """Restore what a block puts out, at each of some tokens: (tokens,). Only the blocks above it are run."""
@@ -141,8 +141,8 @@ def _run(lm: LM, batch: Batch, first: int, cache: Any) -> Tensor:  # noqa: ANN40
         use_cache=True,
         logits_to_keep=1,
     ).logits
-    found: Tensor = logits[:, -1].float().softmax(-1)
-    return found
+    chances: Tensor = logits[:, -1].float().softmax(-1)
+    return chances
 
 
 def noise(row: Row, fact: Fact, samples: int, size: float, seed: int) -> Callable[[Tensor], Tensor]:
@@ -151,10 +151,10 @@ def noise(row: Row, fact: Fact, samples: int, size: float, seed: int) -> Callabl
     generator = torch.Generator().manual_seed(int.from_bytes(key[:7], "big"))
 
     def corrupt(value: Tensor) -> Tensor:
-        own = slice(row.first, row.last + 1)
+        subject = slice(row.first, row.last + 1)
         noise = torch.randn(samples, row.last + 1 - row.first, value.shape[-1], generator=generator)
         changed = value.clone()
-        changed[:, own] += (size * noise).to(value)
+        changed[:, subject] += (size * noise).to(value)
         return changed
 
     return corrupt

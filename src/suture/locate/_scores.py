@@ -37,7 +37,7 @@ def pair_scores(
     """
     signed = [(row, 1.0) for row in wanted] + [(row, -1.0) for row in unwanted]
     if paired:
-        signed = [each for pair in zip(signed[: len(wanted)], signed[len(wanted) :], strict=True) for each in pair]
+        signed = [entry for pair in zip(signed[: len(wanted)], signed[len(wanted) :], strict=True) for entry in pair]
         batch *= 2
 
     def score(number: int) -> Tensor:
@@ -69,10 +69,10 @@ def probe_scores(lm: LM, probe: Probe, examples: Sequence[Labelled], batch: int)
 
     def score(number: int) -> Tensor:
         part = slice(number * batch, (number + 1) * batch)
-        made = lm.batch(rows[part])
-        with trace(lm, [site], stop=True) as seen:
-            lm.forward(made, head=False)
-        states = torch.einsum("bt,btd->bd", averaging(made, spans[part]), seen[site].float())
+        inputs = lm.batch(rows[part])
+        with trace(lm, [site], stop=True) as by_site:
+            lm.forward(inputs, head=False)
+        states = torch.einsum("bt,btd->bd", averaging(inputs, spans[part]), by_site[site].float())
         return (states @ direction - probe.bias[probe.best].to(lm.device)).sum()
 
     return score, -(-len(rows) // batch)

@@ -61,19 +61,19 @@ def firing_rates(lm: LM, region: Region, texts: Sequence[Labelled]) -> Tensor:
 
     def run(part: Sequence[int]) -> Tensor:
         batch = lm.batch([rows[i] for i in part])
-        with trace(lm, list(dict.fromkeys(gates.values())), stop=True) as seen:
+        with trace(lm, list(dict.fromkeys(gates.values())), stop=True) as states:
             lm.forward(batch, head=False)
         weights = averaging(batch, [spans[i] for i in part])  # (batch, tokens)
         rates = []
         for site, numbers in region.rows.items():
             cut = lm.anatomy.weight(gates[site]).cut
-            own = seen[gates[site]][..., numbers if cut is None else torch.tensor(cut)[numbers]]
-            rates.append(torch.einsum("bt,btn->n", weights, (own > 0).float()))
+            activations = states[gates[site]][..., numbers if cut is None else torch.tensor(cut)[numbers]]
+            rates.append(torch.einsum("bt,btn->n", weights, (activations > 0).float()))
         return torch.cat(rates)
 
     for group in bucketed([len(row) for row in rows]):
-        for found in halving(group, run):
-            total += found.double().cpu()
+        for part_rates in halving(group, run):
+            total += part_rates.double().cpu()
     return (total / len(rows)).float()
 
 
@@ -94,7 +94,7 @@ def activity(lm: LM, patch: Patch, region: Region, behaviour: Behaviour) -> Acti
     texts = [[e for e in behaviour.examples if e.label == label][:TEXTS] for label in (0, 1)]
 
     def rates() -> list[list[float]]:
-        return [[round(rate, DIGITS) for rate in firing_rates(lm, region, each).tolist()] for each in texts]
+        return [[round(rate, DIGITS) for rate in firing_rates(lm, region, examples).tolist()] for examples in texts]
 
     before = rates()
     with patch.applied(lm):

@@ -80,19 +80,19 @@ def causal_trace(
         window: blocks whose MLP is restored together.
         seed: of the noise.
     """
-    found = effects(lm, facts, samples=samples, noise=noise, window=window, seed=seed)
-    average = {kind: averaged(found, kind) for kind in get_args(Kind)}
+    traces = effects(lm, facts, samples=samples, noise=noise, window=window, seed=seed)
+    average = {kind: averaged(traces, kind) for kind in get_args(Kind)}
     score = average["mlp"][ROLES.index("last subject token")]  # (blocks,)
     best = sorted(score.argsort(descending=True)[:blocks].tolist())
     weights = {layer: lm.anatomy.weight(Site(layer, "mlp.down")) for layer in best}
     rows = {weight.site: torch.arange(weight.shape[1]) for weight in weights.values()}
     about = {
         "by": "causal trace",
-        "facts": len(found),
-        "total effect": sum(each.high - each.low for each in found) / len(found),
+        "facts": len(traces),
+        "total effect": sum(e.high - e.low for e in traces) / len(traces),
         "average indirect effect": {k: dict(zip(ROLES, v.tolist(), strict=True)) for k, v in average.items()},
     }
-    scores = {site: torch.full((len(own),), float(score[site.layer])) for site, own in rows.items()}
+    scores = {site: torch.full((len(numbers),), float(score[site.layer])) for site, numbers in rows.items()}
     inner = sum(weight.shape[1] for weight in lm.anatomy.weights("mlp.down"))
     return Region(rows, scores, inner, about)
 
@@ -114,27 +114,27 @@ def effects(
         NoEffect: when the model predicts none of the targets.
     """
     size = noise * embedding_spread(lm, facts)
-    found = []
+    traces = []
     for fact in facts:
         runs = Runs.of(lm, fact, samples, size, seed)
         if runs is not None:
             restored = {kind: runs.restored(kind, window) for kind in kinds}
             texts = [lm.tokenizer.decode([i]) for i in runs.row.ids]
-            found.append(Effects(fact, texts, _roles(runs.row), runs.high, runs.low, restored))
+            traces.append(Effects(fact, texts, _roles(runs.row), runs.high, runs.low, restored))
         if progress:
             progress(1)
-    if not found:
+    if not traces:
         why = f"Of {len(facts)} facts the model predicts no target."
         raise NoEffect("nothing to trace", why=why, fix="Give facts that the model knows.")
-    return found
+    return traces
 
 
 def averaged(found: Sequence[Effects], kind: Kind) -> Tensor:
     """Return the average indirect effect by role of the token, over facts that have one: (roles, blocks)."""
     rows = []
     for role in range(len(ROLES)):
-        own = [e.indirect(kind)[[r == role for r in e.roles]].mean(0) for e in found if role in e.roles]
-        rows.append(torch.stack(own).mean(0) if own else torch.zeros(found[0].restored[kind].shape[1]))
+        means = [e.indirect(kind)[[r == role for r in e.roles]].mean(0) for e in found if role in e.roles]
+        rows.append(torch.stack(means).mean(0) if means else torch.zeros(found[0].restored[kind].shape[1]))
     return torch.stack(rows)
 
 
@@ -144,9 +144,9 @@ def embedding_spread(lm: LM, facts: Sequence[Fact]) -> float:
     values = []
     for fact in facts:
         row = encode(lm, fact.prompt, fact.subject)
-        with trace(lm, [EMBED], stop=True) as seen:
+        with trace(lm, [EMBED], stop=True) as states:
             lm.forward(lm.batch([row.ids]), head=False)
-        values.append(seen[EMBED][0, row.first : row.last + 1].float().cpu())
+        values.append(states[EMBED][0, row.first : row.last + 1].float().cpu())
     return float(torch.cat(values).std(correction=0))
 
 

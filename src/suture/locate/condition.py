@@ -62,17 +62,17 @@ def fit_condition(
         seed: of the prompts held out.
     """
     if min(behaviour.labels.count(label) for label in (0, 1)) < FEWEST:
-        train = held = behaviour
+        train = test = behaviour
     else:
-        train, held = behaviour.split(HELD_OUT, seed)
-    known, new = (torch.tensor(part.labels) for part in (train, held))
-    states, shown = (_states(lm, part, layers) for part in (train, held))  # (texts, layers, d)
-    found = []
+        train, test = behaviour.split(HELD_OUT, seed)
+    labels, test_labels = (torch.tensor(part.labels) for part in (train, test))
+    states, test_states = (_states(lm, part, layers) for part in (train, test))  # (texts, layers, d)
+    candidates = []
     for index, layer in enumerate(layers):
-        for vector in _telling(states[:, index], known, likeness):
-            threshold, f1, margin = _threshold(likeness_of(shown[:, index], vector, likeness), new)
-            found.append((f1, margin, Condition(layer, vector, threshold, likeness, f1)))
-    return max(found, key=lambda each: each[:2])[2]
+        for vector in _directions(states[:, index], labels, likeness):
+            threshold, f1, margin = _threshold(likeness_of(test_states[:, index], vector, likeness), test_labels)
+            candidates.append((f1, margin, Condition(layer, vector, threshold, likeness, f1)))
+    return max(candidates, key=lambda candidate: candidate[:2])[2]
 
 
 def _states(lm: LM, behaviour: Behaviour, layers: Sequence[int]) -> Tensor:
@@ -81,7 +81,7 @@ def _states(lm: LM, behaviour: Behaviour, layers: Sequence[int]) -> Tensor:
     return _means(lm, rows, layers)
 
 
-def _telling(means: Tensor, labels: Tensor, likeness: Likeness) -> Iterator[Tensor]:
+def _directions(means: Tensor, labels: Tensor, likeness: Likeness) -> Iterator[Tensor]:
     """Yield directions that tell the classes apart: (texts, d), (texts,) -> (d,)."""
     if likeness == "cast":
         yield (means[labels == 1].double().mean(0) - means[labels == 0].double().mean(0)).float()
@@ -97,9 +97,9 @@ def _means(lm: LM, rows: Sequence[Sequence[int]], layers: Sequence[int]) -> Tens
     means = torch.zeros(len(rows), len(layers), lm.width)
     for group in bucketed([len(row) for row in rows]):
         batch = lm.batch([rows[i] for i in group])
-        with trace(lm, sites, keep=lambda s, b=batch: prompt_mean(s, b.mask.bool()).cpu(), stop=True) as seen:  # type: ignore[misc]
+        with trace(lm, sites, keep=lambda s, b=batch: prompt_mean(s, b.mask.bool()).cpu(), stop=True) as states:  # type: ignore[misc]
             lm.forward(batch, head=False)
-        means[group] = torch.stack([seen[site] for site in sites], dim=1)
+        means[group] = torch.stack([states[site] for site in sites], dim=1)
     return means
 
 

@@ -76,10 +76,10 @@ class Direction:
         Raises:
             UsageError: when it is not known any more, after algebra.
         """
-        found = float(self.levels[self._at(layer), int(which == "unwanted")])
-        if found != found:
+        level = float(self.levels[self._at(layer), int(which == "unwanted")])
+        if level != level:
             raise UsageError(f"the levels of {self.name} are not known", why="It was computed.", fix="Give a level.")
-        return found
+        return level
 
     @property
     def best(self) -> int:
@@ -111,7 +111,7 @@ class Direction:
         Raises:
             UsageError: when they were read in other places.
         """
-        self._same(other)
+        self._check_same(other)
         return replace(self * 1.0, name=f"{self.name} + {other.name}", vectors=self.vectors + other.vectors)
 
     def __sub__(self, other: Direction) -> Direction:
@@ -120,7 +120,7 @@ class Direction:
 
     def without(self, other: Direction) -> Direction:
         """Return what is left when the other direction is projected out; raises as `+`."""
-        self._same(other)
+        self._check_same(other)
         unit = torch.nn.functional.normalize(other.vectors, dim=1)
         along = (self.vectors * unit).sum(1, keepdim=True)
         return replace(self * 1.0, name=f"{self.name} without {other.name}", vectors=self.vectors - along * unit)
@@ -175,7 +175,7 @@ class Direction:
             )
         return self.layers.index(layer)
 
-    def _same(self, other: Direction) -> None:
+    def _check_same(self, other: Direction) -> None:
         mine, theirs = ((d.space, d.layers, d.vectors.shape[1]) for d in (self, other))
         if mine != theirs:
             raise UsageError(

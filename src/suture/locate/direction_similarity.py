@@ -38,14 +38,14 @@ def direction_similarity(lm: LM, behaviours: Mapping[str, Behaviour], tasks: Map
         behaviours: labelled texts by name; at most TEXTS of each class are read.
         tasks: plain texts by name; at most TEXTS of each are read.
     """
-    found = {}
+    vectors = {}
     for name, behaviour in behaviours.items():
         few = [[e for e in behaviour.examples if e.label == label][:TEXTS] for label in (0, 1)]
-        found[name] = fit_probe(lm, Behaviour(name, (*few[0], *few[1]))).unwanted[0]
-    texts = [Labelled(text, 0) for each in tasks.values() for text in list(each)[:TEXTS]]
+        vectors[name] = fit_probe(lm, Behaviour(name, (*few[0], *few[1]))).unwanted[0]
+    texts = [Labelled(text, 0) for task_texts in tasks.values() for text in list(task_texts)[:TEXTS]]
     if texts:
         states = extract(lm, texts, [FINAL])[:, 0]  # (texts, d_model)
-        sizes = [min(len(each), TEXTS) for each in tasks.values()]
-        for name, own in zip(tasks, states.split(sizes), strict=True):
-            found[name] = own.mean(0) - states.mean(0)
-    return Directions(list(found), cosine_table(torch.stack(list(found.values()))))
+        sizes = [min(len(task_texts), TEXTS) for task_texts in tasks.values()]
+        for name, task_states in zip(tasks, states.split(sizes), strict=True):
+            vectors[name] = task_states.mean(0) - states.mean(0)
+    return Directions(list(vectors), cosine_table(torch.stack(list(vectors.values()))))

@@ -73,10 +73,10 @@ def directions(
     states = extract(lm, behaviour.examples, sites, pool=pool, back=back, see=_with_length, progress=progress)
     sizes = states[..., -1].mean(0)  # (layers,)
     states = states[..., :-1].double()  # (texts, layers, d)
-    train, held, pairs = _divided(behaviour, kind in ("paired", "pca"), seed)
-    order = torch.tensor([*train, *held])
+    train, held_out, pairs = _divide(behaviour, kind in ("paired", "pca"), seed)
+    order = torch.tensor([*train, *held_out])
     if kind == "heads":
-        vectors = _heads(lm, states[train], labels[train], states[held], labels[held], heads)
+        vectors = _heads(lm, states[train], labels[train], states[held_out], labels[held_out], heads)
     else:
         make = {"means": _means, "paired": _paired, "pca": _pca, "logistic": _logistic}[kind]
         vectors = torch.stack([make(states[:, i], labels, train, pairs) for i in range(len(chosen))])
@@ -94,22 +94,22 @@ def _with_length(states: Tensor) -> Tensor:
     return torch.cat([states, states.norm(dim=-1, keepdim=True)], dim=-1)
 
 
-def _divided(behaviour: Behaviour, paired: bool, seed: int) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+def _divide(behaviour: Behaviour, paired: bool, seed: int) -> tuple[list[int], list[int], list[tuple[int, int]]]:
     """Return the numbers of training and held-out texts, and the pairs (wanted, unwanted) among the former."""
     rng = random.Random(seed)
     pairs = _pairs(behaviour) if paired else []
     if paired and len(pairs) < 2:
         raise DataError(f"{behaviour.name}: {len(pairs)} pairs are too few", fix='Use kind="means".')
-    held: set[int] = set()
+    held_out: set[int] = set()
     if paired:
         out = rng.sample(pairs, min(max(1, round(HELD_OUT * len(pairs))), len(pairs) - 1))
-        held = {i for pair in out for i in pair}
+        held_out = {i for pair in out for i in pair}
         pairs = [pair for pair in pairs if pair not in out]
     else:
         for label in (0, 1):
-            own = [i for i, each in enumerate(behaviour.labels) if each == label]
-            held |= set(rng.sample(own, min(max(1, round(HELD_OUT * len(own))), len(own) - 1)))
-    return [i for i in range(len(behaviour.examples)) if i not in held], sorted(held), pairs
+            numbers = [i for i, text_label in enumerate(behaviour.labels) if text_label == label]
+            held_out |= set(rng.sample(numbers, min(max(1, round(HELD_OUT * len(numbers))), len(numbers) - 1)))
+    return [i for i in range(len(behaviour.examples)) if i not in held_out], sorted(held_out), pairs
 
 
 def _pairs(behaviour: Behaviour) -> list[tuple[int, int]]:
@@ -119,15 +119,15 @@ def _pairs(behaviour: Behaviour) -> list[tuple[int, int]]:
         if not example.label:
             waiting.setdefault(example.prompt, []).append(i)
     bad = [i for i, example in enumerate(behaviour.examples) if example.label]
-    found = {i: own.pop(0) for i in bad if (own := waiting.get(behaviour.examples[i].prompt))}
-    rest = sorted(i for own in waiting.values() for i in own)
-    found |= dict(zip((i for i in bad if i not in found), rest, strict=False))
-    return sorted((good, i) for i, good in found.items())
+    partners = {i: queue.pop(0) for i in bad if (queue := waiting.get(behaviour.examples[i].prompt))}
+    rest = sorted(i for queue in waiting.values() for i in queue)
+    partners |= dict(zip((i for i in bad if i not in partners), rest, strict=False))
+    return sorted((good, i) for i, good in partners.items())
 
 
 def _means(states: Tensor, labels: Tensor, train: list[int], pairs: list[tuple[int, int]]) -> Tensor:
-    own, of = states[train], labels[train]
-    return own[of == 1].mean(0) - own[of == 0].mean(0)
+    rows, classes = states[train], labels[train]
+    return rows[classes == 1].mean(0) - rows[classes == 0].mean(0)
 
 
 def _paired(states: Tensor, labels: Tensor, train: list[int], pairs: list[tuple[int, int]]) -> Tensor:
@@ -147,20 +147,19 @@ def _logistic(states: Tensor, labels: Tensor, train: list[int], pairs: list[tupl
     return logistic_regression(states[train] / scale, labels[train], penalty=PENALTY)[0] / scale
 
 
-def _heads(lm: LM, x: Tensor, y: Tensor, held: Tensor, labels: Tensor, heads: float) -> Tensor:
+def _heads(lm: LM, x: Tensor, y: Tensor, held_out: Tensor, labels: Tensor, heads: float) -> Tensor:
     """Return sigma * theta of the best heads: (texts, layers, heads * head_dim) -> (layers, heads * head_dim)."""
     number = int(lm.model.config.num_attention_heads)
     count = int(heads) if heads >= 1 else max(1, round(heads * number * x.shape[1]))
     if not 1 <= count <= number * x.shape[1]:
         raise UsageError(f"can not choose {heads:g} heads", why=f"There are {number * x.shape[1]}.", fix="Give fewer.")
-    x, held = (part.unflatten(2, (number, -1)) for part in (x, held))  # (texts, layers, heads, head_dim)
+    x, held_out = (part.unflatten(2, (number, -1)) for part in (x, held_out))  # (texts, layers, heads, head_dim)
     theta = torch.nn.functional.normalize(x[y == 1].mean(0) - x[y == 0].mean(0), dim=-1)
     sigma = torch.einsum("tlhd,lhd->tlh", x, theta).std(0)  # (layers, heads)
     auc = torch.zeros_like(sigma)
     for layer in range(x.shape[1]):
         for head in range(number):
-            own = (part[:, layer, head] for part in (x, held))
-            train, test = own
+            train, test = (part[:, layer, head] for part in (x, held_out))
             weight, _ = logistic_regression(train / (float(train.square().mean().sqrt()) or 1.0), y, penalty=PENALTY)
             auc[layer, head] = roc_area(test @ weight, labels)
     best = auc.flatten().argsort(descending=True, stable=True)[:count]

@@ -83,10 +83,10 @@ def effect_scores(
     directions = {w.site.layer: _side_by_side(lm, probes, w.site.layer, away_from) for w in weights}
     mine = behaviour if away_from == "unwanted" else behaviour.reversed()
     wanted, unwanted = contrasts(lm, mine, random.Random(seed))
-    kept = [(lm.encode(t), 1) for t in keep or ()] or [(lm.encode(e.text), 1) for e in mine.examples if not e.label]
+    rows = [(lm.encode(t), 1) for t in keep or ()] or [(lm.encode(e.text), 1) for e in mine.examples if not e.label]
     pairs = [*((ids, at, +1.0) for ids, at in wanted), *((ids, at, -1.0) for ids, at in unwanted)]
     gain = _totals(lm, weights, directions, pairs)
-    damage = _totals(lm, weights, directions, [(ids, at, 1.0) for ids, at in kept], squared=True)
+    damage = _totals(lm, weights, directions, [(ids, at, 1.0) for ids, at in rows], squared=True)
     return [_over(gain, damage, index) for index in range(len(probes))]
 
 
@@ -141,8 +141,8 @@ def _totals(
             inputs = product.inputs.detach().float()
             along = (inputs @ directions[product.weights[0].site.layer]).flatten(0, -2).T  # (probes, batch * tokens)
             for weight in product.weights:
-                own = gradient if weight.cut is None else gradient[..., list(weight.cut)]
-                own = own.flatten(0, -2).float()  # (batch * tokens, d_ff)
-                total = along.square() @ own.square() if squared else along @ own
+                slopes = gradient if weight.cut is None else gradient[..., list(weight.cut)]
+                slopes = slopes.flatten(0, -2).float()  # (batch * tokens, d_ff)
+                total = along.square() @ slopes.square() if squared else along @ slopes
                 totals[weight.site] += total.double().cpu()
     return totals

@@ -50,13 +50,13 @@ class Mask:
         """Raise PatchMismatch unless the model has tensors of these names and shapes."""
         for name, shape in self.shapes.items():
             try:
-                found = tuple(lm.tensor(name).shape)
+                shape_here = tuple(lm.tensor(name).shape)
             except UsageError as problem:
                 raise PatchMismatch(problem.what, why=problem.why, fix=problem.fix) from problem
-            if found != shape:
+            if shape_here != shape:
                 raise PatchMismatch(
                     f"the mask is for another model: {name}",
-                    why=f"It has shape {found} here, {shape} there.",
+                    why=f"It has shape {shape_here} here, {shape} there.",
                     fix="Locate it on this model: suture locate safety_impact MODEL",
                 )
 

@@ -89,65 +89,65 @@ def mediator(
     """
     if any(example.prompt is None for example in behaviour.examples):
         raise DataError(f"{behaviour.name}: some texts have no prompt", fix="Use labelled answers to requests.")
-    train, held = behaviour.split(HELD_OUT, seed)
+    train, held_out = behaviour.split(HELD_OUT, seed)
     chosen = [layer for layer in layers or range(lm.anatomy.layers) if layer < DEEP * lm.anatomy.layers]
     backs = range(positions or _template(lm, train))
     opening = _openings(lm, train)  # (tokens,)
-    asked = [[lm.encode_chat(p)[0] for p in _prompts(held, label)[:MOST]] for label in (0, 1)]
-    base = _first(lm, asked[0])
+    prompts = [[lm.encode_chat(p)[0] for p in _prompts(held_out, label)[:MOST]] for label in (0, 1)]
+    base = _first(lm, prompts[0])
     sites = [Site(layer, "residual") for layer in chosen]
     labels = torch.tensor(train.labels)
     vectors: dict[tuple[int, int], Tensor] = {}
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     for back in backs:
         states = extract(lm, train.examples, sites, pool="decision", back=back).double()  # (texts, layers, d)
         means = states[labels == 1].mean(0) - states[labels == 0].mean(0)
         for layer, vector in zip(chosen, means.float(), strict=True):
             vectors[back, layer] = vector
-            found.append(_tried(lm, back, layer, vector, asked, base, opening))
+            candidates.append(_candidate(lm, back, layer, vector, prompts, base, opening))
             if progress:
                 progress(1)
-    best = _best(found, kl)
-    return _direction(lm, behaviour, train, held, vectors[best.back, best.layer], best, found, seed)
+    best = _best(candidates, kl)
+    return _direction(lm, behaviour, train, held_out, vectors[best.back, best.layer], best, candidates, seed)
 
 
-def _tried(
-    lm: LM, back: int, layer: int, vector: Tensor, asked: Sequence[Sequence[list[int]]], base: Tensor, opening: Tensor
+def _candidate(
+    lm: LM, back: int, layer: int, vector: Tensor, prompts: Sequence[Sequence[list[int]]], base: Tensor, opening: Tensor
 ) -> Candidate:
     """Return what taking a direction out, and adding it, do."""
     with trace(lm, edit=_without(lm, vector)):
-        bypass = _score(_first(lm, asked[1]), opening)
-        moved = _first(lm, asked[0])
+        bypass = _score(_first(lm, prompts[1]), opening)
+        moved = _first(lm, prompts[0])
     with trace(lm, edit={Site(layer, "residual"): lambda states: states + vector.to(states)}):
-        induce = _score(_first(lm, asked[0]), opening)
+        induce = _score(_first(lm, prompts[0]), opening)
     divergence = kl_divergence(base, moved).mean()
     return Candidate(back, layer, bypass, induce, float(divergence))
 
 
-def _best(found: Sequence[Candidate], kl: float) -> Candidate:
-    passing = [each for each in found if each.kl <= kl and each.induce > 0]
+def _best(candidates: Sequence[Candidate], kl: float) -> Candidate:
+    passing = [c for c in candidates if c.kl <= kl and c.induce > 0]
     if not passing:
-        near = min(found, key=lambda each: (max(0.0, each.kl - kl) + max(0.0, -each.induce), each.bypass))
+        near = min(candidates, key=lambda c: (max(0.0, c.kl - kl) + max(0.0, -c.induce), c.bypass))
         raise NoEffect(
             "no single direction makes and ends this behaviour",
             why=f"The nearest, block {near.layer}: added it scores {near.induce:+.2f}, removed it moves others by {near.kl:.3f}.",
             fix="Allow more with `kl`, or read a direction for steering: suture locate directions",
         )
-    return min(passing, key=lambda each: each.bypass)
+    return min(passing, key=lambda c: c.bypass)
 
 
 def _direction(
     lm: LM,
     behaviour: Behaviour,
     train: Behaviour,
-    held: Behaviour,
+    held_out: Behaviour,
     vector: Tensor,
     best: Candidate,
-    found: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     seed: int,
 ) -> Direction:
     """Return the chosen vector with the sizes, levels and separation that a direction has."""
-    every = Behaviour(behaviour.name, (*train.examples, *held.examples))
+    every = Behaviour(behaviour.name, (*train.examples, *held_out.examples))
     states = extract(lm, every.examples, [Site(best.layer, "residual")], pool="decision", back=best.back)[:, 0].double()
     along = states @ torch.nn.functional.normalize(vector.double(), dim=0)
     labels, count = torch.tensor(every.labels), len(train.examples)
@@ -155,7 +155,7 @@ def _direction(
     score = score_of(along - levels.mean(), labels, count)
     about = {
         "kind": "mediator", "pool": "decision", "back": best.back, "seed": seed, "examples": behaviour.summary(),
-        "chosen": asdict(best), "candidates": [asdict(each) for each in found],
+        "chosen": asdict(best), "candidates": [asdict(candidate) for candidate in candidates],
     }  # fmt: skip
     return Direction(
         behaviour.name, "residual", [best.layer], vector[None].contiguous(), states.norm(dim=1).mean()[None].float(),
@@ -192,14 +192,14 @@ def _openings(lm: LM, behaviour: Behaviour) -> Tensor:
         if begin < len(ids):
             counts[example.label][ids[begin]] += 1
     shares = [{i: n / counts[label].total() for i, n in counts[label].items()} for label in (0, 1)]
-    found = sorted(i for i, share in shares[1].items() if share > shares[0].get(i, 0.0))
-    if not found or sum(shares[0].get(i, 0.0) for i in found) > 0.5 * sum(shares[1][i] for i in found):
+    openings = sorted(i for i, share in shares[1].items() if share > shares[0].get(i, 0.0))
+    if not openings or sum(shares[0].get(i, 0.0) for i in openings) > 0.5 * sum(shares[1][i] for i in openings):
         raise DataError(
             f"{behaviour.name}: the answers of both labels begin alike",
             why="Whether the behaviour is shown could not be told by the first token.",
             fix="Read a direction without this test: suture locate directions",
         )
-    return torch.tensor(found)
+    return torch.tensor(openings)
 
 
 def _prompts(behaviour: Behaviour, label: int) -> list[str]:

@@ -43,7 +43,7 @@ def perturbed(lm: LM, mask: Mask, *, strength: float = STRENGTH, seed: int = 0) 
 
 def _sigmas(lm: LM, tensor: str, index: Tensor) -> Tensor:
     """Return the standard deviation of the matrix that each entry of a tensor is in: (count,) float32."""
-    found = torch.full((len(index),), float(lm.tensor(tensor).float().std()))
+    sigmas = torch.full((len(index),), float(lm.tensor(tensor).float().std()))
     for weight in lm.anatomy.on(tensor):
-        found[weight.holds(index)] = float(weight.matrix().float().std())
-    return found
+        sigmas[weight.holds(index)] = float(weight.matrix().float().std())
+    return sigmas

@@ -175,9 +175,9 @@ def fit_probe(
         space, pool = "final", "mean_with_bos"
     chosen = [-1] if space == "final" else list(range(lm.anatomy.layers) if layers is None else layers)
     sites = [FINAL] if space == "final" else [Site(layer, space) for layer in chosen]
-    train, held = behaviour.split(HELD_OUT, seed)
+    train, held_out = behaviour.split(HELD_OUT, seed)
     tokens = PAPER_TOKENS if parity == "paper" else None
-    examples = [*train.examples, *held.examples]
+    examples = [*train.examples, *held_out.examples]
     if parity == "paper":  # the authors encode what is labelled, and nothing around it
         examples = [replace(example, prompt=None) for example in examples]
     features = extract(lm, examples, sites, pool=pool, max_tokens=tokens, progress=progress)
@@ -227,24 +227,24 @@ def whitened_probe(
     layers = list(range(lm.anatomy.layers)) if probe.space == "final" else probe.layers
     sites = [Site(layer, "mlp.in") for layer in layers]
     moments = torch.zeros(len(sites), lm.width, lm.width, dtype=torch.float64)
-    own = int(away_from == "unwanted")
+    label = int(away_from == "unwanted")
     rows = [lm.encode(text) for text in keep]
-    rows += [token_ids(lm, e)[0] for e in (behaviour.examples if behaviour else ()) if e.label != own]
+    rows += [token_ids(lm, e)[0] for e in (behaviour.examples if behaviour else ()) if e.label != label]
     for group in bucketed([len(row) for row in rows]):
         batch = lm.batch([rows[i] for i in group])
-        with trace(lm, sites, stop=True) as seen:
+        with trace(lm, sites, stop=True) as by_site:
             lm.forward(batch, head=False)
         real = batch.mask.bool() & (batch.ids != lm.tokenizer.bos_token_id)
         for index, site in enumerate(sites):
-            states = seen[site][real].double().cpu()  # (tokens, d)
+            states = by_site[site][real].double().cpu()  # (tokens, d)
             moments[index] += states.T @ states
     diagonal = moments.diagonal(dim1=1, dim2=2).mean(1)  # (layers,)
     ridge = damping * diagonal[:, None, None] * torch.eye(lm.width, dtype=torch.float64)
 
     def turn(directions: Tensor) -> Tensor:
-        given = directions.expand(len(sites), -1).double()
-        turned = torch.linalg.solve(moments + ridge, given)
-        return (turned / turned.norm(dim=1, keepdim=True) * given.norm(dim=1, keepdim=True)).float()
+        vectors = directions.expand(len(sites), -1).double()
+        turned = torch.linalg.solve(moments + ridge, vectors)
+        return (turned / turned.norm(dim=1, keepdim=True) * vectors.norm(dim=1, keepdim=True)).float()
 
     bias = probe.bias.expand(len(sites)).clone()
     scores = probe.scores * (len(sites) // len(probe.scores))

@@ -75,9 +75,9 @@ class Region:
         chosen = torch.zeros(len(flat), dtype=torch.bool)
         chosen[order[:count]] = True
         about = {**about, "layers": [site.layer for site in scores], "histogram": _histogram(flat, chosen)}
-        parts = chosen.split([len(own) for own in scores.values()])
-        found = {site: part.nonzero()[:, 0] for site, part in zip(scores, parts, strict=True) if bool(part.any())}
-        return cls(found, {site: scores[site][numbers].float() for site, numbers in found.items()}, len(flat), about)
+        parts = chosen.split([len(site_scores) for site_scores in scores.values()])
+        picks = {site: part.nonzero()[:, 0] for site, part in zip(scores, parts, strict=True) if bool(part.any())}
+        return cls(picks, {site: scores[site][numbers].float() for site, numbers in picks.items()}, len(flat), about)
 
     def save(self, path: str | Path) -> Path:
         """Write the region as a safetensors file."""
@@ -111,8 +111,8 @@ def _histogram(scores: Tensor, chosen: Tensor) -> dict[str, list[Any]]:
         low, high = low - 0.5, high + 0.5
     edges = torch.linspace(low, high, BARS + 1, dtype=torch.float64)
     bar = torch.bucketize(values, edges[1:-1], right=True)  # (candidates,)
-    counts, taken = (torch.bincount(part, minlength=BARS).tolist() for part in (bar, bar[chosen]))
-    return {"edges": [round(edge, 6) for edge in edges.tolist()], "counts": counts, "chosen": taken}
+    counts, chosen_counts = (torch.bincount(part, minlength=BARS).tolist() for part in (bar, bar[chosen]))
+    return {"edges": [round(edge, 6) for edge in edges.tolist()], "counts": counts, "chosen": chosen_counts}
 
 
 def _quantile(values: Tensor, share: float) -> float:

@@ -85,17 +85,17 @@ def safety_impact(
         sums = summed(weights, scores, count, absolute=absolute)
     about = {"by": "impact" if control == "none" else control, "score": score, "gather": gather, "base": lm.name,
              "examples": behaviour.summary(), "used": examples, "seed": seed}  # fmt: skip
-    values = _controlled(weights, sums, control, seed)
-    return _chosen(lm, weights, values, share, about)
+    values = _chunks(weights, sums, control, seed)
+    return _choose(lm, weights, values, share, about)
 
 
 def eligible(lm: LM, *, head: bool = False, layers: Sequence[int] | None = None) -> list[Weight]:
     """Return the weights whose entries may be chosen: every matrix of every block but routers, and the head if asked for."""
     parts = [part for part in lm.anatomy.parts if part not in NOT_ELIGIBLE]
-    found = [w for part in parts for w in lm.anatomy.weights(part) if layers is None or w.site.layer in layers]
-    found.sort(key=lambda w: (w.site.layer, parts.index(w.site.part), w.site.expert or 0))
+    weights = [w for part in parts for w in lm.anatomy.weights(part) if layers is None or w.site.layer in layers]
+    weights.sort(key=lambda w: (w.site.layer, parts.index(w.site.part), w.site.expert or 0))
     top = lm.anatomy.head if head else None
-    return [*found, top] if top else found
+    return [*weights, top] if top else weights
 
 
 def impact(weight: Weight, sums: Sums) -> Iterator[Tensor]:
@@ -109,7 +109,7 @@ def _pieces(matrix: Tensor, scale: float) -> Iterator[Tensor]:
         yield (matrix[begin : begin + rows].float().abs() * abs(scale)).flatten()
 
 
-def _controlled(weights: Sequence[Weight], sums: Sums, control: str, seed: int) -> list[Chunks]:
+def _chunks(weights: Sequence[Weight], sums: Sums, control: str, seed: int) -> list[Chunks]:
     """Return each weight's scores, or what a control puts in their place."""
 
     def of(number: int, weight: Weight) -> Chunks:
@@ -154,13 +154,13 @@ def _scores(
         raise UsageError(
             "no judge is named", fix='Name a model that says what is safe: `judge="meta-llama/Llama-Guard-3-1B"`'
         )
-    asked = [e.prompt for e in bad if e.prompt]
-    if not asked:
+    requests = [e.prompt for e in bad if e.prompt]
+    if not requests:
         raise UsageError("the judge needs requests", why="No text answers one.", fix='Give texts with a "prompt".')
-    return judge_scores(lm, LM.load(judge), asked, seed=seed)
+    return judge_scores(lm, LM.load(judge), requests, seed=seed)
 
 
-def _chosen(lm: LM, weights: Sequence[Weight], parts: list[Chunks], share: float, about: dict[str, Any]) -> Mask:
+def _choose(lm: LM, weights: Sequence[Weight], parts: list[Chunks], share: float, about: dict[str, Any]) -> Mask:
     """Return the mask of the largest scores, with what the map is drawn from."""
     total = sum(p.numel() for p in lm.model.parameters())
     candidates = sum(w.shape[0] * w.shape[1] for w in weights)
@@ -171,20 +171,20 @@ def _chosen(lm: LM, weights: Sequence[Weight], parts: list[Chunks], share: float
             why=f"{candidates:,} are eligible.",
             fix="Give a share such as 0.01.",
         )
-    picked = largest(parts, count)
+    positions = largest(parts, count)
     entries: dict[str, list[Tensor]] = {}
     cells = []
-    for weight, part, own in zip(weights, parts, picked, strict=True):
+    for weight, part, numbers in zip(weights, parts, positions, strict=True):
         cells.append({
             "layer": weight.site.layer, "part": weight.site.part, "expert": weight.site.expert,
-            "size": weight.shape[0] * weight.shape[1], "chosen": len(own), "mean": _mean(part),
+            "size": weight.shape[0] * weight.shape[1], "chosen": len(numbers), "mean": _mean(part),
         })  # fmt: skip
-        if len(own):
-            entries.setdefault(weight.tensor, []).append(weight.flat(own))
-    found = {name: torch.cat(index).sort().values for name, index in entries.items()}
-    shapes = {name: tuple(lm.tensor(name).shape) for name in found}
-    told = {**about, "share": share, "parameters": total, "cells": cells}
-    return Mask(found, shapes, candidates, told)
+        if len(numbers):
+            entries.setdefault(weight.tensor, []).append(weight.flat(numbers))
+    sorted_entries = {name: torch.cat(index).sort().values for name, index in entries.items()}
+    shapes = {name: tuple(lm.tensor(name).shape) for name in sorted_entries}
+    about = {**about, "share": share, "parameters": total, "cells": cells}
+    return Mask(sorted_entries, shapes, candidates, about)
 
 
 def _mean(part: Callable[[], Iterator[Tensor]]) -> float:

@@ -64,10 +64,11 @@ def toxic_layer(
     blocks = list(range(lm.anatomy.layers)) if layers is None else sorted(layers)
     for layer in blocks:
         lm.anatomy.module(Site(layer, "residual"))  # refuses a block that is not there
-    each = [
-        _padded(lm, pair, blocks, side) if parity else _distances(lm, pair, blocks, normalize) for pair in instances
+    per_pair = [
+        _padded_distances(lm, pair, blocks, side) if parity else _distances(lm, pair, blocks, normalize)
+        for pair in instances
     ]
-    distances = torch.stack(each).mean(0)  # (blocks,)
+    distances = torch.stack(per_pair).mean(0)  # (blocks,)
     if not float(distances.max()) > 0:
         raise NoEffect(
             "safe and unsafe answer do not differ in any block",
@@ -80,9 +81,9 @@ def toxic_layer(
         "distances": {str(block): round(float(d), 6) for block, d in zip(blocks, distances, strict=True)},
     }  # fmt: skip
     scores = _scores(lm, instances, layer, neurons)
-    wanted = sum(map(len, scores.values())) if neurons is None else neurons
+    count = sum(map(len, scores.values())) if neurons is None else neurons
     chance = torch.Generator().manual_seed(seed) if control == "random" else None
-    return Region.choose(scores, wanted, about | {"control": control}, largest=True, chance=chance)
+    return Region.choose(scores, count, about | {"control": control}, largest=True, chance=chance)
 
 
 def located(region: Region) -> int:
@@ -95,34 +96,34 @@ def _states(lm: LM, pair: ResponsePair, sites: Sequence[Site]) -> list[tuple[Ten
     """Return for each site the states of both answers, (tokens, d) float64 each, padding and start token left out."""
     rows = [lm.encode(pair.safe), lm.encode(pair.unsafe)]
     skip = 1 if all(row[:1] == [lm.tokenizer.bos_token_id] for row in rows) else 0  # its norm would drown the rest
-    with trace(lm, sites, keep=lambda states: states.double().cpu(), stop=True) as seen:
+    with trace(lm, sites, keep=lambda states: states.double().cpu(), stop=True) as by_site:
         lm.forward(lm.batch(rows), head=False)
-    return [(seen[site][0, skip : len(rows[0])], seen[site][1, skip : len(rows[1])]) for site in sites]
+    return [(by_site[site][0, skip : len(rows[0])], by_site[site][1, skip : len(rows[1])]) for site in sites]
 
 
 def _distances(lm: LM, pair: ResponsePair, blocks: Sequence[int], normalize: Normalize) -> Tensor:
     """Return the distance of both answers behind each block: (blocks,) float64."""
-    found = []
+    distances = []
     for safe, unsafe in _states(lm, pair, [Site(block, "residual") for block in blocks]):
         if normalize == "mean_token":
             far = (safe.mean(0) - unsafe.mean(0)).norm()
         else:
-            far = _apart(safe, unsafe).norm()
+            far = _difference(safe, unsafe).norm()
         size = 1.0 if normalize == "none" else float(torch.cat([safe, unsafe]).square().mean().sqrt())
-        found.append(far / (size or 1.0))
-    return torch.stack(found)
+        distances.append(far / (size or 1.0))
+    return torch.stack(distances)
 
 
 @torch.no_grad()
-def _padded(lm: LM, pair: ResponsePair, blocks: Sequence[int], side: Side) -> Tensor:
+def _padded_distances(lm: LM, pair: ResponsePair, blocks: Sequence[int], side: Side) -> Tensor:
     """Return the distance of the whole padded batch behind each block, the last one behind the final norm."""
     last = lm.anatomy.layers - 1
     sites = [FINAL if block == last else Site(block, "residual") for block in blocks]
-    with trace(lm, sites, keep=lambda states: (states[0].double() - states[1].double()).norm().cpu()) as seen:
+    with trace(lm, sites, keep=lambda states: (states[0].double() - states[1].double()).norm().cpu()) as norms:
         batch = lm.batch([lm.encode(pair.safe), lm.encode(pair.unsafe)], side=side)
         # not `lm.forward`: it gives positions in which all pads stand at one, and pads are compared here
         lm.backbone(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
-    return torch.stack([seen[site] for site in sites])
+    return torch.stack([norms[site] for site in sites])
 
 
 def _scores(lm: LM, instances: Sequence[ResponsePair], layer: int, neurons: float | None) -> dict[Site, Tensor]:
@@ -143,10 +144,10 @@ def _neurons(lm: LM, pair: ResponsePair, layer: int) -> Tensor:
     """Return how much each neuron's output differs between the answers: (d_ff,) float64."""
     weight = lm.anatomy.weight(Site(layer, "mlp.down"))
     ((safe, unsafe),) = _states(lm, pair, [Site(layer, "mlp.key")])
-    return _apart(safe, unsafe).norm(dim=0) * weight.matrix().double().cpu().norm(dim=0)
+    return _difference(safe, unsafe).norm(dim=0) * weight.matrix().double().cpu().norm(dim=0)
 
 
-def _apart(safe: Tensor, unsafe: Tensor) -> Tensor:
+def _difference(safe: Tensor, unsafe: Tensor) -> Tensor:
     """Return the difference token by token, as far as both go: (tokens, d)."""
     common = min(len(safe), len(unsafe))
     return safe[:common] - unsafe[:common]

@@ -37,12 +37,14 @@ def books(patch: Patch) -> dict[str, list[Codebook]]:
 def without_prompts(lm: LM, patch: Patch, prompts: Container[str]) -> Patch | None:
     """Return a patch of codebooks without the entries of some prompts; None when none is left."""
     terms: dict[str, Delta | list[Delta]] = {}
-    for name, own in books(patch).items():
-        left = [book.without([i for i, e in enumerate(book.entries) if e.prompt in prompts]) for book in own]
-        if kept := [book for book in left if book is not None]:
-            terms[name] = list(kept)
-    made = patch.provenance
-    return Patch.make(lm, terms, method=made.method, settings=made.settings, examples=made.examples) if terms else None
+    for name, codebooks in books(patch).items():
+        shortened = [book.without([i for i, e in enumerate(book.entries) if e.prompt in prompts]) for book in codebooks]
+        if remaining := [book for book in shortened if book is not None]:
+            terms[name] = list(remaining)
+    if not terms:
+        return None
+    provenance = patch.provenance
+    return Patch.make(lm, terms, method=provenance.method, settings=provenance.settings, examples=provenance.examples)
 
 
 def weights_alone(patch: Patch | None) -> Patch | None:
@@ -53,6 +55,8 @@ def weights_alone(patch: Patch | None) -> Patch | None:
     """
     if patch is None:
         return None
-    kept = {name: in_weights(terms) for name, terms in patch.terms.items()}
-    kept = {name: terms for name, terms in kept.items() if terms}
-    return replace(patch, terms=kept, before={name: patch.before[name] for name in kept}, after={}) if kept else None
+    weight_terms = {name: in_weights(terms) for name, terms in patch.terms.items()}
+    weight_terms = {name: terms for name, terms in weight_terms.items() if terms}
+    if not weight_terms:
+        return None
+    return replace(patch, terms=weight_terms, before={name: patch.before[name] for name in weight_terms}, after={})

@@ -68,7 +68,7 @@ def consolidate(
     total, candidates = patch, facts
     for _ in range(ROUNDS):
         try:
-            total = _added(lm, patch, make, candidates)
+            total = _write(lm, patch, make, candidates)
         except NoEffect:
             total, candidates = patch, []
             break
@@ -79,30 +79,30 @@ def consolidate(
         if not candidates:
             total = patch
             break
-    left = [fact for fact in facts if fact not in candidates]
-    rest = _only(lm, memory, left)
-    together = [*candidates, *left]
+    remaining = [fact for fact in facts if fact not in candidates]
+    rest = _part_of(lm, memory, remaining)
+    together = [*candidates, *remaining]
     with serving(lm, total, rest):
-        served = _right(lm, [(fact.prompt, fact.target) for fact in together])
-    return Consolidated(total, rest, tuple(candidates), tuple(left), tuple(served))
+        served = _completes(lm, [(fact.prompt, fact.target) for fact in together])
+    return Consolidated(total, rest, tuple(candidates), tuple(remaining), tuple(served))
 
 
 def known(memory: Shelf) -> list[Fact]:
     """Return the facts of a memory, or of a patch of `grace`."""
     if isinstance(memory, Memory):
         return list(memory.facts)
-    entries = [entry for own in books(memory).values() for book in own for entry in book.entries]
+    entries = [entry for place_books in books(memory).values() for book in place_books for entry in book.entries]
     return list(dict.fromkeys(Fact(entry.prompt, entry.subject, entry.target) for entry in entries))
 
 
 def written(lm: LM, patch: Patch | None, facts: Sequence[Fact], least: float = LEAST) -> list[bool]:
     """Return which facts a patch says by itself, in free generation: in their own words, and in enough others."""
     with patch.used(lm) if patch else nullcontext():
-        own = _right(lm, [(fact.prompt, fact.target) for fact in facts])
+        right = _completes(lm, [(fact.prompt, fact.target) for fact in facts])
         pairs = [(prompt, fact.target) for fact in facts for prompt in fact.paraphrases]
-        others = iter(_right(lm, pairs))
+        others = iter(_completes(lm, pairs))
     shares = [[next(others) for _ in fact.paraphrases] for fact in facts]
-    return [good and (not share or sum(share) >= least * len(share)) for good, share in zip(own, shares, strict=True)]
+    return [good and (not share or sum(share) >= least * len(share)) for good, share in zip(right, shares, strict=True)]
 
 
 @contextmanager
@@ -118,19 +118,19 @@ def serving(lm: LM, patch: Patch | None, memory: Shelf | None) -> Iterator[None]
 
 def rebased(lm: LM, patch: Patch) -> Patch:
     """Return a patch that was made on a patched model as one of the base model, to be added to what was there before."""
-    made = patch.provenance
-    terms = {name: list(own) for name, own in patch.terms.items()}
-    return Patch.make(lm, terms, method=made.method, settings=made.settings, examples=made.examples)
+    provenance = patch.provenance
+    terms = {name: list(deltas) for name, deltas in patch.terms.items()}
+    return Patch.make(lm, terms, method=provenance.method, settings=provenance.settings, examples=provenance.examples)
 
 
-def _added(lm: LM, patch: Patch | None, make: Maker, facts: list[Fact]) -> Patch:
+def _write(lm: LM, patch: Patch | None, make: Maker, facts: list[Fact]) -> Patch:
     before = weights_alone(patch)
     with before.applied(lm) if before else nullcontext():
-        made = make(facts)
-    return patch + (rebased(lm, made) if before else made) if patch else made
+        addition = make(facts)
+    return patch + (rebased(lm, addition) if before else addition) if patch else addition
 
 
-def _right(lm: LM, pairs: Sequence[tuple[str, str]]) -> list[bool]:
+def _completes(lm: LM, pairs: Sequence[tuple[str, str]]) -> list[bool]:
     """Return which prompts the model completes with their answer, freely."""
     if not pairs:
         return []
@@ -138,9 +138,9 @@ def _right(lm: LM, pairs: Sequence[tuple[str, str]]) -> list[bool]:
     return [bool(value) for value in completion.observe(lm, cases).values]
 
 
-def _only(lm: LM, memory: Shelf, facts: Sequence[Fact]) -> Shelf | None:
+def _part_of(lm: LM, memory: Shelf, facts: Sequence[Fact]) -> Shelf | None:
     """Return a memory of some of its facts."""
     if isinstance(memory, Memory):
         return memory.without([i for i, fact in enumerate(memory.facts) if fact not in facts])
-    kept = {fact.prompt for fact in facts}
-    return without_prompts(lm, memory, {fact.prompt for fact in known(memory)} - kept)
+    prompts = {fact.prompt for fact in facts}
+    return without_prompts(lm, memory, {fact.prompt for fact in known(memory)} - prompts)

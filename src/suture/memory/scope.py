@@ -69,22 +69,22 @@ def default_layer(lm: LM) -> int:
 def last_states(lm: LM, texts: Sequence[str], layer: int) -> Tensor:
     """Return the state at the last token of each text behind a block: (texts, d_model) float32."""
     rows, site = [lm.encode(text) for text in texts], Site(layer, "residual")
-    found = torch.zeros(len(rows), lm.width)
+    last = torch.zeros(len(rows), lm.width)
 
     def run(part: Sequence[int]) -> None:
         batch = lm.batch([rows[i] for i in part])
 
-        def picked(states: Tensor) -> Tensor:
-            return states[torch.arange(len(part)), batch.last.to(states.device)].float().cpu()
+        def picked(value: Tensor) -> Tensor:
+            return value[torch.arange(len(part)), batch.last.to(value.device)].float().cpu()
 
-        with trace(lm, [site], keep=picked, stop=True) as seen:
+        with trace(lm, [site], keep=picked, stop=True) as by_site:
             lm.forward(batch, head=False)
-        found[list(part)] = seen[site]
+        last[list(part)] = by_site[site]
 
     for group in bucketed([len(row) for row in rows]):
         for _ in halving(group, run):
             pass
-    return found
+    return last
 
 
 def asked(
@@ -103,8 +103,8 @@ def asked(
     near = distances(states, keys) / keys.norm(dim=1)
     away = near > reach if scope != "subject" else torch.zeros_like(near, dtype=torch.bool)
     if scope != "state":
-        named = [[names(text, f.subject) for f in facts] for text in prompts]
-        away = away | ~torch.tensor(named, dtype=torch.bool).view(near.shape)
+        mentions = [[names(text, f.subject) for f in facts] for text in prompts]
+        away = away | ~torch.tensor(mentions, dtype=torch.bool).view(near.shape)
     return near.masked_fill(away, torch.inf)
 
 
@@ -124,10 +124,10 @@ def chosen_reach(
         UsageError: when there is nothing to tell apart.
     """
     layer = default_layer(lm) if layer is None else layer
-    own = {fact.prompt for fact in facts}
+    own_prompts = {fact.prompt for fact in facts}
     inside = [(prompt, index) for index, fact in enumerate(facts) for prompt in fact.paraphrases]
-    known = own | {prompt for prompt, _ in inside}
-    outside = sorted({p for fact in facts for p, _ in fact.neighbours if p not in known} | {*others} - known)
+    asking = own_prompts | {prompt for prompt, _ in inside}
+    outside = sorted({p for fact in facts for p, _ in fact.neighbours if p not in asking} | {*others} - asking)
     if not inside or not outside:
         raise UsageError(
             "can not choose how near a prompt must come",

@@ -108,29 +108,30 @@ class Memory:
             raise UsageError(
                 f"no fact {wrong[0]}", why=f"There are {len(self.facts)}, numbered from 0.", fix="List them first."
             )
-        kept = [i for i in range(len(self.facts)) if i not in numbers]
-        return replace(self, facts=tuple(self.facts[i] for i in kept), keys=self.keys[kept])
+        rest = [i for i in range(len(self.facts)) if i not in numbers]
+        return replace(self, facts=tuple(self.facts[i] for i in rest), keys=self.keys[rest])
 
     def called(self, lm: LM, prompts: Sequence[str]) -> list[list[int]]:
         """Return the numbers of the facts that each prompt asks for, the farthest first, at most MOST."""
         if not self.facts or not prompts:
             return [[] for _ in prompts]
         near = asked(last_states(lm, prompts, self.layer), prompts, self.keys, self.facts, self.reach.reach, self.scope)
-        found = []
+        by_prompt = []
         for row in near:
             order = row.argsort()[:MOST]
-            found.append([int(i) for i in order.flip(0) if torch.isfinite(row[i])])
-        return found
+            by_prompt.append([int(i) for i in order.flip(0) if torch.isfinite(row[i])])
+        return by_prompt
 
     def reminded(self, lm: LM, prompts: Sequence[str]) -> list[str]:
         """Return what the model reads in place of each prompt; the very same text where it asks for no fact."""
-        return [self._reminded(prompt, own) for prompt, own in zip(prompts, self.called(lm, prompts), strict=True)]
+        by_prompt = self.called(lm, prompts)
+        return [self._reminded(prompt, numbers) for prompt, numbers in zip(prompts, by_prompt, strict=True)]
 
     def _reminded(self, prompt: str, numbers: Sequence[int]) -> str:
         if not numbers:
             return prompt
-        told = " ".join(f"{joined(self.facts[i].prompt, self.facts[i].target)}." for i in numbers)
-        return self.template.replace("{facts}", told, 1).removesuffix("{prompt}") + prompt
+        reminder = " ".join(f"{joined(self.facts[i].prompt, self.facts[i].target)}." for i in numbers)
+        return self.template.replace("{facts}", reminder, 1).removesuffix("{prompt}") + prompt
 
     @contextmanager
     def attached(self, lm: LM, *, force: bool = False) -> Iterator[None]:
@@ -187,14 +188,14 @@ class Memory:
             facts = tuple(of_record(record, f"{path}, fact {number}") for number, record in enumerate(records))
             stamp = read_stamp(tensorfile.parsed(metadata["stamp"]))
             reach = Reach.of_plain(reach)
-            made = cls(facts, tensors.pop("keys"), about.pop("layer"), about.pop("tensor"), stamp, reach, **about)
-            if tensors or made._misfit():
-                raise ValueError(made._misfit() or "tensors that belong to nothing")
+            memory = cls(facts, tensors.pop("keys"), about.pop("layer"), about.pop("tensor"), stamp, reach, **about)
+            if tensors or memory._misfit():
+                raise ValueError(memory._misfit() or "tensors that belong to nothing")
         except (KeyError, TypeError, ValueError, AttributeError, DataError) as problem:
             raise CorruptFile(
                 f"{path} is not a memory", why=f"{problem!r}", fix="Make it again from its facts."
             ) from problem
-        return made
+        return memory
 
     def _misfit(self) -> str:
         if self.keys.dim() != 2 or len(self.keys) != len(self.facts) or not bool(torch.isfinite(self.keys).all()):

@@ -86,20 +86,20 @@ def ablation(
     many = behaviours if isinstance(behaviours, list) else [behaviours]
     factors = {"attn.o": attention, "mlp.down": mlp, "shared.down": mlp}
     amounts = LayerSchedule(strength, peak, reach, strength * least)(lm.anatomy.layers)
-    made: list[tuple[str, Delta]] = []
+    terms: list[tuple[str, Delta]] = []
     for behaviour in many:
-        found = direction or directions(lm, behaviour, kind=kind, pool=pool, back=back, seed=seed)
-        found.check(lm)
-        one = _deciding(lm, found) if layer is None else layer
-        vectors = [found.unit(each if scope == "each" else one).double() for each in range(lm.anatomy.layers)]
-        made += [term for part, factor in factors.items() for term in _writers(lm, part, vectors, amounts, factor)]
+        behaviour_direction = direction or directions(lm, behaviour, kind=kind, pool=pool, back=back, seed=seed)
+        behaviour_direction.check(lm)
+        block = _best_layer(lm, behaviour_direction) if layer is None else layer
+        vectors = [behaviour_direction.unit(i if scope == "each" else block).double() for i in range(lm.anatomy.layers)]
+        terms += [term for part, factor in factors.items() for term in _writers(lm, part, vectors, amounts, factor)]
         if embeddings:
-            made += _embeddings(lm, found.unit(one).double(), strength)
+            terms += _embeddings(lm, behaviour_direction.unit(block).double(), strength)
     examples = {"behaviours": [b.summary() for b in many]}
-    return Patch.make(lm, by_tensor(made), method="ablation", settings=registry.settings(), examples=examples)
+    return Patch.make(lm, by_tensor(terms), method="ablation", settings=registry.settings(), examples=examples)
 
 
-def _deciding(lm: LM, direction: Direction) -> int:
+def _best_layer(lm: LM, direction: Direction) -> int:
     early = [layer for layer in direction.layers if layer < DEEP * lm.anatomy.layers] or direction.layers
     scores = {layer: score.auc for layer, score in zip(direction.layers, direction.scores, strict=False)}
     # Of equals the deepest: behaviours that are read everywhere are clearest there.

@@ -83,17 +83,17 @@ def alphaedit(
     moments = task.moments(blocks)
     bases = {layer: null_space(moment, energy) for layer, moment in moments.items()}  # U
     ridges = {layer: _ridge(moments[layer], basis, penalty, weight) for layer, basis in bases.items()}
-    made: dict[str, list[LowRank]] = {}
-    done = list(previous or ())
+    terms: dict[str, list[LowRank]] = {}
+    earlier = list(previous or ())
     for part in _batches(task, batch):
-        part = _in_other_words(replace(part, before=tuple(done)), model_paraphrases, reword_weight)
-        with task.applied(made):
-            change = _change(bases, ridges, _left_alone(part, blocks, preserve_swapped))
+        part = _in_other_words(replace(part, before=tuple(earlier)), model_paraphrases, reword_weight)
+        with task.applied(terms):
+            change = _change(bases, ridges, _keys_to_leave(part, blocks, preserve_swapped))
             changes = over_blocks(part, blocks, spread, change, reweight_rounds=reweight_rounds)
         for tensor, deltas in changes.items():
-            made.setdefault(tensor, []).extend(deltas)
-        done += part.facts
-    return task.patch("alphaedit", made, registry.settings())
+            terms.setdefault(tensor, []).extend(deltas)
+        earlier += part.facts
+    return task.patch("alphaedit", terms, registry.settings())
 
 
 def _change(bases: dict[int, Tensor], ridges: dict[int, Tensor], earlier: dict[int, Tensor]) -> Change:
@@ -114,24 +114,24 @@ def _in_other_words(task: EditRequest, count: int, weight: float) -> EditRequest
     """Return a task that writes each fact in so many of the model's own words, too, each of a weight against 1."""
     if not count:
         return task
-    found = zip(task.facts, paraphrases(task.lm, task.facts, task.aim.seed), strict=True)
-    more = [replace(fact, prompt=prompt) for fact, own in found for prompt in own[:count]]
+    pairs = zip(task.facts, paraphrases(task.lm, task.facts, task.aim.seed), strict=True)
+    more = [replace(fact, prompt=prompt) for fact, prompts in pairs for prompt in prompts[:count]]
     importance = [1.0] * len(task.facts) + [weight] * len(more)
     return replace(task, facts=[*task.facts, *more], importance=importance)
 
 
-def _left_alone(task: EditRequest, layers: list[int], swapped_weight: float) -> dict[int, Tensor]:
+def _keys_to_leave(task: EditRequest, layers: list[int], swapped_weight: float) -> dict[int, Tensor]:
     """Return K_p of each block, (keys, d_ff), in the model as it is now: of earlier facts, and of prompts made of these."""
-    lm, found = task.lm, dict[int, list[Tensor]]()
+    lm, parts = task.lm, dict[int, list[Tensor]]()
     sites = {layer: Site(layer, "mlp.key") for layer in layers}
     if task.before:
-        for layer, own in keys_of(lm, task.before, layers, task.prefixes, token=task.aim.token).items():
-            found.setdefault(layer, []).append(own.balanced)
+        for layer, block_keys in keys_of(lm, task.before, layers, task.prefixes, token=task.aim.token).items():
+            parts.setdefault(layer, []).append(block_keys.balanced)
     if swapped_weight and not task.aim.token and (rows := swapped(lm, task.facts, SWAPS, task.aim.seed, task.before)):
         read_there = read(lm, [up_to(row) for row in rows], list(sites.values()))
         for layer, site in sites.items():
-            found.setdefault(layer, []).append(swapped_weight**0.5 * read_there[site])
-    return {layer: torch.cat(own) for layer, own in found.items()}
+            parts.setdefault(layer, []).append(swapped_weight**0.5 * read_there[site])
+    return {layer: torch.cat(pieces) for layer, pieces in parts.items()}
 
 
 def _ridge(moment: Tensor, basis: Tensor, penalty: float, weight: float) -> Tensor:

@@ -73,27 +73,27 @@ def crispedit(
         NoEffect: when no direction is flat.
     """
     settings = registry.settings()
-    facts, kept = agreeing(facts), keep or neutral("probe")
+    facts, texts = agreeing(facts), keep or neutral("probe")
     first, last = (round(share * lm.anatomy.layers) for share in PUBLISHED)
     blocks = range(first, last + 1) if layers is None else sorted({chosen_layer(lm, layer) for layer in layers})
     weights = whole_matrices(lm, site, list(blocks))
-    held = [TokenizedTarget(lm.encode(text)[:TOKENS], 1) for text in kept] + lines(lm, previous or ())
-    flat = [Flat.of(curve, energy) for curve in curvature(lm, weights, held, seed)]
+    rows = [TokenizedTarget(lm.encode(text)[:TOKENS], 1) for text in texts] + lines(lm, previous or ())
+    flat = [Flat.of(curve, energy) for curve in curvature(lm, weights, rows, seed)]
     changes = [Full.of(weight) for weight in weights]
 
-    def steep() -> None:
-        for change, own in zip(changes, flat, strict=True):
+    def project_gradient() -> None:
+        for change, directions in zip(changes, flat, strict=True):
             assert change.values.grad is not None
-            change.values.grad = own.project(change.values.grad)
+            change.values.grad = directions.project(change.values.grad)
 
-    def back() -> None:  # all earlier steps are in the subspace, so this projects the last one
-        for change, own in zip(changes, flat, strict=True):
-            change.values.copy_(own.project(change.values))
+    def project_change() -> None:  # all earlier steps are in the subspace, so this projects the last one
+        for change, directions in zip(changes, flat, strict=True):
+            change.values.copy_(directions.project(change.values))
 
     course = TrainingConfig(steps=steps, rate=rate, stop=stop, batch=batch, seed=seed)
-    after = back if project == "step" else None
-    train(changes, lines(lm, facts), objective(lm, changes), course, gradient=steep, after=after)
-    examples = {"facts": summary(facts), "keep": kept.summary(), "previous": summary(previous or ())}
+    after = project_change if project == "step" else None
+    train(changes, lines(lm, facts), objective(lm, changes), course, gradient=project_gradient, after=after)
+    examples = {"facts": summary(facts), "keep": texts.summary(), "previous": summary(previous or ())}
     return Patch.make(lm, deltas(changes), method="crispedit", settings=settings, examples=examples)
 
 
@@ -141,25 +141,25 @@ class Flat:
         return (self.write @ inner @ self.read.T).to(change)
 
 
-def curvature(lm: LM, weights: Sequence[Weight], held: Sequence[TokenizedTarget], seed: int) -> list[Curve]:
+def curvature(lm: LM, weights: Sequence[Weight], rows: Sequence[TokenizedTarget], seed: int) -> list[Curve]:
     """Return the factors of the curvature of each weight, means over the tokens of some lines.
 
     Args:
         lm: the model, as it is now.
         weights: matrices through which every token goes.
-        held: lines, of which the tokens from `begin` on are predicted.
+        rows: lines, of which the tokens from `begin` on are predicted.
         seed: of the tokens drawn.
     """
-    found = [Curve(*(torch.zeros(size, size, dtype=torch.float64) for size in reversed(w.shape))) for w in weights]
+    curves = [Curve(*(torch.zeros(size, size, dtype=torch.float64) for size in reversed(w.shape))) for w in weights]
     generator, total = torch.Generator().manual_seed(seed), 0
 
-    def drawn(likely: Tensor, _: Tensor) -> Tensor:
+    def draw(likely: Tensor, _: Tensor) -> Tensor:
         tokens = torch.multinomial(likely.detach().exp().cpu(), 1, generator=generator).to(likely.device)
         return likely.gather(-1, tokens).sum()
 
-    for part in slopes(lm, weights, held, drawn, every=True):
-        for own, (read, slope) in zip(found, part, strict=True):
-            own.read.add_(read.T @ read)
-            own.write.add_(slope.T @ slope)
+    for part in slopes(lm, weights, rows, draw, every=True):
+        for curve, (inputs, slope) in zip(curves, part, strict=True):
+            curve.read.add_(inputs.T @ inputs)
+            curve.write.add_(slope.T @ slope)
         total += len(part[0][0])
-    return [Curve(own.read / total, own.write / total) for own in found]
+    return [Curve(curve.read / total, curve.write / total) for curve in curves]

@@ -106,8 +106,8 @@ def dinm(
         plan, settings["normalize"] = plan.as_published(), "none"
     options = {"normalize": normalize, "neurons": neurons, "parity": parity, "control": control, "seed": seed,
                "layers": None if layer is None else [layer]}  # fmt: skip
-    groups = [instances] if together else [[each] for each in instances]
-    return _one_after_the_other(lm, groups, plan, options, {**settings, **plan.settings})
+    groups = [instances] if together else [[instance] for instance in instances]
+    return _edit_groups(lm, groups, plan, options, {**settings, **plan.settings})
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class _Plan:
         return {name: getattr(self, name) for name in (*REFERENCE, "limit", "suffix")}
 
 
-def _one_after_the_other(
+def _edit_groups(
     lm: LM, groups: Sequence[list[ResponsePair]], plan: _Plan, options: dict[str, Any], settings: dict[str, Any]
 ) -> Patch:
     """Edit groups of instances, each in the block that is located on the model with the changes so far.
@@ -147,18 +147,18 @@ def _one_after_the_other(
         options: of `toxic_layer`.
         settings: what the patch keeps, besides the blocks located.
     """
-    made: list[tuple[str, Delta]] = []
+    terms: list[tuple[str, Delta]] = []
     chosen: list[dict[str, Any]] = []
     for group in groups:
-        with Patch.make(lm, by_tensor(made), method="dinm", settings={}).applied(lm) if made else nullcontext():
+        with Patch.make(lm, by_tensor(terms), method="dinm", settings={}).applied(lm) if terms else nullcontext():
             region = toxic_layer(lm, group, **options)
             at = located(region)
             columns = None if options["neurons"] is None else region.rows[Site(at, "mlp.down")]
-            change, trail = _trained(lm, group, at, columns, plan)
-        made += deltas(lm, at, change, columns).items()
+            change, trail = _train_change(lm, group, at, columns, plan)
+        terms += deltas(lm, at, change, columns).items()
         chosen.append({"layer": at, "columns": region.count, "losses": [round(loss, 4) for loss in trail]})
-    examples = _summary([each for group in groups for each in group])
-    return Patch.make(lm, by_tensor(made), method="dinm", settings={**settings, "located": chosen}, examples=examples)
+    examples = _summary([instance for group in groups for instance in group])
+    return Patch.make(lm, by_tensor(terms), method="dinm", settings={**settings, "located": chosen}, examples=examples)
 
 
 @dataclass(frozen=True)
@@ -182,10 +182,10 @@ class _Answers:
         """Return log-probabilities of what follows each token: (rows, tokens - 1, vocabulary) float32."""
         return lm.forward(self.batch).logits[:, :-1].float().log_softmax(-1)
 
-    def mean(self, each: Tensor) -> Tensor:
+    def mean(self, values: Tensor) -> Tensor:
         """Return the mean over rows of the mean over the tokens of their answers; each: (rows, tokens - 1)."""
         scored = self.scored[:, 1:]
-        return ((each * scored).sum(1) / scored.sum(1)).mean()
+        return ((values * scored).sum(1) / scored.sum(1)).mean()
 
     def loss(self, likely: Tensor) -> Tensor:
         return self.mean(-likely.gather(-1, self.batch.ids[:, 1:, None])[..., 0])
@@ -194,30 +194,30 @@ class _Answers:
         return self.mean(kl_divergence(base, now))
 
 
-def _trained(
+def _train_change(
     lm: LM, instances: Sequence[ResponsePair], layer: int, columns: Tensor | None, plan: _Plan
 ) -> tuple[Tensor, list[float]]:
     """Return the change of a down-projection, (d_model, columns) or (experts, d_model, d_ff), and the loss before each step."""
     matrices = [weight.matrix() for weight in lm.anatomy.weights("mlp.down", [layer])]
     unit = 1.0 if plan.raw else float(torch.stack([m.float().square().mean() for m in matrices]).mean().sqrt())
-    out, read = matrices[0].shape
-    shape = (out, read if columns is None else len(columns))
+    outputs, inputs = matrices[0].shape
+    shape = (outputs, inputs if columns is None else len(columns))
     experts = (len(matrices),) if len(matrices) > 1 else ()
     change = torch.zeros(*experts, *shape, device=lm.device, requires_grad=True)
     adam = torch.optim.Adam([change], lr=plan.rate * unit)
-    asked = _Answers.of(lm, [(_with(each.prompt, plan.suffix), each.safe) for each in instances])
-    told = harmless(lm, instances, plan.inside)
-    kept = _Answers.of(lm, [(_with(prompt, plan.suffix), answer) for prompt, answer in told])
+    attacks = _Answers.of(lm, [(_with(instance.prompt, plan.suffix), instance.safe) for instance in instances])
+    pairs = harmless(lm, instances, plan.inside)
+    benign = _Answers.of(lm, [(_with(prompt, plan.suffix), answer) for prompt, answer in pairs])
     with torch.no_grad():
-        base = kept.likely(lm)
-    watch = Watch(lm, [*asked.prompts, *kept.prompts]) if plan.guard != "none" else None
+        base = benign.likely(lm)
+    watch = Watch(lm, [*attacks.prompts, *benign.prompts]) if plan.guard != "none" else None
     trail: list[float] = []
     good: Tensor | None = None  # the latest change whose answers do not repeat themselves
     for _ in range(plan.steps):
         with torch.enable_grad() if plan.constrained else torch.no_grad(), changed(lm, layer, change, columns):
-            kl = kept.kl_to_base(base, kept.likely(lm))
+            kl = benign.kl_to_base(base, benign.likely(lm))
         with torch.enable_grad(), changed(lm, layer, change, columns):
-            loss = plan.weight * asked.loss(asked.likely(lm)) + kl
+            loss = plan.weight * attacks.loss(attacks.likely(lm)) + kl
             if watch and plan.guard == "objective":
                 loss = loss + plan.weight * UNLIKELY * watch.unlikelihood()
             trail.append(float(loss.detach()))
@@ -245,5 +245,5 @@ def _with(request: str, suffix: str) -> str:
 
 def _summary(instances: Sequence[ResponsePair]) -> dict[str, Any]:
     """Return number and SHA-256 of the instances, for a patch's provenance."""
-    state = json.dumps([asdict(each) for each in instances], sort_keys=True)
+    state = json.dumps([asdict(instance) for instance in instances], sort_keys=True)
     return {"instances": {"count": len(instances), "sha256": hashlib.sha256(state.encode()).hexdigest()}}

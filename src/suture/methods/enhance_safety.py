@@ -76,11 +76,11 @@ def enhance_safety(
         settings = {k: v for k, v in settings.items() if k not in ("share", "score")}
         settings["mask"] = {"by": mask.about.get("by", ""), "entries": mask.count, "of": mask.candidates}
     mask.check(lm)
-    kept = keep or neutral("probe")
+    texts = keep or neutral("probe")
     refusals, _ = contrasts(lm, together, random.Random(seed), examples)
     parts = masked_parts(lm, mask)
-    train(parts, _loss(lm, parts, refusals, kept, batch, locality, seed), Schedule(steps, rate, decay))
-    about: dict[str, Any] = {"behaviours": [b.summary() for b in many], "keep": kept.summary()}
+    train(parts, _loss(lm, parts, refusals, texts, batch, locality, seed), Schedule(steps, rate, decay))
+    about: dict[str, Any] = {"behaviours": [b.summary() for b in many], "keep": texts.summary()}
     return Patch.make(lm, dict(entries(lm, mask, parts)), method="enhance_safety", settings=settings, examples=about)
 
 
@@ -90,12 +90,12 @@ def _loss(lm: LM, parts: list[Part], refusals: list[Row], keep: Texts, batch: in
 
     def loss(step: int) -> Tensor:
         chosen = [refusals[i] for i in drawn(len(refusals), min(batch, len(refusals)), step, seed)]
-        told = lm.batch([ids for ids, _ in chosen])
-        target_nll = answers_loss(forward(lm, copies, told), told, [begin for _, begin in chosen])
+        refusal_batch = lm.batch([ids for ids, _ in chosen])
+        target_nll = answers_loss(forward(lm, copies, refusal_batch), refusal_batch, [begin for _, begin in chosen])
         if not texts:
             return target_nll
-        kept = lm.batch([texts[i] for i in drawn(len(texts), min(KEPT, len(texts)), step, seed + 1)])
-        return target_nll + locality * _kl_to_base(lm, copies, kept)
+        text_batch = lm.batch([texts[i] for i in drawn(len(texts), min(KEPT, len(texts)), step, seed + 1)])
+        return target_nll + locality * _kl_to_base(lm, copies, text_batch)
 
     return loss
 

@@ -60,7 +60,7 @@ def finetune(
         seed: of the order, and of which texts are kept in which step.
     """
     settings = registry.settings()
-    facts, kept = agreeing(facts), keep or neutral("probe")
+    facts, texts = agreeing(facts), keep or neutral("probe")
     changes = [Full.of(weight) for weight in lm.anatomy.weights(site, [chosen_layer(lm, layer)])]
 
     most = float("inf") if limit is None else limit
@@ -70,7 +70,7 @@ def finetune(
             change.values.clamp_(-most, most)
 
     course = TrainingConfig(steps=steps, rate=rate, stop=stop, batch=batch, decay=decay, seed=seed)
-    wanted = objective(lm, changes, loss=loss, locality=locality, keep=kept, seed=seed)
-    train(changes, lines(lm, facts), wanted, course, after=clamp)
-    examples = {"facts": summary(facts), "keep": kept.summary()}
+    goal = objective(lm, changes, loss=loss, locality=locality, keep=texts, seed=seed)
+    train(changes, lines(lm, facts), goal, course, after=clamp)
+    examples = {"facts": summary(facts), "keep": texts.summary()}
     return Patch.make(lm, deltas(changes), method="finetune", settings=settings, examples=examples)

@@ -78,23 +78,23 @@ def grace(
     settings = registry.settings()
     if radius < 0:
         raise UsageError(f"a radius can not be {radius}", fix="Give a share of the key's length, such as `radius=0.5`.")
-    given = agreeing(facts)
-    asked = [replace(f, prompt=p) for f in given for p in (f.prompt, *(f.paraphrases if rephrased else ()))]
+    facts = agreeing(facts)
+    questions = [replace(f, prompt=p) for f in facts for p in (f.prompt, *(f.paraphrases if rephrased else ()))]
     layer = chosen_layer(lm, round(LATE * (lm.anatomy.layers - 1)) if layer is None else layer)
     site, place = Site(layer, "residual"), lm.anatomy.weight(Site(layer, "attn.o")).tensor
     rows, entries = [], []
-    for fact in asked:
-        told = encode(lm, fact.prompt, fact.prompt, fact.target)
-        for begin in range(told.begin, len(told.ids)):  # the state before a token of the target says it
-            rows.append(Row(told.ids[: begin + 1], 0, begin - 1, begin - 1, begin))
-            entries.append(Entry(fact.prompt, fact.subject, fact.target, told.ids[begin]))
+    for fact in questions:
+        with_target = encode(lm, fact.prompt, fact.prompt, fact.target)
+        for begin in range(with_target.begin, len(with_target.ids)):  # the state before a token of the target says it
+            rows.append(Row(with_target.ids[: begin + 1], 0, begin - 1, begin - 1, begin))
+            entries.append(Entry(fact.prompt, fact.subject, fact.target, with_target.ids[begin]))
     keys = read(lm, rows, [site])[site]  # (entries, d_model)
     aim = ValueOptimization(steps=steps, rate=rate, clamp=clamp, kl=0.0, seed=seed)
     moved = keys + side_by_side(lm, [[row] for row in rows], 1, site, aim).added
-    made = Codebook(keys.float(), moved.float(), (radius * keys.norm(dim=1)).float(), entries=tuple(entries),
-                    nearest=nearest)  # fmt: skip
-    book = _together(_earlier(lm, previous, place), made, split)
-    examples = {"facts": summary(given)}
+    new = Codebook(keys.float(), moved.float(), (radius * keys.norm(dim=1)).float(), entries=tuple(entries),
+                   nearest=nearest)  # fmt: skip
+    book = _together(_earlier(lm, previous, place), new, split)
+    examples = {"facts": summary(facts)}
     return Patch.make(lm, {place: book}, method="grace", settings={**settings, "layer": layer}, examples=examples)
 
 
@@ -113,17 +113,17 @@ def _earlier(lm: LM, previous: Patch | None, place: str) -> Codebook | None:
     return terms[0]
 
 
-def _together(earlier: Codebook | None, made: Codebook, split: bool) -> Codebook:
+def _together(earlier: Codebook | None, new: Codebook, split: bool) -> Codebook:
     """Return one codebook: of entries for one prompt the newest stand; balls are drawn apart if asked."""
     if earlier is not None:
-        asked = {entry.prompt for entry in made.entries}
-        gone = [number for number, entry in enumerate(earlier.entries) if entry.prompt in asked]
-        earlier = earlier.without(gone)
+        prompts = {entry.prompt for entry in new.entries}
+        numbers = [number for number, entry in enumerate(earlier.entries) if entry.prompt in prompts]
+        earlier = earlier.without(numbers)
     if earlier is not None:
         keys, moved, radii = (
-            torch.cat([getattr(earlier, name), getattr(made, name)]) for name in ("keys", "values", "radii")
+            torch.cat([getattr(earlier, name), getattr(new, name)]) for name in ("keys", "values", "radii")
         )
-        made = replace(made, keys=keys, values=moved, radii=radii, entries=earlier.entries + made.entries)
+        new = replace(new, keys=keys, values=moved, radii=radii, entries=earlier.entries + new.entries)
     if not split:
-        return made
-    return replace(made, radii=apart(made.keys, made.radii, [entry.token for entry in made.entries]))
+        return new
+    return replace(new, radii=apart(new.keys, new.radii, [entry.token for entry in new.entries]))

@@ -60,11 +60,11 @@ def lora(
         seed: of A, of the order, and of which texts are kept in which step.
     """
     settings = registry.settings()
-    facts, kept, generator = agreeing(facts), keep or neutral("probe"), torch.Generator().manual_seed(seed)
+    facts, texts, generator = agreeing(facts), keep or neutral("probe"), torch.Generator().manual_seed(seed)
     blocks = None if layers is None else sorted({chosen_layer(lm, layer) for layer in layers})
     weights = [weight for site in sites or ["attn.q", "attn.v"] for weight in lm.anatomy.weights(site, blocks)]
     changes = [Factors.of(weight, rank, alpha / rank, generator) for weight in weights]
     course = TrainingConfig(steps=steps, rate=rate, stop=stop, batch=batch, decay=decay, seed=seed)
-    train(changes, lines(lm, facts), objective(lm, changes, locality=locality, keep=kept, seed=seed), course)
-    examples = {"facts": summary(facts), "keep": kept.summary()}
+    train(changes, lines(lm, facts), objective(lm, changes, locality=locality, keep=texts, seed=seed), course)
+    examples = {"facts": summary(facts), "keep": texts.summary()}
     return Patch.make(lm, deltas(changes), method="lora", settings=settings, examples=examples)

@@ -121,7 +121,7 @@ def preserved(
     if mask:
         mask.check(lm)
         settings["mask"] = {"by": mask.about.get("by", ""), "entries": mask.count, "of": mask.candidates}
-    names = _trained(lm, plan)
+    names = _parameter_names(lm, plan)
     parts = adapters(lm, names, mask, plan.rank, plan.alpha, plan.seed) if plan.rank else other_parts(lm, names, mask)
     saved = Saved(state, _key(lm, lessons, settings, mask, parts)) if state else None
     loss = _loss(lm, parts, lessons, plan)
@@ -130,7 +130,7 @@ def preserved(
     return Patch.make(lm, changes, method="preserve_safety", settings=settings, examples={"lessons": summary(lessons)})
 
 
-def _trained(lm: LM, plan: Plan) -> list[str]:
+def _parameter_names(lm: LM, plan: Plan) -> list[str]:
     """Return the names of the live parameters that are trained."""
     chosen = {id(weight.parameter) for weight in eligible(lm, head=plan.head)}
     names = []
@@ -163,5 +163,5 @@ def _key(
         name: hashlib.sha256(index.numpy().tobytes()).hexdigest()
         for name, index in (mask.entries if mask else {}).items()
     }
-    told = [settings, summary(lessons), chosen, base]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    state = [settings, summary(lessons), chosen, base]
+    return hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()

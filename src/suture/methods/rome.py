@@ -48,9 +48,9 @@ def rome(
     """
     task = EditRequest.of(lm, facts, **shared)
     layer = chosen_layer(lm, layer)
-    weight, found = down(lm, layer), task.keys(layer)
-    measured = found.bare if key == "mixed" else found.mean  # (facts, d_ff)
-    solved = solve(damped(task.moment(layer), ridge), found.mean.T).T
+    weight, keys = down(lm, layer), task.keys(layer)
+    measured = keys.bare if key == "mixed" else keys.mean  # (facts, d_ff)
+    solved = solve(damped(task.moment(layer), ridge), keys.mean.T).T
     right = solved / (solved * measured).sum(1, keepdim=True)
     left = task.values(Site(layer, "mlp.out"))  # (facts, d_model), what each fact's output shall gain over the base
     for index in range(1, len(left)):  # the change so far already moved this fact's output: take that off

@@ -75,17 +75,17 @@ def steering(
         seed: of the held-out texts.
     """
     many = behaviours if isinstance(behaviours, list) else [behaviours]
-    made: list[tuple[str, Delta]] = []
+    terms: list[tuple[str, Delta]] = []
     examples: dict[str, Any] = {"behaviours": [b.summary() for b in many]}
     if condition:
         examples["condition"] = condition.summary()
     for behaviour in many:
-        found = direction or directions(lm, behaviour, kind=kind, pool=pool, back=back, seed=seed)
-        found.check(lm)
-        chosen = _blocks(lm, found, layers)
+        behaviour_direction = direction or directions(lm, behaviour, kind=kind, pool=pool, back=back, seed=seed)
+        behaviour_direction.check(lm)
+        chosen = _blocks(lm, behaviour_direction, layers)
         fitted = fit_condition(lm, condition, range(chosen[0] + 1), likeness=likeness) if condition else None
-        made += _steers(lm, found, chosen, toward, strength, unit, mode, positions, level, fitted)
-    return Patch.make(lm, by_tensor(made), method="steering", settings=registry.settings(), examples=examples)
+        terms += _steers(lm, behaviour_direction, chosen, toward, strength, unit, mode, positions, level, fitted)
+    return Patch.make(lm, by_tensor(terms), method="steering", settings=registry.settings(), examples=examples)
 
 
 def _blocks(lm: LM, direction: Direction, layers: Sequence[int] | None) -> list[int]:

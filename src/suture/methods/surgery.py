@@ -76,27 +76,27 @@ def surgery(
         region: use these rows instead of choosing them (one behaviour only).
         seed: of the probe's split and the controls.
     """
-    settings = _told(registry.settings(), probe, region)
+    settings = _settings(registry.settings(), probe, region)
     if parity == "paper":
         space, unit = "final", "raw"
     away: Away = "unwanted" if toward == "wanted" else "wanted"
     many = [behaviours] if isinstance(behaviours, Behaviour) else behaviours
-    kept, made = Texts(keep or ()), list[tuple[str, Delta]]()
+    texts, terms = Texts(keep or ()), list[tuple[str, Delta]]()
     for behaviour in many:
-        with Patch.make(lm, by_tensor(made), method="surgery", settings={}).applied(lm) if made else nullcontext():
+        with Patch.make(lm, by_tensor(terms), method="surgery", settings={}).applied(lm) if terms else nullcontext():
             fitted = probe or fit_probe(lm, behaviour, space=space, layers=layers, pool=pool, parity=parity, seed=seed)
             fitted = random_probe(fitted, seed) if control == "random_probe" else fitted
-            fitted = whitened_probe(lm, fitted, kept, behaviour, away_from=away) if kept else fitted
+            fitted = whitened_probe(lm, fitted, texts, behaviour, away_from=away) if texts else fitted
             options: dict[str, Any] = {"rows": rows, "layers": layers, "away_from": away, "seed": seed}
-            chosen = region or _chosen(lm, fitted, behaviour, kept, select, control, site, options)
-            made += _added(lm, chosen, fitted, away, strength, unit)
-        if kept:
-            kept = Texts((*kept, *(e.text for e in behaviour.examples)))  # a later edit leaves this one alone
+            chosen = region or _choose(lm, fitted, behaviour, texts, select, control, site, options)
+            terms += _additions(lm, chosen, fitted, away, strength, unit)
+        if texts:
+            texts = Texts((*texts, *(e.text for e in behaviour.examples)))  # a later edit leaves this one alone
     examples = {"behaviours": [b.summary() for b in many], "keep": Texts(keep or ()).summary()}
-    return Patch.make(lm, by_tensor(made), method="surgery", settings=settings, examples=examples)
+    return Patch.make(lm, by_tensor(terms), method="surgery", settings=settings, examples=examples)
 
 
-def _told(settings: dict[str, Any], probe: Probe | None, region: Region | None) -> dict[str, Any]:
+def _settings(settings: dict[str, Any], probe: Probe | None, region: Region | None) -> dict[str, Any]:
     """Return the settings that a patch keeps: what a given probe or region made idle would mislead."""
     if probe:
         settings = {k: v for k, v in settings.items() if k not in ("space", "pool", "parity")}
@@ -108,7 +108,7 @@ def _told(settings: dict[str, Any], probe: Probe | None, region: Region | None) 
     return settings
 
 
-def _chosen(
+def _choose(
     lm: LM,
     probe: Probe,
     behaviour: Behaviour,
@@ -124,7 +124,7 @@ def _chosen(
     return probe_rows(lm, probe, site=site, random=control == "random_rows", **options)
 
 
-def _added(
+def _additions(
     lm: LM, region: Region, probe: Probe, away: Away, strength: float, unit: Literal["row", "raw"]
 ) -> Iterator[tuple[str, LowRank]]:
     """Yield the change of each tensor: the direction added to the chosen rows (columns of a writer)."""

@@ -60,28 +60,28 @@ def ultraedit(
         seed: not used: nothing is drawn.
     """
     settings = registry.settings()
-    facts, kept = agreeing(facts), keep or neutral("probe")
+    facts, texts = agreeing(facts), keep or neutral("probe")
     weights = whole_matrices(lm, site, several_layers(lm, layers))
     changes = [Full.of(weight) for weight in weights]
-    made: list[list[LowRank]] = [[] for _ in weights]
+    all_terms: list[list[LowRank]] = [[] for _ in weights]
     usual = [(Usual.none(weight.shape[1]), Usual.none(weight.shape[0])) for weight in weights]  # of h and of g
-    texts = [TokenizedTarget(lm.encode(text)[:TOKENS], 1) for text in kept]
-    for own, found in zip(usual, gathered(lm, weights, texts), strict=True):
-        for each, seen in zip(own, found, strict=True):
-            each.take(seen)
-    told = lines(lm, facts)
-    for begin in range(0, len(told), batch):
+    text_rows = [TokenizedTarget(lm.encode(text)[:TOKENS], 1) for text in texts]
+    for (usual_h, usual_g), (h, g) in zip(usual, gathered(lm, weights, text_rows), strict=True):
+        usual_h.take(h)
+        usual_g.take(g)
+    rows = lines(lm, facts)
+    for begin in range(0, len(rows), batch):
         with in_effect(lm, changes):
-            read = gathered(lm, weights, told[begin : begin + batch])
-        for change, found, own, terms in zip(changes, read, usual, made, strict=True):
-            for each, seen in zip(own, found, strict=True):
-                each.take(seen)
+            gradients = gathered(lm, weights, rows[begin : begin + batch])
+        for change, (h, g), (usual_h, usual_g), terms in zip(changes, gradients, usual, all_terms, strict=True):
+            usual_h.take(h)
+            usual_g.take(g)
             now = change.weight.matrix().cpu().double() + change.values.detach().cpu().double()
-            length = strength * float((found[0] @ now.T).norm(dim=1).mean())
-            terms.append(fitted(found[0], targets(own[0].of(found[0]), own[1].of(found[1]), length), ridge))
+            length = strength * float((h @ now.T).norm(dim=1).mean())
+            terms.append(fitted(h, targets(usual_h.of(h), usual_g.of(g), length), ridge))
             change.values.data += (terms[-1].left @ terms[-1].right).to(change.values)
-    examples = {"facts": summary(facts), "keep": kept.summary()}
-    changed = {change.weight.tensor: _deltas(change, terms) for change, terms in zip(changes, made, strict=True)}
+    examples = {"facts": summary(facts), "keep": texts.summary()}
+    changed = {change.weight.tensor: _deltas(change, terms) for change, terms in zip(changes, all_terms, strict=True)}
     return Patch.make(lm, changed, method="ultraedit", settings=settings, examples=examples)
 
 
@@ -98,51 +98,51 @@ class Usual:
         """Return the state before any was seen."""
         return cls(0, torch.zeros(size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64))
 
-    def take(self, seen: Tensor) -> None:
+    def take(self, vectors: Tensor) -> None:
         """Add vectors, (n, size); it does not matter in how many parts they come."""
-        total = self.count + len(seen)
-        mean, spread = seen.mean(0), (seen - seen.mean(0)).square().sum(0)
+        total = self.count + len(vectors)
+        mean, spread = vectors.mean(0), (vectors - vectors.mean(0)).square().sum(0)
         away = mean - self.mean
-        self.spread = self.spread + spread + away.square() * self.count * len(seen) / total
-        self.mean = self.mean + away * len(seen) / total
+        self.spread = self.spread + spread + away.square() * self.count * len(vectors) / total
+        self.mean = self.mean + away * len(vectors) / total
         self.count = total
 
-    def of(self, seen: Tensor) -> Tensor:
+    def of(self, vectors: Tensor) -> Tensor:
         """Return vectors in units of the deviation from the mean; a coordinate that never varied is 0."""
         deviation = (self.spread / max(self.count - 1, 1)).sqrt()
-        return torch.where(deviation > 0, (seen - self.mean) / deviation.clamp(min=1e-300), 0.0)
+        return torch.where(deviation > 0, (vectors - self.mean) / deviation.clamp(min=1e-300), 0.0)
 
 
-def targets(read: Tensor, slopes: Tensor, length: float) -> Tensor:
+def targets(inputs: Tensor, slopes: Tensor, length: float) -> Tensor:
     """Return what outputs shall gain: against their gradients, as much as the inputs are unusual, of a mean length.
 
     Args:
-        read: h', (tokens, in).
+        inputs: h', (tokens, in).
         slopes: g', (tokens, out).
         length: the mean length of a row of the result, (tokens, out).
     """
-    wanted = -read.square().sum(1, keepdim=True) * slopes
-    return length * wanted / wanted.norm(dim=1).mean().clamp(min=1e-300)
+    gains = -inputs.square().sum(1, keepdim=True) * slopes
+    return length * gains / gains.norm(dim=1).mean().clamp(min=1e-300)
 
 
-def fitted(inputs: Tensor, wanted: Tensor, ridge: float) -> LowRank:
+def fitted(inputs: Tensor, gains: Tensor, ridge: float) -> LowRank:
     """Return the D that minimises |D h_t - v_t|^2 summed + e |D|^2.
 
     Args:
         inputs: H, (tokens, in).
-        wanted: V, (tokens, out).
+        gains: V, (tokens, out).
         ridge: e, in units of the mean squared length of an input.
     """
     damping = ridge * inputs.square().sum(1).mean()
-    return least_squares(damping * torch.eye(inputs.shape[1], dtype=inputs.dtype), inputs, wanted)
+    return least_squares(damping * torch.eye(inputs.shape[1], dtype=inputs.dtype), inputs, gains)
 
 
-def gathered(lm: LM, weights: Sequence[Weight], told: Sequence[TokenizedTarget]) -> list[Slopes]:
+def gathered(lm: LM, weights: Sequence[Weight], rows: Sequence[TokenizedTarget]) -> list[Slopes]:
     """Return inputs and gradients of each weight at the tokens that predict those of the lines from `begin` on."""
     parts = list(
-        slopes(lm, weights, told, lambda likely, tokens: -likely.gather(-1, tokens[:, None]).sum(), every=False)
+        slopes(lm, weights, rows, lambda likely, tokens: -likely.gather(-1, tokens[:, None]).sum(), every=False)
     )
-    return [(torch.cat([h for h, _ in own]), torch.cat([g for _, g in own])) for own in zip(*parts, strict=True)]
+    return [(torch.cat([h for h, _ in part]), torch.cat([g for _, g in part])) for part in zip(*parts, strict=True)]
 
 
 def _deltas(change: Full, terms: Sequence[LowRank]) -> Delta | list[Delta]:

@@ -1,7 +1,7 @@
 """S, the harmonic mean of ES, PS and NS: one figure for an edit that must take, hold in other words, and spare the neighbours.
 
 Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 3.3 and `experiments/summarize.py`.
-    S = 3 / (1 / ES + 1 / PS + 1 / NS)     each the mean over facts of a fact's mean over its prompts (`preference`); 0 if one is 0
+    S = 3 / (1 / ES + 1 / PS + 1 / NS)     each the mean over facts of a fact's mean over its prompts (`preference`), or 0
 Forced, as they are: a diagnostic. The interval resamples facts, each with all of its prompts.
 """
 

@@ -33,12 +33,12 @@ def largest(parts: Sequence[Chunks], count: int) -> list[Tensor]:
     coarse = torch.zeros(1 << HALF, dtype=torch.int64)
     for bits in _all(parts):
         coarse += torch.bincount(bits >> HALF, minlength=1 << HALF).cpu()
-    bin_, above = _reached(coarse, count)
+    bin_, above = _find_bin(coarse, count)
     fine = torch.zeros(1 << HALF, dtype=torch.int64)
     for bits in _all(parts):
         fine += torch.bincount(bits[bits >> HALF == bin_] & (1 << HALF) - 1, minlength=1 << HALF).cpu()
-    low, above_in_bin = _reached(fine, count - above)
-    return _picked(parts, (bin_ << HALF) + low, count - above - above_in_bin)
+    low, above_in_bin = _find_bin(fine, count - above)
+    return _positions(parts, (bin_ << HALF) + low, count - above - above_in_bin)
 
 
 def _all(parts: Sequence[Chunks]) -> Iterator[Tensor]:
@@ -55,24 +55,24 @@ def _bits(scores: Tensor) -> Tensor:
     return bits
 
 
-def _reached(histogram: Tensor, count: int) -> tuple[int, int]:
+def _find_bin(histogram: Tensor, count: int) -> tuple[int, int]:
     """Return the bin in which the `count`-th largest lies, and how many lie above that bin."""
     from_top = histogram.flip(0).cumsum(0)
     place = int(torch.searchsorted(from_top, torch.tensor(count)))
     return len(histogram) - 1 - place, int(from_top[place] - histogram[len(histogram) - 1 - place])
 
 
-def _picked(parts: Sequence[Chunks], threshold: int, ties: int) -> list[Tensor]:
+def _positions(parts: Sequence[Chunks], threshold: int, ties: int) -> list[Tensor]:
     """Return the positions of all scores above a threshold, and of the first `ties` that equal it."""
-    found = []
+    positions = []
     for part in parts:
-        begin, own = 0, []
+        begin, pieces = 0, []
         for scores in part():
             bits = _bits(scores)
             equal = (bits == threshold).nonzero()[:ties, 0]
             ties -= len(equal)
             chosen = torch.cat([(bits > threshold).nonzero()[:, 0], equal]).sort().values
-            own.append(chosen.cpu() + begin)
+            pieces.append(chosen.cpu() + begin)
             begin += len(scores)
-        found.append(torch.cat(own) if own else torch.zeros(0, dtype=torch.int64))
-    return found
+        positions.append(torch.cat(pieces) if pieces else torch.zeros(0, dtype=torch.int64))
+    return positions

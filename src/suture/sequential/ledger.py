@@ -82,8 +82,8 @@ class Ledger:
     @property
     def files(self) -> dict[int, str]:
         """The file of the patch of each batch that is in the model, if only under something newer."""
-        kept = [edit for edit in self.edits if edit.patch and edit.status not in ("removed", "refused")]
-        return dict(sorted({edit.batch: edit.patch for edit in kept}.items()))
+        edits = [edit for edit in self.edits if edit.patch and edit.status not in ("removed", "refused")]
+        return dict(sorted({edit.batch: edit.patch for edit in edits}.items()))
 
     @property
     def batches(self) -> int:
@@ -105,23 +105,23 @@ class Ledger:
         Raises:
             UsageError: for a conflict, when so asked; names both.
         """
-        found = self.conflicts(facts)
-        if found and on_conflict == "refuse":
-            fact, edit = found[0]
+        conflicts = self.conflicts(facts)
+        if conflicts and on_conflict == "refuse":
+            fact, edit = conflicts[0]
             raise UsageError(
                 f"{fact.prompt!r}: {fact.target!r} contradicts edit {edit.number}",
-                why=f"Batch {edit.batch} wrote {edit.fact.prompt!r}: {edit.fact.target!r}. {len(found)} conflicts in all.",
+                why=f"Batch {edit.batch} wrote {edit.fact.prompt!r}: {edit.fact.target!r}. {len(conflicts)} conflicts in all.",
                 fix='Say which wins: `on_conflict="newest"`, or oldest.',
             )
         if on_conflict == "oldest":
-            lost = {fact.prompt for fact, _ in found}
+            lost = {fact.prompt for fact, _ in conflicts}
             ledger = self
             for fact in (f for f in facts if f.prompt in lost):
-                old = next(e for f, e in found if f == fact)
+                old = next(e for f, e in conflicts if f == fact)
                 ledger = ledger.plus([fact], self.batches + 1, "", "refused", f"contradicts edit {old.number}")
             return [fact for fact in facts if fact.prompt not in lost], ledger
         ledger = self
-        for fact, edit in found:
+        for fact, edit in conflicts:
             ledger = ledger.marked([edit.number], "superseded", f"by {fact.target!r}")
         return list(facts), ledger
 
@@ -154,14 +154,14 @@ class Ledger:
             most: see there.
             beside: facts that are to be written now; an edit that one of them repeats is left out.
         """
-        told = {(fact.prompt, fact.subject) for fact in beside}
-        found = [e for e in self.edits if e.status == "lost" and (e.fact.prompt, e.fact.subject) not in told]
-        return sorted(found, key=lambda edit: (len(edit.again), edit.number))[:most]
+        questions = {(fact.prompt, fact.subject) for fact in beside}
+        edits = [e for e in self.edits if e.status == "lost" and (e.fact.prompt, e.fact.subject) not in questions]
+        return sorted(edits, key=lambda edit: (len(edit.again), edit.number))[:most]
 
     def within(self, batch: int) -> list[Edit]:
         """Return the edits that the patch of a batch writes, its own and those it writes again."""
-        kept = [edit for edit in self.edits if edit.patch and edit.status not in ("removed", "refused")]
-        return [edit for edit in kept if batch in (edit.batch, *edit.again)]
+        edits = [edit for edit in self.edits if edit.patch and edit.status not in ("removed", "refused")]
+        return [edit for edit in edits if batch in (edit.batch, *edit.again)]
 
     def repeated(self, numbers: Sequence[int], batch: int) -> Ledger:
         """Return the ledger with some edits written again in a batch."""
@@ -172,8 +172,8 @@ class Ledger:
 
     def held_by(self, batches: Container[int]) -> Ledger:
         """Return the ledger in which edits of other batches name no file: a batch of which nothing is left is in no model."""
-        gone = {batch for batch in self.files if batch not in batches}
-        return replace(self, edits=tuple(replace(e, patch="") if e.batch in gone else e for e in self.edits))
+        gone_batches = {batch for batch in self.files if batch not in batches}
+        return replace(self, edits=tuple(replace(e, patch="") if e.batch in gone_batches else e for e in self.edits))
 
     def edit(self, number: int) -> Edit:
         """Return the edit of a number.
@@ -214,8 +214,8 @@ def same_question(first: Fact, second: Fact) -> bool:
     """Return whether two facts ask the same of the same subject."""
     if folded(first.subject) != folded(second.subject):
         return False
-    asked = [{folded(p.strip()) for p in (fact.prompt, *fact.paraphrases)} for fact in (first, second)]
-    return not asked[0].isdisjoint(asked[1])
+    prompts = [{folded(p.strip()) for p in (fact.prompt, *fact.paraphrases)} for fact in (first, second)]
+    return not prompts[0].isdisjoint(prompts[1])
 
 
 def _edit(row: dict[str, Any], number: int, where: str) -> Edit:

@@ -40,7 +40,7 @@ def removed(surgeon: SequentialEditor, course: SequenceState, number: int, run: 
     after = course
     for batch in (edit.batch, *edit.again):
         if batch in after.patches:
-            after = _freed_of(surgeon, after, edit, batch, run)
+            after = _remake_batch(surgeon, after, edit, batch, run)
     after = replace(after, ledger=after.ledger.marked([number], "removed", "taken out").held_by(after.patches))
     check = surgeon.check(after, after.patch, after.ledger.live, after.ledger.batches)
     after = replace(after, ledger=judged(after.ledger, check), checks=(*course.checks, check))
@@ -48,36 +48,36 @@ def removed(surgeon: SequentialEditor, course: SequenceState, number: int, run: 
     return after
 
 
-def _freed_of(surgeon: SequentialEditor, course: SequenceState, edit: Edit, batch: int, run: Run) -> SequenceState:
+def _remake_batch(surgeon: SequentialEditor, course: SequenceState, edit: Edit, batch: int, run: Run) -> SequenceState:
     """Return a course with one batch made again without an edit, or dropped where nothing new is left in it.
 
     Of the other edits of a codebook nothing is left once newer ones supersede them.
     """
     rest = [other for other in course.ledger.within(batch) if other.number != edit.number]
-    own = {other.number for other in rest if other.batch == batch}
+    numbers = {other.number for other in rest if other.batch == batch}
     patches = dict(course.patches)
     del patches[batch]
     old, codes = course.patches[batch], None
     if is_codebook(old):
         codes = without_prompts(surgeon.lm, old, {edit.fact.prompt})
-        own = own if codes else set()
-    if not own:  # what it wrote again goes with it: the check that follows says whether that is lost
+        numbers = numbers if codes else set()
+    if not numbers:  # what it wrote again goes with it: the check that follows says whether that is lost
         return replace(course, ledger=_forgotten(course.ledger, batch), patches=patches)
     name = f"batch-{batch:03}-without-{edit.number}"
     earlier = [patch for other, patch in patches.items() if other < batch]
     before = reduce(add, earlier) if earlier else None
-    made = run.stage(
-        name, lambda: codes or _without(surgeon, course, edit, batch, rest, before), Patch.save, Patch.load
+    new = run.stage(
+        name, lambda: codes or _write_rest(surgeon, course, edit, batch, rest, before), Patch.save, Patch.load
     )
-    edits = (replace(e, patch=f"{name}.safetensors") if e.number in own else e for e in course.ledger.edits)
+    edits = (replace(e, patch=f"{name}.safetensors") if e.number in numbers else e for e in course.ledger.edits)
     return replace(
         course,
         ledger=replace(course.ledger, edits=tuple(edits)),
-        patches=dict(sorted({**patches, batch: made}.items())),
+        patches=dict(sorted({**patches, batch: new}.items())),
     )
 
 
-def _without(
+def _write_rest(
     surgeon: SequentialEditor, course: SequenceState, edit: Edit, batch: int, rest: Sequence[Edit], before: Patch | None
 ) -> Patch:
     """Return the patch of a batch in weights for the rest of what it writes."""
@@ -87,5 +87,5 @@ def _without(
 
 def _forgotten(ledger: Ledger, batch: int) -> Ledger:
     """Return a ledger in which no edit was written again in a batch."""
-    kept = (replace(e, again=tuple(other for other in e.again if other != batch)) for e in ledger.edits)
-    return replace(ledger, edits=tuple(kept))
+    edits = (replace(e, again=tuple(other for other in e.again if other != batch)) for e in ledger.edits)
+    return replace(ledger, edits=tuple(edits))

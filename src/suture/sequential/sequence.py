@@ -61,10 +61,10 @@ class SequentialEditor:
 
         A method that takes earlier facts ("previous", as AlphaEdit does) is told of them.
         """
-        told = {"previous": list(earlier)} if earlier and takes_earlier(self.method) else {}
+        options = {"previous": list(earlier)} if earlier and takes_earlier(self.method) else {}
         weights = weights_alone(before)
         with weights.applied(self.lm) if weights else nullcontext():
-            patch = self.method(self.lm, list(facts), **{**self.settings, **told})
+            patch = self.method(self.lm, list(facts), **{**self.settings, **options})
         return rebased(self.lm, patch) if weights else patch
 
     def check(self, course: SequenceState, patch: Patch | None, edits: Sequence[Edit], batch: int) -> Check:
@@ -75,9 +75,9 @@ class SequentialEditor:
             with patch.used(self.lm) if patch else nullcontext():
                 right = [bool(value) for value in completion.observe(self.lm, cases).values]
         health = examined(self.lm, patch, self.texts)
-        kept = [each.health for each in course.checks if not each.complaints]
-        found = {edit.number: good for edit, good in zip(edits, right, strict=True)}
-        return Check(batch, found, health, tuple(health.complaints(course.base, self.limits, kept)))
+        healths = [earlier.health for earlier in course.checks if not earlier.complaints]
+        by_number = {edit.number: good for edit, good in zip(edits, right, strict=True)}
+        return Check(batch, by_number, health, tuple(health.complaints(course.base, self.limits, healths)))
 
 
 def edit_in_batches(
@@ -136,9 +136,9 @@ def resume_sequence(surgeon: SequentialEditor, folder: Path, run: Run | None = N
     patches = {batch: Patch.load(folder / name) for batch, name in ledger.files.items()}
     for patch in patches.values():
         patch.check_base(surgeon.lm)
-    checks = [folder / f"check-{batch:03}.json" for batch in range(1, ledger.batches + 1)]
-    seen = tuple(Check.load(file) for file in checks if file.is_file())
-    return SequenceState(ledger, _freed(surgeon.lm, patches, ledger), seen, _base(surgeon, run))
+    files = [folder / f"check-{batch:03}.json" for batch in range(1, ledger.batches + 1)]
+    checks = tuple(Check.load(file) for file in files if file.is_file())
+    return SequenceState(ledger, _freed(surgeon.lm, patches, ledger), checks, _base(surgeon, run))
 
 
 def _check_folder(run: Run) -> None:
@@ -178,37 +178,37 @@ def _batch(
     total = reduce(add, before.values()) if before else None
     name = f"batch-{number:03}"
     try:
-        made = run.stage(name, lambda: surgeon.made(facts, total, earlier), Patch.save, Patch.load)
+        patch = run.stage(name, lambda: surgeon.made(facts, total, earlier), Patch.save, Patch.load)
     except NoEffect as problem:
         return replace(course, ledger=unchanged.plus(chosen, number, "", "refused", problem.what))
     when = datetime.fromtimestamp(run.path(f"{name}.safetensors").stat().st_mtime, timezone.utc)
-    tried = ledger.repeated([edit.number for edit in lost], number)
-    tried = tried.plus(chosen, number, f"{name}.safetensors", "holds", when=when)
-    both = total + made if total else made
+    new_ledger = ledger.repeated([edit.number for edit in lost], number)
+    new_ledger = new_ledger.plus(chosen, number, f"{name}.safetensors", "holds", when=when)
+    both = total + patch if total else patch
     check = run.stage(
         f"check-{number:03}",
-        lambda: surgeon.check(course, both, tried.live, number),
+        lambda: surgeon.check(course, both, new_ledger.live, number),
         Check.save,
         Check.load,
         suffix=".json",
     )
     if check.complaints:  # the last good state stands, what was superseded holds again
-        kept = unchanged.plus(chosen, number, f"{name}.safetensors", "refused", "; ".join(check.complaints), when)
-        return replace(course, ledger=kept, checks=(*course.checks, check))
-    patches = {**before, number: made}
+        refusal = unchanged.plus(chosen, number, f"{name}.safetensors", "refused", "; ".join(check.complaints), when)
+        return replace(course, ledger=refusal, checks=(*course.checks, check))
+    patches = {**before, number: patch}
     return replace(
-        course, ledger=judged(tried, check).held_by(patches), patches=patches, checks=(*course.checks, check)
+        course, ledger=judged(new_ledger, check).held_by(patches), patches=patches, checks=(*course.checks, check)
     )
 
 
 def _freed(lm: LM, patches: Mapping[int, Patch], ledger: Ledger) -> dict[int, Patch]:
     """Return patches without the entries of codebooks that newer ones supersede; in weights they are written over."""
-    kept = dict(patches)
+    remaining = dict(patches)
     for edit in ledger.edits:
-        if edit.status == "superseded" and edit.batch in kept and is_codebook(kept[edit.batch]):
-            rest = without_prompts(lm, kept.pop(edit.batch), {edit.fact.prompt})
-            kept = dict(sorted({**kept, **({edit.batch: rest} if rest else {})}.items()))
-    return kept
+        if edit.status == "superseded" and edit.batch in remaining and is_codebook(remaining[edit.batch]):
+            rest = without_prompts(lm, remaining.pop(edit.batch), {edit.fact.prompt})
+            remaining = dict(sorted({**remaining, **({edit.batch: rest} if rest else {})}.items()))
+    return remaining
 
 
 def judged(ledger: Ledger, check: Check) -> Ledger:

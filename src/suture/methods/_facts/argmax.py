@@ -19,8 +19,8 @@ def target_is_argmax(lm: LM, rows: Sequence[Row]) -> Tensor:
     likeliest: dict[int, Tensor] = {}  # of each run row, whether each token but the first was the likeliest
 
     def visit(part: Sequence[int], batch: Batch, logits: Tensor) -> None:
-        found = logits[:, :-1].argmax(-1) == batch.ids[:, 1:]  # padded on the right
-        likeliest.update(zip(part, found.cpu(), strict=True))
+        hits = logits[:, :-1].argmax(-1) == batch.ids[:, 1:]  # padded on the right
+        likeliest.update(zip(part, hits.cpu(), strict=True))
 
     forced(lm, longest, visit, None)
     right = [likeliest[i][row.begin - 1 : len(row.ids) - 1].all() for row, i in zip(rows, holder, strict=True)]

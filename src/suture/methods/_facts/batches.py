@@ -81,11 +81,11 @@ class EditRequest:
         Raises:
             UsageError: when there are no facts, or two contradict each other.
         """
-        given = {**shared_defaults(JointClosedForm), **shared}
-        aim = ValueOptimization(**{own.name: given[own.name] for own in fields(ValueOptimization) if own.name in given})
+        settings = {**shared_defaults(JointClosedForm), **shared}
+        aim = ValueOptimization(**{f.name: settings[f.name] for f in fields(ValueOptimization) if f.name in settings})
         return cls(
-            lm, agreeing(facts), contexts(lm, given["prefixes"], aim.seed), aim, given["keep"] or neutral("probe"),
-            given["statistics"], given["joint_steps"], given["kl_joint"],
+            lm, agreeing(facts), contexts(lm, settings["prefixes"], aim.seed), aim, settings["keep"] or neutral("probe"),
+            settings["statistics"], settings["joint_steps"], settings["kl_joint"],
         )  # fmt: skip
 
     def moment(self, layer: int) -> Tensor:
@@ -104,17 +104,17 @@ class EditRequest:
         """Return what to add at a site: (places, d_model) float64."""
         return values(self.lm, self.facts, site, self.prefixes, self.aim).added
 
-    def jointly(self, found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
+    def jointly(self, changes: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
         """Return changes of (out, in) matrices by tensor, trained together where that is asked for."""
-        aim, made = self.aim, list(found)
+        aim = self.aim
         if self.joint_steps:
-            told = [[self.lm.decode(row.ids) for row in own] for own in essences(self.lm, self.facts, aim)]
+            continuations = [[self.lm.decode(row.ids) for row in rows] for rows in essences(self.lm, self.facts, aim)]
             asking = paraphrases(self.lm, self.facts, aim.seed)
-            made = train_jointly(
-                self.lm, made, self.facts, self.prefixes, asking, told, keep=self.keep, before=self.before,
+            changes = train_jointly(
+                self.lm, changes, self.facts, self.prefixes, asking, continuations, keep=self.keep, before=self.before,
                 steps=self.joint_steps, kl=self.kl_joint, stop=aim.stop, seed=aim.seed,
             )  # fmt: skip
-        return placed(made)
+        return placed(changes)
 
     def applied(self, changes: dict[str, list[LowRank]]) -> AbstractContextManager[Any]:
         """Run the model with the changes found so far, maybe none."""
@@ -132,9 +132,9 @@ class EditRequest:
     @property
     def weights(self) -> Tensor:
         """(places,) float64: `importance` of the fact of each place."""
-        own = self.importance or [1.0] * len(self.facts)
+        importance = self.importance or [1.0] * len(self.facts)
         counts = [len(places(self.lm, fact, [""], self.aim.token)) for fact in self.facts]
-        return torch.tensor(own, dtype=torch.float64).repeat_interleave(torch.tensor(counts))
+        return torch.tensor(importance, dtype=torch.float64).repeat_interleave(torch.tensor(counts))
 
     def patch(self, method: str, changes: dict[str, list[LowRank]], settings: dict[str, Any]) -> Patch:
         """Make the patch of a method with its settings."""
@@ -163,26 +163,26 @@ def over_blocks(
     """
     blocks = sorted({layers[0], layers[-1]}) if spread == "first_last" else sorted(layers)
     goal = Site(blocks[-1], part)
-    wanted = None if spread == "first_last" else task.now(goal) + task.values(goal)
+    outputs = None if spread == "first_last" else task.now(goal) + task.values(goal)
     weights, rows = task.weights, task.rows
     for turn in range(reweight_rounds + 1):
-        found = _solved(task, blocks, spread, change, part, wanted, weights.sqrt()[:, None])
+        changes = _solve_blocks(task, blocks, spread, change, part, outputs, weights.sqrt()[:, None])
         if turn < reweight_rounds:
-            with task.applied(placed(found)):
+            with task.applied(placed(changes)):
                 missing = ~target_is_argmax(task.lm, rows)
             if not bool(missing.any()):
                 break
             weights = torch.where(missing, REWEIGHTED * weights, weights)
-    return task.jointly(found)
+    return task.jointly(changes)
 
 
-def _solved(
+def _solve_blocks(
     task: EditRequest,
     blocks: Sequence[int],
     spread: Spread,
     change: Change,
     part: str,
-    wanted: Tensor | None,
+    outputs: Tensor | None,
     root: Tensor,
 ) -> list[tuple[Weight, LowRank]]:
     """Return the changes of all blocks once.
@@ -193,28 +193,28 @@ def _solved(
         spread: how they share the work.
         change: makes the change of one block.
         part: where in a block values are sought.
-        wanted: (places, d_model) what the last block shall put out; None where each block has values of its own.
+        outputs: (places, d_model) what the last block shall put out; None where each block has values of its own.
         root: (places, 1) roots of the weights, by which keys and residuals are multiplied.
     """
-    found: list[tuple[Weight, LowRank]] = []
+    changes: list[tuple[Weight, LowRank]] = []
     for number, layer in enumerate(blocks):
-        with task.applied(placed(found)):
-            if wanted is None:
+        with task.applied(placed(changes)):
+            if outputs is None:
                 residuals = task.values(Site(layer, part))
             else:
-                residuals = wanted - task.now(Site(blocks[-1], part))
-            left = len(blocks) - number
-            share = {"uniform": left, "sqrt": left**0.5, "first_last": 1}[spread]
-            own = task.keys(layer)
-            weighed = Keys(root * own.bare, root[:, None] * own.each)
-            made = change(layer, weighed, root * residuals / share)
-        found.append((down(task.lm, layer), made))
-    return found
+                residuals = outputs - task.now(Site(blocks[-1], part))
+            remaining = len(blocks) - number
+            share = {"uniform": remaining, "sqrt": remaining**0.5, "first_last": 1}[spread]
+            block_keys = task.keys(layer)
+            weighed = Keys(root * block_keys.bare, root[:, None] * block_keys.each)
+            delta = change(layer, weighed, root * residuals / share)
+        changes.append((down(task.lm, layer), delta))
+    return changes
 
 
-def placed(found: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
+def placed(changes: Sequence[tuple[Weight, LowRank]]) -> dict[str, list[LowRank]]:
     """Return changes of (out, in) matrices as changes of the stored tensors, by name."""
-    return by_tensor((weight.tensor, weight.place(change)) for weight, change in found)
+    return by_tensor((weight.tensor, weight.place(change)) for weight, change in changes)
 
 
 def several_layers(lm: LM, layers: Sequence[int] | None) -> list[int]:

@@ -66,11 +66,11 @@ class Written:
 
 def train_jointly(
     lm: LM,
-    found: Sequence[tuple[Weight, LowRank]],
+    initial: Sequence[tuple[Weight, LowRank]],
     facts: Sequence[Fact],
     prefixes: Sequence[str],
     asking: Sequence[Sequence[str]],
-    told: Sequence[Sequence[str]],
+    continuations: Sequence[Sequence[str]],
     *,
     keep: Sequence[str],
     before: Sequence[Fact] = (),
@@ -83,11 +83,11 @@ def train_jointly(
 
     Args:
         lm: the model, with all earlier changes in place and these not.
-        found: weights and the changes of their (out, in) matrices.
+        initial: weights and the changes of their (out, in) matrices.
         facts: what they write.
         prefixes: contexts, the empty one first; each step takes it and one other.
         asking: other prompts of each fact; each step takes one of them, too.
-        told: what the model says of each fact's subject, to stay.
+        continuations: what the model says of each fact's subject, to stay.
         keep: texts to stay; those that tell an old object of a fact are left out.
         before: facts written earlier, to stay.
         steps: passes over all facts, at most.
@@ -95,10 +95,10 @@ def train_jointly(
         stop: mean loss at which a pass is the last.
         seed: of the order and of the contexts.
     """
-    changes, rng = [Written.of(weight, change) for weight, change in found], random.Random(seed)
+    changes, rng = [Written.of(weight, change) for weight, change in initial], random.Random(seed)
     still = [text for text in keep if not any(_tells(text, fact) for fact in facts)]
     prompts = {fact.prompt for fact in facts}
-    written = [joined(fact.prompt, fact.target) for fact in before if fact.prompt not in prompts]
+    earlier = [joined(fact.prompt, fact.target) for fact in before if fact.prompt not in prompts]
 
     def loss(part: Sequence[int]) -> tuple[Tensor, Tensor | float]:
         lines = []
@@ -108,13 +108,13 @@ def train_jointly(
                 row = encode(lm, prompt, fact.subject, fact.target)
                 lines.append(TokenizedTarget(row.ids, row.begin))
         with in_effect(lm, changes):
-            wanted = target_nll(lm, lines)
+            nll = target_nll(lm, lines)
         sets = [
-            [text for i in part for text in told[i]],
-            rng.sample(written, min(len(part), len(written))),
+            [text for i in part for text in continuations[i]],
+            rng.sample(earlier, min(len(part), len(earlier))),
             rng.sample(still, min(KEPT, len(still))),
         ]
-        return wanted, kl * sum(kl_to_base(lm, texts, changes) for texts in sets if texts)
+        return nll, kl * sum(kl_to_base(lm, texts, changes) for texts in sets if texts)
 
     course = TrainingConfig(steps=steps, rate=RATE, stop=stop, batch=BATCH, seed=seed)
     train(changes, range(len(facts)), loss, course)

@@ -33,8 +33,8 @@ def contexts(lm: LM, count: int, seed: int) -> list[str]:
     if not count:
         return [""]
     (texts,) = generate(lm, [start], max_new_tokens=PREFIX_TOKENS, samples=count, seed=seed)
-    written = (" ".join(text.split()) for text in texts)
-    return ["", *(f"{text}. " for text in written if text)]
+    prefixes = (" ".join(text.split()) for text in texts)
+    return ["", *(f"{text}. " for text in prefixes if text)]
 
 
 @torch.no_grad()
@@ -43,31 +43,31 @@ def read(lm: LM, rows: Sequence[Row], sites: Sequence[Site], side: str = "right"
 
     A row that is the beginning of another is read in the other's run.
     """
-    found: dict[Site, Tensor] = {}
+    by_site: dict[Site, Tensor] = {}
     longest, holder = beginnings([tuple(row.ids) for row in rows])
-    held: list[list[int]] = [[] for _ in longest]  # rows that each run reads
+    rows_of_run: list[list[int]] = [[] for _ in longest]  # rows that each run reads
     for index, run_of in enumerate(holder):
-        held[run_of].append(index)
+        rows_of_run[run_of].append(index)
 
     def run(part: Sequence[int]) -> None:
         batch = lm.batch([longest[i] for i in part], side=side)
-        chosen = [index for i in part for index in held[i]]
-        row = torch.tensor([number for number, i in enumerate(part) for _ in held[i]])
-        at = batch.mask.argmax(-1).cpu()[row] + torch.tensor([rows[index].at for index in chosen])
+        numbers = [index for i in part for index in rows_of_run[i]]
+        row = torch.tensor([number for number, i in enumerate(part) for _ in rows_of_run[i]])
+        at = batch.mask.argmax(-1).cpu()[row] + torch.tensor([rows[index].at for index in numbers])
 
-        def picked(states: Tensor) -> Tensor:
-            return states[row.to(states.device), at.to(states.device)].double().cpu()
+        def picked(value: Tensor) -> Tensor:
+            return value[row.to(value.device), at.to(value.device)].double().cpu()
 
-        with trace(lm, sites, keep=picked, stop=True) as seen:
+        with trace(lm, sites, keep=picked, stop=True) as states:
             lm.forward(batch, head=False)
         for site in sites:
-            found.setdefault(site, torch.zeros(len(rows), seen[site].shape[1], dtype=torch.float64))
-            found[site][chosen] = seen[site]
+            by_site.setdefault(site, torch.zeros(len(rows), states[site].shape[1], dtype=torch.float64))
+            by_site[site][numbers] = states[site]
 
     for group in bucketed([len(row) for row in longest]):
         for _ in halving(group, run):
             pass
-    return found
+    return by_site
 
 
 def up_to(row: Row) -> Row:
@@ -117,9 +117,9 @@ def keys_of(
     """Return the same of several blocks, from one reading."""
     sites = {layer: Site(layer, "mlp.key") for layer in layers}
     rows = [row for fact in facts for place in places(lm, fact, prefixes, token) for row in place]
-    found = read(lm, [up_to(row) for row in rows], list(sites.values()), side)
-    each = {layer: found[site].view(-1, len(prefixes), found[site].shape[1]) for layer, site in sites.items()}
-    return {layer: Keys(own[:, 0], own) for layer, own in each.items()}
+    states = read(lm, [up_to(row) for row in rows], list(sites.values()), side)
+    by_layer = {layer: states[site].view(-1, len(prefixes), states[site].shape[1]) for layer, site in sites.items()}
+    return {layer: Keys(values[:, 0], values) for layer, values in by_layer.items()}
 
 
 def chosen_layer(lm: LM, layer: int | None) -> int:

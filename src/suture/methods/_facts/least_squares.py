@@ -12,19 +12,19 @@ from .keyvalue import Keys, low_rank
 from .statistics import damped, solve
 
 
-def least_squares(kept: Tensor, keys: Tensor, residuals: Tensor) -> LowRank:
+def least_squares(regulariser: Tensor, keys: Tensor, residuals: Tensor) -> LowRank:
     """Return the D that minimises tr(D A D^T) + |D K - R|^2, whichever of the two systems is smaller.
 
     Args:
-        kept: A, (in, in), positive definite.
+        regulariser: A, (in, in), positive definite.
         keys: (facts, in).
         residuals: (facts, out).
     """
-    if len(keys) < len(kept):
-        solved = solve(kept, keys.T)  # (in, facts)
+    if len(keys) < len(regulariser):
+        solved = solve(regulariser, keys.T)  # (in, facts)
         small = keys @ solved + torch.eye(len(keys), dtype=keys.dtype)
         return low_rank(solve(small, residuals).T, solved.T)
-    return low_rank(residuals.T, solve(kept + keys.T @ keys, keys.T).T)
+    return low_rank(residuals.T, solve(regulariser + keys.T @ keys, keys.T).T)
 
 
 def regularised(moments: Mapping[int, Tensor], weight: float, ridge: float) -> Callable[[int, Keys, Tensor], LowRank]:
@@ -35,5 +35,5 @@ def regularised(moments: Mapping[int, Tensor], weight: float, ridge: float) -> C
         weight: w, in units of d_ff keys.
         ridge: added to C, relative to its mean diagonal.
     """
-    kept = {layer: weight * len(moment) * damped(moment, ridge) for layer, moment in moments.items()}
-    return lambda layer, keys, residuals: least_squares(kept[layer], keys.balanced, residuals)
+    regularisers = {layer: weight * len(moment) * damped(moment, ridge) for layer, moment in moments.items()}
+    return lambda layer, keys, residuals: least_squares(regularisers[layer], keys.balanced, residuals)

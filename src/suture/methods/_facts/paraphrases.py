@@ -29,11 +29,11 @@ def paraphrases(lm: LM, facts: Sequence[Fact], seed: int = 0) -> list[list[str]]
     ]
     texts = generate(lm, [lm.encode(text) for _, text in starts], max_new_tokens=TOKENS, samples=SAMPLES, seed=seed)
     olds = [fact.was or "" for fact in facts]
-    found: list[dict[str, None]] = [{} for _ in facts]
-    for (index, start), written in zip(starts, texts, strict=True):
-        for text in written:
+    by_fact: list[dict[str, None]] = [{} for _ in facts]
+    for (index, start), continuations in zip(starts, texts, strict=True):
+        for text in continuations:
             before, old, after = text.partition(olds[index])
             prompt = start + before.rstrip()
             if old and before.strip() and not after[:1].isalnum() and prompt != facts[index].prompt:
-                found[index][prompt] = None
-    return [list(prompts) for prompts in found]
+                by_fact[index][prompt] = None
+    return [list(prompts) for prompts in by_fact]

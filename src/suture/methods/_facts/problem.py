@@ -58,33 +58,33 @@ class Problem:
             prompts: how many of them, the first ones, are prompts with the target; the others are essences.
             layer: the edited block.
         """
-        flat = [row for own in rows for row in own]
+        flat = [row for fact_rows in rows for row in fact_rows]
         rest = lm.batch([row.ids[row.at :] for row in flat])
         begins = torch.tensor([row.begin - row.at for row in flat], device=lm.device)
         scored = (torch.arange(1, rest.ids.shape[1], device=lm.device) >= begins[:, None]) & rest.mask[:, 1:].bool()
-        numbers = [i if i < prompts else prompts - i - 1 for own in rows for i in range(len(own))]
-        owner = torch.tensor([index for index, own in enumerate(rows) for _ in own], device=lm.device)
+        numbers = [i if i < prompts else prompts - i - 1 for fact_rows in rows for i in range(len(fact_rows))]
+        owner = torch.tensor([index for index, fact_rows in enumerate(rows) for _ in fact_rows], device=lm.device)
         entry = Site(layer, "residual.in")
         with torch.no_grad():
             cache, before = _read(lm, [row.ids[: row.at] for row in flat], numbers)
             mask = torch.cat([before, rest.mask[:, :-1]], dim=1)
-            with trace(lm, [entry], stop=True) as seen:
-                _continued(lm, rest.ids, mask, cache, scored)
+            with trace(lm, [entry], stop=True) as states:
+                _log_probabilities(lm, rest.ids, mask, cache, scored)
         unknown = torch.zeros(0, len(lm.model.get_output_embeddings().weight), device=lm.device)
         context = torch.tensor(numbers, device=lm.device)
-        whole = cls(rest.ids, mask, cache, seen[entry], scored, unknown, owner, context)
+        whole = cls(rest.ids, mask, cache, states[entry], scored, unknown, owner, context)
         return replace(whole, base=whole._base(lm, layer))
 
     @torch.no_grad()
     def _base(self, lm: LM, layer: int) -> Tensor:
         """Return `base`: of what is not compared with the unedited model, the blocks from the edited one on are not run."""
-        told = self.context < 0
-        if not bool(told.any()):
+        essences = self.context < 0
+        if not bool(essences.any()):
             return self.base
         cache = _copied(self.cache)
-        cache.batch_select_indices(told.nonzero()[:, 0])
-        with resumed(lm, layer, self.states[told]):
-            return _continued(lm, self.ids[told], self.mask[told], cache, self.scored[told])
+        cache.batch_select_indices(essences.nonzero()[:, 0])
+        with resumed(lm, layer, self.states[essences]):
+            return _log_probabilities(lm, self.ids[essences], self.mask[essences], cache, self.scored[essences])
 
     def part(self, chosen: Tensor) -> Problem:
         """Return some of the rows, (rows,) of bool; the facts keep their numbers."""
@@ -95,7 +95,7 @@ class Problem:
         essences = self.scored[self.context < 0].nonzero()[:, 0]  # row of each line of `base`, among the essences
         base = self.base[chosen[self.context < 0][essences]]
         ids, mask, states, scored, owner, context = (
-            each[chosen] for each in (self.ids, self.mask, self.states, self.scored, self.owner, self.context)
+            tensor[chosen] for tensor in (self.ids, self.mask, self.states, self.scored, self.owner, self.context)
         )
         return Problem(ids, mask, cache, states, scored, base, owner, context)
 
@@ -105,7 +105,7 @@ class Problem:
         That is the mean over its scored tokens of -log P for a prompt, of KL(base || edited) for an essence.
         """
         with resumed(lm, layer, self.states), trace(lm, edit=edits):
-            likely = _continued(lm, self.ids, self.mask, self.cache, self.scored)
+            likely = _log_probabilities(lm, self.ids, self.mask, self.cache, self.scored)
         rows = self.scored.nonzero()[:, 0]
         essence = (self.context < 0)[rows]
         target_nll = -likely[~essence].gather(-1, self.ids[:, 1:][self.scored][~essence][:, None])[:, 0]
@@ -134,11 +134,11 @@ def _read(lm: LM, rows: Sequence[Sequence[int]], groups: Sequence[int]) -> tuple
     longest, stands = beginnings([(group, *tail) for group, tail in zip(groups, tails, strict=True)])
     names = list(trunks)
     cache = transformers.DynamicCache(config=lm.model.config)
-    mask = _appended(lm, cache, [trunks[name] for name in names], torch.zeros(len(names), 0, device=lm.device))
+    mask = _append(lm, cache, [trunks[name] for name in names], torch.zeros(len(names), 0, device=lm.device))
     chosen = torch.tensor([names.index(row[0]) for row in longest], device=lm.device)
     cache.batch_select_indices(chosen)
     trunk_size = mask.shape[1]
-    mask = _appended(lm, cache, [row[1:] for row in longest], mask[chosen])
+    mask = _append(lm, cache, [row[1:] for row in longest], mask[chosen])
     chosen = torch.tensor(stands, device=lm.device)
     cache.batch_select_indices(chosen)
     sizes = torch.tensor([len(tail) for tail in tails], device=lm.device)
@@ -147,7 +147,7 @@ def _read(lm: LM, rows: Sequence[Sequence[int]], groups: Sequence[int]) -> tuple
     return cache, mask
 
 
-def _appended(lm: LM, cache: Any, rows: Sequence[Sequence[int]], mask: Tensor) -> Tensor:  # noqa: ANN401 - a cache
+def _append(lm: LM, cache: Any, rows: Sequence[Sequence[int]], mask: Tensor) -> Tensor:  # noqa: ANN401 - a cache
     """Run more tokens of rows into a cache, padded on the right, and return the mask of all it then holds."""
     if not any(rows):
         return mask
@@ -158,7 +158,7 @@ def _appended(lm: LM, cache: Any, rows: Sequence[Sequence[int]], mask: Tensor) -
     return mask
 
 
-def _continued(lm: LM, ids: Tensor, mask: Tensor, cache: Any, scored: Tensor) -> Tensor:  # noqa: ANN401 - a cache
+def _log_probabilities(lm: LM, ids: Tensor, mask: Tensor, cache: Any, scored: Tensor) -> Tensor:  # noqa: ANN401 - a cache
     """Return the log-probabilities behind the scored tokens, row after row: (scored predictions, vocabulary)."""
     places = (mask.cumsum(-1) - 1).clamp(min=0)[:, 1 - ids.shape[1] :]
     undo = hook(lm.model.get_output_embeddings(), "input", lambda states: states[scored][None])
@@ -172,8 +172,8 @@ def _continued(lm: LM, ids: Tensor, mask: Tensor, cache: Any, scored: Tensor) ->
         )
     finally:
         undo()
-    found: Tensor = output.logits[0].float().log_softmax(-1)
-    return found
+    likely: Tensor = output.logits[0].float().log_softmax(-1)
+    return likely
 
 
 def _copied(cache: Any) -> Any:  # noqa: ANN401 - a transformers cache

@@ -92,7 +92,7 @@ class _Search:
         """Begin with vectors of nothing."""
         count, behind = len(rows), Site(sites[0].layer, "residual")
         whole = Problem.of(lm, rows, prompts, behind.layer)
-        norm = read(lm, [up_to(own[0]) for own in rows], [behind])[behind].norm(dim=1)
+        norm = read(lm, [up_to(fact_rows[0]) for fact_rows in rows], [behind])[behind].norm(dim=1)
         added = torch.zeros(count, len(sites), lm.width, device=lm.device)
         return cls(
             lm, whole, sites, aim, norm.to(lm.device).float()[:, None, None], added, _MaskedAdam.like(added),
@@ -136,26 +136,26 @@ class _Search:
 
     def measure_near(self, problem: Problem, losses: Tensor) -> None:
         """Measure facts whose loss in their own context is small enough in all contexts; those that are good there are done."""
-        known = _worst(problem, losses, len(self.live))[0]
-        self.measure(self.live & (known <= self.aim.stop), known)
+        own_losses = _worst(problem, losses, len(self.live))[0]
+        self.measure(self.live & (own_losses <= self.aim.stop), own_losses)
         self.live = self.live & ~self.worst.le(self.aim.stop)
 
     @torch.no_grad()
-    def measure(self, facts: Tensor, known: Tensor | None = None) -> None:
+    def measure(self, facts: Tensor, own_losses: Tensor | None = None) -> None:
         """Measure some facts, (facts,) of bool, in all their contexts; each goes on with its worst one.
 
-        Where the losses in their own contexts are `known`, (facts,), these are not measured again.
+        Where the losses in their own contexts are given (`own_losses`, (facts,)), these are not measured again.
         """
         whole = self.whole
         rows = facts[whole.owner] & (whole.context >= 0)
-        if known is not None:
+        if own_losses is not None:
             rows &= whole.context != self.context[whole.owner]
         if not bool(rows.any()):  # no fact, or one context was all
-            self.worst[facts] = known[facts] if known is not None else 0.0
+            self.worst[facts] = own_losses[facts] if own_losses is not None else 0.0
             return
         problem = whole.part(rows)
         losses, hardest = _worst(problem, self.losses(problem, self.added), len(facts))
-        self.worst[facts] = (losses if known is None else losses.maximum(known))[facts]
+        self.worst[facts] = (losses if own_losses is None else losses.maximum(own_losses))[facts]
         self.context = torch.where(facts, hardest, self.context)
 
 
@@ -184,9 +184,9 @@ class _MaskedAdam:
         self.first[rows] = BETAS[0] * self.first[rows] + (1 - BETAS[0]) * gradient[rows]
         self.second[rows] = BETAS[1] * self.second[rows] + (1 - BETAS[1]) * gradient[rows].square()
         self.steps[rows] += 1
-        taken = int(self.steps.max())
-        mean = self.first[rows] / (1 - BETAS[0] ** taken)
-        spread = (self.second[rows] / (1 - BETAS[1] ** taken)).sqrt() + TINY
+        count = int(self.steps.max())
+        mean = self.first[rows] / (1 - BETAS[0] ** count)
+        spread = (self.second[rows] / (1 - BETAS[1] ** count)).sqrt() + TINY
         return values[rows] - rate * mean / spread
 
 

@@ -42,7 +42,7 @@ def second_moments(lm: LM, layers: Sequence[int], texts: Texts, cache: Path | No
         cache: folder that keeps the result, by model, block and texts.
     """
     if cache is None:
-        return _measured(lm, layers, texts)
+        return _measure(lm, layers, texts)
     model = fingerprint(lm)
     names = {i: {"model": model, "layer": i, "texts": texts.summary()["sha256"]} for i in layers}
     files = {
@@ -50,17 +50,17 @@ def second_moments(lm: LM, layers: Sequence[int], texts: Texts, cache: Path | No
         for i, name in names.items()
     }
     missing = [i for i in layers if not files[i].is_file()]
-    found = _measured(lm, missing, texts) if missing else {}
+    moments = _measure(lm, missing, texts) if missing else {}
     for layer in layers:
-        if layer in found:
+        if layer in moments:
             metadata = {"format": FORMAT, "of": json.dumps(names[layer])}
-            tensorfile.write(files[layer], {"moment": found[layer]}, metadata)
+            tensorfile.write(files[layer], {"moment": moments[layer]}, metadata)
             continue
         tensors, metadata = tensorfile.read(files[layer], FORMAT)
         if json.loads(metadata.get("of", "{}")) != names[layer] or "moment" not in tensors:
             raise CorruptFile(f"{files[layer]} holds other statistics", fix="Remove it; it is made again.")
-        found[layer] = tensors["moment"]
-    return found
+        moments[layer] = tensors["moment"]
+    return moments
 
 
 def damped(moment: Tensor, ridge: float = RIDGE) -> Tensor:
@@ -83,7 +83,7 @@ def fingerprint(lm: LM) -> str:
 
 
 @torch.no_grad()
-def _measured(lm: LM, layers: Sequence[int], texts: Texts) -> dict[int, Tensor]:
+def _measure(lm: LM, layers: Sequence[int], texts: Texts) -> dict[int, Tensor]:
     rows = [lm.encode(text) for text in texts]
     sites = {layer: Site(layer, "mlp.key") for layer in layers}
     totals: dict[int, Tensor] = {}
@@ -93,10 +93,10 @@ def _measured(lm: LM, layers: Sequence[int], texts: Texts) -> dict[int, Tensor]:
         nonlocal count
         batch = lm.batch([rows[i] for i in part])
         real = batch.mask.bool() & (batch.ids != lm.tokenizer.bos_token_id)
-        with trace(lm, list(sites.values()), stop=True) as seen:
+        with trace(lm, list(sites.values()), stop=True) as by_site:
             lm.forward(batch, head=False)
         for layer, site in sites.items():
-            states = seen[site][real].double().cpu()  # (tokens, d_ff)
+            states = by_site[site][real].double().cpu()  # (tokens, d_ff)
             product = states.T @ states
             totals[layer] = totals[layer] + product if layer in totals else product
         count += int(real.sum())

@@ -32,24 +32,24 @@ def swapped(lm: LM, facts: Sequence[Fact], count: int, seed: int = 0, before: Se
         seed: of the choice.
         before: more facts whose prompts are asked.
     """
-    rng, known = random.Random(seed), [*facts, *before]
-    asked = {fact.prompt for fact in known}
+    rng, all_facts = random.Random(seed), [*facts, *before]
+    known_prompts = {fact.prompt for fact in all_facts}
     prompts: list[tuple[Fact, str]] = []
     for fact in facts:
-        others = [o.prompt.replace(o.subject, fact.subject) for o in known if o.subject != fact.subject]
-        mine = [prompt for prompt in dict.fromkeys(others) if prompt not in asked]
+        others = [o.prompt.replace(o.subject, fact.subject) for o in all_facts if o.subject != fact.subject]
+        mine = [prompt for prompt in dict.fromkeys(others) if prompt not in known_prompts]
         prompts += [(fact, prompt) for prompt in rng.sample(mine, min(count, len(mine)))]
     starts = [lm.encode(prompt) for prompt in (*(f.prompt for f in facts), *(p for _, p in prompts))]
     texts = [text for (text,) in generate(lm, starts, max_new_tokens=TOKENS, temperature=0)]
-    said = {fact.prompt: text for fact, text in zip(facts, texts, strict=False)}
-    found = []
+    answers = {fact.prompt: text for fact, text in zip(facts, texts, strict=False)}
+    rows = []
     for (fact, prompt), text in zip(prompts, texts[len(facts) :], strict=True):
-        if begins_with(text, fact.was or _word(said[fact.prompt])) or begins_with(text, fact.target):
+        if begins_with(text, fact.was or _word(answers[fact.prompt])) or begins_with(text, fact.target):
             continue
         ids, begin = continued(lm, Text(prompt), text)
         for at in range(begin - 1, min(begin - 1 + ANSWERED, len(ids) - 1)):
-            found.append(Row(ids[: at + 2], at, at, at, at + 1))
-    return found
+            rows.append(Row(ids[: at + 2], at, at, at, at + 1))
+    return rows
 
 
 def _word(text: str) -> str:

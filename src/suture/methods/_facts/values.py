@@ -46,7 +46,7 @@ def values(
     """
     rows = [place for fact in facts for place in places(lm, fact, prefixes, aim.token)]
     if aim.kl and aim.essence and aim.token:  # where a target is said, nothing is said of the subject alone
-        rows = [told + essence for told, essence in zip(rows, essences(lm, facts, aim), strict=True)]
+        rows = [fact_rows + essence for fact_rows, essence in zip(rows, essences(lm, facts, aim), strict=True)]
     return side_by_side(lm, rows, len(prefixes), site, aim, beside=beside)
 
 
@@ -63,20 +63,22 @@ def side_by_side(
         aim: see `ValueOptimization`.
         beside: see `values`.
     """
-    sizes = [len(own) * max(len(row.ids) - row.at for row in own) for own in rows]  # tokens of each fact
+    sizes = [len(fact_rows) * max(len(row.ids) - row.at for row in fact_rows) for fact_rows in rows]  # tokens a fact
     parts = bucketed(sizes, STEP_TOKENS)
-    found = [optimised(lm, [rows[i] for i in part], prompts, [site, *beside], aim) for part in parts]
+    optima = [optimised(lm, [rows[i] for i in part], prompts, [site, *beside], aim) for part in parts]
     back = torch.tensor([i for part in parts for i in part]).argsort()
-    return Values(*(torch.cat([getattr(each, name) for each in found])[back] for name in ("added", "loss", "steps")))
+    return Values(
+        *(torch.cat([getattr(optimum, name) for optimum in optima])[back] for name in ("added", "loss", "steps"))
+    )
 
 
 def essences(lm: LM, facts: Sequence[Fact], aim: ValueOptimization) -> list[list[Row]]:
     """Return continuations of each subject that the model writes, but for those that name the old or the new object."""
     starts = [lm.encode(fact.subject) for fact in facts]
-    texts = generate(lm, starts, max_new_tokens=ESSENCE_TOKENS, samples=aim.essence, seed=aim.seed)
-    found = []
-    for fact, own in zip(facts, texts, strict=True):
-        told = [t.strip() for t in own if t.strip() and fact.target not in t and not (fact.was and fact.was in t)]
-        told = [apart(fact.subject, text) + text for text in told]  # also before a mark, where the script has blanks
-        found.append([encode(lm, fact.subject, fact.subject, text, token=aim.token or -1) for text in told])
-    return found
+    all_samples = generate(lm, starts, max_new_tokens=ESSENCE_TOKENS, samples=aim.essence, seed=aim.seed)
+    rows = []
+    for fact, samples in zip(facts, all_samples, strict=True):
+        texts = [t.strip() for t in samples if t.strip() and fact.target not in t and not (fact.was and fact.was in t)]
+        texts = [apart(fact.subject, text) + text for text in texts]  # also before a mark, where the script has blanks
+        rows.append([encode(lm, fact.subject, fact.subject, text, token=aim.token or -1) for text in texts])
+    return rows

@@ -31,17 +31,17 @@ def changed(lm: LM, layer: int, change: Tensor, columns: Tensor | None = None) -
         columns: which columns of the matrix the change has; all by default.
     """
     if change.dim() == 3:
-        own = zip(lm.anatomy.weights("mlp.down", [layer]), change, strict=True)
-        with moved(lm, [(weight, Full(weight, values).effect) for weight, values in own]):
+        pairs = zip(lm.anatomy.weights("mlp.down", [layer]), change, strict=True)
+        with moved(lm, [(weight, Full(weight, values).effect) for weight, values in pairs]):
             yield
         return
     key, out = Site(layer, "mlp.key"), Site(layer, "mlp.out")
 
     def added(value: Tensor) -> Tensor:
-        read = seen[key] if columns is None else seen[key][..., columns]
-        return value + (read.float() @ change.T).to(value)
+        keys = states[key] if columns is None else states[key][..., columns]
+        return value + (keys.float() @ change.T).to(value)
 
-    with trace(lm, [key], edit={out: added}) as seen:
+    with trace(lm, [key], edit={out: added}) as states:
         yield
 
 
@@ -50,12 +50,12 @@ def deltas(lm: LM, layer: int, change: Tensor, columns: Tensor | None = None) ->
     weights = lm.anatomy.weights("mlp.down", [layer])
     if change.dim() == 2:
         return {weights[0].tensor: delta(weights[0], change, columns)}
-    found: dict[str, Tensor] = {}
+    totals: dict[str, Tensor] = {}
     for weight, values in zip(weights, change, strict=True):
         if bool(values.any()):
             whole = Full(weight, values).delta().values
-            found[weight.tensor] = found[weight.tensor] + whole if weight.tensor in found else whole
-    return {name: Dense(values) for name, values in found.items()}
+            totals[weight.tensor] = totals[weight.tensor] + whole if weight.tensor in totals else whole
+    return {name: Dense(values) for name, values in totals.items()}
 
 
 def delta(weight: Weight, change: Tensor, columns: Tensor | None = None) -> Delta:

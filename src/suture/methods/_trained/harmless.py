@@ -29,24 +29,28 @@ def harmless(lm: LM, instances: Sequence[ResponsePair], inside: bool) -> list[tu
     Raises:
         UsageError: when no instance tells the question that its attack is wrapped around.
     """
-    found = [pair for each in instances for pair in each.keep]
-    if not found:
-        found = _answered(lm, benign("probe")[:KEPT])
+    pairs = [pair for instance in instances for pair in instance.keep]
+    if not pairs:
+        pairs = _answer(lm, benign("probe")[:KEPT])
     if not inside:
-        return found
-    wrapped = [each for each in instances if each.question and each.question in each.prompt]
+        return pairs
+    wrapped = [instance for instance in instances if instance.question and instance.question in instance.prompt]
     if not wrapped:
         raise UsageError(
             "no instance tells what its attack is wrapped around",
             why="A harmless request is put in place of the harmful question, which has to be known.",
             fix='Give "question" beside "prompt", word for word as it stands in it; or leave inside out.',
         )
-    own = {each: [request for request, _ in each.keep or found] for each in wrapped}
-    requests = [each.prompt.replace(each.question, request) for each, asked in own.items() for request in asked]
-    return [*found, *_answered(lm, requests)]
+    by_instance = {instance: [request for request, _ in instance.keep or pairs] for instance in wrapped}
+    requests = [
+        instance.prompt.replace(instance.question, request)
+        for instance, replacements in by_instance.items()
+        for request in replacements
+    ]
+    return [*pairs, *_answer(lm, requests)]
 
 
-def _answered(lm: LM, requests: Sequence[str]) -> list[tuple[str, str]]:
+def _answer(lm: LM, requests: Sequence[str]) -> list[tuple[str, str]]:
     ids = lm.encode_prompts(list(requests), chat=True)
     answers = [text.strip() for (text,) in generate(lm, ids, max_new_tokens=WRITTEN, temperature=0)]
     return list(zip(requests, answers, strict=True))

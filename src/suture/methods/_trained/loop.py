@@ -79,12 +79,12 @@ class Full:
     def delta(self) -> Dense:
         """See `Change`."""
         whole = torch.zeros(self.weight.stored.shape)
-        seen = whole.T if self.weight.transposed else whole  # (out, in) of all that shares the tensor
+        view = whole.T if self.weight.transposed else whole  # (out, in) of all that shares the tensor
         rows, columns = (
-            torch.arange(size) if own is None else torch.tensor(own)
-            for size, own in zip(seen.shape, (self.weight.outputs, self.weight.inputs), strict=True)
+            torch.arange(size) if index is None else torch.tensor(index)
+            for size, index in zip(view.shape, (self.weight.outputs, self.weight.inputs), strict=True)
         )
-        seen[rows[:, None], columns] = self.values.detach().cpu()
+        view[rows[:, None], columns] = self.values.detach().cpu()
         return Dense(whole)
 
 
@@ -100,9 +100,9 @@ class Factors:
     @classmethod
     def of(cls, weight: Weight, rank: int, scale: float, generator: torch.Generator) -> Factors:
         """Return a change of nothing; the rows of `right` have entries in +-1 / root of their length."""
-        out, read = weight.shape
-        left, right = torch.zeros(out, rank), (2 * torch.rand(rank, read, generator=generator) - 1) / read**0.5
-        left, right = (each.to(weight.parameter.device).requires_grad_() for each in (left, right))
+        outputs, inputs = weight.shape
+        left, right = torch.zeros(outputs, rank), (2 * torch.rand(rank, inputs, generator=generator) - 1) / inputs**0.5
+        left, right = (factor.to(weight.parameter.device).requires_grad_() for factor in (left, right))
         return cls(weight, left, right, scale)
 
     @property
@@ -116,7 +116,7 @@ class Factors:
 
     def delta(self) -> Delta:
         """See `Change`."""
-        left, right = (each.detach().cpu() for each in (self.left, self.right))
+        left, right = (factor.detach().cpu() for factor in (self.left, self.right))
         return self.weight.place(LowRank((self.scale * left).contiguous(), right.contiguous()))
 
 
@@ -162,28 +162,28 @@ def train(
     """
     leaves = [leaf for change in changes for leaf in change.leaves]
     adam = torch.optim.Adam(leaves, lr=course.rate, weight_decay=course.decay)
-    rng, found = random.Random(course.seed), []
+    rng, losses = random.Random(course.seed), []
     for number in range(course.steps):
         order, total = rng.sample(items, len(items)), 0.0
         for begin in range(0, len(order), course.batch):
             part = order[begin : begin + course.batch]
             with torch.enable_grad():
-                wanted, penalty = loss(part)
-                slopes = torch.autograd.grad(wanted + penalty, leaves, allow_unused=True)
+                value, penalty = loss(part)
+                slopes = torch.autograd.grad(value + penalty, leaves, allow_unused=True)
             for leaf, slope in zip(leaves, slopes, strict=True):  # an expert may have had no token
                 leaf.grad = torch.zeros_like(leaf) if slope is None else slope
-            total += float(wanted.detach()) * len(part) / len(order)
+            total += float(value.detach()) * len(part) / len(order)
             with torch.no_grad():
                 if gradient:
                     gradient()
                 adam.step()
                 if after:
                     after()
-        found.append(total)
+        losses.append(total)
         log.info("pass %d: loss %.4f", number + 1, total)
         if total < course.stop:
             break
-    return found
+    return losses
 
 
 def in_effect(lm: LM, changes: Sequence[Change]) -> AbstractContextManager[None]:
@@ -203,29 +203,29 @@ def lines(lm: LM, facts: Sequence[Fact]) -> list[TokenizedTarget]:
     return [TokenizedTarget(row.ids, row.begin) for row in rows]
 
 
-def predicted(lm: LM, told: Sequence[TokenizedTarget]) -> tuple[Batch, Tensor]:
+def predicted(lm: LM, rows: Sequence[TokenizedTarget]) -> tuple[Batch, Tensor]:
     """Return lines as a batch, and which of its tokens are predicted from those before them: (lines, tokens) of bool."""
-    batch = lm.batch([line.ids for line in told])
-    begins = torch.tensor([max(line.begin, 1) for line in told], device=lm.device)
+    batch = lm.batch([line.ids for line in rows])
+    begins = torch.tensor([max(line.begin, 1) for line in rows], device=lm.device)
     places = torch.arange(batch.ids.shape[1], device=lm.device)
     return batch, (places >= begins[:, None]) & batch.mask.bool()
 
 
-def target_nll(lm: LM, told: Sequence[TokenizedTarget], loss: Loss = "target") -> Tensor:
+def target_nll(lm: LM, rows: Sequence[TokenizedTarget], loss: Loss = "target") -> Tensor:
     """Return the mean over lines of the loss per token from `begin` on, in nats.
 
     Args:
         lm: the model, as it is now.
-        told: the lines.
+        rows: the lines.
         loss: "target" reads each token after those before it; "prompt_last" asks all of them of the last one before `begin`.
     """
-    batch, scored = predicted(lm, told)
+    batch, scored = predicted(lm, rows)
     places = torch.arange(batch.ids.shape[1], device=lm.device).expand_as(batch.ids)
     first = scored.int().argmax(1, keepdim=True).expand_as(batch.ids)
-    read = ((first if loss == "prompt_last" else places) - 1).clamp(min=0)
+    before = ((first if loss == "prompt_last" else places) - 1).clamp(min=0)
     likely = lm.forward(batch).logits.float().log_softmax(-1)  # (lines, tokens, vocabulary)
-    each = likely[torch.arange(len(told), device=lm.device)[:, None], read, batch.ids]
-    return -((each * scored).sum(1) / scored.sum(1)).mean()
+    per_token = likely[torch.arange(len(rows), device=lm.device)[:, None], before, batch.ids]
+    return -((per_token * scored).sum(1) / scored.sum(1)).mean()
 
 
 def kl_to_base(lm: LM, texts: Sequence[str], changes: Sequence[Change]) -> Tensor:
@@ -252,9 +252,9 @@ def objective(
 
     def of(part: Sequence[TokenizedTarget]) -> tuple[Tensor, Tensor | float]:
         with in_effect(lm, changes):
-            wanted = target_nll(lm, part, loss)
+            nll = target_nll(lm, part, loss)
         if not locality:
-            return wanted, 0.0
-        return wanted, locality * kl_to_base(lm, rng.sample(keep, min(KEPT, len(keep))), changes)
+            return nll, 0.0
+        return nll, locality * kl_to_base(lm, rng.sample(keep, min(KEPT, len(keep))), changes)
 
     return of

@@ -26,10 +26,10 @@ class Adapter:
 
     def __init__(self, whole: Part, rank: int, alpha: float, generator: torch.Generator) -> None:
         self.name, self.copy, self.frozen, self._base = whole.name, whole.copy, whole.frozen, whole.base
-        *experts, out, read = whole.copy.shape
+        *experts, outputs, inputs = whole.copy.shape
         self.scale = whole.sigma * alpha / rank
-        start = torch.randn(*experts, rank, read, generator=generator) / rank**0.5
-        zeros = torch.zeros(*experts, out, rank)
+        start = torch.randn(*experts, rank, inputs, generator=generator) / rank**0.5
+        zeros = torch.zeros(*experts, outputs, rank)
         device = whole.base.device
         self.right = Part(f"{self.name}|A", start.flatten().to(device), _leaf(start, device), None, None)
         self.left = Part(f"{self.name}|B", zeros.flatten().to(device), _leaf(zeros, device), None, None)
@@ -83,7 +83,7 @@ def merged(lm: LM, parts: Sequence[Trained]) -> dict[str, Delta]:
     adapters = [part for part in parts if isinstance(part, Adapter)]
     by_name = {part.name: part for part in adapters}
     products = {part.name: part.change.cpu() for part in adapters if part.frozen is not None or part.copy.dim() > 2}
-    found: dict[str, Delta] = {}
+    deltas: dict[str, Delta] = {}
     for tensor in lm.anatomy.stored():
         form = lm.anatomy.form(tensor)
         if form.live not in by_name:
@@ -92,11 +92,11 @@ def merged(lm: LM, parts: Sequence[Trained]) -> dict[str, Delta]:
         if form.live in products or form.shape != tuple(part.copy.shape):
             values = form.view(products.setdefault(form.live, part.change.cpu())).contiguous()
             if bool(values.any()):
-                found[tensor] = Dense(values)
+                deltas[tensor] = Dense(values)
         else:
-            left, right = (each.copy.detach().cpu() for each in (part.left, part.right))
-            found[tensor] = LowRank(part.scale * left, right.clone())
-    return found
+            left, right = (factor.copy.detach().cpu() for factor in (part.left, part.right))
+            deltas[tensor] = LowRank(part.scale * left, right.clone())
+    return deltas
 
 
 def _leaf(values: Tensor, device: torch.device) -> Tensor:

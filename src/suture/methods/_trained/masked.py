@@ -75,7 +75,7 @@ class Part:
     def of(cls, lm: LM, name: str, index: Tensor | None = None, frozen: Tensor | None = None) -> Part:
         """Return a part of a live parameter."""
         parameter = lm.model.get_parameter(name)
-        places = (None if each is None else each.to(parameter.device) for each in (index, frozen))
+        places = (None if positions is None else positions.to(parameter.device) for positions in (index, frozen))
         copy = parameter.detach().clone().requires_grad_()
         return cls(name, parameter.detach().reshape(-1), copy, *places)
 
@@ -83,14 +83,14 @@ class Part:
         """Move the entries by the gradient that the copy holds, and the copy with them."""
         if self.copy.grad is None:  # experts that no token of this step was sent to
             self.copy.grad = torch.zeros_like(self.copy)
-        gradient = self._taken(self.copy.grad.reshape(-1)).float()
+        gradient = self._entries(self.copy.grad.reshape(-1)).float()
         self.copy.grad = None
         self.first.lerp_(gradient, 1 - BETAS[0])
         self.second.lerp_(gradient.square(), 1 - BETAS[1])
         mean, spread = self.first / (1 - BETAS[0] ** step), self.second / (1 - BETAS[1] ** step)
         moved = mean / (spread.sqrt() + EPS)
         if decay:
-            moved += decay * (self._taken(self.base).float() + self.change)
+            moved += decay * (self._entries(self.base).float() + self.change)
         self.change -= rate * self.sigma * moved
         self.hold()
 
@@ -98,7 +98,7 @@ class Part:
         """Take back what frozen entries were moved, and bring the copy up to date."""
         if self.frozen is not None:
             self.change[self.frozen] = 0.0
-        value = (self._taken(self.base).float() + self.change).to(self.copy.dtype)
+        value = (self._entries(self.base).float() + self.change).to(self.copy.dtype)
         flat = self.copy.data.view(-1)
         if self.index is None:
             flat.copy_(value)
@@ -115,7 +115,7 @@ class Part:
             getattr(self, kind).copy_(state[f"{self.name}|{kind}"])
         self.hold()
 
-    def _taken(self, flat: Tensor) -> Tensor:
+    def _entries(self, flat: Tensor) -> Tensor:
         return flat if self.index is None else flat[self.index]
 
 
@@ -214,8 +214,8 @@ def train(
 
 def forward(lm: LM, copies: Mapping[str, Tensor], batch: Batch) -> Tensor:
     """Return the logits of a batch with some parameters replaced: (batch, tokens, vocabulary) float32."""
-    told = {"input_ids": batch.ids, "attention_mask": batch.mask, "position_ids": batch.positions, "use_cache": False}
-    logits: Tensor = torch.func.functional_call(lm.model, dict(copies), (), told).logits
+    inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "position_ids": batch.positions, "use_cache": False}
+    logits: Tensor = torch.func.functional_call(lm.model, dict(copies), (), inputs).logits
     return logits.float()
 
 

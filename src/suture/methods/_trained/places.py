@@ -27,34 +27,34 @@ def other_parts(lm: LM, parameters: Iterable[str], mask: Mask | None) -> list[Pa
 
 def places(lm: LM, mask: Mask) -> dict[str, Tensor]:
     """Return a mask as sorted flat positions in live parameters, by their names."""
-    found: dict[str, list[Tensor]] = {}
+    positions: dict[str, list[Tensor]] = {}
     for tensor, index in mask.entries.items():
         form = lm.anatomy.form(tensor)
-        found.setdefault(form.live, []).append(form.positions(index))
-    return {name: torch.cat(own).sort().values for name, own in found.items()}
+        positions.setdefault(form.live, []).append(form.positions(index))
+    return {name: torch.cat(parts).sort().values for name, parts in positions.items()}
 
 
 def entries(lm: LM, mask: Mask, parts: Sequence[Part]) -> dict[str, Delta]:
     """Return what training the mask's entries changed, by tensor of the checkpoint."""
     by_name = {part.name: part for part in parts}
-    found: dict[str, Delta] = {}
+    deltas: dict[str, Delta] = {}
     for tensor, index in mask.entries.items():
         form = lm.anatomy.form(tensor)
         part = by_name[form.live]
         assert part.index is not None
         where = torch.searchsorted(part.index.cpu(), form.positions(index))
-        found[tensor] = Entries(index, part.change.cpu()[where])
-    return found
+        deltas[tensor] = Entries(index, part.change.cpu()[where])
+    return deltas
 
 
 def dense(lm: LM, parts: Sequence[Trained]) -> dict[str, Delta]:
     """Return what training whole parameters changed, by tensor of the checkpoint; tensors that stayed are left out."""
     shaped = {part.name: part.change.cpu().view(part.copy.shape) for part in parts if isinstance(part, Part)}
-    found: dict[str, Delta] = {}
+    deltas: dict[str, Delta] = {}
     for tensor in lm.anatomy.stored():
         form = lm.anatomy.form(tensor)
         if form.live in shaped:
             values = form.view(shaped[form.live]).contiguous()
             if bool(values.any()):
-                found[tensor] = Dense(values)
-    return found
+                deltas[tensor] = Dense(values)
+    return deltas

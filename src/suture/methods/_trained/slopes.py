@@ -24,37 +24,37 @@ Loss = Callable[
 
 
 def slopes(
-    lm: LM, weights: Sequence[Weight], told: Sequence[TokenizedTarget], loss: Loss, *, every: bool
+    lm: LM, weights: Sequence[Weight], rows: Sequence[TokenizedTarget], loss: Loss, *, every: bool
 ) -> Iterator[list[Slopes]]:
     """Yield inputs and output gradients of each weight, for a batch of lines after the other.
 
     Args:
         lm: the model, as it is now.
         weights: matrices through which every token goes.
-        told: lines, of which the tokens from `begin` on are predicted.
+        rows: lines, of which the tokens from `begin` on are predicted.
         loss: of the predictions.
         every: at every token, not only at those that predict one.
     """
 
     def run(part: Sequence[int]) -> list[Slopes]:
-        batch, scored = predicted(lm, [told[i] for i in part])
+        batch, scored = predicted(lm, [rows[i] for i in part])
         at = batch.mask.bool() if every else scored.roll(-1, 1)  # the first token is never predicted
         with torch.enable_grad(), tap(lm, weights) as products:
             likely = lm.forward(batch).logits[:, :-1].float().log_softmax(-1)
             value = loss(likely[scored[:, 1:]], batch.ids[scored])
             gradients = torch.autograd.grad(value, [product.push for product in products])
-        found = []
+        pairs = []
         for weight in weights:
             product, gradient = next(
                 (product, gradient)
                 for product, gradient in zip(products, gradients, strict=True)
-                if any(weight is own for own in product.weights)
+                if any(weight is shared for shared in product.weights)
             )
-            read, put = (each.detach().reshape(*at.shape, -1)[at].double().cpu() for each in (product.inputs, gradient))
-            found.append((read, put if weight.cut is None else put[:, torch.tensor(weight.cut)]))
-        return found
+            h, g = (side.detach().reshape(*at.shape, -1)[at].double().cpu() for side in (product.inputs, gradient))
+            pairs.append((h, g if weight.cut is None else g[:, torch.tensor(weight.cut)]))
+        return pairs
 
-    for group in bucketed([len(line.ids) for line in told]):
+    for group in bucketed([len(line.ids) for line in rows]):
         yield from halving(group, run)
 
 

@@ -32,18 +32,18 @@ class Watch:
     def unlikelihood(self) -> Tensor:
         """Return the mean of -log(1 - p) over the tokens that end a phrase said before; 0 where nothing is repeated."""
         with torch.no_grad():
-            written = generate_ids(self.lm, self.prompts, max_new_tokens=WRITTEN, temperature=0)
+            answers = generate_ids(self.lm, self.prompts, max_new_tokens=WRITTEN, temperature=0)
         rows, places = [], []
-        for prompt, (ids,) in zip(self.prompts, written, strict=True):
+        for prompt, (ids,) in zip(self.prompts, answers, strict=True):
             rows.append(prompt + ids)
             places.append([len(prompt) + place for place in repeats(ids)])
         if not any(places):
             return torch.zeros((), device=self.lm.device)
         batch = self.lm.batch(rows)
         likely = self.lm.forward(batch).logits[:, :-1].float().softmax(-1)
-        given = likely.gather(-1, batch.ids[:, 1:, None])[..., 0]  # (rows, tokens - 1)
-        picked = [given[row, place - 1] for row, at in enumerate(places) for place in at]
-        return -(1 - torch.stack(picked)).clamp(min=1e-6).log().mean()
+        chances = likely.gather(-1, batch.ids[:, 1:, None])[..., 0]  # (rows, tokens - 1)
+        repeat_chances = [chances[row, place - 1] for row, at in enumerate(places) for place in at]
+        return -(1 - torch.stack(repeat_chances)).clamp(min=1e-6).log().mean()
 
     def _look(self) -> tuple[int, float]:
         texts = [text for (text,) in generate(self.lm, self.prompts, max_new_tokens=WRITTEN, temperature=0)]
