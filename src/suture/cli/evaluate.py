@@ -165,15 +165,17 @@ def _measured(
 ) -> Report:
     """Return what a patch, a memory, or both change."""
     from ..measure.evaluation import evaluate, observe
+    from ..text.phase import counted
     from ._strength_sweep import dosed
 
     with console.progress("measuring") as step:
-        before = observe(lm, measures, step)
-        report = evaluate(lm, patch, measures, baseline=before, beside=memory, controls=controls, progress=step)
-        report = replace(report, target=target)
-        if strengths and patch is not None:
-            report = dosed(lm, patch, strengths, measures, before, report, step)
-    return report
+        if not strengths or patch is None:
+            report = evaluate(lm, patch, measures, beside=memory, controls=controls, progress=step)
+            return replace(report, target=target)
+        base, edited, several = counted(step, ["base", "patch", "strengths"])
+        before = observe(lm, measures, base)
+        report = evaluate(lm, patch, measures, baseline=before, beside=memory, controls=controls, progress=edited)
+        return dosed(lm, patch, strengths, measures, before, replace(report, target=target), several)
 
 
 def _finish(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,25 +37,33 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         from ..locate.region import Region
         from ..model.lm import LM
         from ..runs.run import Run
+        from ..text.phase import begin
         from ._console import Console
 
         console = Console(json)
         lm = LM.load(model, device=device, dtype=dtype)
         kind = typing.get_type_hints(function)["return"]
         form = sys.modules[kind.__module__].FORMAT
+
+        @contextmanager
+        def searching() -> Iterator[None]:
+            with console.progress(name) as step:
+                begin(step, "phase 1 of 1 search")
+                yield
+
         if kind is Mask:
-            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
+            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
                 mask = run.stage("mask", lambda: function(lm, **settings), Mask.save, Mask.load)
                 run.result = f"{mask.count:,} of {mask.candidates:,} weights"
             show_mask(console, mask, model, run.path("mask.safetensors"))
             return
         if kind is Direction:
-            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
+            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
                 found = run.stage("direction", lambda: function(lm, **settings), Direction.save, Direction.load)
                 run.result = f"best in block {found.best}"
             _directions(console, found, model, run.path("direction.safetensors"))
             return
-        with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
+        with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
             region = run.stage("region", lambda: function(lm, **settings), Region.save, Region.load)
             path = run.path("region.safetensors")
             run.result = f"{region.count} of {region.candidates} rows"

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..model.lm import LM
+from ..text.phase import parts
 from . import preference
 from ._metric import metric
 from ._score import RESAMPLES, Observation, Progress, Score
@@ -57,7 +58,11 @@ def score(before: Observation, after: Observation) -> Score:
 @metric(score=score)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return for each fact the harmonic mean of its own three shares; `extra` has the shares, which the score is made of."""
-    shares = {name: _shares(lm, getattr(cases, name), cases.chat, progress) for name in GROUPS}
+    groups = {name: getattr(cases, name) for name in GROUPS}
+    steps = parts(progress, [2 * sum(map(len, facts)) for facts in groups.values()])  # both answers of each prompt
+    shares = {
+        name: _shares(lm, facts, cases.chat, step) for (name, facts), step in zip(groups.items(), steps, strict=True)
+    }
     values = harmonic(torch.tensor([shares[name] for name in GROUPS], dtype=torch.float64))
     return Observation(values, torch.ones_like(values), extra=shares)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from ..model.lm import LM
+from ..text.phase import parts
 from ._likely import likely, same_answers
 from ._metric import metric
 from ._score import Observation, Progress
@@ -35,10 +36,11 @@ def same(cases: Cases) -> Hashable:
 
 def pairs(lm: LM, cases: Cases, progress: Progress | None = None) -> dict[str, list[float]]:
     """Return the mean log probability of a token of each answer, "logprob", and of the one it is held against, "against"."""
-    answers = (("logprob", cases.answers), ("against", cases.against))
+    answers = {"logprob": cases.answers, "against": cases.against}
+    steps = parts(progress, [len(cases.prompts)] * len(answers))
     return {
-        name: likely(lm, cases.prompts, given, chat=cases.chat, progress=progress).logprob.tolist()
-        for name, given in answers
+        name: likely(lm, cases.prompts, given, chat=cases.chat, progress=step).logprob.tolist()
+        for (name, given), step in zip(answers.items(), steps, strict=True)
     }
 
 
