@@ -69,15 +69,7 @@ def completed(
     """Return a greedy continuation of each prompt: a little longer than the longest of some answers, `least` tokens at least."""
     texts = lm.prompt_texts(prompts, chat=chat)
     longest = max(len(ids) - begin for ids, begin in read_behind(lm, texts[:1] * len(answers), answers))
-    done = 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress("answers", done, len(texts))
-
     ids = [ids_of(lm, text) for text in texts]
     longest = max(longest + SPARE, least)
-    continuations = generate(lm, ids, max_new_tokens=longest, temperature=0, doses=doses, progress=step)
+    continuations = generate(lm, ids, max_new_tokens=longest, temperature=0, doses=doses, progress=progress)
     return marked(lm, ids, continuations) if chat else continuations
