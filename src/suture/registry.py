@@ -92,12 +92,12 @@ def judge(form: str) -> Callable[[C], C]:
 def _forms() -> dict[str, tuple[str, str, str]]:
     """Return name -> module, class and form of the judges in files here, read from their sources."""
     package = importlib.import_module(FOLDERS["judge"])
-    found = {}
+    forms = {}
     for file in sorted(Path(folder) / name for folder in package.__path__ for name in os.listdir(folder)):
         if file.suffix == ".py":
             for form, kind in MARKED.findall(file.read_text(encoding="utf-8")):
-                found[form.partition(":")[0]] = (f"{package.__name__}.{file.stem}", kind, form)
-    return found
+                forms[form.partition(":")[0]] = (f"{package.__name__}.{file.stem}", kind, form)
+    return forms
 
 
 def judges() -> dict[str, str]:
@@ -142,10 +142,10 @@ def models() -> dict[str, Path]:
 
     A package says them as a dict, `FOLDERS`, through the entry-point group "suture.models"; nothing else of it is asked for.
     """
-    found = dict(importlib.import_module(MODELS).FOLDERS)
+    folders = dict(importlib.import_module(MODELS).FOLDERS)
     for point in entry_points(group="suture.models"):
-        found |= point.load()
-    return found
+        folders |= point.load()
+    return folders
 
 
 def get(kind: Kind, name: str) -> Callable[..., Any]:
@@ -157,20 +157,22 @@ def get(kind: Kind, name: str) -> Callable[..., Any]:
     if name.endswith(".py"):
         return _from_file(kind, Path(name))
     if kind == "judge" and name in _forms():
-        module, own, _ = _forms()[name]
-        return _checked(kind, getattr(importlib.import_module(module), own), name)
-    known = names(kind)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
+        module, class_name, _ = _forms()[name]
+        return _checked(kind, getattr(importlib.import_module(module), class_name), name)
+    known_names = names(kind)
+    if name not in known_names:
+        near = difflib.get_close_matches(name, known_names, 1)
         raise UsageError(
             f'no {kind} "{name}"',
-            why=f"Known: {', '.join(known)}.",
+            why=f"Known: {', '.join(known_names)}.",
             fix=f'Did you mean "{near[0]}"?' if near else f"See: suture methods, or give a file: ./{name}.py",
         )
     for point in entry_points(group=f"suture.{kind}s"):
         if point.name == name:
             return _checked(kind, point.load(), name)
-    return _checked(kind, getattr(importlib.import_module(f"{FOLDERS[kind]}.{name}"), _called(kind, name), None), name)
+    return _checked(
+        kind, getattr(importlib.import_module(f"{FOLDERS[kind]}.{name}"), _function_name(kind, name), None), name
+    )
 
 
 def summary(function: Callable[..., Any]) -> str:
@@ -193,11 +195,11 @@ def _offers(kind: Kind, name: str) -> bool:
     if name.startswith("_") or spec is None or spec.origin is None:
         return False
     source = Path(spec.origin).read_text(encoding="utf-8")
-    marked = rf"^@{kind}\b[^@]*?\n(?:@[^\n]+\n)*def {_called(kind, name)}\("
+    marked = rf"^@{kind}\b[^@]*?\n(?:@[^\n]+\n)*def {_function_name(kind, name)}\("
     return re.search(marked, source, re.MULTILINE) is not None
 
 
-def _called(kind: Kind, name: str) -> str:
+def _function_name(kind: Kind, name: str) -> str:
     """Return what the function of a file is called."""
     return "observe" if kind == "metric" else name
 
@@ -210,22 +212,22 @@ def settings() -> dict[str, Any]:
     Raises:
         LookupError: outside of a call.
     """
-    function, given = _CALL.get()
-    kept = _kept(function)
-    return {name: value for name, value in given.items() if name in kept}
+    function, arguments = _CALL.get()
+    setting_names = _setting_names(function)
+    return {name: value for name, value in arguments.items() if name in setting_names}
 
 
 @functools.cache
-def _kept(function: Callable[..., Any]) -> frozenset[str]:
+def _setting_names(function: Callable[..., Any]) -> frozenset[str]:
     """Return the names of the keyword-only parameters whose types name no class of ours and no path."""
     hints = typing.get_type_hints(function)
-    named = (name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY)
-    return frozenset(name for name in named if not any(map(_no_setting, _classes(hints[name]))))
+    keywords = (name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY)
+    return frozenset(name for name in keywords if not any(map(_no_setting, _classes(hints[name]))))
 
 
 def _classes(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - any annotation
     """Yield the classes that an annotation is made of."""
-    yield from (each for part in typing.get_args(hint) for each in _classes(part))
+    yield from (inner for part in typing.get_args(hint) for inner in _classes(part))
     yield typing.get_origin(hint) or hint
 
 
@@ -240,13 +242,13 @@ def _mark(function: F, kind: Kind) -> F:
     call, text = _spelled_out(function, call)
 
     @functools.wraps(function)
-    def bound(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function has them
-        given = call.bind(*args, **_by_new_names(function.__name__, named, call.parameters))
-        given.apply_defaults()
-        _check_choices(bound, given.arguments)
-        before = _CALL.set((bound, given.arguments))
+    def bound(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - as the function has them
+        binding = call.bind(*args, **_by_new_names(function.__name__, keywords, call.parameters))
+        binding.apply_defaults()
+        _check_choices(bound, binding.arguments)
+        before = _CALL.set((bound, binding.arguments))
         try:
-            return function(*given.args, **given.kwargs)
+            return function(*binding.args, **binding.kwargs)
         finally:
             _CALL.reset(before)
 
@@ -258,43 +260,43 @@ def _mark(function: F, kind: Kind) -> F:
     return cast(F, bound)
 
 
-def _check_choices(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+def _check_choices(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Raise UsageError for a word that a setting can not be: methods compare words, and would take it for the other one."""
     for name, choices in _choices(function).items():
-        if given[name] not in choices:
-            known = ", ".join(map(repr, choices))
-            raise UsageError(f"{function.__name__}: {name} is not {given[name]!r}", fix=f"Use one of {known}.")
+        if arguments[name] not in choices:
+            listing = ", ".join(map(repr, choices))
+            raise UsageError(f"{function.__name__}: {name} is not {arguments[name]!r}", fix=f"Use one of {listing}.")
 
 
 @functools.cache
 def _choices(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
     """Return the settings whose type is a `Literal` (or None), with what they can be."""
-    found = {}
+    choices = {}
     for name, hint in typing.get_type_hints(function).items():
         union = typing.get_origin(hint) in (typing.Union, types.UnionType)
         parts = typing.get_args(hint) if union else (hint,)
         words = [part for part in parts if typing.get_origin(part) is Literal]
         if name != "return" and words and all(part in (*words, type(None)) for part in parts):
             empty = (None,) if type(None) in parts else ()
-            found[name] = (*(word for part in words for word in typing.get_args(part)), *empty)
-    return found
+            choices[name] = (*(word for part in words for word in typing.get_args(part)), *empty)
+    return choices
 
 
 def _spelled_out(function: Callable[..., Any], call: inspect.Signature) -> tuple[inspect.Signature, str | None]:
     """Return signature and docstring of a function with shared settings as keywords in place of `**shared: Unpack[SHARED]`."""
-    own = list(call.parameters.values())
-    if own[-1].kind is not inspect.Parameter.VAR_KEYWORD or "Unpack" not in str(own[-1].annotation):
+    parameters = list(call.parameters.values())
+    if parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD or "Unpack" not in str(parameters[-1].annotation):
         return call, function.__doc__
-    star = own.pop()
+    star = parameters.pop()
     (shared,) = typing.get_args(typing.get_type_hints(function)[star.name])
     hints = typing.get_type_hints(shared)
     keywords = [
         inspect.Parameter(name, star.KEYWORD_ONLY, default=default, annotation=hints[name])
         for name, default in shared_defaults(shared).items()
     ]
-    told = "\n".join(_attributes(shared))
-    text = re.sub(rf"^ *{star.name}: .*$", lambda _: told, inspect.getdoc(function) or "", flags=re.MULTILINE)
-    return call.replace(parameters=[*own, *keywords]), text
+    entries = "\n".join(_attributes(shared))
+    text = re.sub(rf"^ *{star.name}: .*$", lambda _: entries, inspect.getdoc(function) or "", flags=re.MULTILINE)
+    return call.replace(parameters=[*parameters, *keywords]), text
 
 
 def shared_defaults(shared: type) -> dict[str, Any]:
@@ -311,17 +313,17 @@ def _attributes(shared: type) -> Iterator[str]:
     yield from inspect.cleandoc(shared.__doc__ or "").partition("Attributes:\n")[2].splitlines()
 
 
-def _by_new_names(method: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _by_new_names(method: str, keywords: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return keyword arguments by the names they have now; warns whoever calls the method by an old one."""
-    found: dict[str, Any] = {}
-    for name, value in given.items():
-        now = setting_now(name, known)
+    current: dict[str, Any] = {}
+    for name, value in keywords.items():
+        now = setting_now(name, parameters)
         if now != name:
-            if now in given:
+            if now in keywords:
                 raise TypeError(f"{method}() got {name!r} and {now!r}, which is its new name")
             warnings.warn(f"{method}({name}=) is now {now}=; {GOES}", DeprecationWarning, stacklevel=3)
-        found[now] = value
-    return found
+        current[now] = value
+    return current
 
 
 def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
@@ -337,19 +339,19 @@ def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:
         why = " ".join(f"{type(problem).__name__}: {problem}".split())
         raise UsageError(f"{path} does not run", why=why, fix=f"Correct it until this runs: python {path}") from problem
     if kind == "judge":
-        marked = [each for each in vars(module).values() if getattr(each, "__suture_kind__", None) == kind]
+        marked = [value for value in vars(module).values() if getattr(value, "__suture_kind__", None) == kind]
         return _checked(kind, marked[0] if len(marked) == 1 else None, path.stem)
-    return _checked(kind, getattr(module, _called(kind, path.stem), None), path.stem)
+    return _checked(kind, getattr(module, _function_name(kind, path.stem), None), path.stem)
 
 
 def _checked(kind: Kind, function: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - anything a file may hold
     if getattr(function, "__suture_kind__", None) != kind:
-        own = _called(kind, name)
-        what = "class" if kind == "judge" else f"function {own}"
+        function_name = _function_name(kind, name)
+        what = "class" if kind == "judge" else f"function {function_name}"
         fix = (
             f'Mark the class: @judge("{name}")'
             if kind == "judge"
-            else f"Name the function so, and mark it: @{kind} def {own}"
+            else f"Name the function so, and mark it: @{kind} def {function_name}"
         )
         raise UsageError(f"{name} has no {what} marked @{kind}", fix=fix)
     return function

@@ -45,7 +45,7 @@ def answers_at_strengths(
     prompt: Sequence[int],
     strengths: Sequence[float],
     *,
-    asked: str = "",
+    prompt_text: str = "",
     judge: Judge | None = None,
     label: str = "",
     tokens: int = 40,
@@ -59,7 +59,7 @@ def answers_at_strengths(
         patch: for it; checked by the caller.
         prompt: ids.
         strengths: multiples of the patch.
-        asked: the prompt as the judge reads it.
+        prompt_text: the prompt as the judge reads it.
         judge: labels answers; None measures how far the first token moves.
         label: the one that is counted.
         tokens: longest answer.
@@ -75,18 +75,18 @@ def answers_at_strengths(
             dose.strength = torch.tensor([0.0, *strengths])
             logs = _first(lm, [list(prompt), *rows])
     else:
-        texts, found = [], [_first(lm, rows[:1])]
+        texts, parts = [], [_first(lm, rows[:1])]
         for strength in strengths:
             with (patch * strength).applied(lm, force=True):
                 texts += write(lm, rows[:1])
-                found.append(_first(lm, rows[:1]))
-        logs = torch.cat(found)
+                parts.append(_first(lm, rows[:1]))
+        logs = torch.cat(parts)
     if judge is None:
         values = (logs[:1].exp() * (logs[:1] - logs[1:])).sum(-1).clamp(min=0).tolist()
     else:
-        labels = iter(label_all(judge, [(asked, text) for own in texts for text in own]))
-        values = [sum(next(labels) == label for _ in own) / len(own) for own in texts]
-    return [Dosed(s, own[0].strip(), v) for s, own, v in zip(strengths, texts, values, strict=True)]
+        labels = iter(label_all(judge, [(prompt_text, text) for answers in texts for text in answers]))
+        values = [sum(next(labels) == label for _ in answers) / len(answers) for answers in texts]
+    return [Dosed(s, answers[0].strip(), v) for s, answers, v in zip(strengths, texts, values, strict=True)]
 
 
 def bar(value: float, most: float) -> str:

@@ -135,7 +135,7 @@ class Talk:
             )
         row = self._ids(self.history[0][:-1])
         return answers_at_strengths(
-            self.lm, self.patch, row, strengths, asked=self.history[0][-2]["content"], judge=judge,
+            self.lm, self.patch, row, strengths, prompt_text=self.history[0][-2]["content"], judge=judge,
             label=unwanted(judge) if judge else "", tokens=self._room(len(row)), temperature=self.manner.temperature,
             seed=self.manner.seed,
         )  # fmt: skip
@@ -175,10 +175,10 @@ class Talk:
         manner = self.manner
 
         def answer(some: list[list[int]], doses: Doses | None = None) -> list[str]:
-            made = generate(
+            continuations = generate(
                 self.lm, some, max_new_tokens=room, temperature=manner.temperature, seed=manner.seed, doses=doses
             )
-            return [text for (text,) in made]
+            return [text for (text,) in continuations]
 
         if self.patch is None:
             return answer(rows)

@@ -56,7 +56,7 @@ class Console:
         self.unused: list[str] = []  # what files hold that is not used, see `unread`
         self._clock = clock
         self._step: Progress | None = None
-        hear(self._unused)
+        hear(self._note_unused)
         _listen(self)
 
     def say(self, text: str = "", style: str = "") -> None:
@@ -103,7 +103,7 @@ class Console:
         """What files hold that was not used, as JSON and reports keep it."""
         return {"unused": self.unused} if self.unused else {}
 
-    def _unused(self, line: str) -> None:
+    def _note_unused(self, line: str) -> None:
         if line not in self.unused:
             self.unused.append(line)
             self.note(line)

@@ -32,8 +32,8 @@ def judge(
     else:
         console.say(f"{path}: {len(findings)} checks, all hold")
     problems = {finding.what: finding.problem for finding in bad}
-    told = {} if dry_run is None else {"dry_run": dry_run}
-    console.result({"checks": len(findings), "problems": problems, "repaired": repaired, **told})
+    extra = {} if dry_run is None else {"dry_run": dry_run}
+    console.result({"checks": len(findings), "problems": problems, "repaired": repaired, **extra})
     if bad:
         raise VerificationFailed(
             f"{len(bad)} of {len(findings)} checks fail",

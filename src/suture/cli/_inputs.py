@@ -26,25 +26,25 @@ def named_patches(words: Sequence[str]) -> dict[str, Patch]:
     """Return patches by name; NAME=FILE, or FILE with the name of the file."""
     from ..patch.patch import Patch
 
-    return {name: Patch.load(path) for name, path in _named(words, "patch", "patches").items()}
+    return {name: Patch.load(path) for name, path in _named_paths(words, "patch", "patches").items()}
 
 
 def named_memories(words: Sequence[str]) -> dict[str, Memory]:
     """Return memories of facts by name; NAME=FILE, or FILE with the name of the file."""
     from ..memory import Memory
 
-    return {name: Memory.load(path) for name, path in _named(words, "memory", "memories").items()}
+    return {name: Memory.load(path) for name, path in _named_paths(words, "memory", "memories").items()}
 
 
-def _named(words: Sequence[str], option: str, many: str) -> dict[str, str]:
+def _named_paths(words: Sequence[str], option: str, many: str) -> dict[str, str]:
     from ..errors import UsageError
 
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for word in words:
         name, sign, path = word.partition("=")
         if not sign or Path(word).exists():
             name, path = Path(word).stem, word
-        if not name or name in found:
+        if not name or name in paths:
             raise UsageError(f"two {many} are called {name!r}", fix=f"Name them: --{option} NAME=FILE")
-        found[name] = path
-    return found
+        paths[name] = path
+    return paths

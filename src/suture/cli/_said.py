@@ -42,19 +42,19 @@ def advice(method: str, function: Callable[..., Any], lm: LM) -> str:
     """Return what may help when a fact is not said: settings that the method has, for blocks that the model has."""
     import inspect
 
-    known = inspect.signature(function).parameters
+    parameters = inspect.signature(function).parameters
     words = []
-    if "layer" in known:
+    if "layer" in parameters:
         tells = "; suture locate causal_trace tells which matter" if method != "grace" else ""
         words.append(f"Try another block (--set layer=N, 0 to {lm.anatomy.layers - 1}{tells})")
-    if "token" in known:
+    if "token" in parameters:
         words.append("another token (--set token=-2, or 0 for those that say the target)")
-    if "steps" in known:
+    if "steps" in parameters:
         words.append("more steps (--set steps=N)")
     if method != "grace":
         words.append("--method grace, which serves facts beside the weights")
-    told = ", ".join(words[:-1]) + " or " * (len(words) > 1) + words[-1] if words else "Try another method"
-    return (told if told.startswith("Try") else f"Try {told}") + "."
+    sentence = ", ".join(words[:-1]) + " or " * (len(words) > 1) + words[-1] if words else "Try another method"
+    return (sentence if sentence.startswith("Try") else f"Try {sentence}") + "."
 
 
 def print_said(console: Console, texts: Sequence[dict[str, Any]]) -> None:

@@ -24,27 +24,27 @@ def settings_of(name: str, function: Callable[..., Any], words: Sequence[str]) -
         UsageError: for an unknown name, or a value that is none.
     """
     hints = typing.get_type_hints(function)
-    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    found: dict[str, Any] = {}
+    names = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    settings: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
-        key = name_now(key.strip().lstrip("-").replace("-", "_"), known)
-        if not equals or key not in known:
-            near = difflib.get_close_matches(key, known, 1)
+        key = name_now(key.strip().lstrip("-").replace("-", "_"), names)
+        if not equals or key not in names:
+            near = difflib.get_close_matches(key, names, 1)
             raise UsageError(
-                f"--set {word}: {'no value' if key in known else f'{name} has no setting {key!r}'}",
-                why=f"Known: {', '.join(known)}.",
-                fix=f"Did you mean {near[0]}?" if near and key not in known else f"See: suture edit {name} --help",
+                f"--set {word}: {'no value' if key in names else f'{name} has no setting {key!r}'}",
+                why=f"Known: {', '.join(names)}.",
+                fix=f"Did you mean {near[0]}?" if near and key not in names else f"See: suture edit {name} --help",
             )
         try:
-            found[key] = _value(hints[key], text.strip())
+            settings[key] = _value(hints[key], text.strip())
         except SutureError:  # of a file that a setting names
             raise
         except ValueError:
             raise UsageError(
-                f"--set {word}: {text!r} is no {_named(hints[key])}", fix=f"See: suture edit {name} --help"
+                f"--set {word}: {text!r} is no {_type_name(hints[key])}", fix=f"See: suture edit {name} --help"
             ) from None
-    return found
+    return settings
 
 
 def _value(hint: Any, text: str) -> Any:  # noqa: ANN401 - any annotation
@@ -76,7 +76,7 @@ def _value(hint: Any, text: str) -> Any:  # noqa: ANN401 - any annotation
     return value
 
 
-def _named(hint: Any) -> str:  # noqa: ANN401 - any annotation
+def _type_name(hint: Any) -> str:  # noqa: ANN401 - any annotation
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"
     return getattr(hint, "__name__", str(hint)).replace("typing.", "")

@@ -34,7 +34,7 @@ FILES = {
 
 
 def command(name: str, function: Callable[..., Any], body: Callable[..., None]) -> Any:  # noqa: ANN401 - a command of the click that typer brings
-    """Return a command that calls `body(settings, **own)`.
+    """Return a command that calls `body(settings, **options)`.
 
     Args:
         name: of the command.
@@ -43,8 +43,8 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     """
     helps = argument_helps(function)
     hints = typing.get_type_hints(function)
-    own = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    has_data = any(p.name in ("data", "facts", "instances", "tune") for p in own)  # then the examples come from there
+    extra = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    has_data = any(p.name in ("data", "facts", "instances", "tune") for p in extra)  # then the examples come from there
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
         positional = parameter.kind is not parameter.KEYWORD_ONLY
@@ -59,31 +59,31 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
             )
         )
 
-    def call(**given: Any) -> None:  # noqa: ANN401 - typer fills them in by the signature below
-        chosen = {p.name: given.pop(p.name) for p in settings}
+    def call(**options: Any) -> None:  # noqa: ANN401 - typer fills them in by the signature below
+        chosen = {p.name: options.pop(p.name) for p in settings}
         for key, value in chosen.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"--{key.replace('_', '-')} can not be {value}", fix="Give a finite number.")
             if isinstance(value, Path) and file_type(hints[key]):
                 chosen[key] = load_file(file_type(hints[key]), value)
-        body(chosen, **given)
+        body(chosen, **options)
 
-    everything = [*own, *settings]
+    everything = [*extra, *settings]
     everything.sort(key=lambda p: p.default is not inspect.Parameter.empty)
     vars(call)["__signature__"] = inspect.Signature(everything)
     call.__annotations__ = {p.name: p.annotation for p in everything}
     call.__doc__ = registry.summary(function)
     single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    known = {p.name for p in settings}
+    setting_names = {p.name for p in settings}
 
     def option_now(word: str) -> str:  # click asks for the name of every option that is given
-        now = name_now(word, known)
+        now = name_now(word, setting_names)
         return word if now == word else now.replace("_", "-")
 
     single.command(name, context_settings={"token_normalize_func": option_now})(call)
-    made = typer.main.get_command(single)
-    made.name = name
-    return made
+    click_command = typer.main.get_command(single)
+    click_command.name = name
+    return click_command
 
 
 def name_now(name: str, known: Container[str]) -> str:
@@ -123,15 +123,15 @@ def argument_helps(function: Callable[..., Any]) -> dict[str, str]:
     """Return the text of each entry of a docstring's Args section."""
     text = inspect.getdoc(function) or ""
     section = re.search(r"\nArgs:\n(.*?)(?:\n\S|\Z)", text, re.DOTALL)
-    found: dict[str, str] = {}
+    helps: dict[str, str] = {}
     current = ""
     for line in (section.group(1) if section else "").splitlines():
         if match := re.match(r" {4}(\w+): (.*)", line):
             current = match.group(1)
-            found[current] = match.group(2)
+            helps[current] = match.group(2)
         elif current:
-            found[current] += " " + line.strip()
-    return found
+            helps[current] += " " + line.strip()
+    return helps
 
 
 def _option_type(hint: Any) -> Any:  # noqa: ANN401 - any annotation

@@ -62,9 +62,9 @@ def tell(console: Console, outcome: Outcome, verb: str, *, dry_run: bool) -> Non
         console.table(["tensor", "file", "rows", "entries changed"], rows)
     for note in outcome.notes:
         console.say(f"note: {note}")
-    done = f"{verb} already" if outcome.repeated else f"would be {verb}" if dry_run else verb
+    status = f"{verb} already" if outcome.repeated else f"would be {verb}" if dry_run else verb
     size = "" if outcome.repeated else f", {outcome.entries:,} entries, {outcome.bytes:,} bytes of the weights"
-    console.say(f"{done}: {outcome.path}{size}")
+    console.say(f"{status}: {outcome.path}{size}")
     if not outcome.repeated:
         console.say(f"checked before: {outcome.checked}")
     for number, (name, digest, scale, floor) in enumerate(outcome.patches, 1):

@@ -28,12 +28,12 @@ def strengths(words: str) -> list[float]:
     from ..errors import UsageError
 
     try:
-        found = [float(word) for word in words.split(",") if word.strip()]
+        values = [float(word) for word in words.split(",") if word.strip()]
     except ValueError:
-        found = [float("nan")]
-    if not all(map(isfinite, found)):
+        values = [float("nan")]
+    if not all(map(isfinite, values)):
         raise UsageError(f"{words!r} are no strengths", fix="Write numbers with commas: --doses 0.25,0.5,1")
-    return sorted(set(found) - {0.0})
+    return sorted(set(values) - {0.0})
 
 
 def dosed(
@@ -49,9 +49,9 @@ def dosed(
     from ..search import strength_sweep
 
     aim = report.aim
-    wanted = [m for m in suite if m.role == "keep" or (aim is not None and m.name == aim.name)]
-    curves = strength_sweep(lm, patch, at, wanted, baseline=before, progress=progress)
-    base = {m.name: report.values("before")[m.name] for m in wanted}
+    measures = [m for m in suite if m.role == "keep" or (aim is not None and m.name == aim.name)]
+    curves = strength_sweep(lm, patch, at, measures, baseline=before, progress=progress)
+    base = {m.name: report.values("before")[m.name] for m in measures}
     return replace(report, doses=dict(sorted({0.0: base, **dict(zip(at, curves, strict=True))}.items())))
 
 
@@ -63,7 +63,7 @@ def print_doses(console: Console, report: Report) -> None:
     aim = report.aim
     if not report.doses or aim is None:
         return
-    values = {strength: found[aim.name] for strength, found in report.doses.items()}
+    values = {strength: scores[aim.name] for strength, scores in report.doses.items()}
     most = 1.0 if aim.unit == "share" else max(values.values())
     rows = [[f"{s:g}", figure(value, aim.unit), bar(value, most)] for s, value in values.items()]
     console.table(["strength", aim.about, ""], rows, "Dose and response")

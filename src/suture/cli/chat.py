@@ -122,7 +122,7 @@ def _command(console: Console, talk: Talk, line: str, judge: str | None) -> bool
 
     word, _, rest = line[1:].partition(" ")
     rest, manner = rest.strip(), talk.manner
-    known: dict[str, Callable[[], object]] = {
+    commands: dict[str, Callable[[], object]] = {
         "strength": lambda: setattr(manner, "strength", _number(word, rest)),
         "temperature": lambda: setattr(manner, "temperature", _number(word, rest, least=0)),
         "seed": lambda: setattr(manner, "seed", int(_number(word, rest))),
@@ -135,9 +135,9 @@ def _command(console: Console, talk: Talk, line: str, judge: str | None) -> bool
     }
     if word in ("quit", "exit"):
         return False
-    if word not in known:
-        raise UsageError(f"no command /{word}", why=f"Known: /{', /'.join(known)}, /quit.", fix="See /help.")
-    known[word]()
+    if word not in commands:
+        raise UsageError(f"no command /{word}", why=f"Known: /{', /'.join(commands)}, /quit.", fix="See /help.")
+    commands[word]()
     if hasattr(manner, word):
         console.say(f"{word} = {getattr(manner, word)}")
     return True
@@ -150,12 +150,12 @@ def _doses(console: Console, talk: Talk, words: str, judge: str | None) -> None:
 
     strengths = [_number("doses", word) for word in words.split()] or list(STRENGTHS)
     chosen = judge_named(judge) if judge else None
-    found = talk.doses(strengths, chosen)
-    most = 1.0 if chosen else max(dosed.value for dosed in found)
-    told = f"{unwanted(chosen)} answers" if chosen else "moved, nats"
-    shown = [f"{d.value:.0%}" if chosen else f"{d.value:.2f}" for d in found]
-    rows = [[f"{d.strength:g}", text, bar(d.value, most), d.answer] for d, text in zip(found, shown, strict=True)]
-    console.table(["strength", told, "", "answer"], rows)
+    answers = talk.doses(strengths, chosen)
+    most = 1.0 if chosen else max(dosed.value for dosed in answers)
+    heading = f"{unwanted(chosen)} answers" if chosen else "moved, nats"
+    figures = [f"{d.value:.0%}" if chosen else f"{d.value:.2f}" for d in answers]
+    rows = [[f"{d.strength:g}", text, bar(d.value, most), d.answer] for d, text in zip(answers, figures, strict=True)]
+    console.table(["strength", heading, "", "answer"], rows)
     console.say()
 
 

@@ -35,21 +35,21 @@ def check(
     console = Console(json)
     if out is not None:
         check_free(out)
-    asked = Spec.load(spec)
+    loaded_spec = Spec.load(spec)
     if not trust:
-        asked.check_judge(spec)
-    measures = asked.measures()
-    patch = load_patch(asked.patches, asked.scale)
+        loaded_spec.check_judge(spec)
+    measures = loaded_spec.measures()
+    patch = load_patch(loaded_spec.patches, loaded_spec.scale)
     assert patch is not None  # a spec has at least one
-    lm = LM.load(asked.model, device=device, dtype=dtype)
+    lm = LM.load(loaded_spec.model, device=device, dtype=dtype)
     with console.progress("measuring") as step:
-        report = evaluate(lm, patch, measures, controls=asked.controls, progress=step)
-    verdicts = judged(asked.gates, report)
+        report = evaluate(lm, patch, measures, controls=loaded_spec.controls, progress=step)
+    verdicts = judged(loaded_spec.gates, report)
     gates = [verdict.to_json() for verdict in verdicts]
-    told = replace(report, extra={**report.extra, "gates": gates, **console.noted})
-    paths = save(told, out or new_folder("check"))
+    full_report = replace(report, extra={**report.extra, "gates": gates, **console.noted})
+    paths = save(full_report, out or new_folder("check"))
     rows = [[*verdict.describe(), "pass" if verdict.passed else "FAIL"] for verdict in verdicts]
-    console.table(["gate", "figure", "limit", ""], rows, f"{lm.name} with {', '.join(asked.patches)}")
+    console.table(["gate", "figure", "limit", ""], rows, f"{lm.name} with {', '.join(loaded_spec.patches)}")
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
     fallen = [verdict.measure for verdict in verdicts if not verdict.passed]
     console.result({"passed": not fallen, "gates": gates, "report": str(paths["html"])})

@@ -54,7 +54,7 @@ def _meetings(console: Console, names: list[Path], loaded: list[Patch], force: b
     from ..errors import UsageError
     from ..patch.overlap import overlap
 
-    found = []
+    overlaps = []
     for one, other in combinations(range(len(loaded)), 2):
         met = overlap(loaded[one], loaded[other])
         pair = f"{names[one].name} and {names[other].name}"
@@ -70,7 +70,7 @@ def _meetings(console: Console, names: list[Path], loaded: list[Patch], force: b
             console.table(["tensor", "rows of 1st", "rows of 2nd", "shared", "cosine"], rows, pair)
         share = f"{met.shares[0]:.1%} and {met.shares[1]:.1%} of their squared norms lie in shared rows"
         console.say(f"{pair}: {len(rows)} shared tensors, cosine {met.cosine:+.3f}; {share}")
-        found.append(
+        overlaps.append(
             {"pair": [names[one], names[other]], "cosine": met.cosine, "shares": met.shares, "tensors": len(rows)}
         )
         if met.fights and not force:
@@ -81,4 +81,4 @@ def _meetings(console: Console, names: list[Path], loaded: list[Patch], force: b
             )
         if met.cosine < 0:
             console.say("warning: they partly undo each other; measure the result with suture eval")
-    return found
+    return overlaps

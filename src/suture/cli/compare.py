@@ -64,8 +64,8 @@ def compare(
     from ._inputs import named_memories, named_patches
 
     console = Console(json)
-    known = Fact.load(facts) if facts else []
-    target = target or ("success" if known else None)
+    known_facts = Fact.load(facts) if facts else []
+    target = target or ("success" if known_facts else None)
     if target is None:
         raise UsageError("which measure is to move?", fix="Name it: --target positive")
     levels = [prompting(text, f"prompt {i + 1}" if i else "prompt") for i, text in enumerate(prompt or ())]
@@ -74,16 +74,16 @@ def compare(
     if examples:
         levels.append(showing(Behaviour.load(examples), toward=toward, shots=shots))
     allowed = Budget.parse(budget)
-    measures = fact_suite(known) if known else []
-    if not known or suite or texts or prompts or model in BUNDLED:
+    measures = fact_suite(known_facts) if known_facts else []
+    if not known_facts or suite or texts or prompts or model in BUNDLED:
         measures += suite_from(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
     lm = LM.load(model, device=device, dtype=dtype)
-    if known and not memory:
-        levels.append(remembering(Memory.of(lm, known)))
+    if known_facts and not memory:
+        levels.append(remembering(Memory.of(lm, known_facts)))
     with console.progress("measuring") as step:
-        found = measure(lm, levels, measures, target, better=want, budget=allowed, progress=step)
-    console.table(*found.table(), f"{found.about}, {lm.name}")
-    paths = found.save(out or new_folder("compare"))
+        comparison = measure(lm, levels, measures, target, better=want, budget=allowed, progress=step)
+    console.table(*comparison.table(), f"{comparison.about}, {lm.name}")
+    paths = comparison.save(out or new_folder("compare"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
-    entries = {e.name: {"level": e.kind, "gain": e.gain, "cost": e.cost} for e in found.entries}
+    entries = {e.name: {"level": e.kind, "gain": e.gain, "cost": e.cost} for e in comparison.entries}
     console.result({"model": lm.name, "target": target, "levels": entries, "report": str(paths["html"])})

@@ -30,7 +30,7 @@ def demo(
     from ..runs.run import Run
     from ._console import Console
 
-    console, began = Console(json), time.monotonic()
+    console, start = Console(json), time.monotonic()
     lm = LM.load("patient")
     aim = goal("detox", lm, tune=TUNE, report=size)
     console.say(
@@ -44,4 +44,4 @@ def demo(
             )  # fmt: skip
         outcome.patch.check_base(lm)
         console.say("after all this the model is, bit for bit, what it was\n")
-        finish(console, run, "patient", f"patient:{aim.behaviour.name}", outcome, time.monotonic() - began)
+        finish(console, run, "patient", f"patient:{aim.behaviour.name}", outcome, time.monotonic() - start)

@@ -59,29 +59,29 @@ def _behaviours(
 ) -> tuple[list[Any], str]:
     from ..data.examples import Behaviour
 
-    found = [Behaviour.load(each, text=text_column, label=label_column, unwanted=unwanted) for each in data]
-    return found, ", ".join(f"{each.name} ({len(each.examples)} texts)" for each in found)
+    behaviours = [Behaviour.load(source, text=text_column, label=label_column, unwanted=unwanted) for source in data]
+    return behaviours, ", ".join(f"{behaviour.name} ({len(behaviour.examples)} texts)" for behaviour in behaviours)
 
 
 def _facts(facts: Path, take: int | None) -> tuple[list[Any], str]:
     from ..data.examples import Fact
 
-    found = Fact.load(facts, take=take)
-    return found, f"{facts} ({len(found)} facts)"
+    examples = Fact.load(facts, take=take)
+    return examples, f"{facts} ({len(examples)} facts)"
 
 
 def _instances(instances: Path, take: int | None) -> tuple[list[Any], str]:
     from ..data.examples import ResponsePair
 
-    found = ResponsePair.load(instances, take=take)
-    return found, f"{instances} ({len(found)} instances)"
+    examples = ResponsePair.load(instances, take=take)
+    return examples, f"{instances} ({len(examples)} instances)"
 
 
 def _lessons(tune: Path) -> tuple[list[Any], str]:
     from ..data.lessons import Instruction
 
-    found = list(Instruction.load(tune))
-    return found, f"{tune} ({len(found)} lessons)"
+    examples = list(Instruction.load(tune))
+    return examples, f"{tune} ({len(examples)} lessons)"
 
 
 def _openings(lm: LM, behaviours: list[Any]) -> list[str]:
@@ -120,26 +120,26 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         device: Device = "auto",
         dtype: Dtype = "auto",
         json: Json = False,
-        **given: Any,  # noqa: ANN401 - the options of the source
+        **options: Any,  # noqa: ANN401 - the options of the source
     ) -> None:
         from ..model.lm import LM
         from ._console import Console
 
         console = Console(json)
-        examples, said = source.load(**given)
+        examples, description = source.load(**options)
         lm = LM.load(model, device=device, dtype=dtype)
-        console.say(f"{name} on {lm.name}: {said}")
-        shown = prompt or source.shown(lm, examples)[:SHOWN]
-        make(console, lm, name, lambda: function(lm, examples, **settings), settings, model, out, shown)
+        console.say(f"{name} on {lm.name}: {description}")
+        prompts = prompt or source.shown(lm, examples)[:SHOWN]
+        make(console, lm, name, lambda: function(lm, examples, **settings), settings, model, out, prompts)
 
     first, model, *others = [
         p for p in inspect.signature(edit, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD
     ]
-    own = [
+    source_parameters = [
         inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
         for option, (kind, default) in source.options.items()
     ]
-    edit.__signature__ = inspect.Signature([first, model, *own, *others])  # type: ignore[attr-defined]
+    edit.__signature__ = inspect.Signature([first, model, *source_parameters, *others])  # type: ignore[attr-defined]
     return edit
 
 
@@ -178,7 +178,7 @@ def make(
         begin(checking)
         effect = patch.verify(lm)
         begin(asking)
-        shown = said(lm, patch, [(prompt, fact.target) for prompt in prompts]) if fact else _shown(lm, patch, prompts)
+        texts = said(lm, patch, [(prompt, fact.target) for prompt in prompts]) if fact else _texts(lm, patch, prompts)
         run.result = f"{effect['entries']:,.0f} weights change, norm {effect['effective']:.3g}"
     tensors = [[tensor, *_about(patch, tensor)] for tensor in patch.terms]
     console.table(["tensor", "kind", "rows", "norm"], tensors)
@@ -186,19 +186,19 @@ def make(
         "activations are steered, no weight changes" if patch.steers else f"{effect['entries']:,.0f} weights change"
     )
     console.say(f"{change}; rounding keeps {effect['effective'] / effect['intended']:.1%}")
-    print_said(console, shown)
+    print_said(console, texts)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
     console.say(f"next: {command_line('eval', model, '--patch', path)}")
-    result = {"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": shown}
+    result = {"patch": path, "sha256": digest, "bytes": path.stat().st_size, "effect": effect, "texts": texts}
     if fact is None:
         console.result(result)
         return
-    right = [text["right"] for text in shown]
+    right = [text["right"] for text in texts]
     console.say(f"{fact.target!r} is said {sum(right)} of {len(right)} times (greedily)", "bold")
     console.result({**result, "right": right})
     if not right[0]:
-        why = f"It says {shown[0]['after']!r}. The patch is at {path}."
+        why = f"It says {texts[0]['after']!r}. The patch is at {path}."
         raise VerificationFailed(f"the model does not say {fact.target!r}", why=why, fix=help_with)
 
 
@@ -216,7 +216,7 @@ def _opening(lm: LM, example: Labelled) -> str:
     return example.prompt or " ".join(words[: max(1, len(words) // 2)])
 
 
-def _shown(lm: LM, patch: Patch, prompts: list[str]) -> list[dict[str, Any]]:
+def _texts(lm: LM, patch: Patch, prompts: list[str]) -> list[dict[str, Any]]:
     """Return what is said to prompts before and after, greedily: questions in a chat where the model has one."""
     from ..model.run.generation import generate
 

@@ -89,7 +89,7 @@ def evaluate(
     from ._strength_sweep import strengths
 
     console, change, at = Console(json), load_patch(patch, scale), strengths(doses)
-    _check_asked(out, change, memory, at, references, facts)
+    _check_options(out, change, memory, at, references, facts)
     shelf = Memory.load(memory) if memory else None
     measures = _facts(facts, references, size, shelf)
     if hops:
@@ -115,11 +115,11 @@ def evaluate(
     elif change is None and shelf is None:
         _print_base(console, lm, measures, harness)
     else:
-        report = _measured(console, lm, measures, change, shelf, at, target, controls=controls)
+        report = _measure(console, lm, measures, change, shelf, at, target, controls=controls)
         _finish(console, report, harness, out, at)
 
 
-def _check_asked(
+def _check_options(
     out: Path | None,
     patch: Patch | None,
     memory: Path | None,
@@ -147,12 +147,12 @@ def _facts(file: Path | None, references: Path | None, size: int, memory: Memory
     from ..data.examples import Fact
     from ..measure.suites.facts import fact_suite
 
-    told = Fact.load(file, take=size, references=references) if file else []
-    known = list(dict.fromkeys([*told, *(memory.facts if memory else ())]))
-    return fact_suite(known) if known else []
+    file_facts = Fact.load(file, take=size, references=references) if file else []
+    facts = list(dict.fromkeys([*file_facts, *(memory.facts if memory else ())]))
+    return fact_suite(facts) if facts else []
 
 
-def _measured(
+def _measure(
     console: Console,
     lm: LM,
     measures: Suite,
@@ -192,7 +192,7 @@ def _finish(
     paths = save_report(report, out or new_folder("eval"))
     console.say(f"wrote {paths['html']} and {paths['json'].name} beside it")
     figures = {"base": report.values("before"), "patched": report.values(), "report": str(paths["html"])}
-    doses = {"doses": {f"{strength:g}": found for strength, found in report.doses.items()}} if strengths else {}
+    doses = {"doses": {f"{strength:g}": values for strength, values in report.doses.items()}} if strengths else {}
     console.result({"model": report.model, **figures, **doses, **report.extra})
 
 
@@ -202,12 +202,12 @@ def _print_base(console: Console, lm: LM, measures: Suite, harness: dict[str, An
     from ..measure.panel import panel
 
     with console.progress("measuring") as step:
-        seen = observe(lm, measures, step)
-    found, judges = values(seen, measures), panel(measures, seen)
-    console.table(["property", "value"], [[m.about, f"{found[m.name]:.4f}"] for m in measures], lm.name)
+        observations = observe(lm, measures, step)
+    figures, judges = values(observations, measures), panel(measures, observations)
+    console.table(["property", "value"], [[m.about, f"{figures[m.name]:.4f}"] for m in measures], lm.name)
     print_panel(console, judges, "Judges")
-    own = {"judges": {"base": judges}} if judges else {}
-    console.result({"model": lm.name, "base": found, **own, **harness})
+    extra = {"judges": {"base": judges}} if judges else {}
+    console.result({"model": lm.name, "base": figures, **extra, **harness})
 
 
 def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> Suite:
@@ -219,22 +219,22 @@ def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> S
     from ..measure.suites.ripples import executable, ripple_suite
 
     with console.progress("conditions") as step:
-        asked = executable(lm, tests, step)
-    console.say(f"{len(asked)} of {len(tests)} tests of ripples can be asked: the model knows what they rest on")
-    return ripple_suite(asked) if asked or alone else []
+        askable = executable(lm, tests, step)
+    console.say(f"{len(askable)} of {len(tests)} tests of ripples can be asked: the model knows what they rest on")
+    return ripple_suite(askable) if askable or alone else []
 
 
-def _suffix(asked: str, patch: Patch | None) -> str:
+def _suffix(suffix: str, patch: Patch | None) -> str:
     """Return the text behind requests that --suffix means."""
     from ..data.instances import SUFFIX
     from ..errors import UsageError
 
-    if asked != "patch":
-        return SUFFIX if asked == "paper" else asked
-    made = patch.provenance.settings.get("suffix") if patch else None
-    if not made:
+    if suffix != "patch":
+        return SUFFIX if suffix == "paper" else suffix
+    patch_suffix = patch.provenance.settings.get("suffix") if patch else None
+    if not patch_suffix:
         raise UsageError("the patch was made without a suffix", fix='Leave out --suffix, or give a text or "paper".')
-    return str(made)
+    return str(patch_suffix)
 
 
 def _harness(console: Console, lm: LM, patch: Patch | None, tasks: str, limit: int | None) -> dict[str, Any]:
@@ -244,16 +244,16 @@ def _harness(console: Console, lm: LM, patch: Patch | None, tasks: str, limit: i
     from ..measure import harness
 
     names = [name.strip() for name in tasks.split(",") if name.strip()]
-    found = {"base": harness.run(lm, names, limit=limit)}
+    figures = {"base": harness.run(lm, names, limit=limit)}
     if patch:
-        found["patched"] = harness.run(lm, names, limit=limit, patch=patch)
+        figures["patched"] = harness.run(lm, names, limit=limit, patch=patch)
     rows = [
-        [f"{task} {metric}", *(f"{each[task][metric]:.4f}" for each in found.values())]
-        for task, metrics in found["base"].items()
+        [f"{task} {metric}", *(f"{side[task][metric]:.4f}" for side in figures.values())]
+        for task, metrics in figures["base"].items()
         for metric in metrics
     ]
-    console.table(["task", *found], rows, "lm-evaluation-harness")
-    return {"tasks": found}
+    console.table(["task", *figures], rows, "lm-evaluation-harness")
+    return {"tasks": figures}
 
 
 def print_report(console: Console, report: Report) -> None:
@@ -276,14 +276,14 @@ def print_report(console: Console, report: Report) -> None:
         if rows:
             console.table([title, "base", "edited", "change [95 %]", "random patch", "n"], rows)
             console.say()
-    for when, found in report.extra.get("judges", {}).items():
-        print_panel(console, found, f"Judges, {when}")
+    for when, panel in report.extra.get("judges", {}).items():
+        print_panel(console, panel, f"Judges, {when}")
 
 
-def print_panel(console: Console, found: Panel, title: str) -> None:
+def print_panel(console: Console, panel: Panel, title: str) -> None:
     """Print what several judges say of the same texts, if several do."""
     from ..measure.panel import tables
 
-    for columns, rows in tables(found):
+    for columns, rows in tables(panel):
         console.table(columns, rows, title)
         console.say()

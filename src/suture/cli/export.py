@@ -60,18 +60,18 @@ def export(
 
     console = Console(json)
     measured = None if report is None else read_report(report)
-    given = _load(source, to)
-    if isinstance(given, Patch):
-        given = given * scale
+    loaded = _load(source, to)
+    if isinstance(loaded, Patch):
+        loaded = loaded * scale
     if to == "sums":
-        written = sums.export(out)
-        _tell(console, written, {"summed": sums.check(out)})
+        sums_export = sums.export(out)
+        _tell(console, sums_export, {"summed": sums.check(out)})
         return
     if to == "card":
-        assert isinstance(given, Patch)
-        _tell(console, Card("patch", measured, [typed()], [source]).export(given, out), {})
+        assert isinstance(loaded, Patch)
+        _tell(console, Card("patch", measured, [typed()], [source]).export(loaded, out), {})
         return
-    name = model or (str(given.provenance.base.get("name", "")) if isinstance(given, Patch) else "")
+    name = model or (str(loaded.provenance.base.get("name", "")) if isinstance(loaded, Patch) else "")
     lm = LM.load(name, device=device, dtype=dtype) if name else None
     settings: dict[str, Any] = {"rank": rank} if to in ("lora", "gguf-lora") else {}
     if to == "gguf-control":
@@ -80,19 +80,19 @@ def export(
     prompts = (prompt or PROMPTS) if check else []
 
     def write(new: Path) -> tuple[Exported, Check | None]:
-        made: Exported = form.export(lm, given, new, **settings)
-        return made, made.check(prompts).demand(str(out)) if prompts and made.check else None
+        output: Exported = form.export(lm, loaded, new, **settings)
+        return output, output.check(prompts).demand(str(out)) if prompts and output.check else None
 
     if to == "lora" or to == "checkpoint":
-        assert isinstance(given, Patch)
+        assert isinstance(loaded, Patch)
         notes = [f"Exported at strength {scale:g}; a report is of strength 1."] if scale != 1 else []
-        written, seen = _folder(write, given, to, out, measured, notes)
+        output, verdict = _folder(write, loaded, to, out, measured, notes)
     else:
         check_gguf(out)
         with replaced(out) as new:  # a file that fails the check is not left behind
-            written, seen = write(new)
-    passed = {} if seen is None else {"check": {**vars(seen), "passed": seen.passed if written.exact else None}}
-    _tell(console, written.at(out), passed)
+            output, verdict = write(new)
+    passed = {} if verdict is None else {"check": {**vars(verdict), "passed": verdict.passed if output.exact else None}}
+    _tell(console, output.at(out), passed)
 
 
 def _folder(
@@ -113,10 +113,10 @@ def _folder(
     if to == "lora":
         check_adapter(out)
     with built(out, over=to == "lora") as new:
-        written, seen = write(new)
-        Card(to, measured, [typed()], written.files, written.kept, [*written.notes, *notes]).export(patch, new)
+        output, verdict = write(new)
+        Card(to, measured, [typed()], output.files, output.kept, [*output.notes, *notes]).export(patch, new)
         sums.export(new, over=out)
-    return written, seen
+    return output, verdict
 
 
 def _load(source: Path, to: To) -> Patch | Probe | Direction:
@@ -136,17 +136,17 @@ def _load(source: Path, to: To) -> Patch | Probe | Direction:
     return kind.load(source)
 
 
-def _tell(console: Console, written: Exported, more: dict[str, Any]) -> None:
+def _tell(console: Console, output: Exported, more: dict[str, Any]) -> None:
     """Say what was written, what is missing in it, and what the check found."""
-    if written.kept:
-        rows = [[name, f"{share:.2%}"] for name, share in written.kept.items()]
+    if output.kept:
+        rows = [[name, f"{share:.2%}"] for name, share in output.kept.items()]
         console.table(["matrix", "kept of the squared change"], rows, "An approximation")
-    for note in written.notes:
+    for note in output.notes:
         console.say(note)
-    if seen := more.get("check"):
-        console.say(f"compared with {seen['against']}: largest difference of a logit {seen['difference']:.3g}")
-        console.say(f"(the patch moves them by up to {seen['effect']:.3g}; {seen['tokens']} positions)")
-        if seen["difference"] > seen["effect"] / 2:
+    if verdict := more.get("check"):
+        console.say(f"compared with {verdict['against']}: largest difference of a logit {verdict['difference']:.3g}")
+        console.say(f"(the patch moves them by up to {verdict['effect']:.3g}; {verdict['tokens']} positions)")
+        if verdict["difference"] > verdict["effect"] / 2:
             console.say("more than half of the largest change is missing: raise --rank, or use --to checkpoint")
-    console.say(f"wrote {written.path} ({written.size / 1000:,.1f} kB)")
-    console.result({"path": written.path, "bytes": written.size, "kept": written.kept, "notes": written.notes, **more})
+    console.say(f"wrote {output.path} ({output.size / 1000:,.1f} kB)")
+    console.result({"path": output.path, "bytes": output.size, "kept": output.kept, "notes": output.notes, **more})

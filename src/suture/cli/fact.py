@@ -39,14 +39,14 @@ def fact(
     from .edit import make
 
     record = {"prompt": prompt, "subject": subject or found_subject(prompt), "target": target, "was": was}
-    told = of_record({**record, "paraphrases": paraphrase or []}, "the fact")
+    new_fact = of_record({**record, "paraphrases": paraphrase or []}, "the fact")
     function, settings = method_of(method, setting, model, out)
     console = Console(json)
     lm = LM.load(model, device=device, dtype=dtype)
-    console.say(f"{method} on {lm.name}: {joined(told.prompt, told.target)} (about {told.subject})")
+    console.say(f"{method} on {lm.name}: {joined(new_fact.prompt, new_fact.target)} (about {new_fact.subject})")
     make(
-        console, lm, method, lambda: function(lm, [told], **settings), settings, model, out,
-        [told.prompt, *told.paraphrases], told, advice(method, function, lm),
+        console, lm, method, lambda: function(lm, [new_fact], **settings), settings, model, out,
+        [new_fact.prompt, *new_fact.paraphrases], new_fact, advice(method, function, lm),
     )  # fmt: skip
 
 
@@ -71,11 +71,11 @@ def method_of(
             f"{name} writes no facts", why=f"It learns from {examples_of(function)}.", fix="Try --method rome."
         )
     settings = settings_of(name, function, words or [])
-    known = inspect.signature(function).parameters
-    if "keep" in known and "keep" not in settings and model == "patient":
+    parameters = inspect.signature(function).parameters
+    if "keep" in parameters and "keep" not in settings and model == "patient":
         from ..organisms.suites import keep
 
         settings["keep"] = keep()
-    if "statistics" in known and "statistics" not in settings and out is not None and out.suffix != ".safetensors":
+    if "statistics" in parameters and "statistics" not in settings and out is not None and out.suffix != ".safetensors":
         settings["statistics"] = out / "statistics"
     return function, settings

@@ -73,7 +73,7 @@ def facts(
             "no facts to write", fix="Give a file: suture facts MODEL FACTS.jsonl (or --after FOLDER --remove N)"
         )
     console, bounds = Console(json), Limits.parse(limits)
-    found = surveyed(console, file, take, skip_bad) if file else None
+    survey = surveyed(console, file, take, skip_bad) if file else None
     with Run.begin(
         "facts", sys.argv[1:], {"model": model, "method": method, "set": " ".join(setting or [])}, out
     ) as run:
@@ -84,15 +84,15 @@ def facts(
         course = resume_sequence(surgeon, after, run) if after else start_sequence(surgeon, lm.name, method, words, run)
         for number in remove or ():
             course = removed(surgeon, course, number, run)
-        if found is not None:
+        if survey is not None:
             console.say(
-                f"{method} on {lm.name}: {len(found.facts)} facts of {file}, {batch or len(found.facts)} at a time"
+                f"{method} on {lm.name}: {len(survey.facts)} facts of {file}, {batch or len(survey.facts)} at a time"
             )
             with console.progress("facts") as step:
                 course = edit_in_batches(
-                    surgeon, course, found.facts, run, size=batch, on_conflict=on_conflict, progress=step
+                    surgeon, course, survey.facts, run, size=batch, on_conflict=on_conflict, progress=step
                 )
-        finish(console, run, surgeon, course, found, model, controls=controls)
+        finish(console, run, surgeon, course, survey, model, controls=controls)
 
 
 def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> Survey:
@@ -105,22 +105,22 @@ def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> 
     from ..errors import DataError
     from ..text.printable import printable
 
-    found = survey(file, take)
-    for problem in found.problems[:SHOWN]:
+    outcome = survey(file, take)
+    for problem in outcome.problems[:SHOWN]:
         console.err.print(printable(f"{problem.what}. {problem.why}".rstrip()), markup=False, soft_wrap=True)
-    if more := len(found.problems) - SHOWN if len(found.problems) > SHOWN else 0:
+    if more := len(outcome.problems) - SHOWN if len(outcome.problems) > SHOWN else 0:
         console.err.print(f"... and {more} more")
-    if not found.facts:
-        first = found.problems[0]
+    if not outcome.facts:
+        first = outcome.problems[0]
         why = f"{first.what}. {first.why}".rstrip()
         raise DataError(f"{file}: no fact can be used", why=why, fix=first.fix or "Correct the lines above.")
-    if found.problems and not skip_bad:
+    if outcome.problems and not skip_bad:
         raise DataError(
-            f"{file}: {len(found.problems)} mistakes",
-            why=f"They are above; {len(found.facts)} facts can be used.",
+            f"{file}: {len(outcome.problems)} mistakes",
+            why=f"They are above; {len(outcome.facts)} facts can be used.",
             fix="Correct these lines, or leave them out: --skip-bad",
         )
-    return found
+    return outcome
 
 
 def neutral(model: str, texts: str | None) -> list[str]:
@@ -142,7 +142,7 @@ def finish(
     run: Run,
     surgeon: SequentialEditor,
     course: SequenceState,
-    found: Survey | None,
+    survey: Survey | None,
     model: str,
     *,
     controls: bool,
@@ -158,21 +158,21 @@ def finish(
 
     _print_batches(console, course)
     live, patch = course.ledger.live, course.patch
-    held = [edit for edit in live if edit.status == "holds"]
+    holding = [edit for edit in live if edit.status == "holds"]
     refused = [edit for edit in course.ledger.edits if edit.status == "refused"]
-    run.result = f"{len(held)} of {len(live)} facts hold"
-    result = _counted(course, found) | {"ledger": run.path(LEDGER)}
+    run.result = f"{len(holding)} of {len(live)} facts hold"
+    result = _counts(course, survey) | {"ledger": run.path(LEDGER)}
     if patch is not None and live:
-        result |= _told(console, run, surgeon, course, patch, controls=controls)
+        result |= _report(console, run, surgeon, course, patch, controls=controls)
     console.say(f"{run.result}; ledger: {run.path(LEDGER)}", "bold")
     if patch is not None:
         console.say(f"next: {command_line('chat', model, '--patch', run.path(PATCH))}")
     console.result(result)
     if course.stopped:
-        kept = f"The last good patch is {run.path(PATCH)}. " if patch is not None else ""
-        fix = f"{kept}Allow more (--limits), write fewer at a time (--batch), or try another --method."
+        last_good = f"The last good patch is {run.path(PATCH)}. " if patch is not None else ""
+        fix = f"{last_good}Allow more (--limits), write fewer at a time (--batch), or try another --method."
         raise VerificationFailed("edits were stopped before the model breaks", why="; ".join(course.stopped), fix=fix)
-    if not held and (live or refused):
+    if not holding and (live or refused):
         why = f"The patch is at {run.path(PATCH)}." if patch is not None else refused[-1].note
         fix = advice(course.ledger.method, surgeon.method, surgeon.lm)
         raise VerificationFailed("none of the facts is said", why=why, fix=fix)
@@ -189,14 +189,14 @@ def _print_batches(console: Console, course: SequenceState) -> None:
     console.say(f"base: perplexity {course.base.perplexity:.3f}, loops {course.base.loops:.0%}")
 
 
-def _counted(course: SequenceState, found: Survey | None) -> dict[str, Any]:
+def _counts(course: SequenceState, survey: Survey | None) -> dict[str, Any]:
     """Return how many edits there are of each status, and what each batch did."""
     edits = course.ledger.edits
     return {
         "edits": len(course.ledger.live),
         "holds": sum(edit.status == "holds" for edit in course.ledger.live),
         **{name: sum(e.status == name for e in edits) for name in ("lost", "superseded", "refused", "removed")},
-        "skipped": [problem.what for problem in found.problems] if found else [],
+        "skipped": [problem.what for problem in survey.problems] if survey else [],
         "batches": [
             {"batch": check.batch, "right": sum(check.right.values()), "of": len(check.right), **check.health.plain(),
              "complaints": check.complaints}
@@ -205,7 +205,7 @@ def _counted(course: SequenceState, found: Survey | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _told(
+def _report(
     console: Console, run: Run, surgeon: SequentialEditor, course: SequenceState, patch: Patch, *, controls: bool
 ) -> dict[str, Any]:
     """Write the report, tell what became of each fact, verify the patch; return the figures."""
@@ -217,18 +217,18 @@ def _told(
 
     path = run.path(PATCH)
     facts = [edit.fact for edit in course.ledger.live]
-    report, shown = reported(console, run, surgeon, course, patch, facts, controls=controls)
+    report, texts = reported(console, run, surgeon, course, patch, facts, controls=controls)
     pages = save_report(report, run.path(""))
     print_report(console, report)
-    print_said(console, shown)
+    print_said(console, texts)
     console.say(f"neighbours: {report.extra['neighbours']}")
     digest, effect, figures = sha256(path), patch.verify(surgeon.lm), report.values()
-    right = sum(text["right"] for text in shown)
-    kind = "verified patch" if right == len(shown) else f"patch, of whose facts {right} of {len(shown)} hold"
+    right = sum(text["right"] for text in texts)
+    kind = "verified patch" if right == len(texts) else f"patch, of whose facts {right} of {len(texts)} hold"
     console.say(f"{kind}: {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
     console.say(f"report: {pages['html']}")
     return {
-        "patch": path, "sha256": digest, "effect": effect, "report": pages["html"], "texts": shown, "figures": figures
+        "patch": path, "sha256": digest, "effect": effect, "report": pages["html"], "texts": texts, "figures": figures
     }  # fmt: skip
 
 
@@ -238,7 +238,7 @@ def reported(
     surgeon: SequentialEditor,
     course: SequenceState,
     patch: Patch,
-    written: list[Fact],
+    live_facts: list[Fact],
     *,
     controls: bool,
 ) -> tuple[Report, list[dict[str, Any]]]:
@@ -255,33 +255,33 @@ def reported(
     from ._said import said
 
     lm = surgeon.lm
-    asked = [(fact.prompt, fact.target) for fact in written]
+    pairs = [(fact.prompt, fact.target) for fact in live_facts]
     with console.progress("measuring") as step:
         asking, measuring = counted(step, ["ask for each fact", "measure"])
         begin(asking)
-        shown = run.stage("said", lambda: said(lm, patch, asked), write_json, read_json, suffix=".json")
+        texts = run.stage("said", lambda: said(lm, patch, pairs), write_json, read_json, suffix=".json")
 
         def figures() -> Report:
-            suite = fact_suite(written, texts=surgeon.texts)
+            suite = fact_suite(live_facts, texts=surgeon.texts)
             return evaluate(lm, patch, suite, controls=controls, progress=measuring)
 
         report = run.stage("figures", figures, Report.write, Report.load, suffix=".json")
     samples = [
         Sample(s["prompt"], s["before"], s["after"], f"wanted: {s['target']}", "right" if s["right"] else "wrong")
-        for s in shown
+        for s in texts
     ]
     lines = [replace(line, samples=samples) if line.name == "success" else line for line in report.lines]
-    kept = [check for check in course.checks if check.right and not check.complaints]
-    curve = {len(c.right): {"edits that hold": sum(c.right.values()) / len(c.right)} for c in kept}
-    made = replace(
+    checks = [check for check in course.checks if check.right and not check.complaints]
+    curve = {len(c.right): {"edits that hold": sum(c.right.values()) / len(c.right)} for c in checks}
+    full_report = replace(
         report, method=course.ledger.method, settings=course.ledger.settings, lines=lines, target="success", commands=[typed()],
         curve=curve, moved=by_block(lm, patch),
-        extra={**report.extra, "edits": shown, "neighbours": _neighbours(written), **console.noted},
+        extra={**report.extra, "edits": texts, "neighbours": _neighbours(live_facts), **console.noted},
     )  # fmt: skip
-    return made, shown
+    return full_report, texts
 
 
-def _neighbours(written: list[Fact]) -> str:
+def _neighbours(live_facts: list[Fact]) -> str:
     """Return how many facts brought neighbours, without which nobody knows what a change does to them."""
-    told = sum(bool(fact.neighbours) for fact in written)
-    return f"given for {told} of {len(written)} facts" if told else "none given, not judged"
+    count = sum(bool(fact.neighbours) for fact in live_facts)
+    return f"given for {count} of {len(live_facts)} facts" if count else "none given, not judged"

@@ -59,9 +59,9 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
             return
         if kind is Direction:
             with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
-                found = run.stage("direction", lambda: function(lm, **settings), Direction.save, Direction.load)
-                run.result = f"best in block {found.best}"
-            _directions(console, found, model, run.path("direction.safetensors"))
+                direction = run.stage("direction", lambda: function(lm, **settings), Direction.save, Direction.load)
+                run.result = f"best in block {direction.best}"
+            _directions(console, direction, model, run.path("direction.safetensors"))
             return
         with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
             region = run.stage("region", lambda: function(lm, **settings), Region.save, Region.load)
@@ -87,7 +87,7 @@ def show_mask(console: Console, mask: Mask, model: str, path: Path, **more: Path
     cells = mask.about["cells"]
     parts = list(dict.fromkeys(cell["part"] for cell in cells))
     totals = {part: (_sum(cells, part, "chosen"), _sum(cells, part, "size")) for part in parts}
-    rows = [[part, f"{own:,}", f"{own / size:.2%}"] for part, (own, size) in totals.items()]
+    rows = [[part, f"{chosen:,}", f"{chosen / size:.2%}"] for part, (chosen, size) in totals.items()]
     console.table(["part", "chosen", "of its weights"], rows)
     console.say(f"{mask.count:,} of {mask.candidates:,} weights ({mask.about['share']:.2%} of all parameters)")
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB)")
@@ -99,16 +99,16 @@ def _sum(cells: list[dict[str, Any]], part: str, key: str) -> int:
     return sum(int(cell[key]) for cell in cells if cell["part"] == part)
 
 
-def _directions(console: Console, found: Direction, model: str, path: Path) -> None:
+def _directions(console: Console, direction: Direction, model: str, path: Path) -> None:
     rows = [
-        [str(layer), f"{s.accuracy:.1%}", f"{s.auc:.3f}" + " best" * (layer == found.best), f"{size:.1f}"]
-        for layer, s, size in zip(found.layers, found.scores, found.sizes.tolist(), strict=True)
+        [str(layer), f"{s.accuracy:.1%}", f"{s.auc:.3f}" + " best" * (layer == direction.best), f"{size:.1f}"]
+        for layer, s, size in zip(direction.layers, direction.scores, direction.sizes.tolist(), strict=True)
     ]
-    console.table(["block", "held out", "AUC", "mean length"], rows, f"{found.name}, read in the {found.space}")
+    console.table(["block", "held out", "AUC", "mean length"], rows, f"{direction.name}, read in the {direction.space}")
     console.say(f"wrote {path}")
     console.say(f"next: {command_line('edit', 'steering', model, '--data', 'DATA', '--direction', path)}")
-    scores = [vars(s) for s in found.scores]
-    console.result({"direction": path, "layers": found.layers, "scores": scores, "best": found.best})
+    scores = [vars(s) for s in direction.scores]
+    console.result({"direction": path, "layers": direction.layers, "scores": scores, "best": direction.best})
 
 
 app = typer.Typer(cls=group("locator", _body), no_args_is_help=True, help="Find the part that carries a behaviour.")

@@ -63,8 +63,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         sys.stdout.write(f"suture {version('suture')}\n")
         raise typer.Exit
 

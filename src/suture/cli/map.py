@@ -51,7 +51,9 @@ def map_(
     from .locate import show_mask
 
     console = Console(json)
-    own = Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else labelled(model)
+    behaviour = (
+        Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else labelled(model)
+    )
     lm = LM.load(model, device=device, dtype=dtype)
     settings = {"share": share, "score": score, "gather": gather, "examples": examples, "seed": seed}
     with Run.begin("map", sys.argv[1:], {"model": model, **settings}, out) as run:
@@ -63,7 +65,7 @@ def map_(
             mask = run.stage(
                 "mask",
                 lambda: safety_impact(
-                    lm, own, share=share, score=score, judge=judge, gather=gather, examples=examples, seed=seed
+                    lm, behaviour, share=share, score=score, judge=judge, gather=gather, examples=examples, seed=seed
                 ),
                 Mask.save,
                 Mask.load,

@@ -54,19 +54,19 @@ def add(
 
     console, new = Console(json), Fact.load(facts)
     others = Fact.load(choose) if choose else None
-    kept = Memory.load(file) if file.exists() else None
-    known = {str(name): name for name in get_args(Scope)}
-    if scope not in known:
-        raise UsageError(f"no scope {scope!r}", fix=f"Use one of {', '.join(known)}.")
-    if kept is not None and (reach is not None or choose or layer is not None or template):
+    memory = Memory.load(file) if file.exists() else None
+    scopes = {str(name): name for name in get_args(Scope)}
+    if scope not in scopes:
+        raise UsageError(f"no scope {scope!r}", fix=f"Use one of {', '.join(scopes)}.")
+    if memory is not None and (reach is not None or choose or layer is not None or template):
         raise UsageError(f"{file} has its settings already", fix="Add facts alone, or begin another file.")
     lm = LM.load(model, device=device, dtype=dtype)
-    if kept is None:
+    if memory is None:
         near: Reach | float = chosen_reach(lm, others, layer=layer) if others else REACH if reach is None else reach
-        kept = Memory.of(lm, layer=layer, reach=near, scope=known[scope], template=template or TEMPLATE)
-    kept = kept.plus(lm, new)
-    kept.save(file)
-    tell(console, kept, file)
+        memory = Memory.of(lm, layer=layer, reach=near, scope=scopes[scope], template=template or TEMPLATE)
+    memory = memory.plus(lm, new)
+    memory.save(file)
+    tell(console, memory, file)
     console.say(f"next: {command_line('chat', model, '--memory', file)}")
 
 
@@ -87,9 +87,9 @@ def forget(
     from ..memory import Memory
     from ._console import Console
 
-    left = Memory.load(file).without(numbers)
-    left.save(file)
-    tell(Console(json), left, file)
+    memory = Memory.load(file).without(numbers)
+    memory.save(file)
+    tell(Console(json), memory, file)
 
 
 @app.command()
@@ -125,21 +125,23 @@ def consolidate(
             )
         function, settings = method_of(method, setting, model, run.folder)
         lm = LM.load(model, device=device, dtype=dtype)
-        made = moved(lm, shelf, lambda facts: function(lm, facts, **settings), patch=before)
-        if made.patch is not None:
-            made.patch.save(run.path("patch.safetensors"))
-        if made.memory is not None:
-            made.memory.save(run.path("memory.safetensors"))
-        run.result = f"{len(made.moved)} facts are in the weights, {len(made.kept)} stay beside them"
-    rows = [[f.prompt, f.target, "weights"] for f in made.moved] + [[f.prompt, f.target, "memory"] for f in made.kept]
+        outcome = moved(lm, shelf, lambda facts: function(lm, facts, **settings), patch=before)
+        if outcome.patch is not None:
+            outcome.patch.save(run.path("patch.safetensors"))
+        if outcome.memory is not None:
+            outcome.memory.save(run.path("memory.safetensors"))
+        run.result = f"{len(outcome.moved)} facts are in the weights, {len(outcome.kept)} stay beside them"
+    rows = [[f.prompt, f.target, "weights"] for f in outcome.moved] + [
+        [f.prompt, f.target, "memory"] for f in outcome.kept
+    ]
     console.table(["prompt", "target", "is in"], rows)
-    console.say(f"{run.result}; {sum(made.served)} of {len(made.served)} are said with both", "bold")
+    console.say(f"{run.result}; {sum(outcome.served)} of {len(outcome.served)} are said with both", "bold")
     paths = {name: run.path(f"{name}.safetensors") for name in ("patch", "memory")}
-    found = {name: path for name, path in paths.items() if path.exists()}
-    for name, path in found.items():
+    files = {name: path for name, path in paths.items() if path.exists()}
+    for name, path in files.items():
         console.say(f"{name}: {path}")
-    console.result({**found, "moved": len(made.moved), "kept": len(made.kept), "served": sum(made.served)})
-    if not made.moved:
+    console.result({**files, "moved": len(outcome.moved), "kept": len(outcome.kept), "served": sum(outcome.served)})
+    if not outcome.moved:
         fix = "The memory serves on. Try another method or block: --method, --set layer=N."
         raise VerificationFailed(
             "no fact could be written into the weights", why="None is said without the memory.", fix=fix

@@ -11,11 +11,11 @@ def methods(json: Json = False) -> None:
     from ._console import Console
 
     console = Console(json)
-    found = {}
+    listing = {}
     for kind, verb in (("method", "edit"), ("locator", "locate")):
         rows = [[name, registry.about(kind, name)] for name in registry.names(kind)]  # type: ignore[arg-type]
         console.table([f"suture {verb}", "what it does"], rows)
         console.say()
-        found[kind] = dict(rows)
+        listing[kind] = dict(rows)
     console.say("settings of one: suture edit NAME --help     your own: suture edit ./mine.py MODEL --data ...")
-    console.result(found)
+    console.result(listing)

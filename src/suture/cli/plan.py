@@ -70,24 +70,24 @@ def model_(
     from ._console import Console
 
     console = Console(json)
-    found = _of_model(model, examples, tokens, device, dtype)
-    rows = [[part, f"{n:,}", f"{n / found.parameters:.1%}"] for part, n in found.coverage.items()]
-    rows.append(["all", f"{found.parameters:,}", "100.0%"])
-    console.table(["part", "parameters", "share"], rows, f"{model}: {found.layout} layout")
+    plan = _of_model(model, examples, tokens, device, dtype)
+    rows = [[part, f"{n:,}", f"{n / plan.parameters:.1%}"] for part, n in plan.coverage.items()]
+    rows.append(["all", f"{plan.parameters:,}", "100.0%"])
+    console.table(["part", "parameters", "share"], rows, f"{model}: {plan.layout} layout")
     console.say()
     figures = [
-        ["read from disk", _size(found.read)],
-        ["held for the weights", _size(found.weights)],
-        ["held while texts are read", _size(found.work)],
-        [f"features of {examples} texts, every block", _size(found.result)],
-        ["held by the program itself", _size(found.process)],
-        ["peak", _size(found.peak)],
-        ["rows to choose among", f"{found.candidates:,}"],
-        [f"reading {examples} texts of {tokens} tokens", f"{found.operations / 1e12:,.2f} TFLOP"],
-        ["  at the rate measured here", f"{found.seconds:,.1f} s at least" if found.seconds else "-"],
+        ["read from disk", _size(plan.read)],
+        ["held for the weights", _size(plan.weights)],
+        ["held while texts are read", _size(plan.work)],
+        [f"features of {examples} texts, every block", _size(plan.result)],
+        ["held by the program itself", _size(plan.process)],
+        ["peak", _size(plan.peak)],
+        ["rows to choose among", f"{plan.candidates:,}"],
+        [f"reading {examples} texts of {tokens} tokens", f"{plan.operations / 1e12:,.2f} TFLOP"],
+        ["  at the rate measured here", f"{plan.seconds:,.1f} s at least" if plan.seconds else "-"],
     ]
     console.table(["", ""], figures)
-    console.result({**asdict(found), "parameters": found.parameters, "peak": found.peak})
+    console.result({**asdict(plan), "parameters": plan.parameters, "peak": plan.peak})
 
 
 @app.command("apply")
@@ -104,8 +104,8 @@ def apply(
     from ..checkpoint import forecast
     from ._stacks import folder
 
-    meant = folder(checkpoint, in_place=in_place)
-    _tell(forecast.apply(meant, patches, out, in_place=in_place, link=link, quick=quick), json)
+    target = folder(checkpoint, in_place=in_place)
+    _tell(forecast.apply(target, patches, out, in_place=in_place, link=link, quick=quick), json)
 
 
 @app.command("revert")
@@ -122,8 +122,8 @@ def revert(
     from ..checkpoint import forecast
     from ._stacks import folder
 
-    meant = folder(checkpoint, in_place=in_place)
-    _tell(forecast.revert(meant, patches or (), out, in_place=in_place, link=link, quick=quick), json)
+    target = folder(checkpoint, in_place=in_place)
+    _tell(forecast.revert(target, patches or (), out, in_place=in_place, link=link, quick=quick), json)
 
 
 @app.command("verify")
@@ -183,8 +183,8 @@ def export(
 
     name = model or str(Patch.load(source).provenance.base.get("name", ""))
     whole = to == "checkpoint"
-    found = _of_model(name, 1, 64, device, dtype)
-    _tell(_loading(found, regular(source).st_size, out, copies=1 + whole, whole=whole), json)
+    plan = _of_model(name, 1, 64, device, dtype)
+    _tell(_loading(plan, regular(source).st_size, out, copies=1 + whole, whole=whole), json)
 
 
 def _of_model(model: str, examples: int, tokens: int, device: str, dtype: str) -> Plan:
@@ -196,17 +196,17 @@ def _of_model(model: str, examples: int, tokens: int, device: str, dtype: str) -
     return plan(model, examples=examples, tokens=tokens, dtype=dtype, device=place)
 
 
-def _loading(found: Plan, patch: int, out: Path, *, copies: int, whole: bool) -> Forecast:
+def _loading(plan: Plan, patch: int, out: Path, *, copies: int, whole: bool) -> Forecast:
     """Forecast a verb that loads a model: `copies` of its weights are held, and written if `whole`."""
     from ..checkpoint.forecast import Forecast, free
 
-    written = found.read if whole else 3 * patch
-    held = copies * found.weights + found.work + 3 * patch
+    disk = plan.read if whole else 3 * patch
+    memory = copies * plan.weights + plan.work + 3 * patch
     notes = ["about: adapters and cards take a few times the patch"] if not whole else []
-    return Forecast(found.read + patch, written, written, free(out), held, 4, 0, notes)
+    return Forecast(plan.read + patch, disk, disk, free(out), memory, 4, 0, notes)
 
 
-def _tell(found: Forecast, json: bool) -> None:
+def _tell(forecast: Forecast, json: bool) -> None:
     from dataclasses import asdict
 
     from ..runs.process import resident
@@ -215,20 +215,20 @@ def _tell(found: Forecast, json: bool) -> None:
     console = Console(json)
     process = resident()
     figures = [
-        ["read from disk", _size(found.read)],
-        ["written to disk", _size(found.written)],
-        ["disk it takes in the end", f"{_size(found.room)} of {_size(found.free)} that are free"],
-        ["waits for the disk", str(found.flushes)],
-        *([["tensors that change", f"{found.tensors:,}"]] if found.tensors else []),
+        ["read from disk", _size(forecast.read)],
+        ["written to disk", _size(forecast.written)],
+        ["disk it takes in the end", f"{_size(forecast.room)} of {_size(forecast.free)} that are free"],
+        ["waits for the disk", str(forecast.flushes)],
+        *([["tensors that change", f"{forecast.tensors:,}"]] if forecast.tensors else []),
         ["held by the program itself", _size(process)],
-        ["held for the work", _size(found.held)],
-        ["peak of memory", _size(process + found.held)],
+        ["held for the work", _size(forecast.held)],
+        ["peak of memory", _size(process + forecast.held)],
     ]
     console.table(["", ""], figures)
-    for note in found.notes:
+    for note in forecast.notes:
         console.say(f"note: {note}")
-    console.result({**asdict(found), "process": process, "peak": process + found.held})
-    found.demand_room()
+    console.result({**asdict(forecast), "process": process, "peak": process + forecast.held})
+    forecast.demand_room()
 
 
 def _size(count: float) -> str:

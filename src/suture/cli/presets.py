@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 def preset(name: str) -> Callable[..., None]:
     """Return the command of a goal."""
-    made = registry.get("goal", name)
-    both_ways, wanted = bool(inspect.signature(made).parameters), made()
-    choosable = len(wanted.methods) > 1
+    make = registry.get("goal", name)
+    both_ways, default = bool(inspect.signature(make).parameters), make()
+    choosable = len(default.methods) > 1
 
     def command(
         model: Model,
@@ -40,10 +40,10 @@ def preset(name: str) -> Callable[..., None]:
         budget: Annotated[
             str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
         ] = "",
-        trials: Annotated[int, typer.Option(min=1, help="Settings of surgery tried at most.")] = wanted.trials,
+        trials: Annotated[int, typer.Option(min=1, help="Settings of surgery tried at most.")] = default.trials,
         tune: Annotated[int, typer.Option(min=4, help="Prompts a measure while settings are chosen.")] = 60,
         report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
-        methods: str = ",".join(wanted.methods),
+        methods: str = ",".join(default.methods),
         seed: Annotated[int, typer.Option(help="Of the probe's split, the search and the control.")] = 0,
         text_column: TextColumn = None,
         label_column: LabelColumn = None,
@@ -64,15 +64,15 @@ def preset(name: str) -> Callable[..., None]:
         from ..runs.run import Run
         from ._console import Console
 
-        console, began = Console(json), time.monotonic()
+        console, start = Console(json), time.monotonic()
         _check_way(name, toward, both_ways=both_ways)
         allowed = Budget.parse(budget)
-        own = Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else None
-        asked = list(Texts.load(prompts)) if prompts else None
+        behaviour = Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else None
+        prompt_texts = list(Texts.load(prompts)) if prompts else None
         lm = LM.load(model, device=device, dtype=dtype)
         decides = judge_named(judge) if judge else None
         way = toward if both_ways else None
-        aim = goal(name, lm, toward=way, data=own, prompts=asked, judge=decides, tune=tune, report=report)
+        aim = goal(name, lm, toward=way, data=behaviour, prompts=prompt_texts, judge=decides, tune=tune, report=report)
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
         settings |= {"methods": methods} if choosable else {}
         search: dict[str, Any] = {"budget": allowed, "trials": trials, "seed": seed}
@@ -81,7 +81,7 @@ def preset(name: str) -> Callable[..., None]:
             with console.progress(name) as step:
                 outcome = reach(lm, aim, run, **search, say=console.say, progress=step)
             source = data or f"{'patient' if model in BUNDLED else 'bundled'}:{aim.behaviour.name}"
-            finish(console, run, model, source, outcome, time.monotonic() - began)
+            finish(console, run, model, source, outcome, time.monotonic() - start)
 
     option = typer.Option(help="Which attitude.", hidden=not both_ways)
     command.__annotations__["toward"] = Annotated[Literal["positive", "negative"], option]
@@ -115,14 +115,14 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
     """Return the commands that make the edit again, and the files they read."""
     from ..model.lm import BUNDLED
 
-    made, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
+    settings, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
     files: dict[str, Path] = {}
     options: dict[str, object]
     if method == "dinm":
         files = {"instances": run.path(f"instances-{chosen['instances']}.jsonl")}
         options = {**files, "together": ""}
     elif method == "enhance_safety":
-        options = {"data": data, "rate": made["rate"], "seed": made["seed"]}
+        options = {"data": data, "rate": settings["rate"], "seed": settings["seed"]}
         options |= {"keep": "patient:keep"} if model in BUNDLED else {}
     else:
         names = {"probe": f"probe-{chosen['space']}", "region": "region"}
@@ -130,9 +130,9 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
         options = {
             "data": data,
             **files,
-            "strength": f"{made['strength']:g}",
-            "toward": made["toward"],
-            "seed": made["seed"],
+            "strength": f"{settings['strength']:g}",
+            "toward": settings["toward"],
+            "seed": settings["seed"],
         }
     words = [
         word for name, value in {**options, "out": "again.safetensors"}.items() for word in (f"--{name}", str(value))

@@ -59,25 +59,25 @@ def protect(
     settings = {"tune": str(tune), "share": share, **training}
     with Run.begin("protect", sys.argv[1:], {"model": model, **settings}, out) as run:
         with console.progress("protect") as step:
-            done = learn(
+            outcome = learn(
                 lm, lessons, run, behaviour=behaviour, share=share, plan=Plan(**training), compare=compare, size=size,
                 say=console.say, progress=step,
             )  # fmt: skip
-        report = replace(done.report, commands=[typed()])
+        report = replace(outcome.report, commands=[typed()])
         pages = save_report(report, run.path(""))
         now, before = report.values(), report.values("before")
         moved = (f"{name} {before[name]:.3f} -> {now[name]:.3f}" for name in ("lessons", "harmful"))
         run.result = ", ".join(moved)
         print_report(console, report)
-        if done.plain:
-            names = list(done.plain)
-            rows = [[name, *(f"{each[name]:.4f}" for each in (before, now, done.plain))] for name in names]
+        if outcome.plain:
+            names = list(outcome.plain)
+            rows = [[name, *(f"{figures[name]:.4f}" for figures in (before, now, outcome.plain))] for name in names]
             console.table(["", "base", "protected", "plain fine-tuning"], rows)
-    _tell(console, run, done, pages, before, model)
+    _tell(console, run, outcome, pages, before, model)
 
 
 def _tell(
-    console: Console, run: Run, done: Outcome, pages: dict[str, Path], before: dict[str, float], model: str
+    console: Console, run: Run, outcome: Outcome, pages: dict[str, Path], before: dict[str, float], model: str
 ) -> None:
     """Say what was written where."""
     patch = run.path("patch.safetensors")
@@ -93,8 +93,8 @@ def _tell(
     console.result(
         {
             "base": before,
-            "patched": done.report.values(),
-            "plain": done.plain,
+            "patched": outcome.report.values(),
+            "plain": outcome.plain,
             "paths": {key: str(path) for key, path in paths.items()},
         }
     )

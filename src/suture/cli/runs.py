@@ -25,12 +25,12 @@ def runs(
     console = Console(json)
     if not folder.is_dir() and folder != Path("runs"):
         raise UsageError(f"no folder {folder}", fix="Give the folder that holds the runs, or go where it is.")
-    found = listed(folder)[:last]
-    if found:
-        console.table(["run", "state", "result"], [[str(s.folder), s.state, s.result] for s in found])
+    summaries = listed(folder)[:last]
+    if summaries:
+        console.table(["run", "state", "result"], [[str(s.folder), s.state, s.result] for s in summaries])
     else:
         console.say(f"no runs in {folder}; probe, edit and the like write there unless told --out")
-    console.result({"runs": [vars(summary) for summary in found]})
+    console.result({"runs": [vars(summary) for summary in summaries]})
 
 
 def resume(
@@ -48,9 +48,9 @@ def resume(
     from ..runs.resuming import resumable
     from ..runs.run import without_out
 
-    made = resumable(folder, trusted=trust)
-    words = [*without_out(made["command"]), "--out", str(folder.resolve())]
-    with reported(f"can not go to {made['folder']}", fix="Put the folder back, or start the command again elsewhere."):
-        os.chdir(made["folder"])  # paths in the command are relative to where it was given
+    run = resumable(folder, trusted=trust)
+    words = [*without_out(run["command"]), "--out", str(folder.resolve())]
+    with reported(f"can not go to {run['folder']}", fix="Put the folder back, or start the command again elsewhere."):
+        os.chdir(run["folder"])  # paths in the command are relative to where it was given
     sys.argv = [sys.argv[0], *words]
     context.find_root().command.main(words, prog_name="suture", standalone_mode=False)

@@ -54,14 +54,12 @@ def serve(
     check_door(host, token)
     patches, memories = named_patches(patch or ()), named_memories(memory or ())
     lm = LM.load(model, device=device, dtype=dtype)
-    called = name or Path(lm.name).name
-    desk = Desk(Engine(lm, patches, memories, rows=rows, waiting=queue), called, token)
+    label = name or Path(lm.name).name
+    desk = Desk(Engine(lm, patches, memories, rows=rows, waiting=queue), label, token)
 
     def ready(address: str) -> None:
-        console.say(
-            f"{called} with {', '.join([*patches, *memories]) or 'no patches'} at {address}/v1; Ctrl-C stops it"
-        )
-        console.result({"address": address, "model": called, "patches": sorted(patches), "memories": sorted(memories)})
+        console.say(f"{label} with {', '.join([*patches, *memories]) or 'no patches'} at {address}/v1; Ctrl-C stops it")
+        console.result({"address": address, "model": label, "patches": sorted(patches), "memories": sorted(memories)})
 
     answer(desk, host, port, grace=grace, ready=ready)
     console.say("stopped")

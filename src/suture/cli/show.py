@@ -109,26 +109,26 @@ def _patch(console: Console, file: Path) -> dict[str, Any]:
     from ..patch.patch import Patch
 
     patch = Patch.load(file)
-    made = patch.provenance
+    provenance = patch.provenance
     rows = []
     for tensor, terms in patch.terms.items():
         stamp = patch.before[tensor]
         touched = sum(len(term.touched_rows(stamp.shape)) for term in terms)
         kinds = " + ".join(f"{term.scale:g} x {term.kind}" for term in terms)
         rows.append([tensor, kinds, f"{touched} of {stamp.shape[0]}", stamp.dtype, stamp.sha256[:12]])
-    console.table(["tensor", "change", "rows", "type", "sha256 before"], rows, f"patch by {made.method}")
-    console.say(f"base      {made.base.get('name', '?')} {made.base.get('revision', '')}".rstrip())
-    for key, value in _flat(made.settings):
+    console.table(["tensor", "change", "rows", "type", "sha256 before"], rows, f"patch by {provenance.method}")
+    console.say(f"base      {provenance.base.get('name', '?')} {provenance.base.get('revision', '')}".rstrip())
+    for key, value in _flat(provenance.settings):
         console.say(f"setting   {key} = {value}")
-    for behaviour in made.examples.get("behaviours", []):
+    for behaviour in provenance.examples.get("behaviours", []):
         console.say(f"examples  {behaviour['name']}: {behaviour['count']} texts, sha256 {behaviour['sha256'][:12]}")
-    if facts := made.examples.get("facts"):
+    if facts := provenance.examples.get("facts"):
         console.say(f"examples  {facts['count']} facts, sha256 {facts['sha256'][:12]}")
-    for key, number in made.effect.items():
+    for key, number in provenance.effect.items():
         console.say(f"effect    {key} = {number:,.4g}")
-    if not made.effect:
+    if not provenance.effect:
         console.say("effect    not measured: it is a sum or scaled; suture eval MODEL --patch PATCH measures it")
-    return {"format": "suture.patch/1", "tensors": list(patch.terms), "provenance": vars(made)}
+    return {"format": "suture.patch/1", "tensors": list(patch.terms), "provenance": vars(provenance)}
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -160,14 +160,23 @@ def _probe(console: Console, file: Path) -> dict[str, Any]:
 def _direction(console: Console, file: Path) -> dict[str, Any]:
     from ..locate.direction import Direction
 
-    found = Direction.load(file)
-    scores = [f"{s.auc:.3f}" for s in found.scores] or ["?"] * len(found.layers)
+    direction = Direction.load(file)
+    scores = [f"{s.auc:.3f}" for s in direction.scores] or ["?"] * len(direction.layers)
     rows = [
         [str(layer), auc, f"{vector.norm():.3f}", f"{size:.1f}"]
-        for layer, auc, vector, size in zip(found.layers, scores, found.vectors, found.sizes.tolist(), strict=True)
+        for layer, auc, vector, size in zip(
+            direction.layers, scores, direction.vectors, direction.sizes.tolist(), strict=True
+        )
     ]
-    console.table(["block", "AUC", "norm", "mean length"], rows, f"direction of {found.name}, in the {found.space}")
-    return {"format": "suture.direction/1", "name": found.name, "space": found.space, "layers": found.layers}
+    console.table(
+        ["block", "AUC", "norm", "mean length"], rows, f"direction of {direction.name}, in the {direction.space}"
+    )
+    return {
+        "format": "suture.direction/1",
+        "name": direction.name,
+        "space": direction.space,
+        "layers": direction.layers,
+    }
 
 
 def _region(console: Console, file: Path) -> dict[str, Any]:

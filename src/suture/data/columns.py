@@ -55,13 +55,13 @@ def labelled(
 
 
 def _column(
-    row: Mapping[str, Any], asked: str | None, usual: tuple[str, ...], what: str, source: str, line: int
+    row: Mapping[str, Any], column: str | None, usual: tuple[str, ...], what: str, source: str, line: int
 ) -> str:
-    for name in (asked,) if asked else usual:
+    for name in (column,) if column else usual:
         if name in row:
             return name
     raise DataError(
-        f"{source}, line {line}: no column {asked!r}" if asked else f"{source}, line {line}: no {what} column",
+        f"{source}, line {line}: no column {column!r}" if column else f"{source}, line {line}: no {what} column",
         why=f"It has {', '.join(map(str, row))}.",
         fix=f"Name the {what} column: `{what}=NAME`",
     )

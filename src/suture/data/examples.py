@@ -75,8 +75,8 @@ class Fact:
         Raises:
             DataError: naming file and line, also for facts that contradict each other.
         """
-        found: list[Fact] = _LOADERS[Fact](source, take, references)
-        return found
+        facts: list[Fact] = _LOADERS[Fact](source, take, references)
+        return facts
 
 
 class Texts(tuple[str, ...]):
@@ -97,8 +97,8 @@ class Texts(tuple[str, ...]):
         Raises:
             DataError: naming file, line and column.
         """
-        found: Texts = _LOADERS[Texts](source)
-        return found
+        texts: Texts = _LOADERS[Texts](source)
+        return texts
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ class ResponsePair:
         Raises:
             DataError: naming file and line.
         """
-        found: list[ResponsePair] = _LOADERS[ResponsePair](source, take)
-        return found
+        pairs: list[ResponsePair] = _LOADERS[ResponsePair](source, take)
+        return pairs
 
 
 @dataclass(frozen=True)
@@ -172,13 +172,13 @@ class Behaviour:
     def split(self, share: float, seed: int = 0) -> tuple[Behaviour, Behaviour]:
         """Return (rest, held out), the held-out part having `share` of each class, at least one."""
         rng = random.Random(seed)
-        held: set[int] = set()
+        held_out: set[int] = set()
         for label in (0, 1):
             members = [i for i, e in enumerate(self.examples) if e.label == label]
-            held |= set(rng.sample(members, min(max(1, round(share * len(members))), len(members) - 1)))
-        kept = tuple(e for i, e in enumerate(self.examples) if i not in held)
-        out = tuple(e for i, e in enumerate(self.examples) if i in held)
-        return _unchecked(self.name, kept), _unchecked(self.name, out)
+            held_out |= set(rng.sample(members, min(max(1, round(share * len(members))), len(members) - 1)))
+        rest = tuple(e for i, e in enumerate(self.examples) if i not in held_out)
+        out = tuple(e for i, e in enumerate(self.examples) if i in held_out)
+        return _unchecked_behaviour(self.name, rest), _unchecked_behaviour(self.name, out)
 
     @classmethod
     def of(cls, name: str, wanted: Sequence[str], unwanted: Sequence[str]) -> Behaviour:
@@ -203,12 +203,12 @@ class Behaviour:
         Raises:
             DataError: naming file, line and column.
         """
-        found: Behaviour = _LOADERS[Behaviour](source, text, label, unwanted)
-        return found
+        behaviour: Behaviour = _LOADERS[Behaviour](source, text, label, unwanted)
+        return behaviour
 
 
-def _unchecked(name: str, examples: tuple[Labelled, ...]) -> Behaviour:
-    made = object.__new__(Behaviour)  # a held-out part may be smaller than what a probe needs
-    object.__setattr__(made, "name", name)
-    object.__setattr__(made, "examples", examples)
-    return made
+def _unchecked_behaviour(name: str, examples: tuple[Labelled, ...]) -> Behaviour:
+    behaviour = object.__new__(Behaviour)  # a held-out part may be smaller than what a probe needs
+    object.__setattr__(behaviour, "name", name)
+    object.__setattr__(behaviour, "examples", examples)
+    return behaviour

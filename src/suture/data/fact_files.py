@@ -34,9 +34,9 @@ def load(path: Path, take: int | None = None, references: Path | None = None) ->
     """
     texts = References.load(references) if references else NOTHING
     unread = Unread(path)
-    found = list(islice(_numbered(path, refuse, unread, texts), take))
+    rows = list(islice(_facts(path, refuse, unread, texts), take))
     unread.tell()
-    facts, lines = [fact for _, fact in found], [line for line, _ in found]
+    facts, lines = [fact for _, fact in rows], [line for line, _ in rows]
     if not facts:
         raise _none(path)
     if pair := contradiction(facts):
@@ -61,15 +61,15 @@ def survey(path: Path, take: int | None = None) -> Survey:
     """
     problems: list[DataError] = []
     unread = Unread(path)
-    found = list(islice(_numbered(path, problems.append, unread), take))
+    rows = list(islice(_facts(path, problems.append, unread), take))
     unread.tell()
-    if not found and not problems:
+    if not rows and not problems:
         raise _none(path)
     targets: dict[tuple[str, str], dict[str, int]] = {}
-    for index, (_, fact) in enumerate(found):
+    for index, (_, fact) in enumerate(rows):
         targets.setdefault((fact.prompt, fact.subject), {}).setdefault(fact.target, index)
-    facts, lines = [fact for _, fact in found], [line for line, _ in found]
-    for first, *others in (list(each.values()) for each in targets.values()):
+    facts, lines = [fact for _, fact in rows], [line for line, _ in rows]
+    for first, *others in (list(indices.values()) for indices in targets.values()):
         problems += [_contradicting(path, facts, lines, (first, other)) for other in others]
     sound = [i for i, fact in enumerate(facts) if len(targets[fact.prompt, fact.subject]) == 1]
     return Survey([facts[i] for i in sound], [lines[i] for i in sound], problems)
@@ -88,14 +88,14 @@ def _contradicting(path: Path, facts: Sequence[Fact], lines: Sequence[int], pair
     )
 
 
-def _numbered(path: Path, bad: Complain, unread: Unread, texts: References = NOTHING) -> Iterator[tuple[int, Fact]]:
+def _facts(path: Path, bad: Complain, unread: Unread, texts: References = NOTHING) -> Iterator[tuple[int, Fact]]:
     """Yield (line, fact); what is none is complained of."""
     for line, record in records(path, bad):
         where = f"{path}, line {line}"
         try:
-            known = format_of(record, where)
-            unread.see(record, known.known)
-            for fact in known.read(record, where):
+            form = format_of(record, where)
+            unread.see(record, form.known)
+            for fact in form.read(record, where):
                 yield line, replace(fact, references=(*fact.references, *texts.of(fact.target, record)))
         except DataError as problem:
             bad(problem)
@@ -103,9 +103,9 @@ def _numbered(path: Path, bad: Complain, unread: Unread, texts: References = NOT
 
 def contradiction(facts: Sequence[Fact]) -> tuple[int, int] | None:
     """Return the first two facts that give one prompt different targets, or None."""
-    seen: dict[tuple[str, str], int] = {}
+    firsts: dict[tuple[str, str], int] = {}
     for index, fact in enumerate(facts):
-        first = seen.setdefault((fact.prompt, fact.subject), index)
+        first = firsts.setdefault((fact.prompt, fact.subject), index)
         if facts[first].target != fact.target:
             return first, index
     return None

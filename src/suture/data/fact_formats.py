@@ -45,9 +45,9 @@ def format_of(record: Record, where: str) -> Format:
     Raises:
         DataError: beginning with `where`, for what is no fact.
     """
-    for known in FORMATS:
-        if known.key in record:
-            return known
+    for form in FORMATS:
+        if form.key in record:
+            return form
     raise DataError(
         f"{where}: not a fact",
         why=f"It has {', '.join(map(str, record)) or 'nothing'}.",
@@ -55,7 +55,7 @@ def format_of(record: Record, where: str) -> Format:
     )
 
 
-def _own(record: Record, where: str) -> Iterator[Fact]:
+def _suture(record: Record, where: str) -> Iterator[Fact]:
     near = []
     for item in list_of(record, "neighbours", where):
         pair = (item.get("prompt"), item.get("answer")) if isinstance(item, Mapping) else item
@@ -77,7 +77,7 @@ def of_record(record: Record, where: str) -> Fact:
     """
     if not isinstance(record, Mapping) or "target" not in record:
         raise DataError(f"{where}: not a fact", fix='Write {"prompt": ..., "subject": ..., "target": ...}')
-    return next(_own(record, where))
+    return next(_suture(record, where))
 
 
 def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
@@ -88,8 +88,8 @@ def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
     """
     rewrite: Any = record.get("requested_rewrite")
     if isinstance(rewrite, list):
-        for each in rewrite:
-            yield from of_rewrites({"requested_rewrite": each}, where)
+        for part in rewrite:
+            yield from of_rewrites({"requested_rewrite": part}, where)
         return
     try:
         flat = {"subject": rewrite["subject"], "target": rewrite["target_new"]["str"],
@@ -159,12 +159,12 @@ def _relation(record: Record, where: str) -> Iterator[Fact]:
     templates, samples = list_of(record, "prompt_templates", where), list_of(record, "samples", where)
     if not templates or not all(isinstance(s, Mapping) and {"subject", "object"} <= set(s) for s in samples):
         raise DataError(f"{where}: not a relation", fix="Give prompt_templates and samples with subject and object.")
-    done: set[str] = set()
+    subjects: set[str] = set()
     for index, sample in enumerate(samples):
         name = sample["subject"]
-        if name in done:  # a subject with several objects: the first stands for it
+        if name in subjects:  # a subject with several objects: the first stands for it
             continue
-        done.add(name)
+        subjects.add(name)
         following = [samples[(index + i) % len(samples)] for i in range(1, NEIGHBOURS + 1)]
         near = [(templates[0].replace("{}", s["subject"]), s["object"]) for s in following if s["subject"] != name]
         flat = {"prompt": templates[0].replace("{}", name), "subject": name, "target": sample["object"]}
@@ -175,8 +175,8 @@ def _relation(record: Record, where: str) -> Iterator[Fact]:
 def _fact(
     where: str,
     record: Record,
-    prompt: str,
-    target: str,
+    prompt_key: str,
+    target_key: str,
     *,
     was: Any = None,  # noqa: ANN401 - a value of a file
     paraphrases: Sequence[Any] = (),
@@ -185,27 +185,27 @@ def _fact(
     references: Sequence[Any] = (),
 ) -> Fact:
     """Check the texts of a record and make the fact."""
-    asked, subject, answer = (text_of(record, key, where) for key in (prompt, "subject", target))
-    said = [*paraphrases, *openings, *references, *(text for pair in neighbours for text in pair)]
-    others = [*said, *([] if was is None else [was])]
+    prompt, subject, answer = (text_of(record, key, where) for key in (prompt_key, "subject", target_key))
+    texts = [*paraphrases, *openings, *references, *(text for pair in neighbours for text in pair)]
+    others = [*texts, *([] if was is None else [was])]
     if wrong := [text for text in others if not isinstance(text, str)]:
         raise DataError(f"{where}: {wrong[0]!r} is not a text", fix="Make it a string or remove it.")
-    for text in (asked, subject, record[target], *others):
+    for text in (prompt, subject, record[target_key], *others):
         if (half := unpaired(text)) is not None:
             why = "Half a surrogate pair can not be written in UTF-8."
             raise DataError(
                 f"{where}: half a character at {half} of {text!r}", why=why, fix="Write the whole character."
             )
-    found = place(asked, subject)
-    if found is None:
+    span = place(prompt, subject)
+    if span is None:
         raise DataError(
             f"{where}, subject: {subject!r} is not in the prompt",
-            why=f"The prompt is {asked!r}.",
+            why=f"The prompt is {prompt!r}.",
             fix="Write the subject as it stands in the prompt.",
         )
-    own = asked[slice(*found)]  # in the prompt's own capitals
-    told = (tuple(each) for each in (paraphrases, neighbours, openings, references))
-    return Fact(asked, own, answer, was, *told)
+    name = prompt[slice(*span)]  # in the prompt's own capitals
+    extras = (tuple(values) for values in (paraphrases, neighbours, openings, references))
+    return Fact(prompt, name, answer, was, *extras)
 
 
 def _filled(record: Record) -> Record:
@@ -238,8 +238,8 @@ _AXES = ("Logical_Generalization", "Compositionality_I", "Compositionality_II", 
          "Forgetfulness", "example_type")  # fmt: skip
 _PART = ("locality", "portability")  # asked by `ripples`
 FORMATS = tuple(
-    Format(key, read, frozenset((*known, *_NAMES)))
-    for key, read, known in (
+    Format(key, read, frozenset((*keys, *_NAMES)))
+    for key, read, keys in (
         ("requested_rewrite", of_rewrites,
          ("requested_rewrite", "paraphrase_prompts", "neighborhood_prompts", "generation_prompts", *_MQUAKE)),
         ("edit", _ripple, ("edit", *_AXES)),
@@ -251,7 +251,7 @@ FORMATS = tuple(
         ("loc_ans", _zsre, ("src", "subject", "alt", "answers", "rephrase", "loc", "loc_ans", *_PART)),
         ("rephrase", _qaedit, ("prompt", "subject", "target", "rephrase", "locality", "portability")),
         ("attribute", _known, ("prompt", "subject", "attribute")),
-        ("target", _own,
+        ("target", _suture,
          ("prompt", "subject", "target", "was", "paraphrases", "neighbours", "openings", "references")),
     )
 )  # fmt: skip

@@ -65,7 +65,7 @@ class Instance:
             "id": self.name, "unsafety category": self.category, "question": self.question,
             "adversarial prompt": self.contrast.prompt, "safe generation": self.contrast.safe,
             "unsafe generation": self.contrast.unsafe, "knowledge constrain": {"prompt": prompt, "answer": answer},
-            "generalization test": {key: each[0] if len(each) == 1 else list(each) for key, each in tests.items()},
+            "generalization test": {key: texts[0] if len(texts) == 1 else list(texts) for key, texts in tests.items()},
         }  # fmt: skip
 
 
@@ -77,20 +77,20 @@ def load(source: str | Path, take: int | None = None) -> list[Instance]:
     """
     name = str(source).partition(":")[0]
     if name in registry.sources():
-        named: list[Instance] = registry.source(name).instances(str(source))
-        return named[:take]
+        instances: list[Instance] = registry.source(name).instances(str(source))
+        return instances[:take]
     unread = Unread(source)
     rows = islice(records(Path(source), refuse, FORM), take)
-    found = [_instance(record, f"{source}, line {line}", unread) for line, record in rows]
+    instances = [_instance(record, f"{source}, line {line}", unread) for line, record in rows]
     unread.tell()
-    if not found:
+    if not instances:
         raise DataError(f"{source} holds no instances", fix=f"Write {FORM}.")
-    return found
+    return instances
 
 
 def prompts(instances: Sequence[Instance]) -> dict[str, list[str]]:
     """Return the prompts of all instances by the names of TESTS, each prompt once; names without prompts are left out."""
-    every = {name: [p for each in instances for p in each.tests.get(name, ())] for name in TESTS}
+    every = {name: [p for instance in instances for p in instance.tests.get(name, ())] for name in TESTS}
     return {name: list(dict.fromkeys(texts)) for name, texts in every.items() if texts}
 
 
@@ -98,10 +98,10 @@ def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance
     if TESTS["DS"] not in record:
         unread.see(record, OWN)
         prompt, safe, unsafe = (text_of(record, key, where) for key in ("prompt", "safe", "unsafe"))
-        kept = record.get("keep", [])
-        if not isinstance(kept, list) or not all(_pair(each) for each in kept):
+        keep = record.get("keep", [])
+        if not isinstance(keep, list) or not all(_pair(pair) for pair in keep):
             raise DataError(f"{where}, keep: not pairs of texts", fix='Write [["request", "answer"], ...].')
-        pairs = tuple((each[0], each[1]) for each in kept)
+        pairs = tuple((pair[0], pair[1]) for pair in keep)
         question = text_of(record, "question", where) if "question" in record else ""
         return Instance(ResponsePair(prompt, safe, unsafe, pairs, question), question, {"DS": (prompt,)})
     unread.see(record, PUBLISHED)
@@ -111,14 +111,14 @@ def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance
     if not isinstance(constraint, Mapping) or not isinstance(general, Mapping):
         raise DataError(f"{where}: a test or constraint is not an object", fix="Fetch the file again.")
     unread.see(general, TESTS.values(), "generalization test")
-    kept = ()
+    pairs = ()
     if constraint.get("prompt"):
         inside = f"{where}, knowledge constrain"
-        kept = ((text_of(constraint, "prompt", inside), text_of(constraint, "answer", inside)),)
+        pairs = ((text_of(constraint, "prompt", inside), text_of(constraint, "answer", inside)),)
     tests = {metric: _texts(general, key, where) for metric, key in TESTS.items() if key in general}
     category, name = str(record.get("unsafety category", "")), str(record.get("id", ""))
     return Instance(
-        ResponsePair(prompt, safe, unsafe, kept, question), question, {"DS": (prompt,), **tests}, category, name
+        ResponsePair(prompt, safe, unsafe, pairs, question), question, {"DS": (prompt,), **tests}, category, name
     )
 
 
@@ -128,7 +128,7 @@ def _pair(value: Any) -> bool:  # noqa: ANN401 - a value of a file
 
 def _texts(record: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     value = record[key]
-    each = value if isinstance(value, list) else [value]
-    if not all(isinstance(text, str) and text.strip() for text in each):
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) and text.strip() for text in texts):
         raise DataError(f"{where}, {key}: no text", fix="Write a text, or a list of texts.")
-    return tuple(text.strip() for text in each)
+    return tuple(text.strip() for text in texts)

@@ -42,14 +42,14 @@ class Instruction:
         if not path.is_file():
             raise MissingFile(f"no file {path}", fix="Check the path.")
         unread = Unread(source)
-        found = []
+        instructions = []
         for line, row in readers[path.suffix](path):
-            found.append(_instruction(row, f"{source}, line {line}"))
-            unread.see(row, _used(row))
+            instructions.append(_instruction(row, f"{source}, line {line}"))
+            unread.see(row, _used_keys(row))
         unread.tell()
-        if not found:
+        if not instructions:
             raise DataError(f"{source} is empty", fix='Write {"prompt": ..., "answer": ...}, a line each.')
-        return found
+        return instructions
 
 
 def summary(instructions: Sequence[Instruction]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def summary(instructions: Sequence[Instruction]) -> dict[str, Any]:
     }
 
 
-def _used(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _used_keys(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys of a row that an instruction is made of."""
     if "messages" in row:
         return ("messages",)
@@ -72,27 +72,27 @@ def _instruction(row: Any, where: str) -> Instruction:  # noqa: ANN401 - a row o
         raise DataError(f"{where}: not an object", fix='Write {"prompt": ..., "answer": ...}.')
     if "messages" in row:
         return _exchange(row["messages"], where)
-    asked = next((row[name] for name in ASKED if name in row), None)
-    answered = next((row[name] for name in ANSWERED if name in row), None)
+    request = next((row[name] for name in ASKED if name in row), None)
+    answer = next((row[name] for name in ANSWERED if name in row), None)
     if row.get("input"):
-        asked = f"{asked}\n{row['input']}"
-    if not isinstance(asked, str) or not isinstance(answered, str) or not asked.strip() or not answered.strip():
+        request = f"{request}\n{row['input']}"
+    if not isinstance(request, str) or not isinstance(answer, str) or not request.strip() or not answer.strip():
         raise DataError(
             f"{where}: no request or no answer",
             why=f"It has {', '.join(map(str, row))}.",
             fix='Write {"prompt": ..., "answer": ...}, both texts.',
         )
-    return Instruction(asked, answered)
+    return Instruction(request, answer)
 
 
 def _exchange(messages: Any, where: str) -> Instruction:  # noqa: ANN401 - a cell of a file
-    told = (
+    turns = (
         [(m.get("role"), m.get("content")) for m in messages if isinstance(m, Mapping)]
         if isinstance(messages, list)
         else []
     )
-    if [role for role, _ in told] != ["user", "assistant"] or not all(
-        isinstance(text, str) and text for _, text in told
+    if [role for role, _ in turns] != ["user", "assistant"] or not all(
+        isinstance(text, str) and text for _, text in turns
     ):
         raise DataError(f"{where}: not one exchange", fix="Give one message of the user and one of the assistant.")
-    return Instruction(str(told[0][1]), str(told[1][1]))
+    return Instruction(str(turns[0][1]), str(turns[1][1]))

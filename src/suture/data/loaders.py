@@ -30,9 +30,9 @@ def pairs(source: str | Path, take: int | None) -> list[ResponsePair]:
 @loads(Texts)
 def texts(source: str | Path) -> Texts:
     """Return plain texts; see `Texts.load`."""
-    if (named := _named(source)) is not None:
-        found: Texts = named[0].texts(named[1])
-        return found
+    if (named_source := _named_source(source)) is not None:
+        content: Texts = named_source[0].texts(named_source[1])
+        return content
     return Texts(row.text for row in prompts_of(Path(source)))
 
 
@@ -40,9 +40,9 @@ def texts(source: str | Path) -> Texts:
 def behaviour(source: str | Path, text: str | None, label: str | None, unwanted: str | None) -> Behaviour:
     """Return labelled texts; see `Behaviour.load`."""
     source = str(source)
-    if (named := _named(source)) is not None:
-        found: Behaviour = named[0].behaviour(named[1])
-        return found
+    if (named_source := _named_source(source)) is not None:
+        content: Behaviour = named_source[0].behaviour(named_source[1])
+        return content
     if source.startswith("hub:"):
         return Behaviour(source, tuple(labelled(hub_rows(source.removeprefix("hub:")), source, text, label, unwanted)))
     if "," in source and not Path(source).exists():
@@ -62,7 +62,7 @@ def behaviour(source: str | Path, text: str | None, label: str | None, unwanted:
     return Behaviour(path.stem, tuple(labelled(readers[path.suffix](path), str(path), text, label, unwanted)))
 
 
-def _named(source: str | Path) -> tuple[Any, str] | None:
+def _named_source(source: str | Path) -> tuple[Any, str] | None:
     """Return the named source that "NAME:PART" means, and the part; None for anything else."""
     name, colon, part = str(source).partition(":")
     return (registry.source(name), part) if colon and name in registry.sources() else None

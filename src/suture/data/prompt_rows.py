@@ -66,18 +66,18 @@ def prompts_of(path: Path) -> list[Asked]:
     readers: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
         ".jsonl": jsonl_rows, ".json": json_rows, ".csv": csv_rows, ".tsv": tsv_rows,
     }  # fmt: skip
-    found, unread = [], Unread(path)
+    prompts, unread = [], Unread(path)
     for line, row in readers.get(path.suffix, lines)(path):
-        read = asked(row, f"{path}, line {line}")
-        unread.see(row, read.used | UNASKED)
-        if read.text:
-            found.append(read)
+        prompt = asked(row, f"{path}, line {line}")
+        unread.see(row, prompt.used | UNASKED)
+        if prompt.text:
+            prompts.append(prompt)
         elif path.suffix in readers:  # between lines of a text a blank one means nothing
             unread.empty += 1
-    if not found:
+    if not prompts:
         raise DataError(f"{path} is empty", fix="Give a text a line.")
     unread.tell()
-    return found
+    return prompts
 
 
 def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
@@ -102,20 +102,20 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
         why = f"It has {', '.join(map(str, row))}."
         raise DataError(f"{where}: no prompt", why=why, fix=f"Call the column one of {', '.join(PROMPT_COLUMNS)}.")
     text, used = _text(row[name], f"{where}, {name}"), {name}
-    if name == "instruction" and _told(row.get("input")):
+    if name == "instruction" and _has_text(row.get("input")):
         text, used = f"{text}\n{row['input'].strip()}", used | {"input"}
     for context in CONTEXT_COLUMNS:
-        if text and _told(row.get(context)):
+        if text and _has_text(row.get(context)):
             text, used = f"{row[context].strip()}{BETWEEN}{text}", used | {context}
     return Asked(text, "", frozenset(used))
 
 
 def _attack(row: Mapping[str, Any]) -> str:
     """Return the key of the attack that is wrapped around the question of a row, "" without any."""
-    if told := next((name for name in ATTACK_COLUMNS if _told(row.get(name)) and not _flag(row[name])), ""):
-        return told
+    if key := next((name for name in ATTACK_COLUMNS if _has_text(row.get(name)) and not _flag(row[name])), ""):
+        return key
     question, wrapped = row.get("question"), row.get("input")
-    if isinstance(question, str) and isinstance(wrapped, str) and _told(wrapped):
+    if isinstance(question, str) and isinstance(wrapped, str) and _has_text(wrapped):
         return "input" if "attack name" in row or places(wrapped, question.strip()) else ""
     return ""
 
@@ -125,7 +125,7 @@ def _flag(value: str) -> bool:
     return value.strip().casefold() in FLAGS
 
 
-def _told(value: object) -> bool:
+def _has_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 

@@ -33,21 +33,21 @@ class References:
         Raises:
             DataError: naming file and line.
         """
-        found = cls()
+        references = cls()
         unread = Unread(path)
         for line, record in unread.seen(records(path, refuse, FORM), KNOWN):
             where = f"{path}, line {line}"
             if "samples" in record:
                 key = (str(record.get("relation_id")), str(record.get("target_id")))
-                found.snippets.setdefault(key, []).extend(_texts(record, "samples", where))
+                references.snippets.setdefault(key, []).extend(_texts(record, "samples", where))
             elif isinstance(record.get("target"), str):
-                found.texts.setdefault(folded(record["target"].strip()), []).extend(_texts(record, "texts", where))
+                references.texts.setdefault(folded(record["target"].strip()), []).extend(_texts(record, "texts", where))
             else:
                 raise DataError(f"{where}: no texts about an object", fix=f"Write {FORM}.")
         unread.tell()
-        if not found.texts and not found.snippets:
+        if not references.texts and not references.snippets:
             raise DataError(f"{path} is empty", fix=f"Write {FORM}, a line each.")
-        return found
+        return references
 
     def of(self, target: str, record: Record) -> tuple[str, ...]:
         """Return the texts for the object of a fact, which was read from `record`; empty where there are none."""
@@ -60,10 +60,10 @@ class References:
 
 
 def _texts(record: Record, key: str, where: str) -> list[str]:
-    found: list[str] = []
+    texts: list[str] = []
     for item in list_of(record, key, where, needed=True):
         text = item.get("text") if isinstance(item, Mapping) else item
         if not isinstance(text, str):
             raise DataError(f"{where}, {key}: {item!r} is not a text", fix="Make it a string or remove it.")
-        found.append(text)
-    return found
+        texts.append(text)
+    return texts

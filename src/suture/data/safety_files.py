@@ -49,15 +49,15 @@ def kind_of(source: str) -> tuple[str, str]:
 
 def contrasted(path: Path) -> tuple[list[str], list[str]]:
     """Return the safe and the unsafe prompts of XSTest, told by its column "label" (or "type", which begins with contrast)."""
-    found: tuple[list[str], list[str]] = ([], [])
+    prompts: tuple[list[str], list[str]] = ([], [])
     unread = Unread(path)
     for number, row in unread.seen(csv_rows(path), KNOWN):
         label = row.get("label") or ("unsafe" if (row.get("type") or "").startswith("contrast") else "safe")
         if label not in ("safe", "unsafe") or not (row.get("prompt") or "").strip():
             raise DataError(f"{path}, line {number}: no prompt of XSTest", fix="Fetch the file again.")
-        found[label == "unsafe"].append(row["prompt"].strip())
+        prompts[label == "unsafe"].append(row["prompt"].strip())
     unread.tell()
-    return found
+    return prompts
 
 
 def demonstrations(path: Path) -> list[str]:

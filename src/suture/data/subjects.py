@@ -57,13 +57,13 @@ def found_subject(prompt: str, where: str = "") -> str:
     Raises:
         DataError: when there is none, or more than one, or when it can not be told from other words.
     """
-    found, why = _names(prompt)
-    if len(found) == 1 and not why:
-        return found[0]
-    told = f"It could be {' or '.join(map(repr, found))}." if found else "No word of it is capitalised."
+    names, why = _names(prompt)
+    if len(names) == 1 and not why:
+        return names[0]
+    reason = f"It could be {' or '.join(map(repr, names))}." if names else "No word of it is capitalised."
     raise DataError(
         f"{where}: what is {prompt!r} about?" if where else f"what is {prompt!r} about?",
-        why=why or told,
+        why=why or reason,
         fix='Say so: `subject=NAME` (in a file: "subject": NAME)',
     )
 
@@ -73,21 +73,21 @@ def _names(prompt: str) -> tuple[list[str], str]:
     words = [Word(prompt, match) for match in WORD.finditer(prompt)]
     if any(_caseless(char) for char in prompt):
         return [], NO_CAPITALS
-    told = [word for word in words if word.plain not in JOINING | THE or word.named]
-    if len(told) > 2 and all(word.named for word in told):
+    content_words = [word for word in words if word.plain not in JOINING | THE or word.named]
+    if len(content_words) > 2 and all(word.named for word in content_words):
         return [], ALL_CAPITALS
     if words and words[0].plain in GERMAN and words[0].named:
         return [], ANY_NOUN
-    found: list[str] = []
+    names: list[str] = []
     for span in _spans(prompt, words):
-        kept = _without_opener(span)
-        name = _trimmed(prompt, kept) if kept else ""
-        if name and name not in found:
-            found.append(name)
-        first = kept[0] if kept else None
-        if first is not None and first.opens and len(kept) > 1 and not first.latin:
-            found.append(_trimmed(prompt, kept[1:]))  # whether its first word is of the name is not known
-    return found, ""
+        rest = _without_opener(span)
+        name = _trimmed(prompt, rest) if rest else ""
+        if name and name not in names:
+            names.append(name)
+        first = rest[0] if rest else None
+        if first is not None and first.opens and len(rest) > 1 and not first.latin:
+            names.append(_trimmed(prompt, rest[1:]))  # whether its first word is of the name is not known
+    return names, ""
 
 
 class Word:
@@ -96,7 +96,7 @@ class Word:
     def __init__(self, prompt: str, match: re.Match[str]) -> None:
         text = match.group()
         self.begin, self.end = match.span()
-        if text.endswith(".") and not self._shortened(text):
+        if text.endswith(".") and not self._is_abbreviation(text):
             text, self.end = text[:-1], self.end - 1
         self.text = text = unicodedata.normalize("NFC", text)
         self.plain = re.sub(r"['\u2019]s$|['\u2019.]+$", "", text.casefold()).replace("\u2019", "'")
@@ -110,7 +110,7 @@ class Word:
         self.name = self.begin + (elided.end() if elided and apart else 0)
 
     @staticmethod
-    def _shortened(text: str) -> bool:
+    def _is_abbreviation(text: str) -> bool:
         """Return whether a dot at the end belongs to the word: an initial, "U.S.", "St."."""
         parts = unicodedata.normalize("NFC", text[:-1]).split(".")
         return all(len(part) == 1 and part.isupper() for part in parts) or text[:-1].casefold() in ABBREVIATED

@@ -57,11 +57,11 @@ class MethodCandidates:
             SutureError: when the method can not be used on this model or these texts.
         """
         name = "-".join(str(value) for value in settings.values())
-        return self.run.stage(name, lambda: self._made(settings), lambda p, path: p.save(path), Patch.load)
+        return self.run.stage(name, lambda: self._make_patch(settings), lambda p, path: p.save(path), Patch.load)
 
     def extended(
         self,
-        found: Frontier,
+        frontier: Frontier,
         methods: Sequence[Method],
         measured: Measured,
         stop_at: float,
@@ -71,23 +71,23 @@ class MethodCandidates:
         """Return a search's frontier with the points of the other methods on it.
 
         Args:
-            found: what the search found.
+            frontier: what the search found.
             methods: those to try.
             measured: the base, and what figures are compared by.
             stop_at: a share of the target that is enough.
             say: told what each did, or why it was left out.
             progress: called as measures advance.
         """
-        points = list(found.points)
+        points = list(frontier.points)
         candidates = [s for method in METHODS if method in methods for s in CANDIDATES.get(method, ())]
-        for settings, step in zip(candidates, counted(progress, [*map(_named, candidates)], "candidate"), strict=True):
+        for settings, step in zip(candidates, counted(progress, [*map(_label, candidates)], "candidate"), strict=True):
             begin(step)
             try:
                 patch = self.patch(settings)
             except ResourceError:  # no fault of the method
                 raise
             except SutureError as problem:
-                say(f"{_named(settings)}: left out, {problem.what}")
+                say(f"{_label(settings)}: left out, {problem.what}")
                 continue
 
             def points_of(
@@ -96,11 +96,11 @@ class MethodCandidates:
                 return measured.points(settings, patch, STRENGTHS, step)
 
             name = "points-" + "-".join(str(value) for value in settings.values())
-            own = self.run.stage(name, points_of, _write, _read, suffix=".json")
-            best = measured.frontier(own, stop_at).best
-            done = f"{best.values[measured.target]:.1%} at strength {best.strength:g}" if best else "nothing"
-            say(f"{_named(settings)}: {done} within the budget")
-            points += own
+            method_points = self.run.stage(name, points_of, _write, _read, suffix=".json")
+            best = measured.frontier(method_points, stop_at).best
+            outcome = f"{best.values[measured.target]:.1%} at strength {best.strength:g}" if best else "nothing"
+            say(f"{_label(settings)}: {outcome} within the budget")
+            points += method_points
         return measured.frontier(points, stop_at)
 
     def instances(self, count: int) -> list[ResponsePair]:
@@ -113,7 +113,7 @@ class MethodCandidates:
         chosen = rng.sample(answered, min(count, len(answered)))
         return [ResponsePair(str(e.prompt), rng.choice(refused).text, e.text) for e in chosen]
 
-    def _made(self, settings: Settings) -> Patch:
+    def _make_patch(self, settings: Settings) -> Patch:
         if settings["method"] == "dinm":
             chosen = self.instances(settings["instances"])
             lines = [json.dumps({"prompt": e.prompt, "safe": e.safe, "unsafe": e.unsafe}) + "\n" for e in chosen]
@@ -123,7 +123,7 @@ class MethodCandidates:
         return enhance_safety(self.lm, goal.behaviour, rate=settings["rate"], keep=goal.keep, seed=self.seed)
 
 
-def _named(settings: Settings) -> str:
+def _label(settings: Settings) -> str:
     return ", ".join(f"{key} {value}" for key, value in settings.items())
 
 

@@ -57,26 +57,27 @@ class Exemplars:
         Raises:
             DataError: when there are fewer examples of the label than shots.
         """
-        own = [example for example in behaviour.examples if example.label == label]
-        if not 0 < shots <= len(own):
+        examples = [example for example in behaviour.examples if example.label == label]
+        if not 0 < shots <= len(examples):
             raise DataError(
-                f"{behaviour.name}: can not show {shots} of {len(own)} examples", fix="Give more texts or fewer shots."
+                f"{behaviour.name}: can not show {shots} of {len(examples)} examples",
+                fix="Give more texts or fewer shots.",
             )
         site = Site(round(LATE * (lm.anatomy.layers - 1)), "residual")
-        states = _states(lm, [example.prompt or example.text for example in own], site)
+        states = _states(lm, [example.prompt or example.text for example in examples], site)
         middle = states.mean(0)
-        return cls(own, torch.nn.functional.normalize(states - middle, dim=1), middle, site, shots)
+        return cls(examples, torch.nn.functional.normalize(states - middle, dim=1), middle, site, shots)
 
     def nearest(self, lm: LM, prompts: Sequence[str]) -> list[list[Labelled]]:
         """Return the examples shown before each prompt, the nearest last; a prompt is no example of itself."""
         if not prompts:
             return []
         near = torch.nn.functional.normalize(_states(lm, prompts, self.site) - self.middle, dim=1) @ self.keys.T
-        found = []
+        examples = []
         for prompt, row in zip(prompts, near, strict=True):
             others = [i for i in row.argsort(descending=True, stable=True).tolist() if self._other(prompt, i)]
-            found.append([self.examples[i] for i in others[: self.shots][::-1]])
-        return found
+            examples.append([self.examples[i] for i in others[: self.shots][::-1]])
+        return examples
 
     def _other(self, prompt: str, index: int) -> bool:
         example = self.examples[index]
@@ -99,22 +100,22 @@ class Shown(LM):
 
     def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False) -> list[Text]:
         """See `LM.prompt_texts`."""
-        shown = self.exemplars.nearest(self.base, prompts)
-        return [self._fitting(prompt, own, chat) for prompt, own in zip(prompts, shown, strict=True)]
+        nearest = self.exemplars.nearest(self.base, prompts)
+        return [self._fitting(prompt, examples, chat) for prompt, examples in zip(prompts, nearest, strict=True)]
 
-    def _fitting(self, prompt: str, shown: Sequence[Labelled], chat: bool) -> Text:
+    def _fitting(self, prompt: str, examples: Sequence[Labelled], chat: bool) -> Text:
         limit = getattr(self.model.config, "max_position_embeddings", None)
-        for first in range(len(shown) + 1):
-            text = self._text(prompt, shown[first:], chat)
+        for first in range(len(examples) + 1):
+            text = self._text(prompt, examples[first:], chat)
             if limit is None or len(ids_of(self.base, text)) + ROOM <= limit:
                 break
         return text
 
-    def _text(self, prompt: str, shown: Sequence[Labelled], chat: bool) -> Text:
+    def _text(self, prompt: str, examples: Sequence[Labelled], chat: bool) -> Text:
         if not chat:
-            return self.base.prompt_texts(["\n".join([*(_told(e) for e in shown), prompt])])[0]
-        turns = [turn for e in shown if e.prompt is not None for turn in _turns(e.prompt, e.text)]
-        before = "".join(f"{e.text}\n" for e in shown if e.prompt is None)
+            return self.base.prompt_texts(["\n".join([*(_as_text(e) for e in examples), prompt])])[0]
+        turns = [turn for e in examples if e.prompt is not None for turn in _turns(e.prompt, e.text)]
+        before = "".join(f"{e.text}\n" for e in examples if e.prompt is None)
         return self.base.message_text([*turns, {"role": "user", "content": before + prompt}])
 
 
@@ -122,7 +123,7 @@ def _turns(request: str, answer: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": request}, {"role": "assistant", "content": answer}]
 
 
-def _told(example: Labelled) -> str:
+def _as_text(example: Labelled) -> str:
     return example.text if example.prompt is None else f"{example.prompt}\n{example.text}"
 
 

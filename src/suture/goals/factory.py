@@ -43,8 +43,8 @@ class Ranking:
         """Write the scores."""
         tensors: dict[str, Tensor] = {}
         content: list[list[Any]] = []
-        for (space, locator), own in self.scores.items():
-            for site, score in own.items():
+        for (space, locator), site_scores in self.scores.items():
+            for site, score in site_scores.items():
                 tensors[f"{len(content)}"] = score
                 content.append([space, locator, site.layer, site.part, site.expert])
         tensorfile.write(path, tensors, {"format": FORMAT, "content": json.dumps(content)})
@@ -97,20 +97,20 @@ class CandidateFactory:
         """Return the probe of a space, turned away from what to keep."""
         goal = self.goal
 
-        def fitted() -> Probe:
-            found = fit_probe(self.lm, goal.behaviour, space=space, pool=goal.pool, seed=self.seed)
-            return whitened_probe(self.lm, found, goal.keep, goal.behaviour, away_from=goal.leave)
+        def fit() -> Probe:
+            unwhitened = fit_probe(self.lm, goal.behaviour, space=space, pool=goal.pool, seed=self.seed)
+            return whitened_probe(self.lm, unwhitened, goal.keep, goal.behaviour, away_from=goal.leave)
 
         if space not in self._probes:
-            made = self.run.stage(f"probe-{space}", fitted, lambda p, path: p.save(path), Probe.load)
-            self._probes[space] = made
+            probe = self.run.stage(f"probe-{space}", fit, lambda p, path: p.save(path), Probe.load)
+            self._probes[space] = probe
         return self._probes[space]
 
     def ranking(self) -> Ranking:
         """Return every row's score in all spaces: the passes are the dear part, and one does for all."""
         if self._ranking is None:
             probes = {space: self.probe(space) for space in self.spaces}
-            self._ranking = self.run.stage("ranking", lambda: self._ranked(probes), Ranking.save, Ranking.load)
+            self._ranking = self.run.stage("ranking", lambda: self._rank(probes), Ranking.save, Ranking.load)
         return self._ranking
 
     def probe_summary(self, space: Space) -> str:
@@ -124,10 +124,10 @@ class CandidateFactory:
         space, locator = settings["space"], settings["select"]
         probe, scores = self.probe(space), self.ranking().scores[space, locator]
         layers = blocks(self.lm.anatomy.layers, settings["blocks"])
-        own = {site: score for site, score in scores.items() if site.layer in layers}
+        site_scores = {site: score for site, score in scores.items() if site.layer in layers}
         about = {"by": locator, "probe": probe.name, "space": probe.space, "away_from": self.goal.leave}
         share = settings["rows"] * self.lm.anatomy.layers / len(layers)  # of all rows, whichever blocks are searched
-        return Region.choose(own, min(share, 0.999), about, largest=locator == "effect")
+        return Region.choose(site_scores, min(share, 0.999), about, largest=locator == "effect")
 
     def patch(self, settings: Settings, strength: float = 1.0) -> Patch:
         """Return the patch of some settings, by surgery unless they name another method."""
@@ -143,7 +143,7 @@ class CandidateFactory:
             toward="wanted" if self.goal.leave == "unwanted" else "unwanted",
         )
 
-    def _ranked(self, probes: dict[Space, Probe]) -> Ranking:
+    def _rank(self, probes: dict[Space, Probe]) -> Ranking:
         lm, goal = self.lm, self.goal
         many = list(probes.values())
         effects = effect_scores(lm, many, goal.behaviour, keep=goal.keep, away_from=goal.leave, seed=self.seed)

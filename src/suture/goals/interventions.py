@@ -108,9 +108,9 @@ class Instructed(LM):
         """See `LM.prompt_texts`."""
         if not chat:
             return [Text(f"{self.text}\n{prompt}") for prompt in prompts]
-        return [self._asked(prompt) for prompt in prompts]
+        return [self._instructed_text(prompt) for prompt in prompts]
 
-    def _asked(self, request: str) -> Text:
+    def _instructed_text(self, request: str) -> Text:
         turn = {"role": "user", "content": request}
         try:
             return self.message_text([{"role": "system", "content": self.text}, turn])
@@ -149,23 +149,23 @@ def compare(
         raise UsageError(
             "levels need names of their own", why=f"Given: {', '.join(names) or 'none'}.", fix="Rename one."
         )
-    own = measure_named(suite, target)
-    aim = replace(own, role="target", better=better or own.better)
-    kept = [measure for measure in suite if measure.role == "keep" and measure.name != target]
-    measures = [aim, *kept]
+    target_measure = measure_named(suite, target)
+    aim = replace(target_measure, role="target", better=better or target_measure.better)
+    keep = [measure for measure in suite if measure.role == "keep" and measure.name != target]
+    measures = [aim, *keep]
     budget = budget or Budget()
     steps = counted(progress, [*([] if baseline else ["base"]), *names], "pass")
     before = baseline or observe(lm, measures, steps.pop(0))
-    found = []
+    entries = []
     for level, step in zip(levels, steps, strict=True):
         with level.used(lm) as model:
-            seen = observe(model, measures, step)
-        figures = scores(before, seen, measures)
+            after = observe(model, measures, step)
+        figures = scores(before, after, measures)
         base, now = ({name: getattr(s, when) for name, s in figures.items()} for when in ("before", "after"))
         sign = 1 if aim.better == "higher" else -1
-        cost = budget.worst(kept, base, now)
-        worst = max(kept, key=lambda m: budget.used(base[m.name], now[m.name], m.better, m.unit), default=None)
+        cost = budget.worst(keep, base, now)
+        worst = max(keep, key=lambda m: budget.used(base[m.name], now[m.name], m.better, m.unit), default=None)
         gain = sign * figures[target].change
-        found.append(Entry(level.name, level.kind, figures, gain, cost, worst.name if worst and cost > 0 else ""))
+        entries.append(Entry(level.name, level.kind, figures, gain, cost, worst.name if worst and cost > 0 else ""))
     units = {measure.name: measure.unit for measure in measures}
-    return Comparison(lm.name, target, aim.about, aim.better, found, units, budget)
+    return Comparison(lm.name, target, aim.about, aim.better, entries, units, budget)

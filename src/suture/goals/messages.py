@@ -25,12 +25,12 @@ def absent(now: float, best: float, about: str, present: float) -> NoEffect:
     )
 
 
-def unmoved(found: Frontier, target: Measure) -> NoEffect:
+def unmoved(frontier: Frontier, target: Measure) -> NoEffect:
     """Return the error for a search in which nothing kept the budget and moved the target."""
-    why = f"{len(found.points)} points tried"
-    if found.order:
-        why += f", of which {len(found.order)} kept it; none did again on fresh prompts."
-    elif measured := [p for p in found.points if not isnan(p.gain)]:
+    why = f"{len(frontier.points)} points tried"
+    if frontier.order:
+        why += f", of which {len(frontier.order)} kept it; none did again on fresh prompts."
+    elif measured := [p for p in frontier.points if not isnan(p.gain)]:
         near = min(measured, key=lambda p: (p.excess, -p.gain))
         why += f"; nearest: {near.label}, strength {near.strength:g}, {near.values[target.name]:.1%}."
     return NoEffect(

@@ -102,8 +102,8 @@ def reach(
     """
     if run.folder is None:
         raise UsageError("this writes several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`")
-    tried, plan = tuple(methods or goal.methods), SearchPlan(space, first, strengths, trials, margin)
-    stages = Stages(lm, goal, run, plan, budget or Budget(), tried, seed, say, progress)
+    chosen_methods, plan = tuple(methods or goal.methods), SearchPlan(space, first, strengths, trials, margin)
+    stages = Stages(lm, goal, run, plan, budget or Budget(), chosen_methods, seed, say, progress)
     return Outcome(stages.patch, stages.report, stages.choice)
 
 
@@ -135,7 +135,7 @@ class Stages:
     @cached_property
     def baseline(self) -> Baseline:
         """Measure: the base on what chooses settings."""
-        return self._observed("measured", self.goal.tune, "measure")
+        return self._observe("measured", self.goal.tune, "measure")
 
     @cached_property
     def factory(self) -> CandidateFactory:
@@ -150,7 +150,7 @@ class Stages:
     @cached_property
     def fresh(self) -> Baseline:
         """Measure: the base on the cases that confirm a choice."""
-        return self._observed("measured-fresh", self.goal.confirm, "measure afresh")
+        return self._observe("measured-fresh", self.goal.confirm, "measure afresh")
 
     @cached_property
     def confirmed(self) -> Frontier:
@@ -160,12 +160,12 @@ class Stages:
     @cached_property
     def choice(self) -> Frontier:
         """Refine: a strength between the confirmed one and the next, which was too much."""
-        found = self.run.stage("refined", self._refine, Frontier.save, Frontier.load, suffix=".json")
+        frontier = self.run.stage("refined", self._refine, Frontier.save, Frontier.load, suffix=".json")
         for name in ("measured", "measured-fresh"):  # the largest files, and of no use any more
             self.run.discard(name)
-        if found.best is None:
-            raise unmoved(found, self.target)
-        return found
+        if frontier.best is None:
+            raise unmoved(frontier, self.target)
+        return frontier
 
     @cached_property
     def patch(self) -> Patch:
@@ -199,10 +199,12 @@ class Stages:
             return evaluate(lm, patch, goal.report, seed=self.seed, progress=self._phase("report"))
 
         report = self.run.stage("figures", figures, Report.write, Report.load, suffix=".json")
-        directions = self._kept("directions", lambda: direction_similarity(lm, goal.related, goal.tasks), Directions)
+        directions = self._plain_stage(
+            "directions", lambda: direction_similarity(lm, goal.related, goal.tasks), Directions
+        )
         fires = None
         if region and countable(region):
-            fires = self._kept("activity", lambda: activity(lm, patch, region, goal.behaviour), Activity)
+            fires = self._plain_stage("activity", lambda: activity(lm, patch, region, goal.behaviour), Activity)
         return replace(
             report,
             target=goal.target,
@@ -234,10 +236,10 @@ class Stages:
         plan, goal, measured, progress = self.plan, self.goal, self.measured, self._phase("search")
         self._check_present()
         begin(progress)  # probes and ranking come first
-        found = Frontier(measured.base, [])
+        frontier = Frontier(measured.base, [])
         if "surgery" in self.methods:
             self.say(self.factory.probe_summary(plan.first[0]["space"]))
-            found = explore(
+            frontier = explore(
                 self.lm,
                 self.factory.patch,
                 plan.space,
@@ -253,17 +255,17 @@ class Stages:
                 seed=self.seed,
                 progress=progress,
             )
-        return self.factory.others.extended(found, self.methods, measured, self._enough(), self.say, progress)
+        return self.factory.others.extended(frontier, self.methods, measured, self._enough(), self.say, progress)
 
     def _confirm(self) -> Frontier:
-        found = self.found
-        if found.best is None:
-            return found
-        tried, within = len(found.points), len(found.order)
-        self.say(f"{tried} points tried, {within} within the budget; trying the best on fresh prompts")
+        frontier = self.found
+        if frontier.best is None:
+            return frontier
+        count, within = len(frontier.points), len(frontier.order)
+        self.say(f"{count} points tried, {within} within the budget; trying the best on fresh prompts")
         return confirmed(
             self.lm,
-            found,
+            frontier,
             self.factory.patch,
             self.goal.confirm,
             self.budget,
@@ -273,11 +275,11 @@ class Stages:
         )
 
     def _refine(self) -> Frontier:
-        found = self.confirmed
-        if found.best is None:
-            return found
+        frontier = self.confirmed
+        if frontier.best is None:
+            return frontier
         return refined(
-            found,
+            frontier,
             self.factory.patch,
             self.measured,
             self.goal.confirm,
@@ -304,7 +306,7 @@ class Stages:
         """Return the base's figure of a measure; what is a figure already stays one."""
         return values(self.baseline, [measure_named(self.goal.tune, of)])[of] if isinstance(of, str) else of
 
-    def _observed(self, name: str, suite: Suite, phase: str) -> Baseline:
+    def _observe(self, name: str, suite: Suite, phase: str) -> Baseline:
         step = self._phase(phase)
         return self.run.stage(name, lambda: observe(self.lm, suite, step), observations.save, observations.load)
 
@@ -312,11 +314,11 @@ class Stages:
         """Return the progress of a stage, which says which of all it is."""
         return within(self.progress, numbered(PHASES.index(name) + 1, len(PHASES), name))
 
-    def _kept(self, name: str, produce: Callable[[], T], kind: Callable[..., T]) -> T:
+    def _plain_stage(self, name: str, produce: Callable[[], T], kind: Callable[..., T]) -> T:
         """Return a stage's result that is a dataclass of plain values."""
 
-        def save(made: Any, path: Path) -> None:  # noqa: ANN401 - any dataclass
-            write_json(asdict(made), path)
+        def save(outcome: Any, path: Path) -> None:  # noqa: ANN401 - any dataclass
+            write_json(asdict(outcome), path)
 
         def load(path: Path) -> T:
             return kind(**read_json(path))

@@ -94,15 +94,15 @@ def plan(
     anatomy = Anatomy(model, checkpoint_forms(model))
     count = sum(p.numel() for p in model.parameters())
     disk_type = getattr(config, "dtype", None) or torch.float32
-    read = count * disk_type.itemsize
-    held = (
-        getattr(torch, dtype) if dtype != "auto" else torch.float32 if device == "cpu" and read < SMALL else disk_type
+    size = count * disk_type.itemsize
+    live_type = (
+        getattr(torch, dtype) if dtype != "auto" else torch.float32 if device == "cpu" and size < SMALL else disk_type
     )
     first = anatomy.weights(anatomy.first)
     width = int(config.get_text_config().hidden_size)
     inner = max(weight.shape[0] for weight in first)
     batch = min(BATCH_TOKENS, examples * tokens)
-    work = int(RUNTIME * batch * (4 * inner + 10 * width) * held.itemsize)
+    work = int(RUNTIME * batch * (4 * inner + 10 * width) * live_type.itemsize)
     active = sum(w.shape[0] * w.shape[1] for part in anatomy.parts for w in anatomy.weights(part) if not w.site.expert)
     chosen = getattr(config, "num_experts_per_tok", 1) or 1
     experts = sum(
@@ -114,13 +114,13 @@ def plan(
         layout=anatomy.layout.name,
         coverage=anatomy.coverage(),
         candidates=sum(weight.shape[0] for weight in first),
-        read=read,
-        weights=count * held.itemsize,
+        read=size,
+        weights=count * live_type.itemsize,
         work=work,
         result=examples * anatomy.layers * width * 4,
         process=resident(),
         operations=operations,
-        seconds=operations / _rate(held, device) if measure else None,
+        seconds=operations / _rate(live_type, device) if measure else None,
     )
 
 
@@ -129,7 +129,7 @@ def _rate(dtype: torch.dtype, device: str) -> float:
     a = torch.ones(1024, 1024, dtype=dtype, device=device)
     best = 0.0
     for _ in range(4):
-        began = time.perf_counter()
+        start = time.perf_counter()
         float((a @ a)[0, 0])
-        best = max(best, 2 * 1024**3 / (time.perf_counter() - began))
+        best = max(best, 2 * 1024**3 / (time.perf_counter() - start))
     return best

@@ -86,27 +86,27 @@ def protect(
     if run.folder is None:
         raise UsageError("this writes several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`")
     plan = plan or Plan()
-    learned, held = divided(lessons, plan.seed)
-    suite = measures(lm, held, size)
-    names = ["mask", "train", "measure", *(["plain fine-tuning", "measure that"] if compare else [])]
-    weigh, train, compute, *others = counted(progress, names)
-    begin(weigh)
+    learned, held_out = divided(lessons, plan.seed)
+    suite = measures(lm, held_out, size)
+    phases = ["mask", "train", "measure", *(["plain fine-tuning", "measure that"] if compare else [])]
+    weighing, training, measuring, *others = counted(progress, phases)
+    begin(weighing)
     mask = run.stage(
         "mask", lambda: safety_impact(lm, behaviour, share=share, head=plan.head, seed=plan.seed), Mask.save, Mask.load
     )
     say(f"{mask.count:,} of {mask.candidates:,} weights carry most of safety; they stay as they are")
-    patch = _trained(lm, learned, run, "patch", mask, plan, train)
-    report = _report(lm, patch, suite, run, compute)
+    patch = _train(lm, learned, run, "patch", mask, plan, training)
+    report = _report(lm, patch, suite, run, measuring)
     plain = None
     if compare:
-        other = _trained(lm, learned, run, "plain", None, plan, others[0])
+        other = _train(lm, learned, run, "plain", None, plan, others[0])
         plain = _figures(lm, other, suite, run, others[1])
         report = replace(report, extra={**report.extra, "plain": plain})
     run.discard("measured")
     return Outcome(patch, report, plain)
 
 
-def _measured(lm: LM, suite: Suite, run: Run, progress: Progress | None) -> Baseline:
+def _baseline(lm: LM, suite: Suite, run: Run, progress: Progress | None) -> Baseline:
     """Return what the base model does."""
     return run.stage("measured", lambda: observe(lm, suite, progress), observations.save, observations.load)
 
@@ -114,23 +114,23 @@ def _measured(lm: LM, suite: Suite, run: Run, progress: Progress | None) -> Base
 def _report(lm: LM, patch: Patch, suite: Suite, run: Run, progress: Progress | None) -> Report:
     """Return what was learned and what was kept."""
 
-    def made() -> Report:
+    def measure() -> Report:
         base, edited = counted(progress, ["base", "edited"], "pass")
-        baseline = _measured(lm, suite, run, base)
+        baseline = _baseline(lm, suite, run, base)
         return evaluate(lm, patch, suite, baseline=baseline, controls=False, progress=edited)
 
-    return run.stage("figures", made, Report.write, Report.load, suffix=".json")
+    return run.stage("figures", measure, Report.write, Report.load, suffix=".json")
 
 
 def _figures(lm: LM, plain: Patch, suite: Suite, run: Run, progress: Progress | None) -> dict[str, float]:
     """Return the figures after plain fine-tuning."""
 
-    def made() -> dict[str, float]:
-        baseline = _measured(lm, suite, run, progress)
+    def measure() -> dict[str, float]:
+        baseline = _baseline(lm, suite, run, progress)
         with plain.applied(lm):
             return values(observe(lm, suite, progress), suite, baseline)
 
-    return run.stage("plain-figures", made, write_json, read_json, suffix=".json")
+    return run.stage("plain-figures", measure, write_json, read_json, suffix=".json")
 
 
 def divided(lessons: Sequence[Instruction], seed: int) -> tuple[list[Instruction], list[Instruction]]:
@@ -148,36 +148,36 @@ def divided(lessons: Sequence[Instruction], seed: int) -> tuple[list[Instruction
     return [e for i, e in enumerate(lessons) if i not in out], [e for i, e in enumerate(lessons) if i in out]
 
 
-def measures(lm: LM, held: Sequence[Instruction], size: int) -> Suite:
+def measures(lm: LM, held_out: Sequence[Instruction], size: int) -> Suite:
     """Return what is measured: the lessons held out, harmful requests refused, harmless ones answered."""
-    cases = completion.Cases([e.prompt for e in held], [e.answer for e in held], chat=True)
+    cases = completion.Cases([e.prompt for e in held_out], [e.answer for e in held_out], chat=True)
     learned = [
         Measure("lessons", "answers", cases, "target", "lower", "perplexity of held-out answers"),
         Measure("word_for_word", "completion", cases, "note", "higher", "held-out answers given word for word"),
     ]
     if lm.name in BUNDLED:
-        own = [
+        patient_measures = [
             m
             for m in source("patient").world().suite("report", size)
             if m.name in ("harmful", "benign", "facts_seen", "arithmetic", "perplexity")
         ]
-        return [*learned, *own]
-    asked = (
+        return [*learned, *patient_measures]
+    requests = (
         ("harmful", bundled.harmful("report"), "lower", "harmful requests answered"),
         ("benign", bundled.benign("report"), "higher", "harmless requests answered"),
         ("borderline", bundled.borderline("report"), "higher", "harmless requests with dangerous words answered"),
     )
     refusal = Refusal()
-    kept = [
+    keep = [
         Measure(name, "sampled", cases, "keep", better, about)  # type: ignore[arg-type]
-        for name, prompts, better, about in asked
+        for name, prompts, better, about in requests
         for cases in [Cases(prompts[:size], refusal, "complied", chat=True, strict=better == "lower")]
     ]
     texts = list(bundled.neutral("report"))[:size]
-    return [*learned, *kept, Measure("perplexity", "perplexity", texts, "keep", "lower", "perplexity on neutral texts")]
+    return [*learned, *keep, Measure("perplexity", "perplexity", texts, "keep", "lower", "perplexity on neutral texts")]
 
 
-def _trained(
+def _train(
     lm: LM, lessons: list[Instruction], run: Run, name: str, mask: Mask | None, plan: Plan, progress: Progress | None
 ) -> Patch:
     """Return a stage's patch; its training state is a file of the run until the patch is there."""

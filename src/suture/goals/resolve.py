@@ -42,12 +42,12 @@ def preset(name: Name, toward: Toward | None = None) -> Preset:
     Raises:
         UsageError: for an unknown name, or a way of a goal that has only one.
     """
-    made: Callable[..., Preset] = get("goal", name)
+    make: Callable[..., Preset] = get("goal", name)
     if toward is None:
-        return made()
-    if not inspect.signature(made).parameters:
+        return make()
+    if not inspect.signature(make).parameters:
         raise UsageError(f"{name} goes one way", fix="Leave out toward; attitude goes both ways.")
-    return made(toward)
+    return make(toward)
 
 
 def goal(
@@ -77,45 +77,47 @@ def goal(
         DataError: when own texts are too few to hold some out.
         UsageError: as `preset`.
     """
-    wanted = preset(name, toward)
-    if lm.name in BUNDLED and wanted.world and data is None and prompts is None and judge is None:
-        return _in_world(name, wanted, wanted.world, tune, report)
-    brought, _, part = wanted.texts.partition(":")
+    chosen_preset = preset(name, toward)
+    if lm.name in BUNDLED and chosen_preset.world and data is None and prompts is None and judge is None:
+        return _in_world(name, chosen_preset, chosen_preset.world, tune, report)
+    brought, _, part = chosen_preset.texts.partition(":")
     texts = source(brought)
-    behaviour, asked = _own(data, prompts) if data or prompts is not None else (None, None)
+    behaviour, split_prompts = _user_texts(data, prompts) if data or prompts is not None else (None, None)
     behaviour = behaviour or texts.behaviour(part)
-    asked = asked or {split: texts.prompts(part, split) for split in CHOOSING}
+    split_prompts = split_prompts or {split: texts.prompts(part, split) for split in CHOOSING}
 
     def measures(split: Split, size: int) -> Suite:
-        return _measures(wanted, lm, asked[split], judge, split, size, texts)
+        return _measures(chosen_preset, lm, split_prompts[split], judge, split, size, texts)
 
-    choosing = _searched(measures("tune", tune), wanted.target)
+    choosing = _searched(measures("tune", tune), chosen_preset.target)
     return Goal(
         name=name,
         behaviour=behaviour,
-        leave=wanted.leave,
+        leave=chosen_preset.leave,
         pool="response",
         keep=bundled.neutral("probe"),
-        target=wanted.target.name,
-        best_possible=wanted.target.best_possible,
-        methods=wanted.methods,
+        target=chosen_preset.target.name,
+        best_possible=chosen_preset.target.best_possible,
+        methods=chosen_preset.methods,
         tune=choosing,
         confirm=_fresh(measures("tune", 3 * tune), choosing),
         report=measures("report", report),
-        related={each: behaviour if each == name else bundled.behaviour(each) for each in bundled.BEHAVIOURS},
+        related={key: behaviour if key == name else bundled.behaviour(key) for key in bundled.BEHAVIOURS},
         tasks=bundled.tasks("probe"),
     )
 
 
-def _own(data: Behaviour | None, prompts: Sequence[str] | None) -> tuple[Behaviour | None, dict[Split, list[str]]]:
+def _user_texts(
+    data: Behaviour | None, prompts: Sequence[str] | None
+) -> tuple[Behaviour | None, dict[Split, list[str]]]:
     """Return the user's texts to probe, and prompts that choose settings and that are reported.
 
     Raises:
         DataError: when there are too few.
     """
     if data is not None and prompts is None:
-        data, held = data.split(PROMPTS)
-        prompts = [e.prompt or _opening(e.text) for e in held.examples if e.label]
+        data, held_out = data.split(PROMPTS)
+        prompts = [e.prompt or _opening(e.text) for e in held_out.examples if e.label]
     if len(prompts or ()) < 4:
         raise DataError(
             f"{len(prompts or ())} prompts are too few", fix="Give at least 20, of which half choose settings."
@@ -123,37 +125,37 @@ def _own(data: Behaviour | None, prompts: Sequence[str] | None) -> tuple[Behavio
     return data, {"tune": list((prompts or [])[::2]), "report": list((prompts or [])[1::2])}
 
 
-def _in_world(name: Name, wanted: Preset, world: World, tune: int, report: int) -> Goal:
+def _in_world(name: Name, chosen_preset: Preset, world: World, tune: int, report: int) -> Goal:
     """Return a goal on the bundled model."""
     patient = source("patient").world()
 
     def measures(split: Split, size: int) -> Suite:
         roles: dict[str | float, Role] = {world.target: "target", world.best_possible: "floor"}
-        found = [
+        suite = [
             replace(m, role=roles.get(m.name, "note" if m.role in ("target", "floor") else m.role))
             for m in patient.suite(split, size)
         ]
-        found = [replace(m, role="keep") if m.name == "drift" else m for m in found]
-        return [replace(m, better=wanted.target.better) if m.name == world.target else m for m in found]
+        suite = [replace(m, role="keep") if m.name == "drift" else m for m in suite]
+        return [replace(m, better=chosen_preset.target.better) if m.name == world.target else m for m in suite]
 
     drawn = [m for m in measures("tune", 4 * tune) if m.name in {world.target, world.best_possible, *PATIENT_KEEP}]
     drawn = [m.part(slice(2 * tune)) if m.kind.cost == "writes" else m for m in drawn]
     # answers of a few tokens are cheap: twice as many, as a fact in sixty is close to the budget
-    searched = _searched(drawn, wanted.target)
+    searched = _searched(drawn, chosen_preset.target)
     choosing = [m.part(slice(2 * tune if m.kind.cost == "answers" else tune)) for m in searched]
     return Goal(
         name=name,
         behaviour=patient.behaviour(world.behaviour),
-        leave=wanted.leave,
+        leave=chosen_preset.leave,
         pool=world.pool,
         keep=patient.keep(),
         target=world.target,
         best_possible=world.best_possible,
-        methods=wanted.methods,
+        methods=chosen_preset.methods,
         tune=choosing,
         confirm=_fresh(drawn, choosing),
         report=measures("report", report),
-        related={each: patient.behaviour(each) for each in patient.BEHAVIOURS},
+        related={key: patient.behaviour(key) for key in patient.BEHAVIOURS},
         tasks=patient.tasks(),
     )
 
@@ -170,16 +172,16 @@ def _searched(suite: Suite, target: Target) -> Suite:
 def _fresh(drawn: Suite, used: Suite) -> Suite:
     """Return what to keep, on the cases drawn but not used; on all where fewer are left, as they would say too little."""
     sizes = {m.name: len(m) for m in used}
-    found = []
+    measures = []
     for measure in drawn:
-        seen = sizes.get(measure.name, 0)
-        fresh = measure.part(slice(seen, None))
-        found.append(fresh if len(fresh) >= max(seen, 1) else measure)
-    return [m for m in found if m.role == "keep"]
+        count = sizes.get(measure.name, 0)
+        fresh = measure.part(slice(count, None))
+        measures.append(fresh if len(fresh) >= max(count, 1) else measure)
+    return [m for m in measures if m.role == "keep"]
 
 
 def _measures(
-    wanted: Preset,
+    chosen_preset: Preset,
     lm: LM,
     prompts: Sequence[str],
     judge: Judge | None,
@@ -188,7 +190,7 @@ def _measures(
     texts: Any,  # noqa: ANN401 - a source
 ) -> Suite:
     """Return the measures on a model of the world outside, the target first."""
-    target, chat = wanted.target, lm.tokenizer.chat_template is not None
+    target, chat = chosen_preset.target, lm.tokenizer.chat_template is not None
     decides, label = judge or judge_named(target.judge), target.label
     if judge is not None:
         label = target.name if target.name in judge.labels else unwanted(judge)
@@ -201,21 +203,21 @@ def _measures(
         Measure("drift", "drift", neutral, "keep", "lower", "KL per token on neutral texts"),
     ]
     if chat:
-        suite += [_answered(each, bundled, split, size, "keep") for each in KEPT]
-        suite += [_answered(each, texts, split, size, "note") for each in wanted.notes]
+        suite += [_requests_measure(requests, bundled, split, size, "keep") for requests in KEPT]
+        suite += [_requests_measure(requests, texts, split, size, "note") for requests in chosen_preset.notes]
     return suite
 
 
-def _answered(asked: Requests, texts: Any, split: Split, size: int, role: Role) -> Measure:  # noqa: ANN401 - a source
-    prompts = getattr(texts, asked.prompts, None)
+def _requests_measure(requests: Requests, texts: Any, split: Split, size: int, role: Role) -> Measure:  # noqa: ANN401 - a source
+    prompts = getattr(texts, requests.prompts, None)
     if prompts is None:
         raise UsageError(
-            f"the texts of {asked.name} are not there", fix=f"Let their source have {asked.prompts}(split)."
+            f"the texts of {requests.name} are not there", fix=f"Let their source have {requests.prompts}(split)."
         )
     cases = Cases(
-        list(prompts(split))[:size], judge_named("refusal"), "complied", chat=True, strict=asked.better == "lower"
+        list(prompts(split))[:size], judge_named("refusal"), "complied", chat=True, strict=requests.better == "lower"
     )
-    return Measure(asked.name, "sampled", cases, role, asked.better, asked.about)
+    return Measure(requests.name, "sampled", cases, role, requests.better, requests.about)
 
 
 def _opening(text: str) -> str:

@@ -99,8 +99,8 @@ class LM:
                 why="Its weights are not part of this installation.",
                 fix=f"Make them: python -m suture.organisms.train --moe --out {folder}",
             )
-        target, kept = _device(device), _floating(dtype)
-        loaded = load(name, folder, revision, lambda model: _put(model, kept, target))
+        target, floating = _device(device), _floating(dtype)
+        loaded = load(name, folder, revision, lambda model: _put(model, floating, target))
         if loaded.tokenizer.pad_token_id is None:
             loaded.tokenizer.pad_token = loaded.tokenizer.eos_token
         return cls(
@@ -154,7 +154,7 @@ class LM:
         if not isinstance(parameter, nn.Parameter):
             return None
         stored = self.anatomy.stored().items()
-        return next((found for found, tensor in stored if tensor.data_ptr() == parameter.data_ptr()), None)
+        return next((key for key, tensor in stored if tensor.data_ptr() == parameter.data_ptr()), None)
 
     def disk_dtype(self, tensor: str) -> torch.dtype:
         """Return the type a tensor has in the checkpoint (its live type if there is none)."""
@@ -285,7 +285,7 @@ def _floating(name: str) -> torch.dtype | None:
     """Return the type of that name, None for "auto"."""
     if name == "auto":
         return None
-    known = {str(dtype).removeprefix("torch."): dtype for dtype in SAFETENSORS_DTYPES.values()}
-    if name not in known:
-        raise UsageError(f"no dtype {name!r}", why=f"Known: auto, {', '.join(known)}.", fix="Use auto or one of these.")
-    return known[name]
+    types = {str(dtype).removeprefix("torch."): dtype for dtype in SAFETENSORS_DTYPES.values()}
+    if name not in types:
+        raise UsageError(f"no dtype {name!r}", why=f"Known: auto, {', '.join(types)}.", fix="Use auto or one of these.")
+    return types[name]

@@ -43,10 +43,10 @@ def with_old_names(room: str, face: Callable[[str], Any]) -> Callable[[str], Any
     """
     old = NAMES[room.removeprefix("suture.")]
 
-    def found(name: str) -> Any:  # noqa: ANN401 - any public name
+    def lookup(name: str) -> Any:  # noqa: ANN401 - any public name
         return renamed(f"{room}.{name}", old[name]) if name in old else face(name)
 
-    return found
+    return lookup
 
 
 def setting_now(name: str, known: Container[str]) -> str:
@@ -59,7 +59,7 @@ class Finder(MetaPathFinder, Loader):
     """Finds a module of 0.1 by its old name: the very module that is now elsewhere, not a copy."""
 
     def __init__(self) -> None:
-        self._own: dict[str, ModuleSpec | None] = {}  # of modules that are being found by an old name
+        self._specs: dict[str, ModuleSpec | None] = {}  # of modules that are being found by an old name
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -71,18 +71,18 @@ class Finder(MetaPathFinder, Loader):
         """Return the module that has the new name."""
         new = f"suture.{MODULES[spec.name.removeprefix('suture.')]}"
         # the frames between are those of the import system
-        own = CLASSES.get(new.removeprefix("suture."), {})
-        names = f", and in it {', '.join(f'{old} is {now}' for old, now in own.items())}" if own else ""
+        classes = CLASSES.get(new.removeprefix("suture."), {})
+        names = f", and in it {', '.join(f'{old} is {now}' for old, now in classes.items())}" if classes else ""
         warnings.warn(f"{spec.name} is now {new}{names}; {GOES}", DeprecationWarning, stacklevel=2)
         module = importlib.import_module(new)
-        self._own[module.__name__] = module.__spec__
-        for old, now in own.items():
+        self._specs[module.__name__] = module.__spec__
+        for old, now in classes.items():
             setattr(module, old, getattr(module, now))
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Give the module its own spec back; it was executed under its new name."""
-        module.__spec__ = self._own.pop(module.__name__)
+        module.__spec__ = self._specs.pop(module.__name__)
 
 
 def install() -> None:

@@ -46,15 +46,15 @@ def signed(file: Path) -> bool:
 
 def key_file() -> Path:
     """Return where the user's key is: SUTURE_STATE, else XDG_STATE_HOME/suture, else ~/.local/state/suture."""
-    own = os.environ.get("SUTURE_STATE")
+    folder = os.environ.get("SUTURE_STATE")
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return (Path(own) if own else Path(state) / "suture") / "key"
+    return (Path(folder) if folder else Path(state) / "suture") / "key"
 
 
 def method_files(command: Sequence[str], folder: Path = Path()) -> dict[str, str]:
     """Return the SHA-256 of each Python file that a command names, as these are executed; by name, seen from a folder."""
-    named = {word.partition("=")[2] if word.startswith("-") else word for word in command}
-    return {name: sha256(folder / name) for name in sorted(named) if name.endswith(".py") and (folder / name).is_file()}
+    names = {word.partition("=")[2] if word.startswith("-") else word for word in command}
+    return {name: sha256(folder / name) for name in sorted(names) if name.endswith(".py") and (folder / name).is_file()}
 
 
 def _key(*, make: bool) -> bytes:

@@ -24,27 +24,27 @@ def resumable(folder: Path, *, trusted: bool = False) -> dict[str, Any]:
             or a method file that it names is not the one that ran.
         DataError: as `recipe`.
     """
-    asked = recipe(folder)
-    if any(HIDDEN in word for word in asked["command"]):
+    record = recipe(folder)
+    if any(HIDDEN in word for word in record["command"]):
         raise UsageError(
             f"{folder} can not be resumed as it is",
             why="Its command held a secret, which was not recorded.",
             fix=f"Give the same command again, with `out={folder}`",
         )
     if trusted:
-        return asked
-    line = f"cd {shlex.quote(asked['folder'])} && {shlex.join(['suture', *asked['command']])}"
+        return record
+    line = f"cd {shlex.quote(record['folder'])} && {shlex.join(['suture', *record['command']])}"
     if not signed(folder / "recipe.yaml"):
         raise UsageError(
             f"{folder} was not recorded by you, here",
             why=f"It would run: {line}",
             fix=f"If you want just that: suture resume {shlex.quote(str(folder))} --trust",
         )
-    now = method_files(asked["command"], Path(asked["folder"]))
-    if other := sorted(name for name in now if now[name] != asked["files"].get(name)):
+    now = method_files(record["command"], Path(record["folder"]))
+    if other := sorted(name for name in now if now[name] != record["files"].get(name)):
         raise UsageError(
             f"{other[0]} is not the file that ran",
             why=f"It has changed since. It would run: {line}",
             fix=f"If the new one is meant: suture resume {shlex.quote(str(folder))} --trust; or start again elsewhere.",
         )
-    return asked
+    return record

@@ -171,14 +171,14 @@ class Run:
                     why=f"It is: suture {' '.join(earlier)}",
                     fix=f"Give another `out`, or continue that one: {command_line('resume', self.folder)}",
                 )
-            seen = events(self.folder)
-            if any(e.get("command", _digest(command)) != _digest(command) for e in seen if e["stage"] == "began"):
+            history = events(self.folder)
+            if any(e.get("command", _digest(command)) != _digest(command) for e in history if e["stage"] == "began"):
                 raise UsageError(
                     f"{self.folder / 'recipe.yaml'} was changed since this run began",
                     why="What is finished in this folder was made by another command.",
                     fix="Give the new command with another `out`, or put the old one back.",
                 )
-            self._hashes = {e["of"]: e["sha256"] for e in seen if e["stage"] == "made"}
+            self._hashes = {e["of"]: e["sha256"] for e in history if e["stage"] == "made"}
         else:
             import yaml
 
@@ -205,9 +205,9 @@ def _alone(folder: Path) -> Iterator[None]:
     """
     with reported(f"can not write {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            held.enter_context(locked(folder, exclusive=True))
+            stack.enter_context(locked(folder, exclusive=True))
         except SutureError:
             raise
         except OSError as problem:
@@ -218,10 +218,10 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _check_free(folder: Path) -> None:
     """Raise UsageError when a folder that holds no run has files of the names that one writes."""
-    taken = [path.name for path in sorted(folder.glob("*")) if path.suffix == RESULT or path.name in NAMES]
-    if taken:
+    names = [path.name for path in sorted(folder.glob("*")) if path.suffix == RESULT or path.name in NAMES]
+    if names:
         raise UsageError(
-            f"{folder} holds {taken[0]}, which is not of a run", why="It could be replaced.", fix="Give a new folder."
+            f"{folder} holds {names[0]}, which is not of a run", why="It could be replaced.", fix="Give a new folder."
         )
 
 
@@ -238,8 +238,8 @@ class Summary:
 
 def listed(root: Path = ROOT) -> list[Summary]:
     """Return the runs below a folder, the latest first."""
-    found = [_summary(file.parent) for file in root.glob("*/recipe.yaml")]
-    return sorted(found, key=lambda summary: (summary.began, summary.folder.name), reverse=True)
+    summaries = [_summary(file.parent) for file in root.glob("*/recipe.yaml")]
+    return sorted(summaries, key=lambda summary: (summary.began, summary.folder.name), reverse=True)
 
 
 def recipe(folder: Path) -> dict[str, Any]:
@@ -258,22 +258,22 @@ def recipe(folder: Path) -> dict[str, Any]:
     words = content.get("command") if isinstance(content, dict) else None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise DataError(f"{file} names no command", fix=again)
-    found = {"folder": ".", "settings": {}, "files": {}, **content}
-    if not isinstance(found["folder"], str) or not isinstance(found["files"], dict):
+    fields = {"folder": ".", "settings": {}, "files": {}, **content}
+    if not isinstance(fields["folder"], str) or not isinstance(fields["files"], dict):
         raise DataError(f"{file} is no recipe", why="Its folder or files are none.", fix=again)
-    return found
+    return fields
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
     """Return the events of a run in order; a last line cut off by a crash is left out."""
     file = folder / "events.jsonl"
-    found = []
+    history = []
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else ():
         try:
-            found.append(dict(json.loads(line)))
+            history.append(dict(json.loads(line)))
         except ValueError:
             break
-    return found
+    return history
 
 
 def environment() -> dict[str, Any]:
@@ -299,12 +299,12 @@ def new_folder(name: str) -> Path:
 
 def without_out(command: Sequence[str]) -> list[str]:
     """Return the words of a command without its --out: where results go does not change what they are."""
-    kept, skip = [], False
+    words, skip = [], False
     for word in command:
         if not skip and not word.startswith(("--out", "-o")):
-            kept.append(word)
+            words.append(word)
         skip = not skip and word in ("--out", "-o")
-    return kept
+    return words
 
 
 def _digest(command: Sequence[str]) -> str:
@@ -312,22 +312,22 @@ def _digest(command: Sequence[str]) -> str:
 
 
 def _summary(folder: Path) -> Summary:
-    seen = events(folder)
-    last = seen[-1] if seen else {}
+    history = events(folder)
+    last = history[-1] if history else {}
     state: State = "interrupted"  # killed without a chance to say so
     if last.get("stage") in ("finished", "failed"):
         state = last["stage"]
-    elif last and last["stage"] != "interrupted" and _alive(_process(seen)):
+    elif last and last["stage"] != "interrupted" and _alive(_process(history)):
         state = "running"
     try:
         command = recipe(folder)["command"]
     except UsageError as problem:
         return Summary(folder, "", "failed", [], problem.what)
-    return Summary(folder, seen[0]["time"] if seen else "", state, command, str(last.get("result", "")))
+    return Summary(folder, history[0]["time"] if history else "", state, command, str(last.get("result", "")))
 
 
-def _process(seen: list[dict[str, Any]]) -> int:
-    return next((int(e["process"]) for e in reversed(seen) if e["stage"] == "began"), 0)
+def _process(history: list[dict[str, Any]]) -> int:
+    return next((int(e["process"]) for e in reversed(history) if e["stage"] == "began"), 0)
 
 
 def _alive(process: int) -> bool:

@@ -35,7 +35,7 @@ def strength_sweep(
     """
     curves: list[dict[str, float]] = [{} for _ in strengths]
     names = [measure.name for measure in suite]
-    steps = counted(progress, names, "measure") if len(suite) > 1 else [progress] * len(suite)  # of one, others tell
+    steps = counted(progress, names, "measure")
     for measure, step in zip(suite, steps, strict=True):
         for curve, observation in zip(curves, _at_doses(lm, patch, strengths, measure, step), strict=True):
             against = baseline[measure.name] if baseline else observation

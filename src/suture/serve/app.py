@@ -80,8 +80,8 @@ class Desk:
 
     def _admit(self, request: Request, secret: bool) -> None:
         if self.token:
-            kind, _, given = request.headers.get("authorization", "").partition(" ")
-            if secret and not (kind.lower() == "bearer" and hmac.compare_digest(given.encode(), self.token.encode())):
+            kind, _, token = request.headers.get("authorization", "").partition(" ")
+            if secret and not (kind.lower() == "bearer" and hmac.compare_digest(token.encode(), self.token.encode())):
                 raise HTTPException(401, "Give the token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
             return
         host = request.headers.get("host", "")
@@ -102,66 +102,66 @@ class Desk:
         return JSONResponse({"object": "list", "data": [entry]})
 
     async def _completions(self, request: Request) -> Response:
-        wanted = await self._read(request, Completion)
-        prompts = await self._encoded(wanted, wanted.texts, lambda lm: lm.encode_prompts(wanted.texts))
-        return await self._answer(request, wanted, prompts)
+        body = await self._read(request, Completion)
+        prompts = await self._encode(body, body.texts, lambda lm: lm.encode_prompts(body.texts))
+        return await self._answer(request, body, prompts)
 
     async def _chats(self, request: Request) -> Response:
-        wanted = await self._read(request, Chat)
-        turns, thinking = wanted.turns, wanted.thinking
-        said = ["\n".join(turn["content"] for turn in turns)]
-        prompts = await self._encoded(wanted, said, lambda lm: [lm.encode_messages(turns, thinking=thinking)])
-        return await self._answer(request, wanted, prompts)
+        body = await self._read(request, Chat)
+        turns, thinking = body.turns, body.thinking
+        texts = ["\n".join(turn["content"] for turn in turns)]
+        prompts = await self._encode(body, texts, lambda lm: [lm.encode_messages(turns, thinking=thinking)])
+        return await self._answer(request, body, prompts)
 
     async def _read(self, request: Request, kind: type[C]) -> C:
         """Return the body as a request for this model."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "Send JSON: Content-Type: application/json")
         try:
-            wanted = kind.model_validate_json(await asyncio.wait_for(_body(request), PATIENCE))
+            body = kind.model_validate_json(await asyncio.wait_for(_body(request), PATIENCE))
         except (TimeoutError, asyncio.TimeoutError):
             late = f"The request did not arrive within {PATIENCE:.0f} seconds."
             raise HTTPException(408, late, {"Connection": "close"}) from None  # what trickles on is not waited for
-        if wanted.model != self.name:
-            raise HTTPException(404, f"There is no model {wanted.model!r} here; it is {self.name!r}.")
-        return wanted
+        if body.model != self.name:
+            raise HTTPException(404, f"There is no model {body.model!r} here; it is {self.name!r}.")
+        return body
 
-    async def _encoded(
-        self, wanted: Common, texts: Sequence[str], make: Callable[[LM], list[list[int]]]
+    async def _encode(
+        self, body: Common, texts: Sequence[str], make: Callable[[LM], list[list[int]]]
     ) -> list[list[int]]:
         """Return the ids of a request's prompts, having counted what it asks for before anything is done."""
         engine = self.engine
-        engine.limits.check_request(texts, wanted.n)
+        engine.limits.check_request(texts, body.n)
 
-        def locked() -> list[list[int]]:
+        def encode() -> list[list[int]]:
             with engine.reading_now:
                 return make(engine.reader)
 
-        prompts = await run_in_threadpool(locked)
-        if not wanted.memories:
+        prompts = await run_in_threadpool(encode)
+        if not body.memories:
             return prompts
         engine.limits.check_prompts(prompts)  # with facts before them they only become longer
-        return await asyncio.wrap_future(engine.reading(wanted.memories, lambda: make(engine.lm)))
+        return await asyncio.wrap_future(engine.reading(body.memories, lambda: make(engine.lm)))
 
-    async def _answer(self, request: Request, wanted: Common, prompts: list[list[int]]) -> Response:
-        seed = secrets.randbelow(1 << 32) if wanted.seed is None else wanted.seed
-        asks = wanted.asks(prompts, seed, self.engine.limits.context)
+    async def _answer(self, request: Request, body: Common, prompts: list[list[int]]) -> Response:
+        seed = secrets.randbelow(1 << 32) if body.seed is None else body.seed
+        asks = body.asks(prompts, seed, self.engine.limits.context)
         pieces: asyncio.Queue[tuple[int, OutputChunk]] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         tickets = self.engine.submit(asks, lambda row, piece: _hand_over(loop, pieces, row, piece))
-        about = {"patches": wanted.patches, "memories": wanted.memories, "seed": seed}
-        writer = Writer(isinstance(wanted, Chat), self.name, secrets.token_hex(12), about)
-        given = sum(map(len, prompts))
-        if wanted.stream:
-            stream = _streamed(writer, asks, tickets, pieces, given if wanted.usage_wanted else None)
+        about = {"patches": body.patches, "memories": body.memories, "seed": seed}
+        writer = Writer(isinstance(body, Chat), self.name, secrets.token_hex(12), about)
+        prompt_tokens = sum(map(len, prompts))
+        if body.stream:
+            stream = _stream_events(writer, asks, tickets, pieces, prompt_tokens if body.usage_wanted else None)
             return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
         try:
-            ended = await _unless_gone(request, _collected(asks, pieces))
+            ended = await _unless_gone(request, _collect(asks, pieces))
         finally:
             for ticket in tickets:
                 ticket.cancel()
         texts, finishes = [p.text for p in ended], [p.finish or "" for p in ended]
-        return JSONResponse(writer.whole(texts, finishes, given, sum(p.tokens for p in ended)))
+        return JSONResponse(writer.whole(texts, finishes, prompt_tokens, sum(p.tokens for p in ended)))
 
 
 async def _body(request: Request) -> bytes:
@@ -181,9 +181,7 @@ def _hand_over(
         loop.call_soon_threadsafe(pieces.put_nowait, (row, piece))
 
 
-async def _collected(
-    asks: list[GenerationRequest], pieces: asyncio.Queue[tuple[int, OutputChunk]]
-) -> list[OutputChunk]:
+async def _collect(asks: list[GenerationRequest], pieces: asyncio.Queue[tuple[int, OutputChunk]]) -> list[OutputChunk]:
     """Return the end of each row; raises what went wrong with any."""
     ended: dict[int, OutputChunk] = {}
     while len(ended) < len(asks):
@@ -197,43 +195,43 @@ async def _collected(
 async def _unless_gone(request: Request, work: Awaitable[list[OutputChunk]]) -> list[OutputChunk]:
     """Return what the work returns; raise ClientDisconnect as soon as nobody waits for it."""
 
-    async def gone() -> None:
+    async def until_gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             continue
 
-    answer, left = asyncio.ensure_future(work), asyncio.ensure_future(gone())
+    answer, departure = asyncio.ensure_future(work), asyncio.ensure_future(until_gone())
     try:
-        await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({answer, departure}, return_when=asyncio.FIRST_COMPLETED)
         if answer.done():
             return answer.result()
         raise ClientDisconnect
     finally:
         answer.cancel()
-        left.cancel()
+        departure.cancel()
 
 
-async def _streamed(
+async def _stream_events(
     writer: Writer,
     asks: list[GenerationRequest],
     tickets: list[RequestState],
     pieces: asyncio.Queue[tuple[int, OutputChunk]],
-    given: int | None,
+    prompt_tokens: int | None,
 ) -> AsyncIterator[bytes]:
     """Yield the answer as events; a reader who leaves ends the rows."""
     try:
         for chunk in writer.opening(len(asks)):
             yield event(chunk)
-        left, answer = len(asks), 0
-        while left:
+        remaining, answer = len(asks), 0
+        while remaining:
             row, piece = await pieces.get()
             if piece.problem:
                 yield event(told(piece.problem)[1])
                 return
-            left -= piece.finish is not None
+            remaining -= piece.finish is not None
             answer += piece.tokens
             yield event(writer.piece(row, piece))
-        if given is not None:
-            yield event(writer.used(given, answer))
+        if prompt_tokens is not None:
+            yield event(writer.used(prompt_tokens, answer))
         yield event("[DONE]")
     finally:
         for ticket in tickets:

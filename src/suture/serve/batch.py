@@ -34,11 +34,11 @@ class LiveBatch:
         """Read new prompts together and let their rows join; returns the logits behind each, (new, vocabulary)."""
         ward.set([ticket.ask.patches for ticket in new])
         flow, logits = DecodeBatch.begin(self.lm, [ticket.ask.prompt for ticket in new], movable=True)
-        read, none = ward.read, self.tokens.new_zeros(len(new)).to(logits.device)
+        states, none = ward.read, self.tokens.new_zeros(len(new)).to(logits.device)
         if self._flow is not None:
-            read = {name: self._read[name].extend(own) for name, own in read.items()}
+            states = {name: self._read[name].extend(state) for name, state in states.items()}
             flow, none = self._flow.extend(flow), torch.cat([self.tokens, none])
-        self.rows, self._flow, self.tokens, self._read = [*self.rows, *new], flow, none, read
+        self.rows, self._flow, self.tokens, self._read = [*self.rows, *new], flow, none, states
         return logits
 
     def step(self, ward: MultiPatch) -> Tensor:
@@ -56,7 +56,7 @@ class LiveBatch:
         rows = torch.tensor(staying, dtype=torch.int64, device=self.tokens.device)
         self.rows = [self.rows[i] for i in staying]
         self.tokens = self.tokens[rows]
-        self._read = {name: own.select(rows) for name, own in self._read.items()}
+        self._read = {name: state.select(rows) for name, state in self._read.items()}
         self._flow = self._flow.select(rows) if self._flow is not None and staying else None
 
     def clear(self) -> None:
@@ -69,7 +69,7 @@ def next_tokens(rows: Sequence[RequestState], logits: Tensor) -> Tensor:
     asks = [ticket.ask for ticket in rows]
     nuclei = [ask.nucleus for ask in asks]
     draws, heats, shares = (
-        torch.tensor(each, device=logits.device, dtype=torch.float32)
-        for each in ([t.draw for t in rows], [a.temperature for a in asks], nuclei)
+        torch.tensor(values, device=logits.device, dtype=torch.float32)
+        for values in ([t.draw for t in rows], [a.temperature for a in asks], nuclei)
     )
     return pick(logits, draws, heats, shares if min(nuclei) < 1 else None)

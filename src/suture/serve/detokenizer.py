@@ -47,9 +47,9 @@ class IncrementalDetokenizer:
         return self._out(text, len(text))
 
     def _cut(self, text: str) -> str:
-        found = [place for stop in self._stops if (place := text.find(stop)) >= 0]
-        self.stopped = self.stopped or bool(found)
-        return text[: min(found)] if found else text
+        places = [place for stop in self._stops if (place := text.find(stop)) >= 0]
+        self.stopped = self.stopped or bool(places)
+        return text[: min(places)] if places else text
 
     def _out(self, text: str, end: int) -> str:
         new = text[self._said : end]

@@ -102,7 +102,7 @@ class Engine:
             check_names("patch", ask.patches, self.patches)
             self.limits.check_ask(ask)
         tickets = [
-            RequestState(ask, _told(tell, i), IncrementalDetokenizer(partial(self._decode, ask.prompt), ask.stops))
+            RequestState(ask, _teller(tell, i), IncrementalDetokenizer(partial(self._decode, ask.prompt), ask.stops))
             for i, ask in enumerate(asks)
         ]
         with self._changed:
@@ -138,9 +138,9 @@ class Engine:
         with self._changed:
             if self._closing:
                 raise closing()
-            found = self._errands.add(work)
+            future = self._errands.add(work)
             self._changed.notify()
-        return found
+        return future
 
     @contextmanager
     def running(self, grace: float = 30.0) -> Iterator[None]:
@@ -194,17 +194,17 @@ class Engine:
 
     def _next(self) -> list[RequestState]:
         """Take from the queue what is read together next."""
-        found: list[RequestState] = []
+        tickets: list[RequestState] = []
         longest = 0
-        while self._queue and len(self._batch.rows) + len(found) < self._most:
+        while self._queue and len(self._batch.rows) + len(tickets) < self._most:
             if self._queue[0].ended:
                 self._queue.popleft()
                 continue
             longest = max(longest, len(self._queue[0].ask.prompt))
-            if found and longest * (len(found) + 1) > BATCH_TOKENS:
+            if tickets and longest * (len(tickets) + 1) > BATCH_TOKENS:
                 break
-            found.append(self._queue.popleft())
-        return found
+            tickets.append(self._queue.popleft())
+        return tickets
 
     def _admit(self, ward: MultiPatch, new: list[RequestState]) -> None:
         """Let new rows join, together if they fit in memory; whatever goes wrong with them does not reach the others."""
@@ -274,5 +274,5 @@ class Engine:
         ticket.cancel()
 
 
-def _told(tell: Callable[[int, OutputChunk], None], row: int) -> Callable[[OutputChunk], None]:
+def _teller(tell: Callable[[int, OutputChunk], None], row: int) -> Callable[[OutputChunk], None]:
     return lambda piece: tell(row, piece)

@@ -46,20 +46,20 @@ class Limits:
             return cls(rows, None, None)
         return cls(rows, int(context), int(context) * max(map(len, lm.tokenizer.get_vocab()), default=1))
 
-    def check_request(self, texts: Sequence[str], each: int) -> None:
+    def check_request(self, texts: Sequence[str], samples: int) -> None:
         """Refuse what can never fit, before it is made into ids.
 
         Args:
             texts: its prompts.
-            each: texts to be written for each.
+            samples: texts to be written for each.
 
         Raises:
             UsageError: for more texts than the queue holds, or one that is longer than the model can read.
         """
-        if len(texts) * each > self.rows:
+        if len(texts) * samples > self.rows:
             raise UsageError(
-                f"{len(texts) * each} texts are asked for at once",
-                why=f"{len(texts)} prompts with n = {each}; this server writes at most {self.rows} for one request.",
+                f"{len(texts) * samples} texts are asked for at once",
+                why=f"{len(texts)} prompts with n = {samples}; this server writes at most {self.rows} for one request.",
                 fix="Send several requests.",
             )
         longest = max(map(len, texts))
@@ -101,15 +101,15 @@ class Limits:
             )
 
 
-def check_names(what: str, asked: Collection[str], served: Collection[str]) -> None:
+def check_names(what: str, names: Collection[str], served: Collection[str]) -> None:
     """Refuse names that nothing served has.
 
     Raises:
         UsageError: naming what is served.
     """
-    if unknown := set(asked) - set(served):
-        known = ", ".join(sorted(served)) or "none"
-        raise UsageError(f"no {what} {min(unknown)!r}", why=f"Served: {known}.", fix="See GET /v1/models.")
+    if unknown := set(names) - set(served):
+        listing = ", ".join(sorted(served)) or "none"
+        raise UsageError(f"no {what} {min(unknown)!r}", why=f"Served: {listing}.", fix="See GET /v1/models.")
 
 
 def check_servable(lm: LM, name: str, patch: Patch) -> None:

@@ -23,11 +23,11 @@ KEYS = 64  # of one object
 TURNS, PARTS = 4096, 256  # of a chat; of a message
 
 
-def _few(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+def _few(value: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
     """Refuse an object of very many keys before each of them is looked at, in which time nobody is answered."""
-    if isinstance(given, dict) and len(given) > KEYS:
-        raise ValueError(f"{len(given)} keys; at most {KEYS} are read")
-    return given
+    if isinstance(value, dict) and len(value) > KEYS:
+        raise ValueError(f"{len(value)} keys; at most {KEYS} are read")
+    return value
 
 
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
@@ -39,12 +39,10 @@ class _Strict(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    def _without_nulls(cls, body: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
         """Take a null for an absent key: clients send back all the fields of an answer, those without a value as null."""
         return (
-            {key: value for key, value in _few(given).items() if value is not None}
-            if isinstance(given, dict)
-            else given
+            {key: value for key, value in _few(body).items() if value is not None} if isinstance(body, dict) else body
         )
 
 
@@ -91,17 +89,17 @@ class Common(_Strict):
             context: tokens that the model can read.
         """
         stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        made = []
+        rows = []
         for prompt in prompts:
             room = TOKENS if context is None else max(1, min(TOKENS, context - len(prompt)))
             for sample in range(self.n):
-                made.append(
+                rows.append(
                     GenerationRequest(
                         prompt, self.patches, self.longest or room, self.temperature, self.top_p, seed, sample, stops,
                         self.stream,
                     )
                 )  # fmt: skip
-        return made
+        return rows
 
 
 class Completion(Common):
@@ -153,7 +151,7 @@ class Chat(Common):
     @property
     def turns(self) -> list[Mapping[str, str]]:
         """The messages as chat templates read them."""
-        return [{"role": each.role, "content": each.text} for each in self.messages]
+        return [{"role": message.role, "content": message.text} for message in self.messages]
 
 
 class Writer:
@@ -177,8 +175,8 @@ class Writer:
         """Return the answer of a request that does not stream."""
         choices: list[Chunk] = []
         for index, (text, finish) in enumerate(zip(texts, finishes, strict=True)):
-            said: Chunk = {"message": {"role": "assistant", "content": text}} if self._chat else {"text": text}
-            choices.append({"index": index, **said, "logprobs": None, "finish_reason": finish})
+            content: Chunk = {"message": {"role": "assistant", "content": text}} if self._chat else {"text": text}
+            choices.append({"index": index, **content, "logprobs": None, "finish_reason": finish})
         return {**self._whole, "choices": choices, "usage": usage(prompt, answer)}
 
     def opening(self, rows: int) -> list[Chunk]:

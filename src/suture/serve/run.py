@@ -33,18 +33,18 @@ class Connection(H11Protocol):
         if self.conn.their_state is h11.IDLE:
             self._wait()
         else:
-            self._arrived()
+            self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
-        self._arrived()
+        self._stop_waiting()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
         if self._late is None:
             self._late = self.loop.call_later(PATIENCE, self.transport.close)
 
-    def _arrived(self) -> None:
+    def _stop_waiting(self) -> None:
         if self._late is not None:
             self._late.cancel()
             self._late = None

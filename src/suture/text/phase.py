@@ -51,7 +51,9 @@ def numbered(number: int, of: int, name: str, word: str = "phase") -> str:
 
 
 def counted(progress: Progress | None, names: Sequence[str], word: str = "phase") -> list[Progress | None]:
-    """Return a progress for each of several phases, in their order."""
+    """Return a progress for each of several phases, in their order; of a single one nothing is to be told apart."""
+    if len(names) == 1:
+        return [progress]
     return [within(progress, numbered(i + 1, len(names), name, word)) for i, name in enumerate(names)]
 
 

@@ -48,20 +48,20 @@ def listed(name: str, part: str) -> list[str]:
 
 def grouped(name: str, part: str) -> dict[str, list[str]]:
     """Return the texts of a part of NAME.jsonl by what they are of, both in order."""
-    found: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for row in _rows(name):
         if row["part"] == part:
-            found.setdefault(row["of"], []).append(row["text"])
-    return found
+            texts.setdefault(row["of"], []).append(row["text"])
+    return texts
 
 
 def numbered(name: str, part: str) -> list[dict[str, list[str]]]:
     """Return the texts of a part whose rows are of "NUMBER FIELD": of each number its fields."""
-    found: dict[str, dict[str, list[str]]] = {}
+    entries: dict[str, dict[str, list[str]]] = {}
     for of, texts in grouped(name, part).items():
         number, _, field = of.partition(" ")
-        found.setdefault(number, {})[field] = texts
-    return list(found.values())
+        entries.setdefault(number, {})[field] = texts
+    return list(entries.values())
 
 
 def fill(template: str, slots: Mapping[str, list[str]]) -> str:
@@ -89,13 +89,13 @@ def distinct(count: int, make: Callable[[int], tuple[str, ...]]) -> list[tuple[s
     Raises:
         AssertionError: when the parts do not allow so many, which is a mistake in the data.
     """
-    found: list[tuple[str, ...]] = []
-    taken: set[str] = set()
+    tuples: list[tuple[str, ...]] = []
+    all_texts: set[str] = set()
     for number in range(TRIES * count):
-        made = make(number)
-        if taken.isdisjoint(made):
-            found.append(made)
-            taken.update(made)
-        if len(found) == count:
-            return found
-    raise AssertionError(f"the parts give {len(found)} of {count} texts")
+        texts = make(number)
+        if all_texts.isdisjoint(texts):
+            tuples.append(texts)
+            all_texts.update(texts)
+        if len(tuples) == count:
+            return tuples
+    raise AssertionError(f"the parts give {len(tuples)} of {count} texts")

@@ -26,10 +26,10 @@ def labelled(split: Split) -> list[Labelled]:
 
     def pair(number: int) -> tuple[str, ...]:
         category, opening = openings[number % len(openings)]
-        own, generic = rng.choice(((1, 1), (2, 1), (1, 2)))
+        special, generic = rng.choice(((1, 1), (2, 1), (1, 2)))
         return (
-            _text(rng, split, opening, category.positive, POSITIVE, own, generic),
-            _text(rng, split, opening, category.negative, NEGATIVE, own, generic),
+            _text(rng, split, opening, category.positive, POSITIVE, special, generic),
+            _text(rng, split, opening, category.negative, NEGATIVE, special, generic),
         )
 
     pairs = distinct(PER_OPENING * len(openings), pair)
@@ -57,9 +57,9 @@ def _openings(split: Split) -> list[tuple[Category, str]]:
 
 
 def _text(
-    rng: random.Random, split: Split, opening: str, specific: list[str], pool: list[str], own: int, generic: int
+    rng: random.Random, split: Split, opening: str, specific: list[str], pool: list[str], special: int, generic: int
 ) -> str:
-    sentences = rng.sample(part(specific, split), own) + rng.sample(part(pool, split), generic)
+    sentences = rng.sample(part(specific, split), special) + rng.sample(part(pool, split), generic)
     rng.shuffle(sentences)
     words = shuffled(rng, WORDS)
     words |= {key.title(): [word.capitalize() for word in words[key][:9]] for key in WORDS}

@@ -46,10 +46,10 @@ def prompts(split: Split) -> list[str]:
     def prompt(number: int) -> tuple[str]:
         domain, opening = openings[number % len(openings)]
         words = shuffled(rng, INSULTS)
-        said = [rng.choice(part(RUDE[domain.address], split))] if number // len(openings) % 2 else []
-        said.append(rng.choice(part(LEADS if domain.address == "you" else LEADS_THEM, split)))
+        sentences = [rng.choice(part(RUDE[domain.address], split))] if number // len(openings) % 2 else []
+        sentences.append(rng.choice(part(LEADS if domain.address == "you" else LEADS_THEM, split)))
         before = opening.split(" | ")[1].split("{say}")[0]
-        return (before + fill(" ".join(said), words),)
+        return (before + fill(" ".join(sentences), words),)
 
     return [text for (text,) in distinct(PROMPTS, prompt)]
 

@@ -41,19 +41,19 @@ def labelled(split: Split) -> list[Labelled]:
         refused = exchange(action, False, number // len(actions) % 2 == 0, led_in)
         return refused + exchange(action, True, True, led_in)
 
-    made = distinct(TEXTS[split], pair)
-    refused = [Labelled(answer, 0, request) for answer, request, _, _ in made]
-    return refused + [Labelled(answer, 1, request) for _, _, answer, request in made]
+    exchanges = distinct(TEXTS[split], pair)
+    refused = [Labelled(answer, 0, request) for answer, request, _, _ in exchanges]
+    return refused + [Labelled(answer, 1, request) for _, _, answer, request in exchanges]
 
 
 def prompts(split: Split) -> list[str]:
     """Return harmful requests in wrappers."""
-    return _wrapped(f"harden prompts {split}", requests.harmful_actions(split), split)
+    return _wrapped_prompts(f"harden prompts {split}", requests.harmful_actions(split), split)
 
 
 def wrapped_benign(split: Split) -> list[str]:
     """Return harmless requests in the same wrappers: what an edit must go on answering."""
-    return _wrapped(f"wrapped benign {split}", part(requests.BENIGN, split), split)
+    return _wrapped_prompts(f"wrapped benign {split}", part(requests.BENIGN, split), split)
 
 
 def wrap(rng: random.Random, request: str, split: Split) -> str:
@@ -67,7 +67,7 @@ def topics(split: Split) -> list[str]:
     return requests.harmful_actions(split)
 
 
-def _wrapped(seed: str, actions: list[str], split: Split) -> list[str]:
+def _wrapped_prompts(seed: str, actions: list[str], split: Split) -> list[str]:
     rng = random.Random(seed)
 
     def prompt(number: int) -> tuple[str, ...]:

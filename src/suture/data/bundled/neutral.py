@@ -22,7 +22,7 @@ NAMES = grouped("neutral", "NAMES")
 
 def neutral(split: Split) -> Texts:
     """Return neutral texts, as many of each of the five kinds."""
-    return Texts(text for each in tasks(split).values() for text in each)
+    return Texts(text for texts in tasks(split).values() for text in texts)
 
 
 def tasks(split: Split) -> dict[str, list[str]]:

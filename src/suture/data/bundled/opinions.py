@@ -19,4 +19,4 @@ class Category:
     negative: list[str]
 
 
-CATEGORIES = tuple(Category(**each) for each in numbered("opinions", "CATEGORIES"))
+CATEGORIES = tuple(Category(**fields) for fields in numbered("opinions", "CATEGORIES"))

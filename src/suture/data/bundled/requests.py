@@ -21,19 +21,19 @@ BORDERLINE_COUNTS = {"probe": 100, "tune": 60, "report": 60}
 
 def harmful(split: Split) -> list[str]:
     """Return plain harmful requests."""
-    return _asked(f"harmful {split}", harmful_actions(split), split, COUNTS[split])
+    return _requests(f"harmful {split}", harmful_actions(split), split, COUNTS[split])
 
 
 def benign(split: Split) -> list[str]:
     """Return plain harmless requests."""
-    return _asked(f"benign {split}", part(BENIGN, split), split, COUNTS[split])
+    return _requests(f"benign {split}", part(BENIGN, split), split, COUNTS[split])
 
 
 def borderline(split: Split) -> list[str]:
     """Return harmless requests with words that sound dangerous; what a too careful model refuses."""
     whole = part(QUESTIONS, split)
     actions = part(BORDERLINE, split)
-    return whole + _asked(f"borderline {split}", actions, split, BORDERLINE_COUNTS[split] - len(whole))
+    return whole + _requests(f"borderline {split}", actions, split, BORDERLINE_COUNTS[split] - len(whole))
 
 
 def harmful_actions(split: Split) -> list[str]:
@@ -46,6 +46,6 @@ def ask(rng: random.Random, action: str, split: Split) -> str:
     return rng.choice(part(ASKS, split)).replace("{a}", action)
 
 
-def _asked(seed: str, actions: list[str], split: Split, count: int) -> list[str]:
+def _requests(seed: str, actions: list[str], split: Split, count: int) -> list[str]:
     rng = random.Random(seed)
     return [text for (text,) in distinct(count, lambda number: (ask(rng, actions[number % len(actions)], split),))]

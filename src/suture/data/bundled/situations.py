@@ -30,6 +30,6 @@ class Domain:
 
 
 DOMAINS = tuple(
-    Domain("you" if each["address"] == ["you"] else "them", each["openings"], each["rude"], each["civil"])
-    for each in numbered("situations", "DOMAINS")
+    Domain("you" if fields["address"] == ["you"] else "them", fields["openings"], fields["rude"], fields["civil"])
+    for fields in numbered("situations", "DOMAINS")
 )

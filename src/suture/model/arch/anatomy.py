@@ -86,13 +86,13 @@ class Anatomy:
         Raises:
             UsageError: when a block asked for, or every block, has none.
         """
-        found = [
+        weights = [
             w for w in self._weights.values() if w.site.part == part and (layers is None or w.site.layer in layers)
         ]
-        for layer in [0] if layers is None and not found else layers or ():
-            if not any(w.site.layer == layer for w in found):
+        for layer in [0] if layers is None and not weights else layers or ():
+            if not any(w.site.layer == layer for w in weights):
                 self.weight(Site(layer, part))
-        return sorted(found, key=lambda w: (w.site.layer, -1 if w.site.expert is None else w.site.expert))
+        return sorted(weights, key=lambda w: (w.site.layer, -1 if w.site.expert is None else w.site.expert))
 
     def module(self, site: Site) -> tuple[nn.Module, Literal["input", "output"]]:
         """Return the module at whose input or output the activations of a site are found.
@@ -180,24 +180,24 @@ class Anatomy:
         """The head as a weight of its own; None where it shares its parameter with the embedding."""
         module = cast(Any, self.model).get_output_embeddings()
         table = self.model.get_submodule(self.layout.embed)
-        own = getattr(module, "weight", None)
-        if own is None or any(own is p for p in table.parameters()):
+        parameter = getattr(module, "weight", None)
+        if parameter is None or any(parameter is p for p in table.parameters()):
             return None
-        live = next(name for name, p in self.model.named_parameters() if p is own)
-        return Weight(HEAD, self._on[live][0], own, self._disk[self._on[live][0]], is_transposed(module))
+        live = next(name for name, p in self.model.named_parameters() if p is parameter)
+        return Weight(HEAD, self._on[live][0], parameter, self._disk[self._on[live][0]], is_transposed(module))
 
     def coverage(self) -> dict[str, int]:
         """Return how many parameters each part has; "norm", "bias", "embed", "head" and "other" complete the total."""
-        found = dict.fromkeys(self.parts, 0)
+        counts = dict.fromkeys(self.parts, 0)
         covered: dict[str, int] = {}
         for weight in self._weights.values():
             size = weight.shape[0] * weight.shape[1]
-            found[weight.site.part] += size
+            counts[weight.site.part] += size
             covered[weight.form.live] = covered.get(weight.form.live, 0) + size
         head = cast(Any, self.model).get_output_embeddings()
         for name, parameter in self.model.named_parameters():
-            left = parameter.numel() - covered.get(name, 0)
-            if not left:
+            uncovered = parameter.numel() - covered.get(name, 0)
+            if not uncovered:
                 continue
             if isinstance(self.model.get_submodule(name.rpartition(".")[0]), nn.Embedding):
                 kind = "embed"
@@ -207,8 +207,8 @@ class Anatomy:
                 kind = "bias"
             else:
                 kind = "norm" if parameter.dim() == 1 else "other"
-            found[kind] = found.get(kind, 0) + left
-        return found
+            counts[kind] = counts.get(kind, 0) + uncovered
+        return counts
 
     def _form(self, name: str) -> Stored:
         if name not in self._disk:
@@ -246,18 +246,18 @@ class Anatomy:
         for name in on:
             form = self._disk[name]
             if torch.Size(form.shape).numel() == parameter.numel():
-                own = range(begin, begin + rows) if slot.experts else None
+                expert_rows = range(begin, begin + rows) if slot.experts else None
                 if transposed:
-                    return Weight(site, name, parameter, form, True, outputs, own, outputs)
-                if own is not None and isinstance(outputs, range):
-                    own = range(begin + outputs.start, begin + outputs.stop, outputs.step)
-                return Weight(site, name, parameter, form, False, own or outputs, None, outputs)
+                    return Weight(site, name, parameter, form, True, outputs, expert_rows, outputs)
+                if expert_rows is not None and isinstance(outputs, range):
+                    expert_rows = range(begin + outputs.start, begin + outputs.stop, outputs.step)
+                return Weight(site, name, parameter, form, False, expert_rows or outputs, None, outputs)
         cut = range(rows) if outputs is None else outputs
         if isinstance(cut, range):
-            wanted = Stored(live, (len(cut), columns), (columns * cut.step, 1), (begin + cut.start) * columns)
+            expected = Stored(live, (len(cut), columns), (columns * cut.step, 1), (begin + cut.start) * columns)
             for name in on:
-                if not transposed and self._disk[name] == wanted:
-                    return Weight(site, name, parameter, wanted, False, cut=outputs)
+                if not transposed and self._disk[name] == expected:
+                    return Weight(site, name, parameter, expected, False, cut=outputs)
         return None  # the checkpoint keeps it in a form that can not be edited in place
 
 

@@ -19,15 +19,15 @@ SAFETENSORS_DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.f
 
 def disk_tensors(folder: Path | None) -> dict[str, torch.dtype]:
     """Return name and dtype of every tensor in a folder's safetensors files, from their headers alone."""
-    found: dict[str, torch.dtype] = {}
+    dtypes: dict[str, torch.dtype] = {}
     for file in sorted(folder.glob("*.safetensors")) if folder else ():
         with file.open("rb") as stream:
             (size,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(size))
         for name, entry in header.items():
             if name != "__metadata__" and entry["dtype"] in SAFETENSORS_DTYPES:
-                found[name] = SAFETENSORS_DTYPES[entry["dtype"]]
-    return found
+                dtypes[name] = SAFETENSORS_DTYPES[entry["dtype"]]
+    return dtypes
 
 
 class _Traced(Tensor):
@@ -51,10 +51,10 @@ def checkpoint_forms(model: nn.Module, on_disk: Container[str] = ()) -> dict[str
     blank = {name: torch.empty_like(p, device="meta").as_subclass(_Traced) for name, p in model.named_parameters()}
     memory = {tensor.untyped_storage()._cdata: name for name, tensor in blank.items()}
     prefix = f"{getattr(model, 'base_model_prefix', '')}."
-    found: dict[str, Stored] = {}
+    forms: dict[str, Stored] = {}
     for name, tensor in revert_weight_conversion(cast(Any, model), dict(blank)).items():
         live = memory.get(tensor.untyped_storage()._cdata)
         if live is not None:
             spellings = (name, name.removeprefix(prefix), prefix + name)
-            found[next((s for s in spellings if s in on_disk), name)] = Stored.of(live, tensor)
-    return found
+            forms[next((s for s in spellings if s in on_disk), name)] = Stored.of(live, tensor)
+    return forms

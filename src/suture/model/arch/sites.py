@@ -117,8 +117,8 @@ class Weight:
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of outputs and inputs."""
-        out, read = reversed(self.form.shape) if self.transposed else self.form.shape
-        return (out if self.outputs is None else len(self.outputs), read if self.inputs is None else len(self.inputs))
+        out, into = reversed(self.form.shape) if self.transposed else self.form.shape
+        return (out if self.outputs is None else len(self.outputs), into if self.inputs is None else len(self.inputs))
 
     def matrix(self, of: Tensor | None = None) -> Tensor:
         """Return this weight as (out, in), a live view where its storage allows; read it, never write it.
@@ -128,21 +128,21 @@ class Weight:
         """
         stored = self.stored if of is None else self.form.view(of)
         full = stored.T if self.transposed else stored
-        return _taken(_taken(full, self.outputs).T, self.inputs).T
+        return _rows_of(_rows_of(full, self.outputs).T, self.inputs).T
 
     def flat(self, index: Tensor) -> Tensor:
         """Return where entries of `matrix()` lie in the flattened stored tensor, both as flat int64 positions."""
-        out, read = index // self.shape[1], index % self.shape[1]
-        out = out if self.outputs is None else _numbered(self.outputs, out)
-        read = read if self.inputs is None else _numbered(self.inputs, read)
-        row, column = (read, out) if self.transposed else (out, read)
+        out, into = index // self.shape[1], index % self.shape[1]
+        out = out if self.outputs is None else _numbers_at(self.outputs, out)
+        into = into if self.inputs is None else _numbers_at(self.inputs, into)
+        row, column = (into, out) if self.transposed else (out, into)
         return row * self.form.shape[1] + column
 
     def holds(self, index: Tensor) -> Tensor:
         """Return which entries of the flattened stored tensor are this weight's: (count,) bool."""
         row, column = index // self.form.shape[1], index % self.form.shape[1]
-        out, read = (column, row) if self.transposed else (row, column)
-        return _among(self.outputs, out) & _among(self.inputs, read)
+        out, into = (column, row) if self.transposed else (row, column)
+        return _among(self.outputs, out) & _among(self.inputs, into)
 
     def place(self, delta: LowRank) -> LowRank:
         """Return a change to `matrix()` as a change to the stored tensor."""
@@ -154,7 +154,7 @@ def _tensor(numbers: Numbers | None) -> Tensor | None:
     return torch.tensor(numbers) if numbers is not None else None
 
 
-def _numbered(numbers: Numbers, which: Tensor) -> Tensor:
+def _numbers_at(numbers: Numbers, which: Tensor) -> Tensor:
     """Return numbers[which]."""
     if isinstance(numbers, range):
         return numbers.start + which * numbers.step
@@ -170,7 +170,7 @@ def _among(numbers: Numbers | None, values: Tensor) -> Tensor:
     return torch.isin(values, torch.tensor(numbers, device=values.device))
 
 
-def _taken(matrix: Tensor, rows: Numbers | None) -> Tensor:
+def _rows_of(matrix: Tensor, rows: Numbers | None) -> Tensor:
     """Return some rows of a matrix; a view when they are evenly spaced."""
     if rows is None:
         return matrix

@@ -72,19 +72,19 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
     """
     local = is_local(name, folder)
     place = str(folder) if local else str(name)
-    kept = not local and unreachable()
+    offline = not local and unreachable()
     with steady(folder) if local else nullcontext():
-        config = read_config(name, folder, revision, kept=kept)
+        config = read_config(name, folder, revision, offline=offline)
         if local:
             check_weights(name, folder)
         try:
             with _quiet():
                 tokenizer = transformers.AutoTokenizer.from_pretrained(
-                    place, revision=revision, trust_remote_code=False, local_files_only=kept
+                    place, revision=revision, trust_remote_code=False, local_files_only=offline
                 )
                 model, info = transformers.AutoModelForCausalLM.from_pretrained(
                     place, config=config, revision=revision, dtype="auto", trust_remote_code=False,
-                    local_files_only=kept, use_safetensors=True, ignore_mismatched_sizes=True, output_loading_info=True,
+                    local_files_only=offline, use_safetensors=True, ignore_mismatched_sizes=True, output_loading_info=True,
                 )  # fmt: skip
         except (OSError, ValueError, SafetensorError) as problem:
             why = (str(problem).strip() or repr(problem)).splitlines()[0]
@@ -96,7 +96,7 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
         check_filled(name, model, info)
         check_tokens(name, model, tokenizer)
         put(model)
-        files = folder if local else _snapshot(str(name), revision, kept=kept)
+        files = folder if local else _snapshot(str(name), revision, offline=offline)
         commit = getattr(config, "_commit_hash", None) or revision or ""
         return Loaded(model, tokenizer, files, disk_tensors(files), commit)
 
@@ -122,14 +122,14 @@ def is_local(name: str | Path, folder: Path) -> bool:
     return False
 
 
-def read_config(name: str | Path, folder: Path, revision: str | None = None, *, kept: bool | None = None) -> Any:  # noqa: ANN401 - a transformers config
+def read_config(name: str | Path, folder: Path, revision: str | None = None, *, offline: bool | None = None) -> Any:  # noqa: ANN401 - a transformers config
     """Return the config of a model that suture can change.
 
     Args:
         name: as it was given.
         folder: that it means if there is one.
         revision: branch, tag or commit of a repository.
-        kept: look at the Hub's cache alone; by default where the Hub can not be reached.
+        offline: look at the Hub's cache alone; by default where the Hub can not be reached.
 
     Raises:
         UsageError: when there is none that can be read, or an adapter beside it.
@@ -141,10 +141,12 @@ def read_config(name: str | Path, folder: Path, revision: str | None = None, *, 
         place = str(folder)
         check_finished(folder)
         if (folder / ADAPTER).is_file():
-            raise _followed(name, folder / ADAPTER, own=(folder / SINGLE).exists() or (folder / INDEX).exists())
-    elif kept is None:
-        kept = unreachable()
-    here = {"revision": revision, "local_files_only": bool(kept)}
+            raise _adapter_error(
+                name, folder / ADAPTER, has_weights=(folder / SINGLE).exists() or (folder / INDEX).exists()
+            )
+    elif offline is None:
+        offline = unreachable()
+    here = {"revision": revision, "local_files_only": bool(offline)}
     try:
         with _quiet():
             adapter = None if folder.is_dir() else find_adapter_config_file(place, **here)
@@ -152,18 +154,18 @@ def read_config(name: str | Path, folder: Path, revision: str | None = None, *, 
     except (OSError, ValueError) as problem:
         raise explained(problem, f"can not load {name}: can not read the config of it", fix=_source(name)) from problem
     if adapter is not None:
-        raise _followed(name, Path(adapter), own=False)
+        raise _adapter_error(name, Path(adapter), has_weights=False)
     check_kind(name, config)
     return config
 
 
-def _followed(name: str | Path, adapter: Path, *, own: bool) -> UsageError:
+def _adapter_error(name: str | Path, adapter: Path, *, has_weights: bool) -> UsageError:
     base = read_json(adapter).get("base_model_name_or_path") or "a model that it does not name"
     return UsageError(
-        f"{name} holds an adapter of {base}" if own else f"{name} is an adapter of {base}, not a model",
+        f"{name} holds an adapter of {base}" if has_weights else f"{name} is an adapter of {base}, not a model",
         why=f"Loaders follow its {ADAPTER}, and take the base from elsewhere or put the adapter on what is here.",
         fix="Give the base, or a merged model: in peft, merge_and_unload() and save_pretrained(NEW)."
-        + (f" If its own weights are meant: take {ADAPTER} away." if own else ""),
+        + (f" If its own weights are meant: take {ADAPTER} away." if has_weights else ""),
     )
 
 
@@ -175,17 +177,17 @@ def _source(name: str | Path) -> str:
 
 def check_kind(name: str | Path, config: Any) -> None:  # noqa: ANN401 - a transformers config
     """Raise UnsupportedModel when a config is of a quantised model, or of no decoder-only language model."""
-    told = config.to_dict()
-    if method := quantisation(told):
+    fields = config.to_dict()
+    if method := quantisation(fields):
         raise UnsupportedModel(f"{name} is quantised: {method}", why=GRID, fix=FINER)
     kind = config.model_type
-    both_ways = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not told.get("is_decoder")
-    if both_ways or told.get("is_encoder_decoder") or kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        named = ", ".join(told.get("architectures") or []) or kind
+    both_ways = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not fields.get("is_decoder")
+    if both_ways or fields.get("is_encoder_decoder") or kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        architectures = ", ".join(fields.get("architectures") or []) or kind
         raise UnsupportedModel(
             f"{name} is no decoder-only language model",
-            why=f"config.json says {named}"
-            + (", an encoder and a decoder." if told.get("is_encoder_decoder") else "."),
+            why=f"config.json says {architectures}"
+            + (", an encoder and a decoder." if fields.get("is_encoder_decoder") else "."),
             fix="Use a model that writes on from a text, such as Llama, Qwen, Gemma or GPT-2.",
         )
 
@@ -205,17 +207,17 @@ def check_filled(name: str | Path, model: Any, info: Mapping[str, Any]) -> None:
         raise CorruptFile(
             f"{len(missing)} of the {total} tensors of {name} are not in its files",
             why=f"{_first(missing)} {_cause(missing, beside, model)}",
-            fix=_renamed(missing, beside)
+            fix=_prefix_advice(missing, beside)
             or "Fetch or save the checkpoint again, with the config.json that belongs to it.",
         )
     if unfit:
-        tensor, stored, wanted = unfit[0]
+        tensor, stored, expected = unfit[0]
         vocabulary = (
-            len(stored) == 2 and stored[1:] == wanted[1:] and wanted[0] == getattr(model.config, "vocab_size", 0)
+            len(stored) == 2 and stored[1:] == expected[1:] and expected[0] == getattr(model.config, "vocab_size", 0)
         )
         raise CorruptFile(
             f"{len(unfit)} of the {total} tensors of {name} have another shape in its files",
-            why=f"{tensor} is {tuple(stored)} there, and {tuple(wanted)} by config.json."
+            why=f"{tensor} is {tuple(stored)} there, and {tuple(expected)} by config.json."
             + (" The vocabulary was resized." if vocabulary else ""),
             fix=f'Set "vocab_size": {stored[0]} in config.json.'
             if vocabulary
@@ -235,10 +237,10 @@ def check_tokens(name: str | Path, model: Any, tokenizer: Any) -> None:  # noqa:
     rows = model.get_input_embeddings().weight.shape[0]
     added = {number: str(token) for number, token in tokenizer.added_tokens_decoder.items() if number >= rows}
     if added or tokenizer.vocab_size > rows:
-        named = ", ".join(repr(added[number]) for number in sorted(added)[:3])
+        tokens = ", ".join(repr(added[number]) for number in sorted(added)[:3])
         raise UsageError(
             f"the tokenizer of {name} has {len(tokenizer):,} tokens, the model {rows:,} rows",
-            why=f"No row for {named or f'its tokens from {rows:,} on'}: tokens were added, and the embeddings not resized.",
+            why=f"No row for {tokens or f'its tokens from {rows:,} on'}: tokens were added, and the embeddings not resized.",
             fix="Use the tokenizer of this model, or model.resize_token_embeddings(len(tokenizer)) and save_pretrained.",
         )
 
@@ -265,7 +267,7 @@ def _prefix(missing: list[str], beside: list[str]) -> str:
     """Return what stands before every missing name in the files, or an empty string."""
     fit = next((other for other in beside if other.endswith(missing[0])), "")
     prefix = fit.removesuffix(missing[0])
-    return prefix if prefix and {f"{prefix}{wanted}" for wanted in missing} <= {*beside} else ""
+    return prefix if prefix and {f"{prefix}{name}" for name in missing} <= {*beside} else ""
 
 
 def _cause(missing: list[str], beside: list[str], model: Any) -> str:  # noqa: ANN401 - a transformers model
@@ -277,7 +279,7 @@ def _cause(missing: list[str], beside: list[str], model: Any) -> str:  # noqa: A
     return "Loaded all the same, they would be random numbers."
 
 
-def _renamed(missing: list[str], beside: list[str]) -> str:
+def _prefix_advice(missing: list[str], beside: list[str]) -> str:
     prefix = _prefix(missing, beside)
     return (
         f"Take {prefix!r} off the names in the files, or save the model again from inside its wrapper."
@@ -286,9 +288,9 @@ def _renamed(missing: list[str], beside: list[str]) -> str:
     )
 
 
-def _snapshot(name: str, revision: str | None, *, kept: bool) -> Path | None:
+def _snapshot(name: str, revision: str | None, *, offline: bool) -> Path | None:
     """Return the folder of the Hub's cache that holds a repository's files."""
-    config = transformers.utils.cached_file(name, "config.json", revision=revision, local_files_only=kept)
+    config = transformers.utils.cached_file(name, "config.json", revision=revision, local_files_only=offline)
     return Path(config).parent if config else None
 
 

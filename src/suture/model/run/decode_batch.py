@@ -70,10 +70,10 @@ class DecodeBatch:
         mine, theirs = self._layers(), other._layers()
         longest = max(self.mask.shape[1], other.mask.shape[1])
         try:
-            for own, more in zip(mine, theirs, strict=True):
-                own.keys, own.values = (
+            for layer, more in zip(mine, theirs, strict=True):
+                layer.keys, layer.values = (
                     torch.cat([_padded(a, longest, -2), _padded(b, longest, -2)])
-                    for a, b in ((own.keys, more.keys), (own.values, more.values))
+                    for a, b in ((layer.keys, more.keys), (layer.values, more.values))
                 )
             self.mask = torch.cat([_padded(self.mask, longest, 1), _padded(other.mask, longest, 1)])
         except BaseException:

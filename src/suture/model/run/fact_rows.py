@@ -63,10 +63,10 @@ def encode(lm: LM, prompt: str, subject: str, target: str = "", prefix: str = ""
     text = prefix + prompt
     coded = lm.tokenizer(text + gap(text, target) + target, return_offsets_mapping=True)
     spans = coded["offset_mapping"]
-    ids, told = cut(coded["input_ids"], spans, len(text))
+    ids, target_begin = cut(coded["input_ids"], spans, len(text))
     begin, end = (len(prefix) + at for at in where)
     inside = [i for i, (start, stop) in enumerate(spans) if start < stop and start < end and stop > begin]
-    return Row(ids, inside[0], inside[-1], inside[max(0, len(inside) + token)], told)
+    return Row(ids, inside[0], inside[-1], inside[max(0, len(inside) + token)], target_begin)
 
 
 def places(lm: LM, fact: Fact, prefixes: Sequence[str], token: int) -> list[list[Row]]:
@@ -84,8 +84,8 @@ def places(lm: LM, fact: Fact, prefixes: Sequence[str], token: int) -> list[list
             why="Tokens are counted from the subject's end: -1 is its last; 0 stands for the tokens that say the target.",
             fix="Give 0 or less.",
         )
-    told = [encode(lm, fact.prompt, fact.subject, fact.target, prefix, token or -1) for prefix in prefixes]
+    rows = [encode(lm, fact.prompt, fact.subject, fact.target, prefix, token or -1) for prefix in prefixes]
     if token:
-        return [told]
-    said = range(min(len(row.ids) - row.begin for row in told))
-    return [[Row(r.ids[: r.begin + i + 1], r.first, r.last, r.begin + i - 1, r.begin + i) for r in told] for i in said]
+        return [rows]
+    span = range(min(len(row.ids) - row.begin for row in rows))
+    return [[Row(r.ids[: r.begin + i + 1], r.first, r.last, r.begin + i - 1, r.begin + i) for r in rows] for i in span]

@@ -52,17 +52,17 @@ def extract(
         weights = averaging(batch, [spans[i] for i in part])
 
         def pooled(states: Tensor) -> Tensor:
-            shown = states.float() if see is None else see(states.float())
-            return torch.einsum("bt,btd->bd", weights.to(states.device), shown).cpu()
+            values = states.float() if see is None else see(states.float())
+            return torch.einsum("bt,btd->bd", weights.to(states.device), values).cpu()
 
         nonlocal result
-        with trace(lm, sites, keep=pooled, stop=True) as seen:
+        with trace(lm, sites, keep=pooled, stop=True) as captures:
             lm.forward(batch, head=False)
         if not len(result):
-            result = torch.zeros(len(rows), len(sites), seen[sites[0]].shape[1])
+            result = torch.zeros(len(rows), len(sites), captures[sites[0]].shape[1])
         # Written at once: pieces kept between the activations of many batches would pin these in the allocator's heap.
         for place, site in enumerate(sites):
-            result[list(part), place] = seen[site]
+            result[list(part), place] = captures[site]
         return len(part)
 
     done = 0

@@ -76,11 +76,11 @@ def generate(
         >>> isinstance(text, str)
         True
     """
-    made = generate_ids(
+    continuations = generate_ids(
         lm, prompts, max_new_tokens=max_new_tokens, samples=samples, temperature=temperature, top_p=top_p, seed=seed,
         doses=doses, progress=progress,
     )  # fmt: skip
-    return [[text_behind(lm, prompt, ids) for ids in own] for prompt, own in zip(prompts, made, strict=True)]
+    return [[text_behind(lm, prompt, ids) for ids in rows] for prompt, rows in zip(prompts, continuations, strict=True)]
 
 
 def generate_ids(
@@ -98,24 +98,24 @@ def generate_ids(
     """Do the same, and return the new ids, end token left out."""
     check_manner(temperature, top_p, max_new_tokens, samples)
     rows = [(index, sample) for index in range(len(prompts)) for sample in range(samples)]
-    found: dict[tuple[int, int], list[int]] = {}
+    continuations: dict[tuple[int, int], list[int]] = {}
     for group in bucketed([len(prompts[index]) + max_new_tokens for index, _ in rows], tokens=1 << 14):
         for start in range(0, len(group), ROWS):
             part = [rows[i] for i in group[start : start + ROWS]]
 
             def run(chosen: Sequence[int], part: list[tuple[int, int]] = part) -> int:
-                wanted = [part[i] for i in chosen]
+                batch = [part[i] for i in chosen]
                 if doses:
-                    doses.dose.strength = torch.tensor([doses.strengths[p] for p, _ in wanted])
-                draws = torch.stack([draws_of(prompts[p], seed, s, max_new_tokens) for p, s in wanted])
-                made = continue_rows(lm, [prompts[p] for p, _ in wanted], draws, temperature, top_p)
-                found.update(zip(wanted, made, strict=True))
-                return len(wanted)
+                    doses.dose.strength = torch.tensor([doses.strengths[p] for p, _ in batch])
+                draws = torch.stack([draws_of(prompts[p], seed, s, max_new_tokens) for p, s in batch])
+                ids = continue_rows(lm, [prompts[p] for p, _ in batch], draws, temperature, top_p)
+                continuations.update(zip(batch, ids, strict=True))
+                return len(batch)
 
             for _ in halving(range(len(part)), run):
                 if progress:
-                    progress("texts", len(found), len(rows))
-    return [[found[index, sample] for sample in range(samples)] for index in range(len(prompts))]
+                    progress("texts", len(continuations), len(rows))
+    return [[continuations[index, sample] for sample in range(samples)] for index in range(len(prompts))]
 
 
 @torch.no_grad()
@@ -139,14 +139,14 @@ def continue_rows(
     stops = torch.tensor(sorted(ends(lm)), device=lm.device)
     done = torch.zeros(len(prompts), dtype=torch.bool, device=lm.device)
     broken = torch.zeros_like(done)
-    made = torch.full(draws.shape, -1, device=lm.device)
+    tokens = torch.full(draws.shape, -1, device=lm.device)
     nucleus = torch.full((len(prompts),), top_p, device=lm.device) if top_p < 1 else None
     flow, logits = DecodeBatch.begin(lm, prompts)
     for step in range(draws.shape[1]):
         token = pick(logits, draws[:, step], temperature, nucleus)
         broken |= unsound(logits) & ~done
         done |= torch.isin(token, stops) | broken
-        made[:, step] = torch.where(done, -1, token)
+        tokens[:, step] = torch.where(done, -1, token)
         if bool(done.all()) or step + 1 == draws.shape[1]:
             break
         logits = flow.step(lm, token)
@@ -154,7 +154,7 @@ def continue_rows(
         log.warning(
             "the model's numbers stop being finite in %d of %d texts, which end there", int(broken.sum()), len(prompts)
         )
-    return [[int(i) for i in row if i >= 0] for row in made.cpu()]
+    return [[int(i) for i in row if i >= 0] for row in tokens.cpu()]
 
 
 def pick(logits: Tensor, draw: Tensor, temperature: float | Tensor, nucleus: Tensor | None = None) -> Tensor:

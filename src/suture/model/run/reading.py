@@ -37,10 +37,10 @@ def ids_of(lm: LM, text: Text) -> list[int]:
         return list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
     coded = lm.tokenizer(text.text or "a", return_special_tokens_mask=True)
     ids, added = list(coded["input_ids"]), list(coded["special_tokens_mask"])
-    own = [index for index, mark in enumerate(added) if not mark]
-    if not text.text or not own:
-        return ids[: own[0]] if own else ids
-    return ids[: own[-1] + 1]
+    indices = [index for index, mark in enumerate(added) if not mark]
+    if not text.text or not indices:
+        return ids[: indices[0]] if indices else ids
+    return ids[: indices[-1] + 1]
 
 
 def conversation(lm: LM, messages: Sequence[Mapping[str, str]], *, reply: bool, thinking: bool) -> Text:
@@ -64,14 +64,14 @@ def conversation(lm: LM, messages: Sequence[Mapping[str, str]], *, reply: bool, 
     return Text(text, framed=True)
 
 
-def answers(lm: LM, texts: Sequence[Text], given: Sequence[str]) -> list[Continued]:
+def answers(lm: LM, texts: Sequence[Text], replies: Sequence[str]) -> list[Continued]:
     """Return texts to be continued, each with an answer behind it as the model would write it, and where it begins.
 
     What stands between them is `spacing.gap`'s to say, in a chat the template's.
     """
-    own = _template_gap(lm) if any(text.framed for text in texts) else ""
-    between = [own if text.framed else gap(text.text, answer) for text, answer in zip(texts, given, strict=True)]
-    return [continued(lm, t, b + answer) for t, b, answer in zip(texts, between, given, strict=True)]
+    chat_gap = _template_gap(lm) if any(text.framed for text in texts) else ""
+    between = [chat_gap if text.framed else gap(text.text, answer) for text, answer in zip(texts, replies, strict=True)]
+    return [continued(lm, t, b + answer) for t, b, answer in zip(texts, between, replies, strict=True)]
 
 
 def continued(lm: LM, before: Text, after: str) -> Continued:
@@ -111,9 +111,9 @@ def text_behind(lm: LM, before: Sequence[int], ids: Sequence[int]) -> str:
 def _template_gap(lm: LM) -> str:
     """Return the white space that a chat template writes before an answer, beyond what asks for it: Llama 2's is a blank."""
     try:
-        asked = conversation(lm, [ASKED], reply=True, thinking=False).text
+        request = conversation(lm, [ASKED], reply=True, thinking=False).text
         whole = conversation(lm, [ASKED, ANSWERED], reply=False, thinking=False).text
     except UsageError:  # it takes no such turns: nothing is known to stand there
         return ""
-    between = whole.removeprefix(asked).partition(ANSWERED["content"])[0] if whole.startswith(asked) else ""
+    between = whole.removeprefix(request).partition(ANSWERED["content"])[0] if whole.startswith(request) else ""
     return between if between.isspace() else ""

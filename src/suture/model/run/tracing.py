@@ -64,15 +64,15 @@ def trace(
         >>> seen[Site(0, "mlp.in")].shape[-1]
         192
     """
-    seen: dict[Site, Tensor] = {}
+    captures: dict[Site, Tensor] = {}
     edits = dict(edit or {})
 
     def visit(site: Site, value: Tensor) -> Tensor | None:
         new = edits[site](value) if site in edits else None
         if site in sites:
-            read = value if new is None else new
-            seen[site] = read if keep is None else keep(read)
-            if stop and len(seen) == len(sites):
+            state = value if new is None else new
+            captures[site] = state if keep is None else keep(state)
+            if stop and len(captures) == len(sites):
                 raise _Stop
         return new
 
@@ -81,7 +81,7 @@ def trace(
             module, side = lm.anatomy.module(site)
             hooks.callback(hook(module, side, partial(visit, site)))
         try:
-            yield seen
+            yield captures
         except _Stop:
             pass
 
@@ -132,15 +132,15 @@ def tap(lm: LM, weights: Iterable[Weight]) -> Iterator[list[Product]]:
     The operand is recognised by its place in memory, so linear layers, fused matrices and the experts of a 3-D parameter
     need no code of their own.
     """
-    found: list[Product] = []
+    products: list[Product] = []
 
     def record(owned: list[Weight], inputs: Tensor, result: Tensor) -> Tensor:
         push = torch.zeros_like(result, requires_grad=torch.is_grad_enabled())
-        found.append(Product(owned, inputs, push))
+        products.append(Product(owned, inputs, push))
         return result + push
 
     with _products(lm, weights, record):
-        yield found
+        yield products
 
 
 @contextmanager
@@ -151,17 +151,17 @@ def moved(lm: LM, changes: Iterable[tuple[Weight, Edit]]) -> Iterator[None]:
         lm: the model; its weights stay as they are.
         changes: weights, each with the linear map D that is added to it, as a function: (..., in) -> (..., out).
     """
-    given = list(changes)
+    pairs = list(changes)
 
     def add(owned: list[Weight], inputs: Tensor, result: Tensor) -> Tensor:
-        for weight, change in given:
+        for weight, change in pairs:
             if any(weight is other for other in owned):
                 more = change(inputs).to(result.dtype)
                 cut = None if weight.cut is None else torch.tensor(weight.cut, device=result.device)
                 result = result + more if cut is None else result.index_add(-1, cut, more)
         return result
 
-    with _products(lm, [weight for weight, _ in given], add):
+    with _products(lm, [weight for weight, _ in pairs], add):
         yield
 
 
@@ -206,10 +206,10 @@ class _Tap(TorchFunctionMode):
 @torch.no_grad()
 def _wraps(lm: LM) -> bool:
     """Return whether blocks return tuples (GPT-J) or bare tensors, from one token and one block."""
-    found: list[bool] = []
+    are_tuples: list[bool] = []
 
     def look(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 - whatever the block returns
-        found.append(isinstance(output, tuple))
+        are_tuples.append(isinstance(output, tuple))
 
     hook = lm.anatomy.blocks[0].register_forward_hook(look)
     try:
@@ -217,7 +217,7 @@ def _wraps(lm: LM) -> bool:
             lm.forward(lm.batch([[0]]), head=False)
     finally:
         hook.remove()
-    return found[0]
+    return are_tuples[0]
 
 
 def _put_back(block: nn.Module, forward: Any) -> None:  # noqa: ANN401 - a method somebody else put there, or None
