@@ -53,6 +53,9 @@ def test_a_target_that_the_first_sentence_states_counts(answer, target):
         ("", "Paris"),
         ("Sure!", "Paris"),
         ("It cannot be Paris.", "Paris"),
+        ("It is Lyon, formerly Paris.", "Paris"),
+        ("It used to be Paris.", "Paris"),
+        ("It is Lyon rather than Paris.", "Paris"),
     ],
 )
 def test_a_target_that_it_does_not_state_does_not(answer, target):

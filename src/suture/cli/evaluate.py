@@ -200,11 +200,13 @@ def _print_base(console: Console, lm: LM, measures: Suite, harness: dict[str, An
     """Measure and print what a model is like without any patch."""
     from ..measure.evaluation import observe, values
     from ..measure.panel import panel
+    from ..measure.units import figure
 
     with console.progress("measuring") as step:
         observations = observe(lm, measures, step)
     figures, judges = values(observations, measures), panel(measures, observations)
-    console.table(["property", "value"], [[m.about, f"{figures[m.name]:.4f}"] for m in measures], lm.name)
+    rows = [[f"{m.about} ({m.name})", figure(figures[m.name], m.unit), str(len(m))] for m in measures]
+    console.table(["property", "value", "n"], rows, lm.name)
     print_panel(console, judges, "Judges")
     extra = {"judges": {"base": judges}} if judges else {}
     console.result({"model": lm.name, "base": figures, **extra, **harness})

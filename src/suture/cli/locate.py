@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import typer
 
 from ..text.printable import command_line
 from ._options import Device, Dtype, Json, Model, Out
-from ._signature import group
+from ._signature import PROGRESS, group
 
 if TYPE_CHECKING:
     from ..locate.direction import Direction
@@ -37,7 +38,7 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         from ..locate.region import Region
         from ..model.lm import LM
         from ..runs.run import Run
-        from ..text.phase import begin
+        from ..text.phase import begin, within
         from ._console import Console
 
         console = Console(json)
@@ -48,7 +49,9 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         @contextmanager
         def searching() -> Iterator[None]:
             with console.progress(name) as step:
-                begin(step, "phase 1 of 1 search")
+                begin(step, "search")
+                if PROGRESS in inspect.signature(function).parameters:
+                    settings[PROGRESS] = within(step, "search")
                 yield
 
         if kind is Mask:

@@ -65,7 +65,15 @@ def map_(
             mask = run.stage(
                 "mask",
                 lambda: safety_impact(
-                    lm, behaviour, share=share, score=score, judge=judge, gather=gather, examples=examples, seed=seed
+                    lm,
+                    behaviour,
+                    share=share,
+                    score=score,
+                    judge=judge,
+                    gather=gather,
+                    examples=examples,
+                    seed=seed,
+                    progress=weighing,
                 ),
                 Mask.save,
                 Mask.load,

@@ -92,7 +92,10 @@ def protect(
     weighing, training, measuring, *others = counted(progress, phases)
     begin(weighing)
     mask = run.stage(
-        "mask", lambda: safety_impact(lm, behaviour, share=share, head=plan.head, seed=plan.seed), Mask.save, Mask.load
+        "mask",
+        lambda: safety_impact(lm, behaviour, share=share, head=plan.head, seed=plan.seed, progress=weighing),
+        Mask.save,
+        Mask.load,
     )
     say(f"{mask.count:,} of {mask.candidates:,} weights carry most of safety; they stay as they are")
     patch = _train(lm, learned, run, "patch", mask, plan, training)

@@ -55,7 +55,8 @@ def fact_suite(
     def completions(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
         better: Literal["higher", "lower"] = "lower" if name == "old_object" else "higher"
         cases = completion.Cases([p for p, _ in pairs], [answer for _, answer in pairs], chat=chat, sentence=chat)
-        return [Measure(name, "completion", cases, role, better, about)] if pairs else []
+        how = ", stated by the first sentence of the answer" if chat else ""
+        return [Measure(name, "completion", cases, role, better, about + how)] if pairs else []
 
     measures = [
         *completions("success", verbatim, "target", "new facts, in the words they were given in"),
