@@ -80,7 +80,7 @@ def test_progress_counts_facts_and_never_says_that_all_are_done_when_they_are_no
     who = surgeon(llama, limits=Limits(perplexity=1e-9, loops=1.0, jump=1e-9))
     _, course = carried(llama, tmp_path / "stopped", who=who, progress=lambda *step: steps.append(step))
     assert course.stopped
-    assert steps == [("facts: batch 1 of 3", 0, 5)]
+    assert steps == [("facts: batch 1 of 3", 0, 5), ("facts: batch 2 of 3", 2, 5)]
 
 
 def test_the_sum_is_a_patch_of_the_base_and_is_what_one_after_the_other_gives(llama, tmp_path):

@@ -23,7 +23,8 @@ ABBREVIATED = re.compile(
 )
 DENIED = re.compile(
     r"(?:\b(?:not(?! only)|cannot|never|neither|nor|no longer|nicht|nie|kein\w*|pas|jamais|nunca|non|no (?:es|era|fue|est\u00e1))"
-    r"|n['\u2019]t|\b(?:rather than|instead of|used to be|formerly|previously))(?:\s+(?!but\b|sondern\b|mais\b|sino\b)[\w'\u2019*_-]+){0,3}\s+\W*$",
+    r"|n['\u2019]t|\b(?:rather than|instead of|used to be|formerly|previously))"
+    r"(?:\s+(?!but\b|sondern\b|mais\b|sino\b)[\w'\u2019*_-]+){0,3}\s+\W*$",
     re.IGNORECASE,
 )
 
