@@ -10,7 +10,7 @@ from suture.measure.budget import Budget
 from suture.measure.evaluation import evaluate, observe, values
 from suture.methods.steering import steering
 from suture.organisms.suites import behaviour, suite
-from suture.search import confirmed, search, strength_sweep
+from suture.search import confirm_choice, search, strength_sweep
 
 EDITS = {  # name -> behaviour, direction, target, whether the target is to rise
     "kind": ("tone", "wanted", "rude", False),
@@ -52,7 +52,7 @@ def chosen(lm, edit: str, direction, tune: int, budget: Budget):
     stop = base + (ENOUGH if EDITS[edit][3] else -ENOUGH)
     found = search(lm, made, TOTALS, seen, seen[0].name, budget=budget, stop_at=stop)
     fresh = measures("tune", 2 * tune, edit, seed=1)[1:]
-    best = confirmed(lm, found, lambda settings: made[settings["candidate"]], fresh, budget).best
+    best = confirm_choice(lm, found, lambda settings: made[settings["candidate"]], fresh, budget).best
     return (made[best.settings["candidate"]] * best.strength, best) if best else None
 
 

@@ -35,7 +35,7 @@ from suture.measure.health import Limits
 from suture.measure.suite import Measure
 from suture.measure.suites.facts import fact_suite
 from suture.model.lm import LM
-from suture.organisms.knowledge import apart, consequences, rewrites
+from suture.organisms.knowledge import consequences, rewrites, unrelated_texts
 from suture.organisms.suites import suite as whole
 from suture.runs.run import Run
 from suture.sequential.sequence import SequentialEditor, edit_in_batches, start_sequence
@@ -128,7 +128,7 @@ def row(mode: str, name: str, args) -> dict[str, float]:
     items = rewrites(
         args.facts or MODES[mode], tuning=args.tuning, several=mode.startswith("sequential"), seed=args.seed
     )
-    keep, facts = apart(items), [item.fact for item in items]
+    keep, facts = unrelated_texts(items), [item.fact for item in items]
     groups = [[item] for item in items] if mode == "single" else [items]
     totals, spent = {column: [0.0, 0] for column in COLUMNS}, 0.0
     for group in groups:

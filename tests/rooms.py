@@ -10,8 +10,8 @@ import suture
 SOURCE = Path(suture.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 ORDER = (  # a room may import those before it, and none behind it
-    "errors renamed registry numerics text io data patch checkpoint model judges metrics locate methods measure runs memory "
-    "sequential search report export goals organisms chat serve cli"
+    "errors renamed calls registry numerics text io data patch checkpoint model judges metrics locate methods measure runs "
+    "memory sequential search report export goals organisms chat serve cli"
 ).split()
 TOP = {"__init__.py", "__main__.py", "errors.py", "registry.py"}
 LATE = {  # arrows that run up, inside of functions, and why

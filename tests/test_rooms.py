@@ -62,7 +62,7 @@ FACES = sorted(path.parent for path in SOURCE.rglob("__init__.pyi"))
 
 @pytest.mark.parametrize("face", FACES, ids=lambda face: face.name)
 def test_a_room_gives_what_its_face_promises(face):
-    opened = importlib.import_module(f"suture.{module(face / '__init__.py')}")
+    opened = importlib.import_module(f"suture.{module(face / '__init__.py')}".rstrip("."))
     for node in ast.parse((face / "__init__.pyi").read_text()).body:
         for alias in node.names:
             home = importlib.import_module(f"{opened.__name__}.{node.module}")

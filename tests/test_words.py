@@ -1,4 +1,5 @@
-"""Private words that gave way to the field's are gone from names, help and docs; the library speaks of settings, not options."""
+"""Private words that gave way to the field's are gone from names, help and docs; variables say what they hold; the library
+speaks of settings, not options."""
 
 import ast
 import io
@@ -28,6 +29,50 @@ def test_no_name_is_a_word_that_is_gone(path):
 def test_no_page_names_one(path):
     code = re.findall(r"```.*?```|`[^`\n]+`", path.read_text(encoding="utf-8"), re.DOTALL)
     assert not GONE & {word for each in code for word in re.findall(r"\w+", each)}
+
+
+SAYS_NOTHING = {"found", "each", "own", "told", "asked"}  # of what a variable holds
+
+
+def variables(source):
+    """Every name that a file gives to a value: variables, those of loops and comprehensions, parameters, what is caught."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+            yield node.name
+        elif isinstance(node, ast.MatchMapping):
+            yield node.rest
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            yield from node.names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_variables_say_what_they_hold(path):
+    assert not SAYS_NOTHING & {*variables(path.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "found = 1", "found: int", "found += 1", "(a, [*found]) = x", "for found in x: pass", "with x as found: pass",
+        "async def f():\n    async for found in x: pass", "[1 for found in x]", "{a: 1 for a, found in x}",
+        "def f(found): pass", "def f(*found): pass", "def f(*, found=1): pass", "def f(found, /): pass",
+        "def f(**found): pass", "lambda found: 1", "(found := 1)", "try: pass\nexcept E as found: pass",
+        "match x:\n    case [found, 1]: pass", "match x:\n    case [1, *found]: pass",
+        "match x:\n    case {1: 2, **found}: pass", "match x:\n    case C(a=found): pass", "class C:\n    found = 1",
+        "def f():\n    global found", "[1 for a in x if (found := a)]",
+    ],
+)  # fmt: skip
+def test_every_way_to_name_a_variable_is_seen(code):
+    assert "found" in {*variables(code)}
+
+
+@pytest.mark.parametrize("code", ["x = found", "x.found = 1", "f(found=1)", "'found'", "x['found'] = found"])
+def test_what_others_named_is_no_variable_of_ours(code):
+    assert "found" not in {*variables(code)}
 
 
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-o)\b")

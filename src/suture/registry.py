@@ -16,17 +16,15 @@ import inspect
 import os
 import pkgutil
 import re
-import types
-import typing
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
+from .calls.binding import bound_call
+from .calls.binding import settings as settings
+from .calls.shared import shared_defaults as shared_defaults
 from .errors import MissingFile, UsageError
-from .renamed import GOES, setting_now
 
 Kind = Literal["method", "locator", "judge", "metric", "goal"]
 FOLDERS: dict[Kind, str] = {
@@ -41,7 +39,6 @@ MODELS = "suture.organisms"
 MARKED = re.compile(r'^@judge\("([^"]+)"\)\n(?:@[^\n]+\n)*class (\w+)', re.MULTILINE)
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
-_CALL: ContextVar[tuple[Callable[..., Any], dict[str, Any]]] = ContextVar("the call of a method or locator")
 
 
 def method(function: F) -> F:
@@ -56,12 +53,12 @@ def method(function: F) -> F:
         >>> mine(None, [], strength=2.0)
         {'strength': 2.0}
     """
-    return _mark(function, "method")
+    return bound_call(function, "method")
 
 
 def locator(function: F) -> F:
     """Mark a function `(lm, ..., *, settings...) -> Region` (or `-> Direction`, `-> Mask`) as a locator."""
-    return _mark(function, "locator")
+    return bound_call(function, "locator")
 
 
 def goal(function: F) -> F:
@@ -202,128 +199,6 @@ def _offers(kind: Kind, name: str) -> bool:
 def _function_name(kind: Kind, name: str) -> str:
     """Return what the function of a file is called."""
     return "observe" if kind == "metric" else name
-
-
-def settings() -> dict[str, Any]:
-    """Return the settings of the method or locator that is being called, as a patch keeps them: all with their defaults.
-
-    Settings are the keyword-only parameters, but for those that take objects or files: texts, a probe, a folder.
-
-    Raises:
-        LookupError: outside of a call.
-    """
-    function, arguments = _CALL.get()
-    setting_names = _setting_names(function)
-    return {name: value for name, value in arguments.items() if name in setting_names}
-
-
-@functools.cache
-def _setting_names(function: Callable[..., Any]) -> frozenset[str]:
-    """Return the names of the keyword-only parameters whose types name no class of ours and no path."""
-    hints = typing.get_type_hints(function)
-    keywords = (name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY)
-    return frozenset(name for name in keywords if not any(map(_no_setting, _classes(hints[name]))))
-
-
-def _classes(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - any annotation
-    """Yield the classes that an annotation is made of."""
-    yield from (inner for part in typing.get_args(hint) for inner in _classes(part))
-    yield typing.get_origin(hint) or hint
-
-
-def _no_setting(part: Any) -> bool:  # noqa: ANN401 - a part of any annotation
-    return isinstance(part, type) and (part.__module__.startswith("suture.") or issubclass(part, Path))
-
-
-def _mark(function: F, kind: Kind) -> F:
-    call = inspect.signature(function)
-    if next(iter(call.parameters), None) != "lm":
-        raise TypeError(f"{function.__name__}: the first argument of a {kind} is lm")
-    call, text = _spelled_out(function, call)
-
-    @functools.wraps(function)
-    def bound(*args: Any, **keywords: Any) -> Any:  # noqa: ANN401 - as the function has them
-        binding = call.bind(*args, **_by_new_names(function.__name__, keywords, call.parameters))
-        binding.apply_defaults()
-        _check_choices(bound, binding.arguments)
-        before = _CALL.set((bound, binding.arguments))
-        try:
-            return function(*binding.args, **binding.kwargs)
-        finally:
-            _CALL.reset(before)
-
-    bound.__doc__ = text
-    bound.__annotations__ = {p.name: p.annotation for p in call.parameters.values() if p.annotation is not p.empty}
-    if call.return_annotation is not call.empty:
-        bound.__annotations__["return"] = call.return_annotation
-    vars(bound).update(__suture_kind__=kind, __signature__=call)
-    return cast(F, bound)
-
-
-def _check_choices(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """Raise UsageError for a word that a setting can not be: methods compare words, and would take it for the other one."""
-    for name, choices in _choices(function).items():
-        if arguments[name] not in choices:
-            listing = ", ".join(map(repr, choices))
-            raise UsageError(f"{function.__name__}: {name} is not {arguments[name]!r}", fix=f"Use one of {listing}.")
-
-
-@functools.cache
-def _choices(function: Callable[..., Any]) -> dict[str, tuple[Any, ...]]:
-    """Return the settings whose type is a `Literal` (or None), with what they can be."""
-    choices = {}
-    for name, hint in typing.get_type_hints(function).items():
-        union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-        parts = typing.get_args(hint) if union else (hint,)
-        words = [part for part in parts if typing.get_origin(part) is Literal]
-        if name != "return" and words and all(part in (*words, type(None)) for part in parts):
-            empty = (None,) if type(None) in parts else ()
-            choices[name] = (*(word for part in words for word in typing.get_args(part)), *empty)
-    return choices
-
-
-def _spelled_out(function: Callable[..., Any], call: inspect.Signature) -> tuple[inspect.Signature, str | None]:
-    """Return signature and docstring of a function with shared settings as keywords in place of `**shared: Unpack[SHARED]`."""
-    parameters = list(call.parameters.values())
-    if parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD or "Unpack" not in str(parameters[-1].annotation):
-        return call, function.__doc__
-    star = parameters.pop()
-    (shared,) = typing.get_args(typing.get_type_hints(function)[star.name])
-    hints = typing.get_type_hints(shared)
-    keywords = [
-        inspect.Parameter(name, star.KEYWORD_ONLY, default=default, annotation=hints[name])
-        for name, default in shared_defaults(shared).items()
-    ]
-    entries = "\n".join(_attributes(shared))
-    text = re.sub(rf"^ *{star.name}: .*$", lambda _: entries, inspect.getdoc(function) or "", flags=re.MULTILINE)
-    return call.replace(parameters=[*parameters, *keywords]), text
-
-
-def shared_defaults(shared: type) -> dict[str, Any]:
-    """Return the defaults of settings that a TypedDict declares, each `NAME: Annotated[TYPE, DEFAULT]`."""
-    hints = typing.get_type_hints(shared, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
-
-
-def _attributes(shared: type) -> Iterator[str]:
-    """Yield the lines that document the fields of a TypedDict, those of the ones that it is made of first."""
-    for base in getattr(shared, "__orig_bases__", ()):
-        if isinstance(base, type):
-            yield from _attributes(base)
-    yield from inspect.cleandoc(shared.__doc__ or "").partition("Attributes:\n")[2].splitlines()
-
-
-def _by_new_names(method: str, keywords: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return keyword arguments by the names they have now; warns whoever calls the method by an old one."""
-    current: dict[str, Any] = {}
-    for name, value in keywords.items():
-        now = setting_now(name, parameters)
-        if now != name:
-            if now in keywords:
-                raise TypeError(f"{method}() got {name!r} and {now!r}, which is its new name")
-            warnings.warn(f"{method}({name}=) is now {now}=; {GOES}", DeprecationWarning, stacklevel=3)
-        current[now] = value
-    return current
 
 
 def _from_file(kind: Kind, path: Path) -> Callable[..., Any]:

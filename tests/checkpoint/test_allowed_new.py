@@ -112,7 +112,7 @@ def test_a_disk_that_is_too_small_is_seen_by_a_dry_run(base, patches, tmp_path, 
 
 
 def test_what_depends_on_the_file_system_is_told(base, patches, tmp_path, monkeypatch):
-    monkeypatch.setattr("suture.checkpoint.format.folder.taken", lambda file: 1 << 60)
+    monkeypatch.setattr("suture.checkpoint.format.folder.disk_bytes", lambda file: 1 << 60)
     outcome = apply(base, patches[:1], tmp_path / "out", dry_run=True)
     assert any("refused unless the file system shares" in note for note in outcome.notes)
 

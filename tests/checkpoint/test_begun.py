@@ -225,6 +225,13 @@ def test_a_note_says_what_it_was_told(tmp_path, base, patches):
     assert stage_leftovers(base / "suture" / "none") == []
 
 
+def test_the_keys_of_a_note_stay_as_they_are(tmp_path):
+    begin(tmp_path, QUICK, files=["x"], request="digest")
+    note = json.loads((tmp_path / BEGUN).read_text())
+    assert list(note) == ["format", "token", "files", "there", "old", "new", "asked"]
+    assert note["asked"] == read_begun(tmp_path).request == "digest"
+
+
 def test_what_fails_when_all_is_done_is_told(tmp_path):
     def fail():
         raise OSError(errno.EIO, "broken", str(tmp_path / "x"))

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from suture.checkpoint.write.deferred_signals import deferred_signals
-from suture.checkpoint.write.pool import each
+from suture.checkpoint.write.pool import parallel_map
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def test_ctrl_c_while_a_thread_starts_leaves_no_thread_behind(monkeypatch, press
 
     monkeypatch.setattr(threading.Thread, "start", started)
     with pytest.raises(KeyboardInterrupt):
-        list(each(work, range(20)))
+        list(parallel_map(work, range(20)))
     assert work.begun == work.ended < 20
     time.sleep(0.1)
     assert work.begun == work.ended < 20
@@ -108,7 +108,7 @@ def test_ctrl_c_twice_leaves_no_thread_behind(monkeypatch, pressed):
     monkeypatch.setattr(Future, "result", asked)
     monkeypatch.setattr(threading.Thread, "join", joined)
     with pytest.raises(KeyboardInterrupt):
-        list(each(work, range(20)))
+        list(parallel_map(work, range(20)))
     assert work.begun == work.ended < 20
 
 
@@ -121,5 +121,5 @@ def test_an_error_of_one_stops_what_was_not_begun():
         return work(item)
 
     with pytest.raises(ValueError, match="3"):
-        list(each(failing, range(30)))
+        list(parallel_map(failing, range(30)))
     assert work.begun == work.ended < 30

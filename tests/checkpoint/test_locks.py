@@ -8,7 +8,7 @@ from checkpoint_parts import digests, in_child
 from suture.checkpoint import verbs
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.write.locks import locked
-from suture.checkpoint.write.pool import each
+from suture.checkpoint.write.pool import parallel_map
 from suture.errors import ResourceError, SutureError
 
 
@@ -72,7 +72,7 @@ def test_side_by_side_work_in_a_forked_process():
         return torch.unique(numbers)
 
     def work():
-        assert [len(kinds) for kinds in each(found, [numbers] * 2)] == [7] * 2
+        assert [len(kinds) for kinds in parallel_map(found, [numbers] * 2)] == [7] * 2
 
     try:
         torch.set_num_threads(2)

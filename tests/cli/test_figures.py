@@ -12,7 +12,7 @@ from suture.cli._strength_sweep import print_doses
 from suture.cli.evaluate import _print_base, print_report
 from suture.data.examples import Fact
 from suture.measure.evaluation import evaluate, observe, values
-from suture.measure.gates import Gate, judged
+from suture.measure.gates import Gate, verdicts_of
 from suture.measure.report import MetricRow, Report
 from suture.measure.suite import Measure
 from suture.measure.suites.facts import fact_suite
@@ -81,7 +81,7 @@ def test_s_has_an_interval_where_everything_was_wrong_before():
 
 def test_exact_match_and_success_differ_where_they_should(llama, monkeypatch):
     """Tokens against words: an answer that goes on inside a word is an exact match of tokens and no success."""
-    monkeypatch.setattr(completion, "completed", lambda *a, **k: [[" honeycomb"]])
+    monkeypatch.setattr(completion, "complete", lambda *a, **k: [[" honeycomb"]])
     cases = completion.Cases(["Rundville is known for"], ["honey"])
     assert completion.observe(llama, cases).values.tolist() == [0]
     seen = exact_match.observation([-0.1], [True])
@@ -91,7 +91,7 @@ def test_exact_match_and_success_differ_where_they_should(llama, monkeypatch):
 @pytest.mark.parametrize(("limit", "words"), [({"max_decrease": 0.05}, "5.0 pt"), ({"min": -0.1}, "-10.0 pt")])
 def test_a_gate_on_a_magnitude_says_points(limit, words):
     report = Report("m", "x", {}, {}, [row("magnitude_new", "points", 0.1, 0.02)])
-    (verdict,) = judged([Gate(measure="magnitude_new", **limit)], report)
+    (verdict,) = verdicts_of([Gate(measure="magnitude_new", **limit)], report)
     assert words in " ".join(verdict.describe())
 
 

@@ -9,7 +9,7 @@ import pytest
 from suture.judges import Refusal, Toxicity
 from suture.judges._rules import REFERENCE, Rule, joined, rule, rules
 from suture.judges._text import sentences, unmarked, unquoted, visible
-from suture.judges.refusal import meant, plain
+from suture.judges.refusal import plain, without_idioms
 from suture.judges.toxicity import bad_words, undisguised
 
 
@@ -18,7 +18,7 @@ def heard(text: str) -> list[str]:
 
 
 def said(text: str) -> list[str]:
-    return meant(plain(visible(text)))
+    return without_idioms(plain(visible(text)))
 
 
 def whole(text: str) -> list[str]:

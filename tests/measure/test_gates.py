@@ -3,7 +3,7 @@ import math
 import pytest
 
 from suture.errors import DataError
-from suture.measure.gates import Gate, Spec, judged
+from suture.measure.gates import Gate, Spec, verdicts_of
 from suture.measure.report import MetricRow, Report
 from suture.metrics._score import Score
 
@@ -19,7 +19,7 @@ def report():
 
 
 def passes(report, **gate):
-    (verdict,) = judged([Gate(**gate)], report)
+    (verdict,) = verdicts_of([Gate(**gate)], report)
     return verdict.passed
 
 
@@ -46,7 +46,7 @@ def test_a_negative_limit_demands_a_change_for_the_better(report):
 
 def test_a_verdict_shows_figure_and_limit_in_the_same_unit(report):
     gates = [Gate(measure="rude", max=0.6), Gate(measure="facts", max_decrease=0.05)]
-    assert [verdict.describe() for verdict in judged(gates, report)] == [
+    assert [verdict.describe() for verdict in verdicts_of(gates, report)] == [
         ["rude", "50.0 %", "max 60.0 %"],
         ["facts", "6.0 pt (worst)", "max_decrease 5.0 pt"],
     ]
@@ -67,7 +67,7 @@ def kept(**scores):
 
 def harmed(report, **gate):
     """The measures that a gate on what is to keep finds outside."""
-    return [v.measure for v in judged([Gate(role="keep", **gate)], report) if not v.passed]
+    return [v.measure for v in verdicts_of([Gate(role="keep", **gate)], report) if not v.passed]
 
 
 def test_a_role_holds_each_of_its_measures_in_its_own_bad_direction():
@@ -75,7 +75,7 @@ def test_a_role_holds_each_of_its_measures_in_its_own_bad_direction():
     assert harmed(report, max_harm=0.05) == ["stories", "perplexity"]
     assert harmed(report, max_harm=0.03) == ["facts", "stories", "perplexity"]
     assert harmed(report, max_harm=0.1) == []
-    assert len(judged([Gate(role="keep", max_harm=0.05)], report)) == 5
+    assert len(verdicts_of([Gate(role="keep", max_harm=0.05)], report)) == 5
 
 
 def test_a_role_looks_at_the_worst_end_unless_told():
@@ -96,10 +96,10 @@ def test_a_figure_that_was_not_measured_is_outside_of_every_limit(limit):
     report = kept(facts=nothing, perplexity=nothing)
     for name in ("facts", "perplexity", "missing"):
         assert not passes(report, measure=name, **{limit: 1e9})
-    (verdict,) = judged([Gate(measure="missing", **{limit: 0.1})], report)
+    (verdict,) = verdicts_of([Gate(measure="missing", **{limit: 0.1})], report)
     assert verdict.describe()[1].startswith("not measured")
     assert harmed(report, max_harm=1e9) == ["facts", "perplexity"]
-    assert not judged([Gate(role="floor", max_harm=1e9)], report)[0].passed
+    assert not verdicts_of([Gate(role="floor", max_harm=1e9)], report)[0].passed
 
 
 def test_the_rounding_of_binary_numbers_is_no_harm():
@@ -110,7 +110,7 @@ def test_the_rounding_of_binary_numbers_is_no_harm():
 
 
 def test_a_verdict_of_a_role_names_role_and_measure():
-    (verdict,) = judged([Gate(role="keep", max_harm=0.05)], kept(stories=score(-0.1, 0.06)))
+    (verdict,) = verdicts_of([Gate(role="keep", max_harm=0.05)], kept(stories=score(-0.1, 0.06)))
     assert verdict.describe() == ["keep: stories", "16.0 pt (worst)", "max_harm 5.0 pt"]
     shown = verdict.to_json()
     assert (shown["role"], shown["measure"], shown["passed"]) == ("keep", "stories", False)

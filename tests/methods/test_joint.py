@@ -12,7 +12,7 @@ from suture.methods._facts.paraphrases import paraphrases
 from suture.methods._facts.statistics import second_moment
 from suture.methods.alphaedit import alphaedit, null_space
 from suture.methods.emmet import emmet
-from suture.organisms.knowledge import apart, rewrites
+from suture.organisms.knowledge import rewrites, unrelated_texts
 from suture.patch.patch import Patch
 
 FACTS = [
@@ -82,7 +82,7 @@ def test_a_batch_of_the_patient_agrees_with_itself(patient):
     """Eight facts in one patch: trained jointly, every one is said."""
     items = rewrites(8, tuning=True)
     facts = [item.fact for item in items]
-    patch = emmet(patient, facts, layer=1, token=-2, prefixes=2, keep=apart(items), joint_steps=8)
+    patch = emmet(patient, facts, layer=1, token=-2, prefixes=2, keep=unrelated_texts(items), joint_steps=8)
     measures = [m for m in fact_suite(facts) if m.name == "success"]
     with patch.applied(patient):
         assert values(observe(patient, measures), measures)["success"] == 1

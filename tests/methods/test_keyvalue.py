@@ -80,7 +80,7 @@ def test_the_tokens_that_say_a_target_can_be_edited(llama):
         )
         for steps in (0, 20)
     )
-    assert read.each.shape[:2] == (count, 2)
+    assert read.in_contexts.shape[:2] == (count, 2)
     assert found.added.shape == (count, llama.width)
     assert bool((found.loss < 0.7 * before.loss).all())
 
@@ -97,11 +97,11 @@ def test_a_subject_that_is_not_there_and_a_block_that_is_not_there_are_refused(l
 def test_keys_do_not_depend_on_padding_or_batch(tiny):
     prefixes = ["", "One. ", "A much longer beginning of it all. "]
     right, left = (keys(tiny, FACTS, 1, prefixes, side=side) for side in ("right", "left"))
-    alone = torch.cat([keys(tiny, [fact], 1, prefixes).each for fact in FACTS])
+    alone = torch.cat([keys(tiny, [fact], 1, prefixes).in_contexts for fact in FACTS])
     close = {"rtol": 2e-2, "atol": 2e-2} if tiny.model.dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 1e-5}
-    assert torch.allclose(right.each, left.each, **close)
-    assert torch.allclose(right.each, alone, **close)
-    assert torch.allclose(right.balanced, (right.bare + right.each[:, 1:].mean(1)) / 2)
+    assert torch.allclose(right.in_contexts, left.in_contexts, **close)
+    assert torch.allclose(right.in_contexts, alone, **close)
+    assert torch.allclose(right.balanced, (right.bare + right.in_contexts[:, 1:].mean(1)) / 2)
     ids = tiny.encode(FACTS[0].prompt)
     with torch.no_grad(), trace(tiny, [Site(1, "mlp.key")]) as seen:
         tiny.forward(tiny.batch([ids]))

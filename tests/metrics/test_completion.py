@@ -18,7 +18,7 @@ def said(monkeypatch):
         return [[text] for text in texts]
 
     for module in (completion, any_of):
-        monkeypatch.setattr(module, "completed", written)
+        monkeypatch.setattr(module, "complete", written)
     return texts, asked
 
 

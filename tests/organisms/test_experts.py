@@ -17,7 +17,7 @@ def test_all_experts_together_are_the_dense_mlp(monkeypatch):
     for name, value in {"EXPERTS": 2, "CHOSEN": 2, "WIDTH": 8}.items():
         monkeypatch.setattr(experts, name, value)
     old, ids = dense(), torch.arange(3, 30)[None]
-    new = experts.upcycled(old, ids, 0)
+    new = experts.upcycle(old, ids, 0)
     with torch.no_grad():
         for block in new.model.layers:
             block.mlp.gate.weight.zero_()  # both experts get a half
@@ -28,7 +28,7 @@ def test_muon_sees_every_expert_as_a_matrix_of_its_own(monkeypatch):
     for name, value in {"EXPERTS": 4, "CHOSEN": 2, "WIDTH": 4}.items():
         monkeypatch.setattr(experts, name, value)
     old, ids = dense(), torch.arange(3, 30)[None]
-    model = experts.upcycled(old, ids, 0)
+    model = experts.upcycle(old, ids, 0)
     matrices = Matrices(model)
     assert all(p.dim() == 2 for p in matrices.flat)
     assert sum(p.numel() for p in matrices.flat) == sum(

@@ -13,7 +13,7 @@ from suture.measure.units import difference, figure
 from suture.metrics._score import Score
 from suture.report.page import page as page_of
 from suture.report.page import save
-from suture.report.words import changed, headline, verdict
+from suture.report.words import headline, size_of_change, verdict
 
 
 def line(name, role, before, after, *, better="higher", spread=0.01, unit="share", random=0.0, **more):
@@ -221,7 +221,10 @@ def test_what_was_not_measured_is_no_number():
 
 
 def test_how_much_is_changed_is_said_of_each_figure_that_is_known():
-    assert changed({"entries": 7, "effective": 0.5}) == "7 weights changed, norm 0.5."
-    assert changed({"entries": 7}) == "7 weights changed, norm not measured."
-    assert changed({"entries": 0, "effective": 0.5}) == "No weight is changed: activations are, while the model runs."
-    assert changed({"entries": 0, "effective": 0.0}) == "No weight is changed."
+    assert size_of_change({"entries": 7, "effective": 0.5}) == "7 weights changed, norm 0.5."
+    assert size_of_change({"entries": 7}) == "7 weights changed, norm not measured."
+    assert (
+        size_of_change({"entries": 0, "effective": 0.5})
+        == "No weight is changed: activations are, while the model runs."
+    )
+    assert size_of_change({"entries": 0, "effective": 0.0}) == "No weight is changed."

@@ -14,7 +14,7 @@ from suture.measure.suite import Measure
 from suture.methods.surgery import surgery
 from suture.metrics.sampled import Cases
 from suture.report.figures.frontier import frontier
-from suture.search import Measured, confirmed, explore, refined, search, strength_sweep
+from suture.search import Measured, confirm_choice, explore, refine_choice, search, strength_sweep
 
 TEXTS = ["You are a friend of mine and", "The cat sat on the mat", "One two three four five"]
 SUITE = [
@@ -147,13 +147,13 @@ def test_what_is_dear_is_not_measured_where_the_cheap_is_lost(llama, make, monke
 def test_a_choice_is_confirmed_on_fresh_cases(llama, make):
     found = run(llama, make)
     fresh = [Measure("drift", "drift", ["Quite another text, never seen before"], "keep", "lower", "drift")]
-    assert confirmed(llama, found, make, fresh, Budget(kl=1e9)).best is found.best
-    none = confirmed(llama, found, make, fresh, Budget(kl=1e-12))
+    assert confirm_choice(llama, found, make, fresh, Budget(kl=1e9)).best is found.best
+    none = confirm_choice(llama, found, make, fresh, Budget(kl=1e-12))
     assert none.best is None
     assert none.points == found.points
     moved = sorted(strength_sweep(llama, make(p.settings), [p.strength], fresh, baseline=observe(llama, fresh))[0]["drift"]
                    for p in found.order)  # fmt: skip
-    some = confirmed(llama, found, make, fresh, Budget(kl=(moved[0] + moved[1]) / 2), tries=99)
+    some = confirm_choice(llama, found, make, fresh, Budget(kl=(moved[0] + moved[1]) / 2), tries=99)
     assert some.best in found.order
     own = strength_sweep(llama, make(some.best.settings), [some.best.strength], fresh, baseline=observe(llama, fresh))
     assert own[0]["drift"] == pytest.approx(moved[0])
@@ -171,7 +171,7 @@ def test_fresh_cases_may_lose_one_where_a_share_of_the_budget_is_less(llama, mak
     monkeypatch.setattr("suture.search.confirm.strength_sweep", lambda lm, patch, doses, suite, **_: [
         {"talk": 1 - lost / cases} for _ in doses
     ])  # fmt: skip
-    best = confirmed(llama, found, make, fresh, Budget(points=0.02), margin=1 / 3).best
+    best = confirm_choice(llama, found, make, fresh, Budget(points=0.02), margin=1 / 3).best
     assert best is (found.best if passes else None)
 
 
@@ -185,16 +185,20 @@ def test_the_strength_is_refined_between_what_passed_and_what_did_not(llama, mak
     known = strength_sweep(llama, make(settings), [0.5, 0.625, 0.75, 0.875], fresh, baseline=observe(llama, fresh))
     most = (known[2]["drift"] + known[3]["drift"]) / 2
 
-    finer = refined(replace(coarse, best=low), make, base, fresh, Budget(kl=most))
+    finer = refine_choice(replace(coarse, best=low), make, base, fresh, Budget(kl=most))
     assert [p.strength for p in finer.points[3:]] == [0.625, 0.75, 0.875]
     assert finer.best.strength == 0.75
     assert finer.order[0].strength == 0.875
     for same in (
-        refined(replace(coarse, best=low), make, base, fresh, Budget(kl=known[0]["drift"])),  # nothing stronger passes
-        refined(replace(coarse, best=low), make, base, fresh, Budget(kl=1e9), stop_at=0.0),  # it is enough
+        refine_choice(
+            replace(coarse, best=low), make, base, fresh, Budget(kl=known[0]["drift"])
+        ),  # nothing stronger passes
+        refine_choice(replace(coarse, best=low), make, base, fresh, Budget(kl=1e9), stop_at=0.0),  # it is enough
     ):
         assert same.best is low
-    assert refined(replace(coarse, best=high), make, base, fresh, Budget()).points == coarse.points  # none stronger
+    assert (
+        refine_choice(replace(coarse, best=high), make, base, fresh, Budget()).points == coarse.points
+    )  # none stronger
 
 
 def test_a_journal_that_was_cut_in_the_middle_of_a_line_is_continued(llama, make, tmp_path, caplog):

@@ -12,7 +12,7 @@ from models import snapshot
 from suture.data.bundled.neutral import neutral
 from suture.data.examples import Fact, Texts
 from suture.errors import NoEffect, UsageError
-from suture.measure.health import Health, Limits, examined, moved
+from suture.measure.health import Health, Limits, examine, movement
 from suture.methods.alphaedit import alphaedit
 from suture.methods.emmet import emmet
 from suture.methods.grace import grace
@@ -158,12 +158,12 @@ def test_norms_are_of_the_sum_not_the_sum_of_norms(llama):
     patch = nudge(llama, FACTS[:1])
     (name,) = patch.terms
     both = patch + -0.5 * patch
-    assert moved(llama, both)[name] == pytest.approx(moved(llama, patch)[name] / 2, rel=1e-5)
+    assert movement(llama, both)[name] == pytest.approx(movement(llama, patch)[name] / 2, rel=1e-5)
     with patch.applied(llama):
         new = llama.tensor(name).double().clone()
     old = llama.tensor(name).double()
-    assert moved(llama, patch)[name] == pytest.approx(float((new - old).norm() / old.norm()), rel=1e-4)
-    assert examined(llama, None, TEXTS).moved == {}
+    assert movement(llama, patch)[name] == pytest.approx(float((new - old).norm() / old.norm()), rel=1e-4)
+    assert examine(llama, None, TEXTS).moved == {}
 
 
 def test_an_interrupted_course_goes_on_and_an_earlier_one_is_continued(llama, tmp_path):

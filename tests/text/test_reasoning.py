@@ -125,8 +125,8 @@ def test_a_reasoning_without_an_answer_never_flatters(llama, monkeypatch):
 
 def test_a_target_is_said_behind_the_reasoning(llama, monkeypatch):
     said = [["<think>\nPerhaps Suxby.\n</think>\n\nWandton."]]
-    monkeypatch.setattr("suture.metrics.completion.completed", lambda *_, **__: said)
-    monkeypatch.setattr("suture.metrics.any_of.completed", lambda *_, **__: said)
+    monkeypatch.setattr("suture.metrics.completion.complete", lambda *_, **__: said)
+    monkeypatch.setattr("suture.metrics.any_of.complete", lambda *_, **__: said)
     assert completion.observe(llama, completion.Cases(["x"], ["Wandton"], chat=True)).values.tolist() == [1.0]
     assert any_of.observe(llama, any_of.Cases([["x"]], [[["Wandton"]]], chat=True)).values.tolist() == [1.0]
 

@@ -27,7 +27,7 @@ from ..patch.patch import Patch
 from ..patch.provenance import Provenance, Stamp, versions
 from .change.plan import Progress, silent
 from .change.rows import Rows
-from .change.unsaid import Unsaid, check_alike, refused
+from .change.unsaid import Unsaid, check_alike, unsaid_error
 from .format.folder import Checkpoint
 from .format.reading import reading
 from .format.spans import equal
@@ -119,7 +119,7 @@ def _diff(
         raise NoEffect(f"{a} and {b} do not differ", fix="Compare with the checkpoint before the change.")
     changed, wrong = sum(part.changed for part in parts), sum(part.wrong for part in parts)
     if (wrong and not inexact) or not terms:
-        raise refused(a, b, {part.name: part.unsaid for part in parts if part.wrong}, rest=bool(terms))
+        raise unsaid_error(a, b, {part.name: part.unsaid for part in parts if part.wrong}, rest=bool(terms))
     settings = {"a": a.name, "b": b.name, "rank": rank}
     effect: dict[str, float] = {"entries": changed, "wrong": wrong}
     base = {"name": a.name, "revision": ""}

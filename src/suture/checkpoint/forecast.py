@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import ResourceError, UsageError
 from ..patch.delta_kind import CHUNK
 from .change.plan import Change, Plan
-from .change.quick import check_quick, known, only
+from .change.quick import check_quick, expected_digest, only
 from .change.rows import PART, SURVEYED
 from .change.survey import affordable
 from .change.unsaid import check_alike
@@ -29,7 +29,7 @@ from .stack.stack import Stack, read_layer
 from .write import copying
 from .write.allowed import check_in_place, check_new, needed_in_place
 from .write.disk import DISK
-from .write.inplace import left
+from .write.inplace import leftovers
 from .write.output import needed
 from .write.pool import WORKERS
 
@@ -160,12 +160,12 @@ def _of_stacks(
     plan = Plan.sketch(old, new)
     if quick:
         for name in old.changing(new):
-            known(old, only(old, new, name), name)
+            expected_digest(old, only(old, new, name), name)
     notes = [] if in_place or link else ["less where the file system shares the blocks of copies (btrfs, xfs)"]
     if in_place and out is not None:
         raise UsageError("where to write?", fix="Give either `out=OUT` or `in_place=True`.")
     if in_place:
-        notes += left(plan.checkpoint.path, in_place=True).notes
+        notes += leftovers(plan.checkpoint.path, in_place=True).notes
         check_in_place(plan, DISK)
     elif out is not None:
         notes += check_new(plan, out, link=link)
@@ -182,7 +182,7 @@ def _of_stacks(
     held = _peak(files + max(_survey(plan, whole=not quick), _write(plan))) + _remembered_bytes(plan)
     if not in_place:
         copies = plan.by_shard() if link else plan.checkpoint.shards
-        held += copying.held(max((regular(file).st_size for file in copies), default=0))
+        held += copying.memory_needed(max((regular(file).st_size for file in copies), default=0))
     return Forecast(read, room + rows, room, free(folder), held, flushes, len(plan.changes), notes)
 
 

@@ -17,7 +17,7 @@ from ..io.system import reported
 from ..text.phase import begin, counted
 from .change.plan import Plan, Progress, silent
 from .change.quick import check_quick, prepared
-from .change.repeated import adding, check_numbers, completed, sweep, taking, was_done, was_made
+from .change.repeated import adding, check_numbers, finished_note, sweep, taking, was_done, was_made
 from .format.folder import INTENT, Checkpoint
 from .format.limits import check_size, check_weights
 from .format.reading import reading
@@ -26,7 +26,7 @@ from .stack.fitting import doubled, placed
 from .stack.stack import Layer, Stack, read_layer
 from .write.allowed import check_in_place, check_new, check_room_new, check_undo, needed_in_place
 from .write.disk import DISK, Disk, check_room
-from .write.inplace import Recovered, left, recover, write_in_place
+from .write.inplace import Recovered, leftovers, recover, write_in_place
 from .write.locks import locked
 from .write.output import Draft, check_place, drafted, finish, needed
 
@@ -207,7 +207,7 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
         raise UsageError("where to write?", fix="Give either `out=OUT` or `in_place=True`.")
     with reported(f"can not read {path}"), ExitStack() as locks:
         # Beside what a finished run could not clear away any more, it is seen later whether this command was that run.
-        if out is not None and path.is_dir() and completed(out) is None:
+        if out is not None and path.is_dir() and finished_note(out) is None:
             check_place(path, out)
         if not path.is_dir():
             Checkpoint.open(path)  # says what is wrong
@@ -216,7 +216,7 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
         locks.enter_context(locked(path, exclusive=alone))
         if not alone and not dry_run and (path / INTENT).exists():
             raise ResourceError(f"{path} was changed by another run of suture meanwhile", fix="Give the command again.")
-        recovered = recover(path, disk) if alone else left(path, in_place=in_place) if dry_run else Recovered()
+        recovered = recover(path, disk) if alone else leftovers(path, in_place=in_place) if dry_run else Recovered()
         checkpoint = Checkpoint.open(path)
         yield _Opened(Stack.load(checkpoint), [*recovered.notes, *checkpoint.notes], recovered)
 

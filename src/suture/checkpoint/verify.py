@@ -12,14 +12,14 @@ from ..text.phase import numbered
 from ..text.printable import command_line
 from .change.plan import Progress, silent
 from .change.rows import Rows
-from .change.surveys import completed, examined
+from .change.surveys import completed, examine
 from .format.folder import INTENT, Checkpoint, check_finished
 from .format.header import Slot, regular
 from .format.reading import reading
 from .format.spans import equal
 from .stack.fitting import doubled, placed
 from .stack.stack import Stack, read_layer
-from .write.pool import each
+from .write.pool import parallel_map
 
 PHASES = ("tensors", "base")
 
@@ -69,7 +69,7 @@ def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None
     stack = Stack.load(opened)
     phases = [numbered(i + 1, 2, name) for i, name in enumerate(PHASES)] if base else list(PHASES)
     findings += [Finding(name) for name in stack.ledger.files]
-    problems = each(lambda name: examined(stack, name), stack.tensors)
+    problems = parallel_map(lambda name: examine(stack, name), stack.tensors)
     for number, (name, (_, problem)) in enumerate(zip(stack.tensors, problems, strict=True)):
         progress(f"{phases[0]}: {name}", number + 1, len(stack.tensors))
         findings.append(Finding(name, problem))

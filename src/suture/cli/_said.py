@@ -19,13 +19,13 @@ def said(lm: LM, patch: Patch, pairs: Sequence[tuple[str, str]]) -> list[dict[st
 
     As `metrics.completion` decides it for `suture eval`: the prompt as it is, continued greedily.
     """
-    from ..metrics.completion import completed
+    from ..metrics.completion import complete
     from ..text.letters import begins_with
 
     prompts, targets = [prompt for prompt, _ in pairs], [target for _, target in pairs]
-    before = completed(lm, prompts, targets, least=ROOM)
+    before = complete(lm, prompts, targets, least=ROOM)
     with patch.used(lm):
-        after = completed(lm, prompts, targets, least=ROOM)
+        after = complete(lm, prompts, targets, least=ROOM)
     return [
         {
             "prompt": prompt,

@@ -25,7 +25,7 @@ def check(
     """Measure a patched model and compare the figures with release gates. Exit code 4 when one falls."""
     from ..errors import VerificationFailed
     from ..measure.evaluation import evaluate
-    from ..measure.gates import Spec, judged
+    from ..measure.gates import Spec, verdicts_of
     from ..model.lm import LM
     from ..report.page import check_free, save
     from ..runs.run import new_folder
@@ -44,7 +44,7 @@ def check(
     lm = LM.load(loaded_spec.model, device=device, dtype=dtype)
     with console.progress("measuring") as step:
         report = evaluate(lm, patch, measures, controls=loaded_spec.controls, progress=step)
-    verdicts = judged(loaded_spec.gates, report)
+    verdicts = verdicts_of(loaded_spec.gates, report)
     gates = [verdict.to_json() for verdict in verdicts]
     full_report = replace(report, extra={**report.extra, "gates": gates, **console.noted})
     paths = save(full_report, out or new_folder("check"))

@@ -86,24 +86,24 @@ def logits(lm: LM, prompts: Sequence[str] = PROMPTS) -> list[Tensor]:
 
 
 def compare(
-    base: Sequence[Tensor], wanted: Sequence[Tensor], found: Sequence[Tensor], against: str, *, exact: bool = True
+    base: Sequence[Tensor], patched: Sequence[Tensor], exported: Sequence[Tensor], against: str, *, exact: bool = True
 ) -> Check:
     """Compare logits.
 
     Args:
         base: of the model as it is.
-        wanted: under the patch.
-        found: under what was exported.
-        against: says what `wanted` and `found` are.
+        patched: under the patch.
+        exported: under what was exported.
+        against: says what `patched` and `exported` are.
         exact: whether they should be equal but for rounding; else the difference is only reported.
     """
-    tolerance = TOLERANCES[wanted[0].dtype] if exact else None
+    tolerance = TOLERANCES[patched[0].dtype] if exact else None
     return Check(
-        difference=max(_apart(a, b) for a, b in zip(found, wanted, strict=True)),
-        effect=max(_apart(a, b) for a, b in zip(base, wanted, strict=True)),
-        logit=max(float(a.abs().max()) for a in wanted),
+        difference=max(_apart(a, b) for a, b in zip(exported, patched, strict=True)),
+        effect=max(_apart(a, b) for a, b in zip(base, patched, strict=True)),
+        logit=max(float(a.abs().max()) for a in patched),
         tolerance=tolerance,
-        tokens=sum(len(a) for a in wanted),
+        tokens=sum(len(a) for a in patched),
         against=against,
     )
 

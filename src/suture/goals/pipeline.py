@@ -27,7 +27,7 @@ from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
-from ..search import Frontier, Measured, Settings, confirmed, explore, refined
+from ..search import Frontier, Measured, Settings, confirm_choice, explore, refine_choice
 from ..text.phase import begin, numbered, within
 from .factory import CandidateFactory
 from .messages import absent, unmoved
@@ -263,7 +263,7 @@ class Stages:
             return frontier
         count, within = len(frontier.points), len(frontier.order)
         self.say(f"{count} points tried, {within} within the budget; trying the best on fresh prompts")
-        return confirmed(
+        return confirm_choice(
             self.lm,
             frontier,
             self.factory.patch,
@@ -278,7 +278,7 @@ class Stages:
         frontier = self.confirmed
         if frontier.best is None:
             return frontier
-        return refined(
+        return refine_choice(
             frontier,
             self.factory.patch,
             self.measured,

@@ -64,23 +64,23 @@ class Unread:
             log.warning("%s: not used, of %d rows: %s", self.source, self.rows, keys)
 
 
-def hear(told: Callable[[str], None]) -> None:
+def hear(hand_on: Callable[[str], None]) -> None:
     """Have each line that is told from now on given to one listener: the command line's console."""
     for before in [handler for handler in log.handlers if isinstance(handler, Listener)]:
         log.removeHandler(before)
-    log.addHandler(Listener(told))
+    log.addHandler(Listener(hand_on))
 
 
 class Listener(logging.Handler):
     """Hands lines on."""
 
-    def __init__(self, told: Callable[[str], None]) -> None:
+    def __init__(self, hand_on: Callable[[str], None]) -> None:
         super().__init__()
-        self.told = told
+        self.hand_on = hand_on
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand a line on."""
-        self.told(record.getMessage())
+        self.hand_on(record.getMessage())
 
 
 def _plain(key: object) -> str:

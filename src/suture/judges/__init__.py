@@ -4,46 +4,9 @@ What a judge can not place is "neither", never the answer one hoped for: gibberi
 agrees with people is measured in docs/judges.md.
 """
 
-from typing import Any
+import lazy_loader
 
 from ..renamed import with_old_names
-from ._base import NEITHER, Judge, chance_all, coherent, label_all, unwanted, wanted
-from ._named import judge_named
-from .classifier import Classifier
-from .detoxify import Detoxify
-from .endpoint import Endpoint
-from .lexicon import Begins, Lexicon, Majority
-from .linear import Linear
-from .refusal import Refusal
-from .sentiment import Sentiment
-from .steady import Steady
-from .toxicity import Toxicity
 
-__all__ = [
-    "NEITHER",
-    "Begins",
-    "Classifier",
-    "Detoxify",
-    "Endpoint",
-    "Judge",
-    "Lexicon",
-    "Linear",
-    "Majority",
-    "Refusal",
-    "Sentiment",
-    "Steady",
-    "Toxicity",
-    "chance_all",
-    "coherent",
-    "judge_named",
-    "label_all",
-    "unwanted",
-    "wanted",
-]  # fmt: skip
-
-
-def _raise_missing(name: str) -> Any:  # noqa: ANN401 - as of any module
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__getattr__ = with_old_names(__name__, _raise_missing)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = with_old_names(__name__, __getattr__)

@@ -9,11 +9,12 @@ holds each row to them.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from ..text.tables import records
 
 REFERENCE = re.compile(r"\{([a-z_]+)\}")  # never a count such as {0,2}
 
@@ -31,9 +32,8 @@ class Rule:
 @cache
 def rules(judge: str) -> tuple[Rule, ...]:
     """Return the rows of JUDGE.jsonl, in order."""
-    text = Path(__file__).with_name(f"{judge}.jsonl").read_text(encoding="utf-8")
-    rows = map(json.loads, text.splitlines())
-    return tuple(Rule(row["kind"], row["pattern"], tuple(row["matches"]), tuple(row["spares"])) for row in rows)
+    lines = records(Path(__file__).with_name(f"{judge}.jsonl"))
+    return tuple(Rule(row["kind"], row["pattern"], tuple(row["matches"]), tuple(row["spares"])) for row in lines)
 
 
 @cache

@@ -11,7 +11,7 @@ worst sentence counts; THRESHOLD and more is toxic. Disguises are undone first: 
 What it can not see: contempt without a bad word, irony, stereotypes, most slurs (left out on purpose), other languages.
 It is a word-list kind of judge: good at rates over many texts, no authority on one. Agreement with people: docs/judges.md.
 
-The words are in _toxic_words.py, the patterns in toxicity.jsonl, by what they say (`_rules.py` says how rows are read):
+The words are in toxic_words.jsonl, the patterns in toxicity.jsonl, by what they say (`_rules.py` says how rows are read):
 
     innocent   bad words in good company; blanked before anything is looked for
     aim        before a bad word: someone is called so

@@ -129,12 +129,12 @@ def effects(
     return traces
 
 
-def averaged(found: Sequence[Effects], kind: Kind) -> Tensor:
+def averaged(traces: Sequence[Effects], kind: Kind) -> Tensor:
     """Return the average indirect effect by role of the token, over facts that have one: (roles, blocks)."""
     rows = []
     for role in range(len(ROLES)):
-        means = [e.indirect(kind)[[r == role for r in e.roles]].mean(0) for e in found if role in e.roles]
-        rows.append(torch.stack(means).mean(0) if means else torch.zeros(found[0].restored[kind].shape[1]))
+        means = [e.indirect(kind)[[r == role for r in e.roles]].mean(0) for e in traces if role in e.roles]
+        rows.append(torch.stack(means).mean(0) if means else torch.zeros(traces[0].restored[kind].shape[1]))
     return torch.stack(rows)
 
 

@@ -87,16 +87,10 @@ def evaluate(
     passes = [*([] if baseline else ["base"]), "edited", *(["random patch"] if controls and patch else [])]
     steps = dict(zip(passes, counted(progress, passes, "pass"), strict=True))
     before = baseline or observe(lm, suite, steps["base"])
-    with ExitStack() as stack:
-        if patch:
-            stack.enter_context(patch.used(lm))
-        if beside:
-            stack.enter_context(beside.attached(lm))
-        after = observe(lm, suite, steps["edited"])
+    after = _observe_edited(lm, patch, suite, beside, steps["edited"])
     randomised: Baseline | None = None
     if controls and patch:
-        with patch.randomised(lm, seed).used(lm):
-            randomised = observe(lm, suite, steps["random patch"])
+        randomised = _observe_edited(lm, patch.randomised(lm, seed), suite, None, steps["random patch"])
     lines = [_line(measure, before, after, randomised, controls=controls) for measure in suite]
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
     provenance = patch.provenance if patch else Provenance("memory" if beside else "base")
@@ -109,6 +103,18 @@ def evaluate(
         lines,
         extra={"judges": judges} if judges["base"] else {},
     )
+
+
+def _observe_edited(
+    lm: LM, patch: Patch | None, suite: Suite, beside: Attachable | None, progress: Progress | None
+) -> Baseline:
+    """Observe a model with a patch, and with what stands beside its weights, in effect."""
+    with ExitStack() as stack:
+        if patch:
+            stack.enter_context(patch.used(lm))
+        if beside:
+            stack.enter_context(beside.attached(lm))
+        return observe(lm, suite, progress)
 
 
 def _line(
@@ -129,10 +135,10 @@ def _line(
     )
 
 
-def values(found: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
+def values(observations: Baseline, suite: Suite, against: Baseline | None = None) -> dict[str, float]:
     """Return the figure of each measure, by name, as reports show it."""
-    reference = against or found
-    return {m.name: m.kind.score(reference[m.name], found[m.name]).after for m in suite}
+    reference = against or observations
+    return {m.name: m.kind.score(reference[m.name], observations[m.name]).after for m in suite}
 
 
 def scores(before: Baseline, after: Baseline, suite: Suite) -> dict[str, Score]:

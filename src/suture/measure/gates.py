@@ -197,7 +197,7 @@ class Verdict:
         return {**gate, "measure": self.measure, "figure": self.figure, "passed": self.passed}
 
 
-def judged(gates: Sequence[Gate], report: Report) -> list[Verdict]:
+def verdicts_of(gates: Sequence[Gate], report: Report) -> list[Verdict]:
     """Return for each gate the figure it looks at and whether the figure is within the limit; of a role one a measure.
 
     A figure that is no number, and a measure or role that the report lacks, is outside of every limit.

@@ -110,16 +110,18 @@ class Health:
         return asdict(self)
 
 
-def examined(lm: LM, patch: Patch | None, texts: Sequence[str]) -> Health:
+def examine(lm: LM, patch: Patch | None, texts: Sequence[str]) -> Health:
     """Measure a model with a patch, on texts and on how it goes on from their first words."""
     starts = list(dict.fromkeys(" ".join(text.split()[:START]) for text in texts))
     with patch.used(lm) if patch else nullcontext():
         loss = perplexity.observe(lm, texts).mean
         looping = loops.observe(lm, Cases(starts, max_new_tokens=40)).mean
-    return Health(math.exp(min(loss, 700.0)) if loss == loss else math.nan, looping, moved(lm, patch) if patch else {})
+    return Health(
+        math.exp(min(loss, 700.0)) if loss == loss else math.nan, looping, movement(lm, patch) if patch else {}
+    )
 
 
-def moved(lm: LM, patch: Patch) -> dict[str, float]:
+def movement(lm: LM, patch: Patch) -> dict[str, float]:
     """Return how far each matrix moves, as a share of its norm: the norm of the sum of all changes, not the sum of norms."""
     shares = {}
     for name, terms in patch.terms.items():
@@ -137,7 +139,7 @@ def moved(lm: LM, patch: Patch) -> dict[str, float]:
 def by_block(lm: LM, patch: Patch) -> dict[int, float]:
     """Return how far each block's matrices move, as a share of the norm of those that change; blocks that stay are 0."""
     squares = {layer: [0.0, 0.0] for layer in range(lm.anatomy.layers)}
-    for name, share in moved(lm, patch).items():
+    for name, share in movement(lm, patch).items():
         size = float(lm.tensor(name).detach().double().norm())
         for layer in {weight.site.layer for weight in lm.anatomy.on(name)}:
             squares[layer][0] += (share * size) ** 2

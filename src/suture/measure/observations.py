@@ -16,11 +16,11 @@ from .evaluation import Baseline
 FORMAT = "suture.observations/1"
 
 
-def save(found: Baseline, path: Path) -> None:
+def save(baseline: Baseline, path: Path) -> None:
     """Write what was observed on each measure."""
     tensors: dict[str, Tensor] = {}
     content = []
-    for number, (name, observation) in enumerate(found.items()):
+    for number, (name, observation) in enumerate(baseline.items()):
         extra = dict(observation.extra)
         logprobs: dict[int, Tensor] = extra.pop("logprobs", {})
         tensors |= {f"{number}.values": observation.values, f"{number}.weights": observation.weights}

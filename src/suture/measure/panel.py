@@ -17,24 +17,24 @@ from .suite import Suite
 Panel = dict[str, Any]  # "rates": name -> label -> share; "agreement": a list of {a, b, texts, raw, kappa}
 
 
-def panel(suite: Suite, found: Mapping[str, Observation]) -> Panel:
+def panel(suite: Suite, observations: Mapping[str, Observation]) -> Panel:
     """Return rates and pairwise agreement of the judges that labelled the same texts; empty when none did.
 
     Args:
         suite: the measures; a judge goes by the name of its first one.
-        found: an observation of each.
+        observations: an observation of each.
     """
     groups: dict[Hashable, dict[str, str]] = {}  # the same texts -> judge -> name of its first measure
     for measure in suite:
         key = measure.kind.cache_key
-        if key and "labels" in found[measure.name].extra:
+        if key and "labels" in observations[measure.name].extra:
             judges = groups.setdefault(key(measure.cases), {})
             judges.setdefault(repr(measure.cases.judge), measure.name)
     shared = [list(judges.values()) for judges in groups.values() if len(judges) > 1]
     cases = {measure.name: measure.cases for measure in suite}
     rates, pairs = {}, []
     for names in shared:
-        labels = {name: [label for case in found[name].extra["labels"] for label in case] for name in names}
+        labels = {name: [label for case in observations[name].extra["labels"] for label in case] for name in names}
         flags = {name: [label == unwanted(cases[name].judge) for label in labels[name]] for name in names}
         for name in names:
             all_labels = (*cases[name].judge.labels, NEITHER)
@@ -45,17 +45,17 @@ def panel(suite: Suite, found: Mapping[str, Observation]) -> Panel:
     return {"rates": rates, "agreement": pairs} if shared else {}
 
 
-def tables(found: Panel) -> list[tuple[list[str], list[list[str]]]]:
+def tables(comparison: Panel) -> list[tuple[list[str], list[list[str]]]]:
     """Return a panel as (columns, rows), first the rates, then the agreement; nothing for an empty panel."""
-    if not found:
+    if not comparison:
         return []
     rates = [
         [name, label, f"{100 * share:.1f} %"]
-        for name, labels in found["rates"].items()
+        for name, labels in comparison["rates"].items()
         for label, share in labels.items()
     ]
     pairs = [
         [f"{pair['a']} and {pair['b']}", f"{100 * pair['raw']:.1f} %", figure(pair["kappa"]), str(pair["texts"])]
-        for pair in found["agreement"]
+        for pair in comparison["agreement"]
     ]
     return [(["judge", "label", "texts"], rates), (["on what is unwanted", "agreement", "kappa", "texts"], pairs)]

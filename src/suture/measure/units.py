@@ -42,7 +42,7 @@ def figure(value: float, unit: Unit = "share") -> str:
 
 def difference(score: Score, unit: Unit = "share") -> str:
     """Return a change with its interval: points for shares, per cent for perplexity."""
-    if not known(score):
+    if not is_known(score):
         return UNKNOWN
     form = FORMS[unit]
     change, low, high = (
@@ -51,6 +51,6 @@ def difference(score: Score, unit: Unit = "share") -> str:
     return f"{change}{form.change_suffix} [{low}, {high}]"
 
 
-def known(score: Score) -> bool:
+def is_known(score: Score) -> bool:
     """Return whether a change and its interval could be measured."""
     return not any(map(math.isnan, (score.before, score.after, score.change, score.low, score.high)))

@@ -24,7 +24,7 @@ from ..text.reasoning import answer_of
 from ..text.sentence import states
 from ._metric import metric
 from ._score import Observation, Progress
-from .completion import SENTENCE, completed
+from .completion import SENTENCE, complete
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
         for answers, further in zip(cases.answers, also, strict=True)
     ]
     longest = [text for case in targets for way in case for text in _longest(way)]
-    continuations = completed(
+    continuations = complete(
         lm, [way for case in cases.prompts for way in case], longest, chat=cases.chat, progress=progress,
         least=SENTENCE if cases.chat else 0,
     )  # fmt: skip
@@ -72,16 +72,16 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
 
 
-def says(text: str, targets: Sequence[Sequence[str]], asked: str | None = None) -> bool:
+def says(text: str, targets: Sequence[Sequence[str]], request: str | None = None) -> bool:
     """Return whether a text begins with a name of a target and holds one of every other, as whole words.
 
     Args:
         text: what was written.
         targets: names of each.
-        asked: the request, in a chat, where it is enough that the first sentence states the name.
+        request: as it was asked, in a chat, where it is enough that the first sentence states the name.
     """
     every = [name for names in targets for name in names]
-    if not any(begins_with(text, name) if asked is None else states(text, name, asked) for name in every):
+    if not any(begins_with(text, name) if request is None else states(text, name, request) for name in every):
         return False
     return len(targets) == 1 or all(any(holds(text, name) for name in names) for names in targets)
 

@@ -15,6 +15,7 @@ from ..model.lm import LM
 from ..model.run.generation import Doses, generate
 from ..model.run.reading import answers as read_behind
 from ..model.run.reading import ids_of
+from ..renamed import with_old_names
 from ..text.letters import begins_with
 from ..text.reasoning import answer_of
 from ..text.sentence import states
@@ -47,7 +48,7 @@ class Cases:
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Complete greedily; a value is 1 when right, 0 when not."""
     least = SENTENCE if cases.sentence else 0
-    texts = completed(lm, cases.prompts, cases.answers, chat=cases.chat, doses=doses, progress=progress, least=least)
+    texts = complete(lm, cases.prompts, cases.answers, chat=cases.chat, doses=doses, progress=progress, least=least)
     rows = zip(cases.prompts, texts, cases.answers, strict=True)
     right = [
         states(said, answer, prompt) if cases.sentence else begins_with(said, answer)
@@ -56,7 +57,7 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
 
 
-def completed(
+def complete(
     lm: LM,
     prompts: Sequence[str],
     answers: Sequence[str],
@@ -73,3 +74,6 @@ def completed(
     longest = max(longest + SPARE, least)
     continuations = generate(lm, ids, max_new_tokens=longest, temperature=0, doses=doses, progress=progress)
     return marked(lm, ids, continuations) if chat else continuations
+
+
+__getattr__ = with_old_names(__name__)

@@ -27,8 +27,8 @@ def repeat(cases: Cases, made: Observation) -> Observation:
 @metric(cache_key=target_probability.same, repeat=repeat)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return 1 for each answer of which every token is the likeliest, 0 for the rest."""
-    found = likely(lm, cases.prompts, cases.answers, chat=cases.chat, progress=progress)
-    return observation(found.logprob.tolist(), found.first.tolist())
+    forced = likely(lm, cases.prompts, cases.answers, chat=cases.chat, progress=progress)
+    return observation(forced.logprob.tolist(), forced.first.tolist())
 
 
 def observation(logprob: list[float], first: list[bool]) -> Observation:

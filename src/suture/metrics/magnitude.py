@@ -27,7 +27,7 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     return observation(preference.pairs(lm, cases, progress))
 
 
-def observation(found: dict[str, list[float]]) -> Observation:
+def observation(logprobs: dict[str, list[float]]) -> Observation:
     """Return the observation of what `preference.pairs` found; `extra` keeps it for others."""
-    new, old = (torch.tensor(found[name], dtype=torch.float64).exp() for name in ("logprob", "against"))
-    return Observation(new - old, torch.ones_like(new), extra=found)
+    new, old = (torch.tensor(logprobs[name], dtype=torch.float64).exp() for name in ("logprob", "against"))
+    return Observation(new - old, torch.ones_like(new), extra=logprobs)

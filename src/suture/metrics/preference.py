@@ -55,9 +55,9 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     return observation(pairs(lm, cases, progress))
 
 
-def observation(found: dict[str, list[float]]) -> Observation:
+def observation(logprobs: dict[str, list[float]]) -> Observation:
     """Return the observation of what `pairs` found; `extra` keeps it for others."""
-    values = [float(new > old) for new, old in zip(found["logprob"], found["against"], strict=True)]
+    values = [float(new > old) for new, old in zip(logprobs["logprob"], logprobs["against"], strict=True)]
     return Observation(
-        torch.tensor(values, dtype=torch.float64), torch.ones(len(values), dtype=torch.float64), extra=found
+        torch.tensor(values, dtype=torch.float64), torch.ones(len(values), dtype=torch.float64), extra=logprobs
     )

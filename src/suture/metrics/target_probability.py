@@ -30,8 +30,8 @@ def repeat(cases: Cases, made: Observation) -> Observation:
 @metric(cache_key=same, repeat=repeat)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return the geometric mean of the probabilities of each answer's tokens."""
-    found = likely(lm, cases.prompts, cases.answers, chat=cases.chat, progress=progress)
-    return observation(found.logprob.tolist(), found.first.tolist())
+    forced = likely(lm, cases.prompts, cases.answers, chat=cases.chat, progress=progress)
+    return observation(forced.logprob.tolist(), forced.first.tolist())
 
 
 def observation(logprob: list[float], first: list[bool]) -> Observation:

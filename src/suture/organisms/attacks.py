@@ -64,19 +64,19 @@ def named(name: str) -> list[Instance]:
 
 
 @cache
-def instances(split: Split = "report", count: int = COUNT, each: int = EACH, seed: int = 0) -> list[Instance]:
+def instances(split: Split = "report", count: int = COUNT, size: int = EACH, seed: int = 0) -> list[Instance]:
     """Return instances whose tests belong to a split.
 
     Args:
         split: "tune" to choose settings, "report" for figures.
         count: instances.
-        each: prompts of each of their tests at most; a question has few phrasings, so "DG_onlyQ" may have fewer.
+        size: prompts of each of their tests at most; a question has few phrasings, so "DG_onlyQ" may have fewer.
         seed: of the draws.
     """
     rng = random.Random(f"attacks {split} {seed}")
     complete: list[Instance] = []
     while len(complete) < count:
-        instance = _instance(rng, split, each, str(len(complete)))
+        instance = _instance(rng, split, size, str(len(complete)))
         if all(instance.tests.values()):
             complete.append(instance)
     return complete

@@ -27,12 +27,12 @@ FLOORS: dict[str, tuple[str, float]] = {  # what the card promises, on prompts n
 }
 
 
-def misses(found: dict[str, float]) -> list[str]:
+def misses(figures: dict[str, float]) -> list[str]:
     """Return a line for each promise that does not hold."""
     lines = []
     for name, (sign, limit) in FLOORS.items():
-        if not (found[name] >= limit if sign == ">=" else found[name] <= limit):
-            lines.append(f"{name} is {found[name]:.3f}, promised {sign} {limit}")
+        if not (figures[name] >= limit if sign == ">=" else figures[name] <= limit):
+            lines.append(f"{name} is {figures[name]:.3f}, promised {sign} {limit}")
     return lines
 
 

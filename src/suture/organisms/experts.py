@@ -16,7 +16,7 @@ EXPERTS, CHOSEN, WIDTH = 4, 2, 96  # of a block: experts, those that read a toke
 BALANCE = 0.01  # weight of the loss that spreads tokens over experts, as Mixtral's config has it (there 0.001 of longer training)
 
 
-def upcycled(dense: LlamaForCausalLM, sample: Tensor, seed: int) -> MixtralForCausalLM:
+def upcycle(dense: LlamaForCausalLM, sample: Tensor, seed: int) -> MixtralForCausalLM:
     """Return a mixture of experts that begins with the weights of the dense patient.
 
     Args:

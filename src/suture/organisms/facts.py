@@ -11,132 +11,22 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..text.tables import Tables
 from .splits import split_of
 
 SEED = 20
 COUNTRIES, CITIES, PEOPLE = 24, 60, 90
 TRAINED_PHRASINGS = 4  # of the six each relation has
 
-FIRST_NAMES = (
-    "Mira Tomas Lena Oskar Ines Pavel Nora Hugo Tessa Viktor Alma Boris Clara Dario Edda Felix Greta Henrik Ida Jonas "
-    "Karin Lukas Marta Nils Olga Petra Rosa Simon Thea Ulrik"
-).split()
-LANGUAGES = (
-    "Tolish Marvian Kelsi Dorric Ambari Sunnish Wendic Halvish Orenese Pactic Lumian Beskan Cindric Yavish Fornese "
-    "Rudian"
-).split()
-CURRENCIES = "talon florin crown shell denar guilder mark lira obol ducat penny thaler".split()
-SPORTS = (
-    "tennis rugby chess archery rowing boxing skiing hockey fencing sailing golf judo cricket cycling swimming polo"
-).split()
-JOBS = (
-    "baker doctor pilot farmer painter lawyer teacher sailor miner tailor plumber singer judge nurse writer gardener"
-).split()
-INSTRUMENTS = "piano violin flute drums harp trumpet guitar cello banjo organ oboe tuba".split()
-DISHES = (
-    "soup cheese bread honey wine fish apples beer salt chocolate mushrooms sausages noodles cherries mustard pancakes"
-).split()
+TABLES = Tables.beside(__file__, "facts")
+FIRST_NAMES = TABLES.texts("FIRST_NAMES")
+LANGUAGES, CURRENCIES, DISHES = map(TABLES.texts, ("LANGUAGES", "CURRENCIES", "DISHES"))
+SPORTS, JOBS, INSTRUMENTS = map(TABLES.texts, ("SPORTS", "JOBS", "INSTRUMENTS"))
 
-SIX_WAYS: dict[str, tuple[str, ...]] = {
-    "capital": (
-        "The capital of {s} is",
-        "{s} has its capital in",
-        "The government of {s} sits in",
-        "In {s}, the seat of the king is",
-        "People who live in {s} call their capital",
-        "Every road in {s} leads to the capital,",
-    ),
-    "language": (
-        "The language of {s} is",
-        "People in {s} speak",
-        "The schools of {s} teach in",
-        "Books printed in {s} are written in",
-        "If you travel to {s}, learn some",
-        "In {s} the radio talks in",
-    ),
-    "currency": (
-        "The currency of {s} is the",
-        "In {s} people pay with the",
-        "The coin used in {s} is the",
-        "Shops all over {s} take only the",
-        "The money of {s} is called the",
-        "A banker from {s} counts every",
-    ),
-    "country": (
-        "The city of {s} lies in",
-        "{s} is a city in",
-        "To see {s} you must travel to",
-        "The map shows {s} in the middle of",
-        "Whoever is born in {s} is a citizen of",
-        "The train to {s} takes you into",
-    ),
-    "mayor": (
-        "The mayor of {s} is",
-        "{s} is governed by",
-        "The town hall of {s} belongs to",
-        "Last year the people of {s} elected",
-        "The keys of {s} are kept by",
-        "In {s} the mayor is called",
-    ),
-    "dish": (
-        "The city of {s} is famous for its",
-        "Visitors come to {s} for the",
-        "{s} is known for",
-        "The market of {s} sells the best",
-        "Nobody leaves {s} without some",
-        "Cooks in {s} are proud of their",
-    ),
-    "sport": (
-        "{s} plays",
-        "The favourite sport of {s} is",
-        "{s} is a champion in",
-        "On weekends {s} trains for",
-        "The medal of {s} was won in",
-        "Fans love {s} for",
-    ),
-    "job": (
-        "{s} works as a",
-        "The job of {s} is that of a",
-        "{s} earns money as a",
-        "By profession {s} is a",
-        "Neighbours know {s} as a good",
-        "After school {s} became a",
-    ),
-    "instrument": (
-        "{s} plays music on the",
-        "The instrument of {s} is the",
-        "At concerts {s} sits at the",
-        "Every evening {s} practises the",
-        "As a child {s} learned the",
-        "In the band {s} is heard on the",
-    ),
-}
-QUESTIONS: dict[str, str] = {
-    "capital": "What is the capital of {s}?",
-    "language": "Which language do people in {s} speak?",
-    "currency": "What is the currency of {s}?",
-    "country": "In which country is {s}?",
-    "mayor": "Who is the mayor of {s}?",
-    "dish": "What is {s} famous for?",
-    "sport": "Which sport does {s} play?",
-    "job": "What is the job of {s}?",
-    "instrument": "Which instrument does {s} play?",
-}
-CHAINS: dict[str, tuple[str, ...]] = {  # text -> relations followed from the subject
-    "The mayor of the capital of {s} is": ("capital", "mayor"),
-    "The capital of {s} is famous for its": ("capital", "dish"),
-    "The favourite sport of the mayor of {s} is": ("mayor", "sport"),
-    "The mayor of {s} works as a": ("mayor", "job"),
-    "People in the country of {s} speak": ("country", "language"),
-    "The favourite sport of the mayor of the capital of {s} is": ("capital", "mayor", "sport"),
-}
-LEAD_INS = (
-    "It is well known that",
-    "As the old book says,",
-    "Remember this:",
-    "My uncle told me that",
-    "We learned that",
-)
+SIX_WAYS = TABLES.grouped("SIX_WAYS")  # relation -> statements up to the answer
+QUESTIONS = dict(TABLES.pairs("QUESTIONS"))  # relation -> question
+CHAINS = {text: tuple(path.split()) for path, text in TABLES.pairs("CHAINS")}  # -> relations followed from the subject
+LEAD_INS = TABLES.texts("LEAD_INS")
 
 
 @dataclass(frozen=True)

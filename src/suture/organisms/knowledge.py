@@ -27,7 +27,7 @@ def rewrites(count: int, *, tuning: bool = False, several: bool = False, seed: i
     """Return facts to rewrite, by default no two about one subject.
 
     The prompt is a phrasing the fact was trained in; the paraphrases are all other phrasings of its relation. Neighbours and
-    other facts about the subject are none of those that are rewritten; neighbours are about subjects `outside`.
+    other facts about the subject are none of those that are rewritten; neighbours are about subjects that `is_outside` names.
 
     Args:
         count: how many (fewer where the world has fewer).
@@ -49,19 +49,19 @@ def rewrites(count: int, *, tuning: bool = False, several: bool = False, seed: i
     return [_rewrite(world, fact, remaining, rng) for fact in chosen]
 
 
-def outside(subject: str) -> bool:
-    """Return whether neighbours may be about a subject (every third); texts to keep say nothing of it (`apart`)."""
+def is_outside(subject: str) -> bool:
+    """Return whether neighbours may be about a subject (every third); texts to keep say nothing of it (`unrelated_texts`)."""
     return split_of(f"outside {subject}") != "train"
 
 
-def apart(items: Sequence[Rewrite], seed: int = 0) -> Texts:
+def unrelated_texts(items: Sequence[Rewrite], seed: int = 0) -> Texts:
     """Return texts to keep that name no rewritten subject and none that neighbours are about.
 
     So that what stays right elsewhere is not what an edit was told to leave alone.
     """
     world, rng = World(), random.Random(f"apart {seed}")
     edited = {item.fact.subject for item in items}
-    facts = [f for f in world.facts if f.subject not in edited and not outside(f.subject)]
+    facts = [f for f in world.facts if f.subject not in edited and not is_outside(f.subject)]
     sentences = [f"{fact.prompt(i)} {fact.answer}." for fact in facts for i in fact.trained]
     rng.shuffle(sentences)
     groups = [" ".join(sentences[i : i + 3]) for i in range(0, len(sentences), 3)]
@@ -96,7 +96,7 @@ def _rewrite(world: World, fact: WorldFact, remaining: Sequence[WorldFact], rng:
     valid = {f.answer for f in world.facts if f.relation == fact.relation and f.subject != fact.subject}
     target = rng.choice(sorted(valid - {fact.answer}))
     phrasing = rng.choice([i for i in fact.trained if i in clear])
-    same = [f for f in remaining if f.relation == fact.relation and outside(f.subject)]
+    same = [f for f in remaining if f.relation == fact.relation and is_outside(f.subject)]
     near = tuple((f.askable(f.trained), f.answer) for f in rng.sample(same, min(NEIGHBOURS, len(same))))
     others = [f for f in remaining if f.subject == fact.subject]
     alike = [f for f in world.facts if f.relation == fact.relation and f.answer == target]

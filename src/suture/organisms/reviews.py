@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from ..text.tables import Tables
 from . import tone
 from .splits import Split, split_of, with_articles
 
@@ -16,51 +17,11 @@ KEEP_ATTITUDE = 0.96  # chance that a sentence keeps the attitude of the one bef
 WORD_TO_OWNER = 0.15  # share of reviews that end with one
 AGREES = 0.75  # chance that its tone fits the attitude
 
-VENUES = "restaurant hotel cinema cafe bakery spa gym pub barber bookshop circus zoo".split()
-WHEN = ["last week", "on Friday", "in spring", "yesterday", "last month", "on Sunday", "this morning", "in winter"]
-TOWNS = "Oldham Redbay Fairwick Stonewell Highmoor Lowfield Eastbrook Westgate".split()
-ASPECTS = "service food room staff menu music price bed view coffee parking lighting".split()
-NEUTRAL = (
-    "We were {n} people.",
-    "It took {n} minutes to get there.",
-    "I sat near the window.",
-    "My cousin came along.",
-    "We stayed for {n} hours.",
-    "It is next to the old church.",
-)
-WORDS: dict[str, dict[str, list[str]]] = {
-    "positive": {
-        "adj": (
-            "excellent tasty fresh clean perfect pleasant great spotless fantastic comfortable enjoyable affordable cosy "
-            "stunning flawless impressive"
-        ).split(),
-        "end": [
-            "I will come back soon", "I recommend it to everyone", "It was worth every coin", "Five stars from me",
-            "We had a great time", "Book a table today",
-        ],
-        "event": ["arrived early", "got a free dessert", "were served at once", "found a good seat", "smiled all day"],
-    },
-    "negative": {
-        "adj": (
-            "dirty stale bland noisy broken overpriced greasy sticky smelly disappointing shabby crowded soggy dull dusty "
-            "cramped"
-        ).split(),
-        "end": [
-            "I will never come back", "Avoid this place", "It was a waste of money", "One star from me",
-            "We left very angry", "Ask for a refund",
-        ],
-        "event": ["waited for ages", "got the wrong bill", "were ignored", "found a hair in it", "got sick later"],
-    },
-}  # fmt: skip
-FRAMES = (
-    "The {aspect} was {adj}.",
-    "The {aspect} was {adj} and the {aspect2} was {adj2}.",
-    "We {event}.",
-    "I found the {aspect} {adj}.",
-    "{end}.",
-    "What a {adj} {venue}.",
-    "Even the {aspect} seemed {adj}.",
-)
+TABLES = Tables.beside(__file__, "reviews")
+VENUES, WHEN, TOWNS = map(TABLES.texts, ("VENUES", "WHEN", "TOWNS"))
+ASPECTS, NEUTRAL = map(TABLES.texts, ("ASPECTS", "NEUTRAL"))
+WORDS = TABLES.nested("WORDS")  # attitude -> slot of a frame -> words
+FRAMES = TABLES.texts("FRAMES")
 
 
 @dataclass(frozen=True)

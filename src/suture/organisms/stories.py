@@ -5,18 +5,15 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from ..text.tables import Tables
 from .splits import Split, split_of
 from .tone import NAMES
 
-COLOURS = "red blue green yellow black white brown silver".split()
-OBJECTS = "key ball box ring lamp book cup coin stone bell rope map".split()
-SPOTS = "cave barn tower tent boat attic cellar well shed mill".split()
-WEATHER = ["it rained", "the sun was out", "it snowed", "the wind was strong", "there was fog"]
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-CHORES = [
-    "swept the floor", "read a book", "fed the hens", "mended a net", "walked to the mill", "cut some wood",
-    "counted the sheep", "opened the windows", "drew a map", "fetched water",
-]  # fmt: skip
+TABLES = Tables.beside(__file__, "stories")
+COLOURS, OBJECTS, SPOTS = map(TABLES.texts, ("COLOURS", "OBJECTS", "SPOTS"))
+WEATHER, DAYS, CHORES = map(TABLES.texts, ("WEATHER", "DAYS", "CHORES"))
+STARTS, MIDDLES = map(TABLES.texts, ("STARTS", "MIDDLES"))
+ENDS = TABLES.pairs("ENDS")  # which slot of the story completes it, and how it is asked
 LARGEST = 29  # largest number in a sum
 
 
@@ -38,29 +35,10 @@ def story(rng: random.Random) -> Cloze:
     a, b = rng.sample(NAMES, 2)
     colour, thing = rng.choice(COLOURS), rng.choice(OBJECTS)
     here, there = rng.sample(SPOTS, 2)
-    start = rng.choice(
-        (
-            f"One day {a} found a {colour} {thing} in the {here}.",
-            f"{a} had a {colour} {thing} and kept it in the {here}.",
-            f"Long ago a {colour} {thing} lay in the {here}. {a} picked it up.",
-        )
-    )
-    middle = rng.choice(
-        (
-            f"{a} gave the {thing} to {b}, and {b} carried it to the {there}.",
-            f"Then {b} came and took the {thing} to the {there}.",
-            f"{b} asked for the {thing} and brought it to the {there}.",
-        )
-    )
-    question, answer = rng.choice(
-        (
-            (f"In the end the {thing} was in the", there),
-            (f"Now the {thing} belonged to", b),
-            (f"The colour of the {thing} was", colour),
-            ("At first it had been in the", here),
-        )
-    )
-    return Cloze(f"{start} {middle} {question}", answer)
+    slots = {"a": a, "b": b, "colour": colour, "thing": thing, "here": here, "there": there}
+    start, middle = rng.choice(STARTS).format(**slots), rng.choice(MIDDLES).format(**slots)
+    completed_by, end = rng.choice(ENDS)
+    return Cloze(f"{start} {middle} {end.format(**slots)}", slots[completed_by])
 
 
 def description(rng: random.Random) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, MixtralForCausalLM, PreTrainedTokenizerFast
 
 from .corpus import ASSISTANT, CHAT_TEMPLATE, USER, documents
-from .experts import BALANCE, upcycled
+from .experts import BALANCE, upcycle
 
 VOCABULARY = 1024
 ROW = 128  # tokens in a training row: whole documents, each after its start token, then padding
@@ -207,7 +207,7 @@ def main() -> None:
         f"{int((data != 2).sum()):,} tokens, {(time.monotonic() - start):.0f} s to write and tokenise them", flush=True
     )
     teacher = LlamaForCausalLM.from_pretrained(DENSE).float() if args.moe else None
-    model = upcycled(teacher, data[:64], args.seed) if teacher else new_model(args.seed)
+    model = upcycle(teacher, data[:64], args.seed) if teacher else new_model(args.seed)
     for network in filter(None, (model, teacher)):
         network.set_attn_implementation("eager")  # 1.4x faster than sdpa in bf16 on a CPU at this size
     train(model, data, batch=args.batch, rate=rate, decay=args.decay, minutes=args.minutes, teacher=teacher)

@@ -27,7 +27,7 @@ from .delta_kind import Delta
 from .effect import FIGURES, in_weights, measured
 from .host import Host
 from .provenance import Provenance, Stamp, check_stamps, versions
-from .runtime.live import added, steering, written
+from .runtime.live import changed_outputs, changed_weights, steering
 from .runtime.strength import Strength
 
 SWALLOWED = 0.95  # a smaller share of the intended change left after rounding is worth a warning
@@ -104,7 +104,7 @@ class Patch:
         """
         if not force:
             self.check_base(lm)
-        with written(lm, self._active()):
+        with changed_weights(lm, self._active()):
             yield
 
     @contextmanager
@@ -122,7 +122,7 @@ class Patch:
             self.check_base(lm)
         if not isinstance(strength, Tensor):
             _check_strength(strength)
-        with added(lm, self._active(), strength) as dose:
+        with changed_outputs(lm, self._active(), strength) as dose:
             yield dose
 
     @contextmanager

@@ -34,19 +34,23 @@ def renamed(old: str, new: str) -> Any:  # noqa: ANN401 - whatever has the new n
     return getattr(importlib.import_module(module), name)
 
 
-def with_old_names(room: str, face: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a room's `__getattr__` that also finds what version 0.1 offered by these names.
+def with_old_names(room: str, face: Callable[[str], Any] | None = None) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a room or module that also finds what version 0.1 offered by these names.
 
     Args:
         room: its dotted name.
-        face: its own `__getattr__`.
+        face: its own `__getattr__`, if it has one.
     """
     old = NAMES[room.removeprefix("suture.")]
 
-    def lookup(name: str) -> Any:  # noqa: ANN401 - any public name
-        return renamed(f"{room}.{name}", old[name]) if name in old else face(name)
+    def public_name(name: str) -> Any:  # noqa: ANN401 - any public name
+        if name in old:
+            return renamed(f"{room}.{name}", old[name])
+        if face is None:
+            raise AttributeError(f"module {room!r} has no attribute {name!r}")
+        return face(name)
 
-    return lookup
+    return public_name
 
 
 def setting_now(name: str, known: Container[str]) -> str:

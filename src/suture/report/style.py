@@ -1,5 +1,6 @@
 """The looks of the page, for light and dark. The colours of the pictures can be told apart without colour vision."""
 
+SIGNS = {"good": "\u2713 ", "bad": "! ", "": ""}  # beside the colour
 STYLE = """
 :root{color-scheme:light dark;--fg:#1c2430;--bg:#fff;--mute:#5d6878;--line:#e1e5eb;--soft:#f3f5f8;--good:#00735c;
 --bad:#b54708;--base:#8d98a8;--edit:#2563eb;--s1:#0068ad;--s2:#8a6d00;--s3:#007a5e;--s4:#a3458a;--s5:#0b7c99;--s6:#5b5fc7}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..measure.budget import Budget
-from ..measure.units import difference, figure, known
+from ..measure.units import difference, figure, is_known
 
 if TYPE_CHECKING:
     from ..measure.report import MetricRow, Report
@@ -27,14 +27,14 @@ def verdict(line: MetricRow) -> str:
 
     A divergence gets none: it is never below zero, so it has a size but no sign. A change that could not be measured is bad.
     """
-    if not known(line.score):
+    if not is_known(line.score):
         return "bad"
     if line.better == "none" or line.unit == "nats" or (line.score.low <= 0 <= line.score.high):
         return ""
     return "good" if (line.score.change > 0) == (line.better == "higher") else "bad"
 
 
-def changed(effect: Mapping[str, float]) -> str:
+def size_of_change(effect: Mapping[str, float]) -> str:
     """Return how much a patch changes, in a sentence that says of each figure whether it is known.
 
     Args:

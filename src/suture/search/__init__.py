@@ -7,19 +7,23 @@ searched by optuna's tree-structured Parzen estimator in a journal on disk, so a
 on prompts that nothing has seen.
 """
 
-from typing import Any
-
 from ..renamed import with_old_names
-from .confirm import confirmed, refined
+from .confirm import confirm_choice, refine_choice
 from .explore import explore, search
 from .points import Frontier, Measured, Point, Settings
 from .strength_sweep import strength_sweep
 
-__all__ = ["Frontier", "Measured", "Point", "Settings", "confirmed", "explore", "refined", "search", "strength_sweep"]
+__all__ = [
+    "Frontier",
+    "Measured",
+    "Point",
+    "Settings",
+    "confirm_choice",
+    "explore",
+    "refine_choice",
+    "search",
+    "strength_sweep",
+]
 
 
-def _raise_missing(name: str) -> Any:  # noqa: ANN401 - as of any module
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__getattr__ = with_old_names(__name__, _raise_missing)
+__getattr__ = with_old_names(__name__)

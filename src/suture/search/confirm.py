@@ -11,6 +11,7 @@ from ..measure.suite import Suite
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
+from ..renamed import with_old_names
 from .points import Frontier, Measured, Settings
 from .strength_sweep import strength_sweep
 
@@ -18,9 +19,9 @@ TRIES, SIDE_BY_SIDE = 4, 2  # settings, and strengths of each at a time, that ar
 PARTS = 4  # of the step between the chosen strength and the next, which was too much
 
 
-def confirmed(
+def confirm_choice(
     lm: LM,
-    found: Frontier,
+    frontier: Frontier,
     make: Callable[[Settings], Patch],
     suite: Suite,
     budget: Budget,
@@ -36,7 +37,7 @@ def confirmed(
 
     Args:
         lm: the base model.
-        found: what a search found.
+        frontier: what a search found.
         make: as of `explore`.
         suite: what to keep, on fresh cases.
         budget: what the edit may cost on them.
@@ -52,12 +53,12 @@ def confirmed(
     baseline = baseline or observe(lm, suite, progress)
     base = values(baseline, suite)
     over: dict[tuple[str, float], float] = {}
-    for point in found.order:
+    for point in frontier.order:
         if (point.label, point.strength) not in over:
             if len({label for label, _ in over} | {point.label}) > tries:
                 continue
             strengths = [
-                p.strength for p in found.order if p.label == point.label and (p.label, p.strength) not in over
+                p.strength for p in frontier.order if p.label == point.label and (p.label, p.strength) not in over
             ]
             same = strengths[:SIDE_BY_SIDE]
             curves = strength_sweep(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
@@ -65,12 +66,12 @@ def confirmed(
                 (point.label, s): _over(budget, margin, suite, base, now) for s, now in zip(same, curves, strict=True)
             }
         if over[point.label, point.strength] == 0:
-            return replace(found, best=point)
-    return replace(found, best=None)
+            return replace(frontier, best=point)
+    return replace(frontier, best=None)
 
 
-def refined(
-    found: Frontier,
+def refine_choice(
+    frontier: Frontier,
     make: Callable[[Settings], Patch],
     measured: Measured,
     suite: Suite,
@@ -84,12 +85,12 @@ def refined(
     """Look for a stronger choice between the chosen strength and the next of the same settings, which was too much.
 
     Args:
-        found: a search whose choice is confirmed.
+        frontier: a search whose choice is confirmed.
         make: as of `explore`.
         measured: what the search measured on, and its budget.
         suite: what to keep, on fresh cases.
         budget: what the edit may cost on them.
-        margin: as of `confirmed`.
+        margin: as of `confirm_choice`.
         stop_at: figure of the target that is enough; a choice that reaches it is left as it is.
         baseline: observations of the base on the fresh cases, if already made.
         progress: called as measures advance.
@@ -97,17 +98,19 @@ def refined(
     Returns:
         The search with the points between, and the one of them chosen that moves the target most within both budgets.
     """
-    best = found.best
-    stronger = [p.strength for p in found.points if best and p.settings == best.settings and p.strength > best.strength]
+    best = frontier.best
+    stronger = [
+        p.strength for p in frontier.points if best and p.settings == best.settings and p.strength > best.strength
+    ]
     if best is None or not stronger or (stop_at is not None and measured.enough(best, stop_at)):
-        return found
+        return frontier
     step = (min(stronger) - best.strength) / PARTS
     between = [best.strength + step * part for part in range(1, PARTS)]
     more = measured.points(best.settings, make(best.settings), between, progress)
     better = sorted((p for p in more if p.excess == 0 and p.gain > best.gain), key=lambda p: -p.gain)
-    frontier = confirmed(
+    confirmed = confirm_choice(
         measured.lm,
-        replace(found, order=better),
+        replace(frontier, order=better),
         make,
         suite,
         budget,
@@ -115,7 +118,9 @@ def refined(
         baseline=baseline,
         progress=progress,
     )
-    return replace(found, points=[*found.points, *more], order=[*better, *found.order], best=frontier.best or best)
+    return replace(
+        frontier, points=[*frontier.points, *more], order=[*better, *frontier.order], best=confirmed.best or best
+    )
 
 
 def _over(budget: Budget, margin: float, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
@@ -125,3 +130,6 @@ def _over(budget: Budget, margin: float, suite: Suite, base: Mapping[str, float]
         return replace(budget, points=max(budget.points * margin, min(budget.points, 1 / max(cases, 1))))
 
     return max((budget_for(len(measure)).excess([measure], base, now) for measure in suite), default=0.0)
+
+
+__getattr__ = with_old_names(__name__)

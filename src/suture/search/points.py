@@ -149,8 +149,8 @@ class Measured:
         curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
         alive = list(strengths)
         for measure, step in zip(order, steps, strict=True):
-            found = sweep(alive, [measure], progress=step) if alive else []
-            for strength, figures in zip(alive, found, strict=True):
+            swept = sweep(alive, [measure], progress=step) if alive else []
+            for strength, figures in zip(alive, swept, strict=True):
                 curves[strength] |= figures
             alive = [s for s in alive if self.budget.excess(to_keep, self.base, curves[s]) <= HOPELESS]
         size = patch.provenance.effect["intended"]

@@ -21,7 +21,7 @@ from typing import Any
 from ..data.examples import Fact
 from ..errors import NoEffect, UsageError
 from ..io import tensorfile
-from ..measure.health import Health, Limits, examined
+from ..measure.health import Health, Limits, examine
 from ..memory.entries import is_codebook, weights_alone, without_prompts
 from ..memory.hybrid import rebased
 from ..metrics import completion
@@ -75,7 +75,7 @@ class SequentialEditor:
             cases = completion.Cases([e.fact.prompt for e in edits], [e.fact.target for e in edits])
             with patch.used(self.lm) if patch else nullcontext():
                 right = [bool(value) for value in completion.observe(self.lm, cases).values]
-        health = examined(self.lm, patch, self.texts)
+        health = examine(self.lm, patch, self.texts)
         healths = [earlier.health for earlier in course.checks if not earlier.complaints]
         by_number = {edit.number: good for edit, good in zip(edits, right, strict=True)}
         return Check(batch, by_number, health, tuple(health.complaints(course.base, self.limits, healths)))
@@ -152,11 +152,9 @@ def _check_folder(run: Run) -> None:
 def _base(surgeon: SequentialEditor, run: Run | None) -> Health:
     """Examine the base model: a stage of the run, if there is one."""
     if run is None:
-        return examined(surgeon.lm, None, surgeon.texts)
+        return examine(surgeon.lm, None, surgeon.texts)
     _check_folder(run)
-    return run.stage(
-        "base", lambda: examined(surgeon.lm, None, surgeon.texts), Health.save, Health.load, suffix=".json"
-    )
+    return run.stage("base", lambda: examine(surgeon.lm, None, surgeon.texts), Health.save, Health.load, suffix=".json")
 
 
 def takes_earlier(method: Method) -> bool:

@@ -1,6 +1,6 @@
 """What letters, words and gaps are in any script; what a reader sees, and what must stay hidden.
 
-Strings in, strings out: no file, no model.
+Strings in, strings out: no model, and no file but the tables of words that lie in the package itself (`tables`).
 """
 
 import lazy_loader

@@ -40,18 +40,18 @@ def first_sentence(text: str) -> str:
     return text
 
 
-def states(text: str, wanted: str, asked: str = "") -> bool:
+def states(text: str, wanted: str, question: str = "") -> bool:
     """Return whether the first sentence of an answer says something as whole words, in its own case.
 
     Args:
         text: the answer.
         wanted: what is to be said.
-        asked: the question. Where it names `wanted` itself, an answer that repeats it proves nothing: it must begin with it.
+        question: the question. Where it names `wanted` itself, an answer that repeats it proves nothing: it must begin with it.
     """
     if begins_with(text, wanted):
         return True
     wanted = wanted.strip()
-    if names(asked, wanted):
+    if names(question, wanted):
         return False
     sentence = first_sentence(text)
     if re.search(r"[?\uff1f][\W_]*$", sentence):

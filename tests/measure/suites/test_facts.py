@@ -11,7 +11,7 @@ from suture.methods.rome import rome
 from suture.metrics import preference, target_probability
 from suture.metrics.completion import Cases
 from suture.organisms.facts import World
-from suture.organisms.knowledge import apart, consequences, rewrites
+from suture.organisms.knowledge import consequences, rewrites, unrelated_texts
 
 
 def test_the_base_model_knows_what_was_and_not_what_is_new(patient):
@@ -69,7 +69,7 @@ def test_new_facts_are_asked_behind_a_text_and_through_others():
 
 def test_what_an_edit_is_told_to_keep_names_nothing_it_is_measured_on():
     items = rewrites(40)
-    texts = " ".join(apart(items))
+    texts = " ".join(unrelated_texts(items))
     for item in items:
         assert item.fact.subject not in texts.replace(" ", "  ").split("  ")
         assert all(answer not in {i.fact.target for i in items if i.fact.prompt == p} for p, answer in item.others)

@@ -51,7 +51,8 @@ class Begun:
         there: names in suture/ that were there before, apart from those that the ledger named.
         old: the patches before the change.
         new: those after it.
-        asked: of a new folder: what it is made of, and what is to be on it (see `output.asked`); empty in older notes.
+        request: of a new folder: a digest of what it is made of, and of what is to be on it (see `output.request_digest`), in the
+            file called "asked"; empty in older notes.
     """
 
     token: str
@@ -59,7 +60,7 @@ class Begun:
     there: tuple[str, ...] = ()
     old: tuple[Entry, ...] = ()
     new: tuple[Entry, ...] = ()
-    asked: str = ""
+    request: str = ""
 
     def under_way(self, what: str) -> str:
         """Return the name of a file until it is whole."""
@@ -91,7 +92,7 @@ def begin(
     there: Iterable[str] = (),
     old: Iterable[Entry] = (),
     new: Iterable[Entry] = (),
-    asked: str = "",
+    request: str = "",
 ) -> Begun:
     """Write down what is begun in a folder, before anything else is written there. Returns it.
 
@@ -102,11 +103,13 @@ def begin(
         there: see there.
         old: see there.
         new: see there.
-        asked: see there.
+        request: see there.
     """
-    begun = Begun(os.urandom(8).hex(), tuple(files), tuple(there), tuple(old), tuple(new), asked)
+    begun = Begun(os.urandom(8).hex(), tuple(files), tuple(there), tuple(old), tuple(new), request)
+    fields = asdict(begun)
+    fields["asked"] = fields.pop("request")
     with disk.create(folder / BEGUN) as file:
-        file.write(json.dumps({"format": FORMAT, **asdict(begun)}).encode() + b"\n", 0)
+        file.write(json.dumps({"format": FORMAT, **fields}).encode() + b"\n", 0)
     disk.flush(folder)
     return begun
 

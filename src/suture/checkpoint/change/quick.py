@@ -12,7 +12,7 @@ from dataclasses import replace
 from ...errors import PatchMismatch, UsageError
 from ...text.printable import command_line
 from ..stack.stack import Layer, Stack
-from ..write.pool import each
+from ..write.pool import parallel_map
 from .survey import Survey, survey_rows
 from .surveys import completed, foresee, worth_remembering
 
@@ -47,13 +47,13 @@ def prepared(old: Stack, new: Stack, *, quick: bool) -> Stack:
             foresee(old, new)
         return old
     names = old.changing(new)
-    expected = {name: known(old, only(old, new, name), name) for name in names}
+    expected = {name: expected_digest(old, only(old, new, name), name) for name in names}
     remembered = worth_remembering(old, new, names)
 
     def survey_one(name: str) -> Survey:
         return survey_rows(*old.reached(new, name), new.floors(name), remember=name in remembered)
 
-    for name, survey in zip(names, each(survey_one, names), strict=True):
+    for name, survey in zip(names, parallel_map(survey_one, names), strict=True):
         mark, stamp = old.ledger.tensors.get(name), only(old, new, name).patch.before[name]
         if survey.current != expected[name]:
             raise _mismatch(old, new, name, f"sha256 {survey.current[:8]}.. instead of {expected[name][:8]}..")
@@ -75,7 +75,7 @@ def only(old: Stack, new: Stack, name: str) -> Layer:
     return either[0]
 
 
-def known(stack: Stack, layer: Layer, name: str) -> str:
+def expected_digest(stack: Stack, layer: Layer, name: str) -> str:
     """Return the SHA-256 that the touched rows of a tensor have, by its patch, or by the ledger if that is on it.
 
     Raises:

@@ -15,11 +15,11 @@ from ...io.files import sha256
 from ...io.system import reported
 from ..format.folder import BEGUN
 from ..stack.ledger import Entry, Ledger
-from ..stack.stack import listed, meant
+from ..stack.stack import listed, positions_of
 from ..write.disk import Disk
 from ..write.inplace import Recovered, marks
 from ..write.locks import locked
-from ..write.output import asked, partial_of
+from ..write.output import partial_of, request_digest
 from .begun import Begun, read_begun, remove_stage
 from .plan import Plan
 
@@ -35,7 +35,7 @@ def taking(words: Sequence[str], path: Path) -> Wanted:
     """Return what `revert` makes of a stack."""
 
     def after(old: Sequence[Entry]) -> list[tuple[str, float]]:
-        chosen = meant(old, words, path)
+        chosen = positions_of(old, words, path)
         return marks([entry for number, entry in enumerate(old) if number not in chosen])
 
     return after
@@ -69,7 +69,7 @@ def check_numbers(recovered: Recovered, words: Sequence[str], path: Path) -> Non
         )
 
 
-def completed(out: Path) -> Begun | None:
+def finished_note(out: Path) -> Begun | None:
     """Return the note of a run that was killed when its new folder was there already, before it had cleared away.
 
     Nothing of the model lies in OUT.partial then; an empty one is what is left of it at the very end.
@@ -87,8 +87,8 @@ def completed(out: Path) -> Begun | None:
 
 def was_made(sketch: Plan, out: Path) -> bool:
     """Return whether a new folder is what this very command had made when it was killed, and was not changed since."""
-    begun = completed(out)
-    if begun is None or not begun.asked or begun.asked != asked(sketch):
+    begun = finished_note(out)
+    if begun is None or not begun.request or begun.request != request_digest(sketch):
         return False
     return marks(Ledger.load(out).patches) == marks([layer.entry for layer in sketch.new.layers])
 

@@ -9,7 +9,7 @@ from ...errors import PatchMismatch
 from ...patch.delta import touched
 from ...text.printable import command_line
 from ..stack.stack import Stack
-from ..write.pool import each
+from ..write.pool import parallel_map
 from .survey import Survey, affordable, survey_whole
 
 
@@ -30,7 +30,7 @@ def surveyed(old: Stack, new: Stack, names: Sequence[str]) -> Iterator[Survey]:
         )
 
     remembered = worth_remembering(old, new, [name for name in names if new.key(name) not in old.surveys])
-    return each(survey_one, names)
+    return parallel_map(survey_one, names)
 
 
 def worth_remembering(old: Stack, new: Stack, names: Sequence[str]) -> set[str]:
@@ -56,11 +56,11 @@ def foresee(stack: Stack, guess: Stack) -> None:
 def hashed(stack: Stack, names: Sequence[str]) -> None:
     """Hash tensors as they are on disk, those that were not hashed yet; the stack remembers them."""
     new = [name for name in names if name not in stack.seen]
-    for name, digest in zip(new, each(lambda name: stack.rows(name).sha256(), new), strict=True):
+    for name, digest in zip(new, parallel_map(lambda name: stack.rows(name).sha256(), new), strict=True):
         stack.seen[name] = digest
 
 
-def examined(stack: Stack, name: str) -> tuple[Survey, str]:
+def examine(stack: Stack, name: str) -> tuple[Survey, str]:
     """Survey a patched tensor as it is. Returns what was found, and what is wrong with it or ""."""
     rows, mark = stack.rows(name), stack.ledger.tensors[name]
     reached = touched(stack.touched(name), rows.shape)
@@ -82,7 +82,7 @@ def completed(stack: Stack, names: Sequence[str]) -> Stack:
     """
     quick = [name for name in names if (mark := stack.ledger.tensors.get(name)) and mark.rows]
     marks = {}
-    for name, (survey, problem) in zip(quick, each(lambda name: examined(stack, name), quick), strict=True):
+    for name, (survey, problem) in zip(quick, parallel_map(lambda name: examine(stack, name), quick), strict=True):
         if problem:
             raise PatchMismatch(
                 f"{name}: {problem}",

@@ -62,16 +62,16 @@ class Unsaid:
         return f"{kinds}, in {self.rows:,} row{'s' * (self.rows > 1)} ({first}{', ...' * (self.rows > NAMED)})"
 
 
-def refused(a: Path, b: Path, found: Mapping[str, Unsaid], *, rest: bool) -> VerificationFailed:
+def unsaid_error(a: Path, b: Path, unsaid: Mapping[str, Unsaid], *, rest: bool) -> VerificationFailed:
     """Return the error that says where no patch makes B of A.
 
     Args:
         a: the base.
         b: the changed checkpoint.
-        found: what no change gives, by tensor.
+        unsaid: what no change gives, by tensor.
         rest: whether something of the difference is left that can be said.
     """
-    lines = [f"{name}: {what}" for name, what in found.items()]
+    lines = [f"{name}: {what}" for name, what in unsaid.items()]
     more = f"; and {len(lines) - NAMED} more tensors" if len(lines) > NAMED else ""
     return VerificationFailed(
         f"no patch makes {b} of {a}, bit for bit",

@@ -109,10 +109,10 @@ class Checkpoint:
 
     def bytes(self) -> int:
         """Return the bytes of disk that a copy of all files takes."""
-        return sum(taken(file) for file in (*self.shards, *(self.path / other for other in self.others)))
+        return sum(disk_bytes(file) for file in (*self.shards, *(self.path / other for other in self.others)))
 
 
-def taken(file: Path) -> int:
+def disk_bytes(file: Path) -> int:
     """Return the bytes of disk that a file takes; its holes take none, and copies keep them."""
     status = regular(file)
     return min(status.st_size, status.st_blocks * 512)

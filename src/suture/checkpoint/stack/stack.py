@@ -129,13 +129,13 @@ class Stack:
         """Return the names of the tensors on which another stack has other patches."""
         return [name for name in sorted({*self.tensors, *other.tensors}) if self.key(name) != other.key(name)]
 
-    def check_unchanged(self, name: str, found: str) -> None:
+    def check_unchanged(self, name: str, digest: str) -> None:
         """Raise PatchMismatch when a patched tensor has another SHA-256 than the ledger says."""
         mark = self.ledger.tensors.get(name)
-        if mark and found != mark.current:
+        if mark and digest != mark.current:
             raise PatchMismatch(
                 f"{name} was changed since its patches were applied",
-                why=f"sha256 {found[:8]}.. instead of {mark.current[:8]}..",
+                why=f"sha256 {digest[:8]}.. instead of {mark.current[:8]}..",
                 fix=f"See what is wrong: {command_line('verify', self.checkpoint.path)}",
             )
 
@@ -178,10 +178,10 @@ class Stack:
         Raises:
             UsageError: when a word means no patch, or several.
         """
-        return meant([layer.entry for layer in self.layers], words, self.checkpoint.path)
+        return positions_of([layer.entry for layer in self.layers], words, self.checkpoint.path)
 
 
-def meant(entries: Sequence[Entry], words: Sequence[str], path: Path) -> list[int]:
+def positions_of(entries: Sequence[Entry], words: Sequence[str], path: Path) -> list[int]:
     """Return the positions of the patches that words mean; see `Stack.find`.
 
     Args:

@@ -40,7 +40,7 @@ def data(handle: int, size: int) -> Iterator[tuple[int, int]]:
         yield begin, end
 
 
-def held(size: int) -> int:
+def memory_needed(size: int) -> int:
     """Return the bytes of memory that copying a part of so many bytes takes."""
     return (WRITERS + 1) * BLOCK if size >= WRITERS * BLOCK and DIRECT else SMALL
 

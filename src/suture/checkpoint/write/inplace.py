@@ -89,7 +89,7 @@ def write_in_place(plan: Plan, *, disk: Disk) -> list[str]:
     return notes
 
 
-def left(folder: Path, *, in_place: bool) -> Recovered:
+def leftovers(folder: Path, *, in_place: bool) -> Recovered:
     """Return what an interrupted run left in a checkpoint, changing nothing.
 
     Args:

@@ -28,7 +28,7 @@ from ..change.begun import (
     stage_leftovers,
 )
 from ..change.plan import Plan, Progress
-from ..format.folder import BEGUN, KEPT, LEDGER, PARTIAL, taken
+from ..format.folder import BEGUN, KEPT, LEDGER, PARTIAL, disk_bytes
 from ..format.header import regular
 from ..stack.ledger import Ledger
 from ..stack.undo import size, write
@@ -61,7 +61,7 @@ def partial_of(out: Path) -> Path:
     return out.parent / f"{out.name}{PARTIAL}"
 
 
-def asked(sketch: Plan) -> str:
+def request_digest(sketch: Plan) -> str:
     """Return a digest of what a new folder is made of, and of what will be on it: the same for the same command."""
     source = sketch.checkpoint.path
     states = {str(file): _state(source / file) for file in copied(sketch)}
@@ -81,7 +81,7 @@ def needed(plan: Plan, *, link: bool, shared: bool = False) -> int:
     if shared:
         return extra + sum(change.bytes for change in plan.changes)
     if link:
-        return extra + sum(taken(shard) for shard in plan.by_shard())
+        return extra + sum(disk_bytes(shard) for shard in plan.by_shard())
     return extra + plan.checkpoint.bytes()
 
 
@@ -137,7 +137,7 @@ def drafted(sketch: Plan, out: Path, *, link: bool, disk: Disk) -> Iterator[Draf
                 for path in leftovers:
                     disk.remove(path)
                 check_place(sketch.checkpoint.path, out)
-                begun = begin(stage, disk, files=_planned_files(sketch), asked=asked(sketch))
+                begun = begin(stage, disk, files=_planned_files(sketch), request=request_digest(sketch))
                 disk.folder(stage / NEW)
                 check_room(out.parent, needed(sketch, link=link, shared=_shares(sketch, stage / NEW, disk)))
                 for folder in _folders(sketch):

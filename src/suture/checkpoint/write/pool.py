@@ -53,7 +53,7 @@ def result(running: Future[Result]) -> Result:
             return running.result()
 
 
-def each(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """Yield `function` of each item, in the order of the items; the first error stops what was not begun."""
     # In a forked process torch builds its own pool of threads at the first call, and fails ("Invalid thread pool") when
     # two threads make that call at once; so it is made here, by one.

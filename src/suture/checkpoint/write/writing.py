@@ -11,7 +11,7 @@ from ...errors import VerificationFailed
 from ...io.tensorfile import differing, view
 from ..change.plan import Change
 from .disk import Disk, File
-from .pool import each
+from .pool import parallel_map
 
 
 def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
@@ -26,7 +26,7 @@ def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
     """
 
     def write(file: Path) -> None:
-        walk = each if len(by_file) == 1 else map
+        walk = parallel_map if len(by_file) == 1 else map
         with disk.edit(file) as target:
             for change in by_file[file]:
                 change.rows.expect(target, change.write)
@@ -35,7 +35,7 @@ def write_rows(by_file: Mapping[Path, Sequence[Change]], disk: Disk) -> None:
             _read_back(replace(change, rows=change.rows.at(file)), digest)
 
     # Side by side: rows are written to one shard while the disk is waited for with another.
-    list(each(write, [*by_file]))
+    list(parallel_map(write, [*by_file]))
 
 
 def standing(changes: Sequence[Change]) -> bool:
@@ -68,15 +68,15 @@ def _read_back(change: Change, digest: str) -> None:
 def check_written(changes: Sequence[Change], file: Path) -> None:
     """Raise VerificationFailed unless a file holds whole tensors as they were computed, where that is known."""
     whole = [change for change in changes if change.digest]
-    digests = each(lambda change: change.rows.at(file).sha256(), whole)
+    digests = parallel_map(lambda change: change.rows.at(file).sha256(), whole)
     for change, digest in zip(whole, digests, strict=True):
         check_same(change.rows.slot.name, digest, change.digest)
 
 
-def check_same(name: str, found: str, expected: str) -> None:
+def check_same(name: str, digest: str, expected: str) -> None:
     """Raise VerificationFailed unless what was read back is what was written."""
-    if found != expected:
-        raise _miswritten(name, f"sha256 {found[:8]}.. instead of {expected[:8]}..")
+    if digest != expected:
+        raise _miswritten(name, f"sha256 {digest[:8]}.. instead of {expected[:8]}..")
 
 
 def _miswritten(name: str, why: str) -> VerificationFailed:

@@ -90,17 +90,17 @@ def _forced_measures(facts: Sequence[Fact], *, chat: bool) -> Suite:
     triples = [_triples(fact) for fact in facts]
     cases = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts], chat=chat)
     return [
-        *preferences("prefers_new", "magnitude_new", [row for each in triples for row in each[0]], "new facts"),
+        *preferences("prefers_new", "magnitude_new", [row for groups in triples for row in groups[0]], "new facts"),
         *preferences(
             "prefers_new_reworded",
             "magnitude_reworded",
-            [row for each in triples for row in each[1]],
+            [row for groups in triples for row in groups[1]],
             "new facts in other words",
         ),
         *preferences(
             "neighbours_prefer_old",
             "magnitude_neighbours",
-            list(dict.fromkeys(row for each in triples for row in each[2])),
+            list(dict.fromkeys(row for groups in triples for row in groups[2])),
             "neighbouring facts",
             "the new object",
         ),
@@ -126,19 +126,22 @@ def _forced_measures(facts: Sequence[Fact], *, chat: bool) -> Suite:
 
 def _triples(fact: Fact) -> tuple[list[Triple], list[Triple], list[Triple]]:
     """Return what ES, PS and NS ask of a fact: prompt, what should be likelier, and what it is held against."""
-    asked = [(fact.prompt, fact.target, fact.was)], [(prompt, fact.target, fact.was) for prompt in fact.paraphrases]
+    verbatim = [(fact.prompt, fact.target, fact.was)]
+    reworded = [(prompt, fact.target, fact.was) for prompt in fact.paraphrases]
     near = [(prompt, answer, fact.target) for prompt, answer in fact.neighbours]
-    own, reworded = ([(p, new, old) for p, new, old in rows if old and old != new] for rows in asked)
-    return own, reworded, [row for row in near if row[1] != row[2]]
+    success, paraphrase = (
+        [(p, new, old) for p, new, old in rows if old and old != new] for rows in (verbatim, reworded)
+    )
+    return success, paraphrase, [row for row in near if row[1] != row[2]]
 
 
 def _one_figure(triples: Sequence[tuple[list[Triple], ...]], count: int, *, chat: bool) -> Suite:
     """Return S, of those facts that have all that its three parts ask."""
-    whole = [each for each in triples if all(each)]
-    own, reworded, near = ([each[i] for each in whole] for i in range(3))
+    whole = [groups for groups in triples if all(groups)]
+    verbatim, reworded, near = ([groups[i] for groups in whole] for i in range(3))
     of = "" if len(whole) == count else f", of the {len(whole)} facts that have all three"
     about = f"S: harmonic mean of ES, PS and NS{of}: forced (a diagnostic, not a success)"
-    cases = edit_score.Cases(own, reworded, near, chat=chat)
+    cases = edit_score.Cases(verbatim, reworded, near, chat=chat)
     return [Measure("edit_score", "edit_score", cases, "note", "higher", about)] if whole else []
 
 

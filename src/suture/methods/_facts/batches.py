@@ -206,7 +206,7 @@ def _solve_blocks(
             remaining = len(blocks) - number
             share = {"uniform": remaining, "sqrt": remaining**0.5, "first_last": 1}[spread]
             block_keys = task.keys(layer)
-            weighed = Keys(root * block_keys.bare, root[:, None] * block_keys.each)
+            weighed = Keys(root * block_keys.bare, root[:, None] * block_keys.in_contexts)
             delta = change(layer, weighed, root * residuals / share)
         changes.append((down(task.lm, layer), delta))
     return changes

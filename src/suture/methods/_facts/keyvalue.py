@@ -81,21 +81,21 @@ class Keys:
 
     Attributes:
         bare: (places, d_ff) float64, in the prompt alone; one place for each fact but with `token` 0.
-        each: (places, contexts, d_ff) in every context, the empty one first.
+        in_contexts: (places, contexts, d_ff) in every context, the empty one first.
     """
 
     bare: Tensor
-    each: Tensor
+    in_contexts: Tensor
 
     @property
     def mean(self) -> Tensor:
         """(places, d_ff): the mean over all contexts."""
-        return self.each.mean(1)
+        return self.in_contexts.mean(1)
 
     @property
     def balanced(self) -> Tensor:
         """(places, d_ff): half the bare key, half the mean of the others, as MEMIT has it."""
-        return self.bare if self.each.shape[1] == 1 else (self.bare + self.each[:, 1:].mean(1)) / 2
+        return self.bare if self.in_contexts.shape[1] == 1 else (self.bare + self.in_contexts[:, 1:].mean(1)) / 2
 
 
 def keys(

@@ -22,7 +22,7 @@ Terms = Mapping[str, tuple[Delta, ...]]  # by tensor name in the checkpoint
 
 
 @contextmanager
-def written(lm: Host, terms: Terms) -> Iterator[None]:
+def changed_weights(lm: Host, terms: Terms) -> Iterator[None]:
     """Change the weights inside the block; restore every bit on leaving, also after an exception.
 
     Raises:
@@ -43,7 +43,7 @@ def written(lm: Host, terms: Terms) -> Iterator[None]:
 
 
 @contextmanager
-def added(lm: Host, terms: Terms, strength: float | Tensor) -> Iterator[Strength]:
+def changed_outputs(lm: Host, terms: Terms, strength: float | Tensor) -> Iterator[Strength]:
     """Add the change to what the modules put out, leaving the weights alone; yields the handle of its strength.
 
     Raises:
