@@ -110,13 +110,13 @@ def edit_in_batches(
     for begin in range(0, len(facts), size):
         part = list(facts[begin : begin + size])
         if progress:
-            progress(f"facts: batch {begin // size + 1} of {-(-len(facts) // size)}", begin, len(facts))
+            progress(f"write: batch {begin // size + 1} of {-(-len(facts) // size)}", begin, len(facts))
         course = _batch(surgeon, course, part, run, on_conflict)
         save_sequence(course, run)
         if course.stopped:
             break
     if progress and not course.stopped:
-        progress("facts: all batches", len(facts), len(facts))
+        progress("write: all batches", len(facts), len(facts))
     return course
 
 
