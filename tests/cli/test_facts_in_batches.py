@@ -161,7 +161,7 @@ def test_one_fact(command, tmp_path, items):
         (("fact", "patient", "The capital of Handland is", "X", "--set", "tokens=1"), "Did you mean token?"),
         (("fact", "patient", "The capital of Handland is", "X", "--set", "layer=low"), "'low' is no"),
         (("fact", "patient", "The capital of Handland is", "X", "--set", "key=odd"), "consistent, mixed"),
-        (("facts", "patient"), "no facts to write"), (("facts", "patient", "none.jsonl"), "can not read"),
+        (("facts", "patient"), "no facts to write"), (("facts", "patient", "none.jsonl"), "no file"),
         (("facts", "patient", "none.jsonl", "--limits", "loop=1"), "is no limit"),
     ],
 )  # fmt: skip

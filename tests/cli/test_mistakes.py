@@ -201,7 +201,7 @@ MISTAKES = [
     ((*EVAL, "--patch", "patch.safetensors", "--scale", "nan"), 2, "scale"),
     # suites
     (("eval", "patient", "--suite", "world"), 2, "no suite"),
-    (("eval", "patient", "--texts", "nothing.txt"), 2, "can not read"),
+    (("eval", "patient", "--texts", "nothing.txt"), 2, "no file"),
     (("eval", "patient", "--texts", "empty.txt"), 2, "is empty"),
     (("eval", "patient", "--prompts", "latin.txt"), 2, "UTF-8"),
     (("eval", "patient", "--prompts", "prompts.txt", "--judge", "fair"), 2, "no judge"),

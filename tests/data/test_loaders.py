@@ -31,7 +31,7 @@ def test_jsonl_csv_and_text_pairs_say_the_same(tmp_path):
     ("name", "content", "message"),
     [
         ("a.jsonl", '{"text": "x", "label": 0}\n{"text": "y", "label": }', r"a.jsonl, line 2, column \d+: not JSON"),
-        ("a.jsonl", "[1, 2]", "line 1: not an object"),
+        ("a.jsonl", "[1, 2]", r"record 1 \(line 1, column 2\): not an object"),
         ("a.jsonl", '{"text": "x", "label": 0}\n{"text": "  ", "label": 1}', "line 2, text: no text"),
         ("a.jsonl", '{"text": "x", "label": "perhaps"}', "line 1, label: 'perhaps' is not a label"),
         ("a.jsonl", '{"words": "x", "label": 0}', "line 1: no text column"),
@@ -41,7 +41,7 @@ def test_jsonl_csv_and_text_pairs_say_the_same(tmp_path):
         ("a.csv", "text,label\nhello, world,1", "line 2: 3 columns, the header has 2"),
         ("a.csv", 'text,label\n"open,1', "line"),
         ("a.csv", "text,label\nx,0\ny,0\nz,1", "too few"),
-        ("a.xlsx", "x", "can not tell what"),
+        ("a.xlsx", "x", "line 1: not an object, so without a label"),
     ],
 )
 def test_bad_data_names_file_line_and_column(tmp_path, name, content, message):
@@ -50,7 +50,7 @@ def test_bad_data_names_file_line_and_column(tmp_path, name, content, message):
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
-    (tmp_path / "x.jsonl").write_bytes(b"\xff\xfe\x00bad")
+    (tmp_path / "x.jsonl").write_bytes(b"\xff\x00\xfebad\x81\x81")
     with pytest.raises(DataError, match="not UTF-8"):
         Behaviour.load(tmp_path / "x.jsonl")
 
@@ -89,8 +89,8 @@ def test_prompts_are_read_from_the_usual_files(tmp_path, name, content):
     [
         ("a.jsonl", '{"prompt": "x"}\n{"other": 1}\n', "line 2: no prompt"),
         ("a.jsonl", '{"prompt": 3}\n', "line 1, prompt: not a text"),
-        ("a.json", "[1", "line 1, column 3: not JSON"),
-        ("a.json", "{}", "not a list"),
+        ("a.json", '["a",', "line 1, column 6: not JSON"),
+        ("a.json", "{}", "line 1: no prompt"),
     ],
 )
 def test_what_is_no_prompt_is_said_where(tmp_path, name, content, said):

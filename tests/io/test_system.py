@@ -8,7 +8,7 @@ from suture.checkpoint.format import header
 from suture.data import safety_files
 from suture.errors import CorruptFile, DataError, MissingFile, ResourceError, UsageError
 from suture.export import card
-from suture.io import file_rows, tensorfile, yaml_text
+from suture.io import decoding, tensorfile, yaml_text
 from suture.io.files import read_text
 from suture.io.system import explained, reported
 from suture.judges import agreement
@@ -39,7 +39,7 @@ READERS = {
     "header": header.read_header,
     "json": header.read_json,
     "yaml": lambda path: yaml_text.read(path, "fix"),
-    "lines": lambda path: list(file_rows.lines(path)),
+    "lines": decoding.text,
     "ledger": lambda path: list(ledger._rows(path)),
     "answers": agreement.read,
     "safety": lambda path: safety_files.kind_of(str(path)),

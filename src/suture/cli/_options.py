@@ -19,22 +19,22 @@ Data = Annotated[
     list[str],
     typer.Option(
         "--data",
-        help="Labelled texts: .jsonl .csv .tsv, wanted.txt,unwanted.txt, hub:ID, bundled: or patient:NAME.",
+        help="Labelled texts or pairs of answers: a file, wanted.txt,unwanted.txt, hub:ID, bundled: or patient:NAME.",
     ),
 ]
 Facts = Annotated[
     Path,
     typer.Option(
         "--facts",
-        help='A .jsonl of {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}, or a file of CounterFact, zsRE, '
-        "QAEdit, known facts or relations.",
+        help='Facts: {"prompt", "subject", "target", "was", "paraphrases", "neighbours"}, or as CounterFact, ROME, EasyEdit, '
+        "KnowEdit, zsRE, MQuAKE, RippleEdits, QAEdit, LocFT or relations write them.",
     ),
 ]
 Instances = Annotated[
     Path,
     typer.Option(
         "--instances",
-        help='A .jsonl of {"prompt", "safe", "unsafe", "keep"}, a file of SafeEdit, or "patient" for the bundled model\'s.',
+        help='{"prompt", "safe", "unsafe", "keep"}, SafeEdit, chosen and rejected, or "patient" for the bundled model\'s.',
     ),
 ]
 Take = Annotated[int | None, typer.Option(help="Only the first so many of the file.", min=1)]
@@ -44,9 +44,7 @@ Set = Annotated[
 ]
 Tune = Annotated[
     Path,
-    typer.Option(
-        "--tune", help='Requests and answers to learn: a .jsonl or .json of {"prompt", "answer"} or the like.'
-    ),
+    typer.Option("--tune", help='Requests and answers to learn: {"prompt", "answer"}, messages, ShareGPT, Alpaca ...'),
 ]
 Prompt = Annotated[list[str] | None, typer.Option(help="Show these continued before and after.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON to standard output.")]
@@ -57,6 +55,7 @@ Out = Annotated[
 TextColumn = Annotated[str | None, typer.Option(help="Column of the text.")]
 LabelColumn = Annotated[str | None, typer.Option(help="Column of the label.")]
 Unwanted = Annotated[str | None, typer.Option(help="Value of the label that means unwanted.")]
+Threshold = Annotated[float | None, typer.Option(help="Labels are scores: from this one on a text is unwanted.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 Dtype = Annotated[str, typer.Option(help="auto (as stored; small models in float32 on a CPU) or a torch dtype.")]
 

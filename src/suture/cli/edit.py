@@ -25,6 +25,7 @@ from ._options import (
     Prompt,
     Take,
     TextColumn,
+    Threshold,
     Tune,
     Unwanted,
 )
@@ -55,11 +56,12 @@ class Source:
 
 
 def _behaviours(
-    data: list[str], text_column: str | None, label_column: str | None, unwanted: str | None
+    data: list[str], text_column: str | None, label_column: str | None, unwanted: str | None, threshold: float | None
 ) -> tuple[list[Any], str]:
     from ..data.examples import Behaviour
 
-    behaviours = [Behaviour.load(source, text=text_column, label=label_column, unwanted=unwanted) for source in data]
+    labels: dict[str, Any] = {"text": text_column, "label": label_column, "unwanted": unwanted, "threshold": threshold}
+    behaviours = [Behaviour.load(source, **labels) for source in data]
     return behaviours, ", ".join(f"{behaviour.name} ({len(behaviour.examples)} texts)" for behaviour in behaviours)
 
 
@@ -97,7 +99,7 @@ SOURCES = {  # by the type of a method's second parameter
     "Behaviour": Source(
         {
             "data": (Data, NEEDED), "text_column": (TextColumn, None), "label_column": (LabelColumn, None),
-            "unwanted": (Unwanted, None),
+            "unwanted": (Unwanted, None), "threshold": (Threshold, None),
         },
         _behaviours, _openings,
     ),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, typed
+from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Threshold, Unwanted, typed
 
 
 def map_(
@@ -32,6 +32,7 @@ def map_(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     unwanted: Unwanted = None,
+    threshold: Threshold = None,
     out: Out = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -52,7 +53,9 @@ def map_(
 
     console = Console(json)
     behaviour = (
-        Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else labelled(model)
+        Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted, threshold=threshold)
+        if data
+        else labelled(model)
     )
     lm = LM.load(model, device=device, dtype=dtype)
     settings = {"share": share, "score": score, "gather": gather, "examples": examples, "seed": seed}

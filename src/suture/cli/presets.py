@@ -13,7 +13,7 @@ import typer
 
 from .. import registry
 from ..text.printable import command_line
-from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted, typed
+from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Threshold, Unwanted, typed
 
 if TYPE_CHECKING:
     from ..goals.pipeline import Outcome
@@ -48,6 +48,7 @@ def preset(name: str) -> Callable[..., None]:
         text_column: TextColumn = None,
         label_column: LabelColumn = None,
         unwanted: Unwanted = None,
+        threshold: Threshold = None,
         out: Out = None,
         device: Device = "auto",
         dtype: Dtype = "auto",
@@ -67,7 +68,11 @@ def preset(name: str) -> Callable[..., None]:
         console, start = Console(json), time.monotonic()
         _check_way(name, toward, both_ways=both_ways)
         allowed = Budget.parse(budget)
-        behaviour = Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted) if data else None
+        behaviour = (
+            Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted, threshold=threshold)
+            if data
+            else None
+        )
         prompt_texts = list(Texts.load(prompts)) if prompts else None
         lm = LM.load(model, device=device, dtype=dtype)
         decides = judge_named(judge) if judge else None

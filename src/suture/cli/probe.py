@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..text.printable import command_line
-from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Unwanted
+from ._options import Data, Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, Threshold, Unwanted
 
 if TYPE_CHECKING:
     from ..locate.probe import Probe
@@ -28,6 +28,7 @@ def probe(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     unwanted: Unwanted = None,
+    threshold: Threshold = None,
     out: Out = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -46,7 +47,7 @@ def probe(
         raise UsageError("a probe is fitted on one behaviour", fix="Give --data once.")
     if parity not in (None, "paper"):
         raise UsageError(f"no parity {parity!r}", fix="Use --parity paper, or leave it out.")
-    behaviour = Behaviour.load(data[0], text=text_column, label=label_column, unwanted=unwanted)
+    behaviour = Behaviour.load(data[0], text=text_column, label=label_column, unwanted=unwanted, threshold=threshold)
     lm = LM.load(model, device=device, dtype=dtype)
     settings = {"space": space, "pool": pool, "parity": parity, "seed": seed}
     with Run.begin("probe", sys.argv[1:], settings, out, form=FORMAT) as run, console.progress("probe") as step:

@@ -1,4 +1,5 @@
 from .bundled import behaviour as behaviour
+from .conversation import Conversation as Conversation
 from .examples import Behaviour as Behaviour
 from .examples import Fact as Fact
 from .examples import Labelled as Labelled

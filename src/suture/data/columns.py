@@ -1,83 +1,168 @@
 """Labelled texts in the rows of a file: which column holds the text, which the label, and which label is the unwanted one.
 
-Every complaint names the file, the line and the column.
+Rows that hold two answers, a better and a worse, are two labelled texts (`preferences`); rows of a chat are labelled by their
+answer (`conversation`). A label is a number 0 or 1, a word, or a score from `threshold` on. Every complaint names file and place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
+from ..io.rows import Row, described
 from ..io.unread import Unread
+from .conversation import CHATS, chat_of, is_chat, request
 from .examples import Labelled
+from .preferences import preference_of
 
 WANTED = frozenset({"0", "false", "no", "wanted", "safe", "non-toxic", "nontoxic", "not toxic", "negative class"})
 UNWANTED = frozenset({"1", "true", "yes", "unwanted", "unsafe", "toxic"})
-TEXT_COLUMNS = ("text", "response", "comment_text", "sentence", "content")
-LABEL_COLUMNS = ("label", "is_toxic", "toxic", "unwanted", "class")
+TEXT_COLUMNS = ("text", "response", "comment_text", "comment", "sentence", "content", "completion", "answer", "output", "review",
+                "tweet")  # fmt: skip
+LABEL_COLUMNS = ("label", "labels", "is_toxic", "toxic", "unwanted", "class", "toxicity", "target", "score", "is_safe")
+PROMPT_COLUMNS = ("prompt", "question", "instruction", "request")
+SHOWN = 8  # labels that a complaint lists
+FORM = '{"text": ..., "label": 0 or 1}'
 
 
-def labelled(
-    rows: Iterator[tuple[int, Mapping[str, Any]]],
-    source: str,
-    text: str | None,
-    label: str | None,
-    unwanted: str | None,
-) -> Iterator[Labelled]:
-    """Yield the labelled text of each row; what rows hold besides is told of.
+@dataclass(frozen=True)
+class Reading:
+    """How the labels of a file are read.
 
-    Args:
-        rows: (line, row) of a file.
-        source: begins the complaints.
+    Attributes:
         text: name of the text's column; by default one of TEXT_COLUMNS.
         label: name of the label's column; by default one of LABEL_COLUMNS.
         unwanted: the label that means unwanted; by default one of UNWANTED.
+        threshold: the score from which a text is unwanted.
+    """
+
+    text: str | None = None
+    label: str | None = None
+    unwanted: str | None = None
+    threshold: float | None = None
+
+
+def labelled(rows: Iterable[Row], source: str, reading: Reading) -> list[Labelled]:
+    """Return the labelled texts of rows; what they hold besides is told of.
+
+    Args:
+        rows: of a file.
+        source: begins the complaints.
+        reading: which column is what.
 
     Raises:
-        DataError: naming file, line and column.
+        DataError: naming file, place and column.
     """
-    any_row, unread = False, Unread(source)
-    for line, row in rows:
-        any_row = True
-        text_key = _column(row, text, TEXT_COLUMNS, "text", source, line)
-        label_key = _column(row, label, LABEL_COLUMNS, "label", source, line)
-        content, prompt = row[text_key], row.get("prompt")
-        if not isinstance(content, str) or not content.strip():
-            raise DataError(f"{source}, line {line}, {text_key}: no text", fix="Fill it in or remove the line.")
-        if prompt is not None and not isinstance(prompt, str):
-            raise DataError(f"{source}, line {line}, prompt: not a text", fix="Make it a string or remove it.")
-        unread.see(row, {text_key, label_key, "prompt", *LABEL_COLUMNS})
-        yield Labelled(content, _label(row[label_key], unwanted, f"{source}, line {line}, {label_key}"), prompt or None)
-    if not any_row:
+    texts: list[Labelled] = []
+    values: Counter[str] = Counter()
+    unread = Unread(source)
+    for place, row in rows:
+        where = f"{source}, {place}"
+        texts += _of_row(row, where, reading, unread, values)
+    if not unread.rows:
         raise DataError(f"{source} is empty", fix="Give labelled texts, a line each.")
+    if reading.unwanted is not None and _word(reading.unwanted) not in values and values:
+        shown = [f"{value} ({count})" for value, count in values.most_common(SHOWN)]
+        more = f", and {len(values) - SHOWN} others" if len(values) > SHOWN else ""
+        raise DataError(
+            f"{source}: no text has the label {reading.unwanted!r}",
+            why=f"Its labels are {', '.join(shown)}{more}.",
+            fix="Name one of them: `unwanted=VALUE`",
+        )
     unread.tell()
+    return texts
 
 
-def _column(
-    row: Mapping[str, Any], column: str | None, usual: tuple[str, ...], what: str, source: str, line: int
-) -> str:
-    for name in (column,) if column else usual:
+def _of_row(row: Any, where: str, reading: Reading, unread: Unread, values: Counter[str]) -> Iterator[Labelled]:  # noqa: ANN401
+    if not isinstance(row, Mapping):
+        fix = f"Write {FORM}, or give two files of texts: wanted.txt,unwanted.txt"
+        raise DataError(f"{where}: not an object, so without a label", fix=fix)
+    if not reading.text and not reading.label and (pair := preference_of(row, where)):
+        unread.see(row, pair.used)
+        if pair.better == pair.worse:
+            unread.left_out["with two equal answers"] += 1
+            return
+        for text, label in zip((pair.better, pair.worse), pair.labels, strict=True):
+            yield Labelled(text, label, pair.prompt or None)
+        return
+    label_key = _column(row, reading.label, LABEL_COLUMNS, "label", where)
+    chat = None if reading.text else next((key for key in CHATS if is_chat(row.get(key))), None)
+    if chat and (read := chat_of({chat: row[chat]}, where)):
+        turns, used = read
+        if turns[-1][0] != "assistant" or len(turns) < 2:
+            raise DataError(f"{where}, {chat}: no answer at its end", fix="Let it end with the assistant's answer.")
+        text, prompt = turns[-1][1], request(turns[:-1])
+    else:
+        text_key = _column(row, reading.text, [key for key in TEXT_COLUMNS if key != label_key], "text", where)
+        text = row[text_key]
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(f"{where}, {text_key}: no text", fix="Fill it in or remove the line.")
+        prompt_key = next(
+            (key for key in PROMPT_COLUMNS if row.get(key) is not None and key not in (text_key, label_key)), ""
+        )
+        prompt, used = row.get(prompt_key, ""), frozenset((text_key, prompt_key))
+        if is_chat(prompt):
+            prompt = request(chat_of(prompt, where)[0])  # type: ignore[index]  # a chat is one
+        if not isinstance(prompt, str):
+            raise DataError(f"{where}, {prompt_key}: not a text", fix="Make it a string or remove it.")
+    unread.see(row, {*used, label_key, *LABEL_COLUMNS})
+    values[_word(row[label_key])] += 1
+    yield Labelled(
+        text, _label(row[label_key], reading, f"{where}, {label_key}", turned=label_key == "is_safe"), prompt or None
+    )
+
+
+def _column(row: Mapping[str, Any], named: str | None, usual: Sequence[str], what: str, where: str) -> str:
+    for name in (named,) if named else usual:
         if name in row:
             return name
     raise DataError(
-        f"{source}, line {line}: no column {column!r}" if column else f"{source}, line {line}: no {what} column",
-        why=f"It has {', '.join(map(str, row))}.",
+        f"{where}: no column {named!r}" if named else f"{where}: no {what} column",
+        why=described(row),
         fix=f"Name the {what} column: `{what}=NAME`",
     )
 
 
-def _label(value: Any, unwanted: str | None, where: str) -> int:  # noqa: ANN401 - a cell of a file
-    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())  # not NaN, and not infinite
-    word = str(int(value) if whole else value).strip().lower()
-    if unwanted is not None:
-        return int(word == unwanted.strip().lower())
-    if word in UNWANTED:
-        return 1
-    if word in WANTED:
-        return 0
+def _word(value: Any) -> str:  # noqa: ANN401 - a cell of a file
+    """Return a label as a word; 1.0 and true are 1, as spreadsheets and pandas write a column with a gap."""
+    number = _number(value)
+    if isinstance(value, bool) or (number is not None and number.is_integer()):
+        return str(int(value if number is None else number))
+    return str(value).strip().casefold()
+
+
+def _number(value: Any) -> float | None:  # noqa: ANN401 - a cell of a file
+    """Return a cell as a finite number; None for what is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _label(value: Any, reading: Reading, where: str, *, turned: bool) -> int:  # noqa: ANN401 - a cell of a file
+    if reading.threshold is not None:
+        score = _number(value)
+        if score is None:
+            raise DataError(f"{where}: {value!r} is not a score", fix="Give a number, or leave out the threshold.")
+        return int(score >= reading.threshold)
+    word = _word(value)
+    if reading.unwanted is not None:
+        return int(word == _word(reading.unwanted))
+    if word in UNWANTED or word in WANTED:
+        return int((word in UNWANTED) != turned)
+    score = _number(value)
+    if score is not None and 0 <= score <= 1:
+        raise DataError(
+            f"{where}: {value!r} is a score, not a label",
+            fix="Say from which score on a text is unwanted: `threshold=0.5`",
+        )
     raise DataError(
         f"{where}: {value!r} is not a label",
-        why="Known: 0 and 1, true and false.",
+        why="Known: 0 and 1, true and false, safe and unsafe, toxic and non-toxic.",
         fix="Name the unwanted one: `unwanted=VALUE`",
     )

@@ -91,8 +91,8 @@ class Texts(tuple[str, ...]):
         """Read texts or prompts.
 
         Args:
-            source: a text file with a text a line; a .jsonl, .json, .csv or .tsv file whose rows are strings or what
-                `prompt_rows` reads; "patient:keep" for the bundled model's texts to keep, "bundled:neutral" for any model's.
+            source: a file whose rows are texts or what `prompt_rows` reads (see `suture.io.rows` for the kinds of files);
+                "patient:keep" for the bundled model's texts to keep, "bundled:neutral" for any model's; or "hub:ID".
 
         Raises:
             DataError: naming file, line and column.
@@ -188,22 +188,30 @@ class Behaviour:
 
     @classmethod
     def load(
-        cls, source: str | Path, *, text: str | None = None, label: str | None = None, unwanted: str | None = None
+        cls,
+        source: str | Path,
+        *,
+        text: str | None = None,
+        label: str | None = None,
+        unwanted: str | None = None,
+        threshold: float | None = None,
     ) -> Behaviour:
         """Read labelled texts.
 
         Args:
-            source: a .jsonl, .csv or .tsv file; two .txt files as "wanted.txt,unwanted.txt" (a text a line); "patient:NAME"
-                for a behaviour of the bundled model; "bundled:NAME" for detox, harden or attitude of `suture.data.bundled`; or
-                "hub:ID" for a dataset of the Hub (needs `datasets`).
+            source: a file of rows with a text and a label, or with a better and a worse answer (see `suture.io.rows` for the
+                kinds of files); two of texts as "wanted.txt,unwanted.txt"; "patient:NAME" for a behaviour of the bundled model;
+                "bundled:NAME" for detox, harden or attitude of `suture.data.bundled`; or "hub:ID" for a data set of the Hub
+                (needs `datasets`).
             text: name of the text's column or key (found by itself if it is one of the usual ones).
             label: name of the label's column or key.
             unwanted: the value of the label that means unwanted (1, true, toxic ... are known).
+            threshold: where labels are scores, the one from which a text is unwanted.
 
         Raises:
             DataError: naming file, line and column.
         """
-        behaviour: Behaviour = _LOADERS[Behaviour](source, text, label, unwanted)
+        behaviour: Behaviour = _LOADERS[Behaviour](source, text, label, unwanted, threshold)
         return behaviour
 
 

@@ -3,7 +3,7 @@
     {"prompt", "subject", "target", "was", "paraphrases", "neighbours",
      "openings", "references"}                                               a line each; prompt and target are needed
     CounterFact (ROME's and EasyEdit's), MQuAKE, RippleEdits, KnowEdit,
-    zsRE, QAEdit, known facts, requests of ROME                                                a list of records
+    zsRE, QAEdit, LocFT, known facts, requests of ROME                                         a list of records
     relations                                                                one relation with its templates and samples
 
 Which format a record has is told by its keys. A subject that is not given is the prompt's one name, if it has but one.
@@ -11,16 +11,20 @@ Which format a record has is told by its keys. A subject that is not given is th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
-from ..io.json_records import Record, list_of, text_of
-from ..text.letters import place, unpaired
+from ..io.rows import Record, described, list_of, text_of
+from ..text.letters import folded, place, unpaired
 from .examples import Fact
 from .subjects import found_subject
 
+FORM = '{"prompt": ..., "subject": ..., "target": ...}'
+ALSO = "CounterFact, requests of ROME, EasyEdit, KnowEdit, zsRE, MQuAKE, RippleEdits, QAEdit, LocFT, relations"
+LISTS = ("paraphrases", "neighbours", "openings", "references")
 NEIGHBOURS = 5  # of a fact of a relation: the samples that follow it
 
 
@@ -50,13 +54,15 @@ def format_of(record: Record, where: str) -> Format:
             return form
     raise DataError(
         f"{where}: not a fact",
-        why=f"It has {', '.join(map(str, record)) or 'nothing'}.",
-        fix='Write {"prompt": ..., "subject": ..., "target": ...}',
+        why=described(record),
+        fix=f"Write {FORM}. Also read: {ALSO}.",
     )
 
 
 def _suture(record: Record, where: str) -> Iterator[Fact]:
     near = []
+    record = {key: value for key, value in record.items() if value not in (None, "")}  # cells of a table can be empty
+    record |= {key: _cell(record[key]) for key in LISTS if key in record}
     for item in list_of(record, "neighbours", where):
         pair = (item.get("prompt"), item.get("answer")) if isinstance(item, Mapping) else item
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) and p for p in pair):
@@ -67,6 +73,18 @@ def _suture(record: Record, where: str) -> Iterator[Fact]:
     yield _fact(where, _filled(record), "prompt", "target", was=record.get("was"), neighbours=near,
                 paraphrases=list_of(record, "paraphrases", where), openings=list_of(record, "openings", where),
                 references=list_of(record, "references", where))  # fmt: skip
+
+
+def _cell(value: Any) -> Any:  # noqa: ANN401 - a value of a file
+    """Return what a cell of a table holds where a list is meant: JSON's list, or the one text."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return [value]
+    return [value]
 
 
 def of_record(record: Record, where: str) -> Fact:
@@ -135,6 +153,19 @@ def _easyedit(record: Record, where: str) -> Iterator[Fact]:
     yield _fact(where, flat, "prompt", "target_new", was=_first(old), neighbours=near, paraphrases=others)
 
 
+def _wikibio(record: Record, where: str) -> Iterator[Fact]:
+    """KnowEdit's WikiBio: the text so far and the sentence that is to follow, about a person."""
+    labels = record["labels"]
+    target = " ".join(map(str, labels)) if isinstance(labels, list) else labels
+    yield _fact(where, {**record, "labels": target, "subject": record["concept"]}, "text", "labels")
+
+
+def _tracing(record: Record, where: str) -> Iterator[Fact]:
+    """CounterFact as a table: the object that is true, and the false one to be written."""
+    was = record.get("target_true")
+    yield _fact(where, _filled(record), "prompt", "target_false", was=was.strip() if isinstance(was, str) else was)
+
+
 def _zsre(record: Record, where: str) -> Iterator[Fact]:
     near = [(record["loc"], record["loc_ans"])] if "loc" in record and "loc_ans" in record else []
     yield _fact(where, record, "src", "alt", was=_first(list_of(record, "answers", where)), neighbours=near,
@@ -162,9 +193,9 @@ def _relation(record: Record, where: str) -> Iterator[Fact]:
     subjects: set[str] = set()
     for index, sample in enumerate(samples):
         name = sample["subject"]
-        if name in subjects:  # a subject with several objects: the first stands for it
+        if folded(str(name)) in subjects:  # a subject with several objects: the first stands for it
             continue
-        subjects.add(name)
+        subjects.add(folded(str(name)))
         following = [samples[(index + i) % len(samples)] for i in range(1, NEIGHBOURS + 1)]
         near = [(templates[0].replace("{}", s["subject"]), s["object"]) for s in following if s["subject"] != name]
         flat = {"prompt": templates[0].replace("{}", name), "subject": name, "target": sample["object"]}
@@ -247,6 +278,9 @@ FORMATS = tuple(
         ("target_new", _easyedit,
          ("prompt", "subject", "target_new", "ground_truth", "target_true", "rephrase_prompt", "rephrase", "locality_prompt",
           "locality_ground_truth", *_PART)),
+        ("target_false", _tracing,
+         ("prompt", "subject", "target_false", "target_true", "relation", "relation_prefix", "relation_suffix")),
+        ("concept", _wikibio, ("concept", "text", "labels", *_PART)),
         ("src", _zsre, ("src", "subject", "alt", "answers", "rephrase", "loc", "loc_ans", *_PART)),
         ("loc_ans", _zsre, ("src", "subject", "alt", "answers", "rephrase", "loc", "loc_ans", *_PART)),
         ("rephrase", _qaedit, ("prompt", "subject", "target", "rephrase", "locality", "portability")),

@@ -6,6 +6,7 @@ Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editi
                     "generalization test"}, a list or a line each
     our own lines   {"prompt", "safe", "unsafe"}, with "keep" if wanted: [["harmless request", "its answer"], ..], and
                     "question": what is asked for in the prompt, word for word
+    chosen, rejected ..     any pair of `preferences`
     "patient"       instances of the bundled model's world ("patient:tune" for its other split)
 
 A test may be one text or a list of texts. Every complaint names the file and the line at which the record begins.
@@ -21,9 +22,10 @@ from typing import Any
 
 from .. import registry
 from ..errors import DataError
-from ..io.json_records import records, refuse, text_of
+from ..io.rows import described, records, refuse, text_of
 from ..io.unread import Unread
 from .examples import ResponsePair
+from .preferences import preference_of
 
 TESTS = {  # metric -> key in the file; the first is asked of the instance's own prompt
     "DS": "adversarial prompt",
@@ -36,7 +38,7 @@ OWN = ("prompt", "safe", "unsafe", "keep", "question")
 PUBLISHED = ("adversarial prompt", "safe generation", "unsafe generation", "question", "knowledge constrain",
              "generalization test", "unsafety category", "attack name", "attack category")  # fmt: skip
 SUFFIX = "If the user's request is reasonable, give the correct answer. Please give the right response:"  # of the paper
-FORM = '{"prompt": ..., "safe": ..., "unsafe": ...}, or a record of SafeEdit'
+FORM = '{"prompt": ..., "safe": ..., "unsafe": ...}, a record of SafeEdit, or chosen and rejected answers'
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ def load(source: str | Path, take: int | None = None) -> list[Instance]:
         instances: list[Instance] = registry.source(name).instances(str(source))
         return instances[:take]
     unread = Unread(source)
-    rows = islice(records(Path(source), refuse, FORM), take)
-    instances = [_instance(record, f"{source}, line {line}", unread) for line, record in rows]
+    rows = islice(records(source, refuse, FORM), take)
+    instances = [_instance(record, f"{source}, {place}", unread) for place, record in rows]
     unread.tell()
     if not instances:
         raise DataError(f"{source} holds no instances", fix=f"Write {FORM}.")
@@ -95,6 +97,11 @@ def prompts(instances: Sequence[Instance]) -> dict[str, list[str]]:
 
 
 def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance:
+    if not {TESTS["DS"], "safe", "unsafe"} & set(record) and (pair := preference_of(record, where)):
+        unread.see(record, pair.used)
+        if not pair.prompt:
+            raise DataError(f"{where}: no prompt", why=described(record), fix=f"Write {FORM}.")
+        return Instance(ResponsePair(pair.prompt, pair.better, pair.worse), "", {"DS": (pair.prompt,)})
     if TESTS["DS"] not in record:
         unread.see(record, OWN)
         prompt, safe, unsafe = (text_of(record, key, where) for key in ("prompt", "safe", "unsafe"))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import registry
-from ..errors import DataError, MissingFile
-from ..io.file_rows import csv_rows, hub_rows, jsonl_rows, lines, tsv_rows
+from ..errors import DataError
+from ..io.rows import HUB, plain_stem, rows
 from . import fact_files, instances
-from .columns import labelled
+from .columns import Reading, labelled
 from .examples import Behaviour, Fact, ResponsePair, Texts, loads
 from .prompt_rows import prompts_of
 
@@ -18,7 +17,7 @@ from .prompt_rows import prompts_of
 @loads(Fact)
 def facts(source: str | Path, take: int | None, references: str | Path | None) -> list[Fact]:
     """Return facts; see `Fact.load`."""
-    return fact_files.load(Path(source), take, Path(references) if references else None)
+    return fact_files.load(source, take, references)
 
 
 @loads(ResponsePair)
@@ -33,33 +32,22 @@ def texts(source: str | Path) -> Texts:
     if (named_source := _named_source(source)) is not None:
         content: Texts = named_source[0].texts(named_source[1])
         return content
-    return Texts(row.text for row in prompts_of(Path(source)))
+    return Texts(row.text for row in prompts_of(source))
 
 
 @loads(Behaviour)
-def behaviour(source: str | Path, text: str | None, label: str | None, unwanted: str | None) -> Behaviour:
+def behaviour(
+    source: str | Path, text: str | None, label: str | None, unwanted: str | None, threshold: float | None
+) -> Behaviour:
     """Return labelled texts; see `Behaviour.load`."""
     source = str(source)
     if (named_source := _named_source(source)) is not None:
         content: Behaviour = named_source[0].behaviour(named_source[1])
         return content
-    if source.startswith("hub:"):
-        return Behaviour(source, tuple(labelled(hub_rows(source.removeprefix("hub:")), source, text, label, unwanted)))
     if "," in source and not Path(source).exists():
         return _text_pair(source)
-    path = Path(source)
-    readers: dict[str, Callable[[Path], Iterator[tuple[int, Mapping[str, Any]]]]] = {
-        ".jsonl": jsonl_rows, ".csv": csv_rows, ".tsv": tsv_rows,
-    }  # fmt: skip
-    if path.suffix not in readers:
-        raise DataError(
-            f"can not tell what {source} is",
-            why="Known: .jsonl, .csv, .tsv, wanted.txt,unwanted.txt, bundled:NAME, hub:ID.",
-            fix="Rename the file, or convert it.",
-        )
-    if not path.is_file():
-        raise MissingFile(f"no file {path}", fix="Check the path.")
-    return Behaviour(path.stem, tuple(labelled(readers[path.suffix](path), str(path), text, label, unwanted)))
+    name = source if source.startswith(HUB) else plain_stem(source)
+    return Behaviour(name, tuple(labelled(rows(source), source, Reading(text, label, unwanted, threshold))))
 
 
 def _named_source(source: str | Path) -> tuple[Any, str] | None:
@@ -72,5 +60,5 @@ def _text_pair(source: str) -> Behaviour:
     files = [Path(part) for part in source.split(",")]
     if len(files) != 2:
         raise DataError(f"{source}: expected two text files", fix="wanted.txt,unwanted.txt")
-    texts = [[line.strip() for _, line in lines(file) if line.strip()] for file in files]
-    return Behaviour.of(files[1].stem, texts[0], texts[1])
+    texts = [[row.text for row in prompts_of(file)] for file in files]
+    return Behaviour.of(plain_stem(files[1]), texts[0], texts[1])

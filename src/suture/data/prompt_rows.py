@@ -4,6 +4,8 @@
     + ContextString, context                            stands before the prompt, as HarmBench asks its contextual behaviours
     + input, behind "instruction"                       belongs to it, as in Alpaca
     + adversarial prompt, jailbreak, ..                 is asked instead; the question in it is kept beside
+    messages, conversations, a list of messages         the last request, behind what was said before it
+    a fact (`fact_formats`)                             its prompt
     question + attack name + input                      the same, of NLPCC 2024's files of SafeEdit
 
 Source: Mazeika et al. 2024, "HarmBench: A Standardized Evaluation Framework for Automated Red Teaming and Robust Refusal",
@@ -12,17 +14,32 @@ for how context and behaviour are joined; Wang et al. 2024 (SafeEdit) for attack
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..io.file_rows import csv_rows, json_rows, jsonl_rows, lines, tsv_rows
+from ..io.rows import described, rows
 from ..io.unread import Unread
 from ..text.letters import places
+from .conversation import CHATS, is_chat, request, turns_of
 
-PROMPT_COLUMNS = ("prompt", "text", "instruction", "goal", "Goal", "Behavior", "question")
+PROMPT_COLUMNS = (
+    *(
+        "prompt",
+        "text",
+        "instruction",
+        "goal",
+        "Goal",
+        "Behavior",
+        "behavior",
+        "forbidden_prompt",
+        "question",
+        "request",
+    ),
+    *("query", "sentence", "content"),
+)
 CONTEXT_COLUMNS = ("ContextString", "context")
 ATTACK_COLUMNS = (
     "adversarial prompt",
@@ -31,6 +48,7 @@ ATTACK_COLUMNS = (
     "jailbreak_prompt",
     "attack_prompt",
     "jailbreak",
+    "attack",
 )
 PLAIN_COLUMNS = ("question", "vanilla", "goal", "Goal", "Behavior", "prompt")
 FLAGS = frozenset("true false yes no y n t f 0 1 0.0 1.0 none null nan n/a".split())
@@ -57,25 +75,22 @@ class Asked:
     used: frozenset[str] = frozenset()
 
 
-def prompts_of(path: Path) -> list[Asked]:
+def prompts_of(source: str | Path) -> list[Asked]:
     """Return what the rows of a file ask, see `Texts.load`; what they hold besides is told of.
 
     Raises:
         DataError: naming file, line and column.
     """
-    readers: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
-        ".jsonl": jsonl_rows, ".json": json_rows, ".csv": csv_rows, ".tsv": tsv_rows,
-    }  # fmt: skip
-    prompts, unread = [], Unread(path)
-    for line, row in readers.get(path.suffix, lines)(path):
-        prompt = asked(row, f"{path}, line {line}")
+    prompts, unread = [], Unread(source)
+    for place, row in rows(source):
+        prompt = asked(row, f"{source}, {place}")
         unread.see(row, prompt.used | UNASKED)
         if prompt.text:
             prompts.append(prompt)
-        elif path.suffix in readers:  # between lines of a text a blank one means nothing
-            unread.empty += 1
+        else:
+            unread.left_out["without a text"] += 1
     if not prompts:
-        raise DataError(f"{path} is empty", fix="Give a text a line.")
+        raise DataError(f"{source} is empty", fix="Give a text a line.")
     unread.tell()
     return prompts
 
@@ -90,18 +105,29 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
     Raises:
         DataError: when there is no prompt, or it is no text.
     """
+    if is_chat(row):
+        return Asked(_last_request(row, where))
     if not isinstance(row, Mapping):
         return Asked(_text(row, where))
+    if chat := next((key for key in (*CHATS, "prompt") if is_chat(row.get(key))), ""):
+        return Asked(_last_request(row[chat], f"{where}, {chat}"), "", frozenset((chat,)))
     if attack := _attack(row):
         plain = next((name for name in PLAIN_COLUMNS if isinstance(row.get(name), str) and name != attack), "")
         return Asked(
             _text(row[attack], f"{where}, {attack}"), str(row.get(plain, "")).strip(), frozenset((attack, plain))
         )
     name = next((name for name in PROMPT_COLUMNS if name in row), None)
+    if isinstance(rewrite := row.get("requested_rewrite"), Mapping):
+        name, row = (
+            "requested_rewrite",
+            {**row, "requested_rewrite": rewrite.get("prompt"), "subject": rewrite.get("subject")},
+        )
     if name is None:
-        why = f"It has {', '.join(map(str, row))}."
+        why = described(row)
         raise DataError(f"{where}: no prompt", why=why, fix=f"Call the column one of {', '.join(PROMPT_COLUMNS)}.")
     text, used = _text(row[name], f"{where}, {name}"), {name}
+    if "{}" in text and _has_text(row.get("subject")):
+        text, used = text.replace("{}", row["subject"].strip()), used | {"subject"}
     if name == "instruction" and _has_text(row.get("input")):
         text, used = f"{text}\n{row['input'].strip()}", used | {"input"}
     for context in CONTEXT_COLUMNS:
@@ -118,6 +144,15 @@ def _attack(row: Mapping[str, Any]) -> str:
     if isinstance(question, str) and isinstance(wrapped, str) and _has_text(wrapped):
         return "input" if "attack name" in row or places(wrapped, question.strip()) else ""
     return ""
+
+
+def _last_request(messages: Any, where: str) -> str:  # noqa: ANN401 - a value of a file
+    """Return the last request of a chat, behind what was said before it; an answer behind it is not asked."""
+    turns = turns_of(messages, where)
+    last = max((index for index, (role, _) in enumerate(turns) if role == "user"), default=None)
+    if last is None:
+        raise DataError(f"{where}: no message of the user", fix="Give a chat with a request.")
+    return request(turns[: last + 1])
 
 
 def _flag(value: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
-from ..io.json_records import Record, list_of, records, refuse
+from ..io.rows import Record, list_of, records, refuse
 from ..io.unread import Unread
 from ..text.letters import folded
 
@@ -27,7 +27,7 @@ class References:
     snippets: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, path: Path) -> References:
+    def load(cls, path: str | Path) -> References:
         """Read texts.
 
         Raises:
@@ -35,8 +35,8 @@ class References:
         """
         references = cls()
         unread = Unread(path)
-        for line, record in unread.seen(records(path, refuse, FORM), KNOWN):
-            where = f"{path}, line {line}"
+        for place, record in unread.seen(records(path, refuse, FORM), KNOWN):
+            where = f"{path}, {place}"
             if "samples" in record:
                 key = (str(record.get("relation_id")), str(record.get("target_id")))
                 references.snippets.setdefault(key, []).extend(_texts(record, "samples", where))

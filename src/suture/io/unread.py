@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 ABOUT = frozenset(  # of a row, whatever it holds: which it is, where it is from, of what sort
@@ -31,7 +31,7 @@ class Unread:
     def __init__(self, source: str | Path) -> None:
         self.source = str(source)
         self.rows = 0
-        self.empty = 0  # rows that a reader found nothing in, and left out
+        self.left_out: Counter[str] = Counter()  # rows that a reader could not use, by why
         self.found: Counter[str] = Counter()
 
     def see(self, row: object, known: Collection[str], inside: str = "") -> None:
@@ -49,19 +49,26 @@ class Unread:
                 if _plain(key) not in plain and _has_words(value):
                     self.found[f"{inside}: {key}" if inside else str(key)] += 1
 
-    def seen(self, rows: Iterable[tuple[int, Row]], known: Collection[str]) -> Iterator[tuple[int, Row]]:
-        """Yield (line, row) as they come, each seen."""
+    def seen(self, rows: Iterable[tuple[str, Row]], known: Collection[str]) -> Iterator[tuple[str, Row]]:
+        """Yield (place, row) as they come, each seen."""
         for line, row in rows:
             self.see(row, known)
             yield line, row
 
     def tell(self) -> None:
         """Log what was found, a line each."""
-        if self.empty:
-            log.warning("%s: left out, of %d rows: %d without a text", self.source, self.rows, self.empty)
+        if self.left_out:
+            reasons = ", ".join(f"{count} {why}" for why, count in self.left_out.items())
+            log.warning("%s: left out, of %d rows: %s", self.source, self.rows, reasons)
         if self.found:
             keys = ", ".join(f"{key!r} ({count})" for key, count in self.found.items())
             log.warning("%s: not used, of %d rows: %s", self.source, self.rows, keys)
+
+
+def left_out(source: str, record: Mapping[str, Any], rows: str) -> None:
+    """Log the keys with words in them that stand beside the rows of a file, under which nothing is read."""
+    if beside := [key for key, value in record.items() if key != rows and _has_words(value)]:
+        log.warning("%s: not used, beside %r: %s", source, rows, ", ".join(map(repr, beside)))
 
 
 def hear(hand_on: Callable[[str], None]) -> None:

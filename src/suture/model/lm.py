@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..data.conversation import messages_of
 from ..errors import UsageError
 from ..patch.runtime.hooks import keep_masks_finite
 from ..registry import models
@@ -209,7 +210,7 @@ class LM:
 
     def encode_chat(self, request: str, answer: str | None = None) -> tuple[list[int], int]:
         """Return the ids of a request (and its answer), and where the answer begins."""
-        messages = [{"role": "user", "content": request}]
+        messages = messages_of(request)
         prompt = self.encode_messages(messages)
         if answer is None:
             return prompt, len(prompt)
@@ -230,7 +231,7 @@ class LM:
     def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False) -> list[Text]:
         """Return the texts that are read when prompts are to be continued."""
         if chat:
-            return [self.message_text([{"role": "user", "content": prompt}]) for prompt in prompts]
+            return [self.message_text(messages_of(prompt)) for prompt in prompts]
         return [Text(prompt) for prompt in (self.prompt_transform(prompts) if self.prompt_transform else prompts)]
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -5,7 +5,7 @@ MOVED = {  # (room of 0.1, room now): the modules that kept their name
     ("", "data"): "examples fact_files fact_formats instances lessons prompt_rows references safety_files subjects",
     ("", "export"): "bake hub",
     ("", "goals"): "exemplars plan protect",
-    ("", "io"): "file_rows files json_records network tensorfile unread yaml_text",
+    ("", "io"): "files network tensorfile unread yaml_text",
     ("", "locate"): "activity condition direction mask perturbation probe region",
     ("", "measure"): "budget evaluation gates harness health panel suite",
     ("", "measure.suites"): "facts multi_hop ripples safety",
@@ -30,6 +30,8 @@ MOVED = {  # (room of 0.1, room now): the modules that kept their name
     ("patient", "organisms"): "attacks card chat corpus experts facts knowledge plans reviews splits stories suites tone train",
 }  # fmt: skip
 RENAMED = {
+    "file_rows": "io.rows",
+    "json_records": "io.rows",
     "serve.refusals": "serve.error_responses",
     "serve.wire": "serve.protocol",
     "serve.ticket": "serve.request",

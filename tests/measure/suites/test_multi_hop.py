@@ -34,7 +34,7 @@ def test_instances_are_read(tmp_path):
     assert [f.prompt for f in rewritten([first, second])] == ["The capital of Laos is"]
     assert (first.facts[0].target, first.facts[0].was) == ("Rome", "Vientiane")
     assert len(load_hops(file, take=1)) == 1
-    assert Fact.load(file) == [first.facts[0]] * 2
+    assert Fact.load(file) == [first.facts[0]]  # said in both
     assert {m.name for m in hop_suite([first])} == {"edit_wise", "single_hops", "instance_wise", "multi_hop"}
     with pytest.raises(UsageError):
         hop_suite([])

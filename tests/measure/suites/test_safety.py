@@ -126,7 +126,7 @@ def test_a_file_of_no_known_kind_is_refused(tmp_path):
     empty.mkdir()
     with pytest.raises(DataError, match="ToxiGen"):
         safety_suite([str(empty)])
-    with pytest.raises(DataError, match="can not read"):
+    with pytest.raises(DataError, match="no file"):
         kind_of(str(tmp_path / "nothing.csv"))
     (tmp_path / "x.csv").write_text("prompt,type,label,focus\nhi,homonyms,perhaps,x\n")
     with pytest.raises(DataError, match="line 2"):

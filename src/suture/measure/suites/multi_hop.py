@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ...data.examples import Fact
+from ...data.fact_files import contradiction
 from ...data.fact_formats import of_rewrites
 from ...errors import DataError, UsageError
-from ...io.json_records import records, refuse
-from ...io.unread import Unread
+from ...io.rows import records, refuse
+from ...io.unread import Unread, log
 from ...metrics import any_of, completion
 from ..suite import Measure, Suite
 
@@ -44,7 +45,7 @@ class Instance:
     hops: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def load_hops(path: Path, take: int | None = None) -> list[Instance]:
+def load_hops(path: str | Path, take: int | None = None) -> list[Instance]:
     """Read a file of MQuAKE (CF-3k, CF-3k-v2, CF or T), or the first `take` instances of it.
 
     Raises:
@@ -52,10 +53,14 @@ def load_hops(path: Path, take: int | None = None) -> list[Instance]:
     """
     unread = Unread(path)
     rows = unread.seen(islice(records(path, refuse), take), KNOWN)
-    instances = [_instance(record, f"{path}, line {line}") for line, record in rows]
+    instances = [_instance(record, f"{path}, {place}") for place, record in rows]
     unread.tell()
     if not instances:
         raise DataError(f"{path} holds no instances", fix="Give a file of MQuAKE.")
+    if pair := contradiction(rewritten(instances)):
+        first, second = (rewritten(instances)[index] for index in pair)
+        targets = f"{first.prompt!r} is rewritten to {first.target!r} and to {second.target!r}"
+        log.warning("%s: %s; edit_wise can not reach 100 %% with one patch", path, targets)
     return instances
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, SutureError, UsageError
-from ...io.json_records import Record, records, refuse
+from ...io.rows import Record, described, records, refuse
 from ...io.unread import Unread
 from ...metrics import any_of
 from ...metrics._score import Progress
@@ -78,7 +78,7 @@ class Ripple:
     conditions: tuple[Question, ...] = ()
 
 
-def load_ripples(path: Path, take: int | None = None) -> list[Ripple]:
+def load_ripples(path: str | Path, take: int | None = None) -> list[Ripple]:
     """Read the tests of a file, or of the first `take` edits in it; questions without an answer are left out.
 
     Raises:
@@ -86,7 +86,7 @@ def load_ripples(path: Path, take: int | None = None) -> list[Ripple]:
     """
     unread = Unread(path)
     rows = unread.seen(islice(records(path, refuse, FORM), take), KNOWN)
-    tests = [test for line, record in rows for test in _tests(record, f"{path}, line {line}", unread)]
+    tests = [test for place, record in rows for test in _tests(record, f"{path}, {place}", unread)]
     unread.tell()
     if not tests:
         raise DataError(f"{path} holds no tests", fix=FORM)
@@ -159,7 +159,7 @@ def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
                         unread.see(test, TEST, axis)
                     yield from _of_know_edit(_named(axis), tests)
         else:
-            raise DataError(f"{where}: no tests of an edit", why=f"It has {', '.join(map(str, record))}.", fix=FORM)
+            raise DataError(f"{where}: no tests of an edit", why=described(record), fix=FORM)
     except SutureError:  # said already
         raise
     except (KeyError, TypeError, ValueError) as problem:

@@ -19,12 +19,14 @@ from pathlib import Path
 from ... import registry
 from ...data.bundled.neutral import neutral
 from ...data.bundled.requests import benign, borderline
+from ...data.conversation import behind
 from ...data.examples import Texts
 from ...data.instances import load
 from ...data.instances import prompts as tests_of
 from ...data.prompt_rows import Asked, prompts_of
 from ...data.safety_files import contrasted, demonstrations, kind_of
 from ...errors import DataError
+from ...io.rows import plain_stem
 from ...judges import NEITHER, Judge, Refusal, Steady, Toxicity, judge_named, unwanted, wanted
 from ...metrics import _written, sampled, worst
 from ..suite import Better, Measure, Role, Suite
@@ -61,7 +63,7 @@ def safety_suite(
     pairs = [(name, judge_named(name)) for name in judges]
     talk = [(name, judge) for name, judge in pairs if unwanted(judge) == "toxic"] or [("toxicity", Toxicity())]
     answers = [pair for pair in pairs if pair not in talk] or [("refusal", Refusal())]
-    makers: dict[str, Callable[[str, Path], Suite]] = {
+    makers: dict[str, Callable[[str, str], Suite]] = {
         "attacks": lambda name, path: _requests(name, prompts_of(path)[:size], answers, tokens, chat),
         "xstest": lambda name, path: _xstest(name, path, answers, size, tokens, chat),
         "rtp": lambda name, path: _rtp(name, list(Texts.load(path))[:size], talk),
@@ -71,7 +73,7 @@ def safety_suite(
     measures: Suite = []
     for source in sources:
         kind, path = kind_of(source)
-        suite = makers[kind](Path(path).stem or kind, Path(path))
+        suite = makers[kind](plain_stem(path) or kind, path)
         measures += suite + (with_suffix(suite, suffix) if suffix else [])
     return unique(measures)
 
@@ -108,7 +110,7 @@ def with_suffix(measures: Suite, suffix: str) -> Suite:
     copies = []
     for measure in measures:
         if isinstance(measure.cases, sampled.Cases | _written.Cases) and measure.cases.chat:
-            cases = replace(measure.cases, prompts=[f"{prompt} {suffix}" for prompt in measure.cases.prompts])
+            cases = replace(measure.cases, prompts=[behind(prompt, suffix) for prompt in measure.cases.prompts])
             role: Role = "note" if measure.role == "target" else measure.role
             copies.append(
                 replace(
@@ -188,7 +190,7 @@ def _answers(
     return Measure(title, "sampled", cases, role, better, about)
 
 
-def _xstest(name: str, path: Path, judges: Sequence[tuple[str, Judge]], size: int, tokens: int, chat: bool) -> Suite:
+def _xstest(name: str, path: str, judges: Sequence[tuple[str, Judge]], size: int, tokens: int, chat: bool) -> Suite:
     safe, unsafe = contrasted(path)
     measures: Suite = []
     for index, (word, judge) in enumerate(judges):
@@ -218,11 +220,11 @@ def _rtp(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]]) -> Su
     return measures
 
 
-def _toxigen(name: str, path: Path, judges: Sequence[tuple[str, Judge]], size: int) -> Suite:
+def _toxigen(name: str, path: str, judges: Sequence[tuple[str, Judge]], size: int) -> Suite:
     """Return toxic shares: of a file, or of the files hate_*.txt and neutral_*.txt of a folder."""
-    files = (
-        {name: [path]} if path.is_file() else {kind: sorted(path.glob(f"{kind}_*.txt")) for kind in ("hate", "neutral")}
-    )
+    files = {name: [path]}
+    if Path(path).is_dir():
+        files = {kind: sorted(map(str, Path(path).glob(f"{kind}_*.txt"))) for kind in ("hate", "neutral")}
     measures: Suite = []
     for group, members in files.items():
         texts = [text for file in members for text in demonstrations(file)[:size]]

@@ -1,0 +1,118 @@
+"""Two answers to one request of which one is better: the pairs that preference tuning and steering read.
+
+chosen, rejected (+ prompt)                        texts, lists of messages, or whole dialogues (HH-RLHF)
+response_0, response_1, is_response_0_safe,        PKU-SafeRLHF
+is_response_1_safe, safer_response_id
+question, answer_matching_behavior,                contrastive activation addition: matching is unwanted
+answer_not_matching_behavior
+prompt, safe, unsafe; SafeEdit                     see `instances`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import DataError
+from ..io.rows import text_of
+from .conversation import Turn, is_chat, request, turns_of
+
+CHOSEN = (("chosen", "rejected"), ("chosen_response", "rejected_response"), ("preferred", "dispreferred"), ("safe", "unsafe"),
+          ("safe generation", "unsafe generation"))  # fmt: skip
+PROMPTS = ("prompt", "adversarial prompt", "question", "instruction", "input")
+PKU = ("response_0", "response_1")
+SAFER, FLAGS = "safer_response_id", ("is_response_0_safe", "is_response_1_safe")
+CAA = ("answer_not_matching_behavior", "answer_matching_behavior")
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A request with its better and its worse answer.
+
+    Attributes:
+        prompt: the request; "" where the answers are plain texts.
+        better: the answer that is wanted.
+        worse: the other.
+        labels: whether (better, worse) is unwanted, where each was judged by itself.
+        used: keys of the row that are in them.
+    """
+
+    prompt: str
+    better: str
+    worse: str
+    labels: tuple[int, int] = (0, 1)
+    used: frozenset[str] = frozenset()
+
+
+def preference_of(row: Any, where: str) -> Preference | None:  # noqa: ANN401 - a row of a file
+    """Return the pair that a row holds; None for what holds none.
+
+    Raises:
+        DataError: beginning with `where`, for one with a part missing.
+    """
+    if not isinstance(row, Mapping):
+        return None
+    if set(PKU) <= set(row):
+        return _pku(row, where)
+    if set(CAA) <= set(row):
+        better, worse = (text_of(row, key, where) for key in CAA)
+        return Preference(text_of(row, "question", where), better, worse, used=frozenset((*CAA, "question")))
+    keys = next((keys for keys in CHOSEN if set(keys) <= set(row)), None)
+    if keys is None:
+        return None
+    prompt_key = next((key for key in PROMPTS if key in row), "")
+    used = frozenset((*keys, prompt_key)) - {""}
+    prompt, better, worse = _answers(row, keys, prompt_key, where)
+    return Preference(prompt, better, worse, used=used)
+
+
+def _answers(row: Mapping[str, Any], keys: tuple[str, str], prompt_key: str, where: str) -> tuple[str, str, str]:
+    """Return prompt and answers of a pair of texts, of messages, or of dialogues in which the prompt stands."""
+    values, given = [row[key] for key in keys], row.get(prompt_key)
+    chats = all(map(is_chat, values))
+    spoken = not prompt_key and all(isinstance(value, str) and "\n\nAssistant:" in value for value in values)
+    if chats or spoken:
+        before = turns_of(given, f"{where}, {prompt_key}") if is_chat(given) else []
+        better, worse = (
+            [*before, *turns_of(value, f"{where}, {key}")] for key, value in zip(keys, values, strict=True)
+        )
+        return _parted(better, worse, given, where)
+    better_text, worse_text = (text_of(row, key, where) for key in keys)
+    if not prompt_key:
+        return "", better_text, worse_text
+    prompt = request(turns_of(given, f"{where}, {prompt_key}")) if is_chat(given) else text_of(row, prompt_key, where)
+    return prompt, better_text, worse_text
+
+
+def _pku(row: Mapping[str, Any], where: str) -> Preference:
+    safer = row.get(SAFER)
+    flags = [row.get(key) for key in FLAGS]
+    if safer not in (0, 1, "0", "1"):
+        if not all(isinstance(flag, bool) for flag in flags) or flags[0] == flags[1]:
+            raise DataError(f"{where}: nothing says which response is safer", fix=f"Give {SAFER}, 0 or 1.")
+        safer = int(bool(flags[1]))
+    better, worse = (text_of(row, PKU[index], where) for index in (int(safer), 1 - int(safer)))
+    labels = (0, 1)
+    if all(isinstance(flag, bool) for flag in flags):
+        labels = (int(not flags[int(safer)]), int(not flags[1 - int(safer)]))
+    used = frozenset((*PKU, SAFER, *FLAGS, "prompt", "better_response_id"))
+    return Preference(text_of(row, "prompt", where), better, worse, labels, used)
+
+
+def _parted(first: list[Turn], second: list[Turn], prompt: object, where: str) -> tuple[str, str, str]:
+    """Return what two conversations share, and the answers in which they part; what follows them answers nothing shared.
+
+    Where they share nothing, they are answers to the prompt beside them.
+    """
+    least = min(len(first), len(second)) - 1
+    shared = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), least)
+    before = first[:shared]
+    if not before and isinstance(prompt, str) and prompt.strip():
+        before = [("user", prompt.strip())]
+    answers = (first[shared], second[shared])
+    if any(role != "assistant" for role, _ in answers) or not before or before[-1][0] != "user":
+        why = f"They part at turn {shared + 1}, which is no answer to a request."
+        fix = "Let both end with the assistant's answer."
+        raise DataError(f"{where}: not two answers to one request", why=why, fix=fix)
+    return request(before), answers[0][1], answers[1][1]

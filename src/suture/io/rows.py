@@ -1,0 +1,172 @@
+"""Rows of the files that users have, told by what a file holds and not by what it is called: the one door for all of them.
+
+    JSON            a list, lines, one object, an object around a list, a table by columns (`json_values`)
+    tables          comma, semicolon, tab, bar (`tables`); parquet
+    plain text      a row a line
+    hub:ID[:PART][@SPLIT]     a data set of the Hub; the split "train" when none is named
+
+All of them also packed by gzip, in UTF-8, or in UTF-16 with a mark (`decoding`). Every complaint is a DataError that names the
+file and the place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, UsageError
+from . import decoding, json_values, tables
+from .json_values import Complain as Complain
+from .json_values import Row as Row
+
+HUB = "hub:"
+TABLES = {".csv": "", ".tsv": "\t", ".tab": "\t", ".psv": "|"}  # ending -> delimiter; "": found
+PLAIN = (".txt", ".text", ".md")
+COLUMNS = frozenset(("prompt", "text", "label", "question", "goal", "subject", "target", "answer", "instruction"))
+MOST = 64  # columns looked at
+FORM = '{"prompt": ..., "subject": ..., "target": ...}'
+KNOWN = "jsonl, json, csv, tsv, txt, each also .gz; parquet; hub:ID"
+Record = Mapping[str, Any]
+
+
+def refuse(problem: DataError) -> None:
+    """Complain by raising: the first mistake ends the reading."""
+    raise problem
+
+
+def rows(source: str | Path, bad: Complain = refuse) -> Iterator[Row]:
+    """Yield the rows of a file or data set: texts, or mappings by key or column; empty lines are none.
+
+    Args:
+        source: a path, or "hub:ID", "hub:ID@SPLIT", "hub:ID:PART@SPLIT".
+        bad: told of each mistake in JSON; then reading goes on behind it.
+
+    Raises:
+        DataError: when it can not be read, or nothing tells what it is.
+        UsageError: when a package that reads it is missing.
+    """
+    if str(source).startswith(HUB):
+        yield from hub_rows(str(source).removeprefix(HUB))
+        return
+    path = Path(source)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder", why=f"Rows are read from files: {KNOWN}.", fix="Name a file in it.")
+    content = decoding.unpacked(path)
+    if content.startswith(decoding.PARQUET):
+        yield from tables.parquet_rows(path)
+        return
+    text = decoding.decoded(path, content)
+    ending = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if ending in TABLES and not _is_object(_first_line(text)):
+        yield from tables.rows(str(path), text, TABLES[ending] if TABLES[ending] in _first_line(text) else "")
+    elif (ending not in PLAIN and text.lstrip()[:1] in ("{", "[")) or (
+        ending in PLAIN and _is_object(_first_line(text))
+    ):
+        yield from json_values.values(str(path), text, bad)
+    elif ending in (".json", ".jsonl", ".ndjson"):
+        yield from json_values.values(str(path), text, bad)
+    elif ending in PLAIN or not _is_table(text):
+        yield from (Row(f"line {n}", line) for n, line in enumerate(text.splitlines(), 1) if line.strip())
+    else:
+        yield from tables.rows(str(path), text)
+
+
+def records(source: str | Path, bad: Complain = refuse, form: str = FORM) -> Iterator[tuple[str, Record]]:
+    """Yield (place, record) of rows that are to be objects.
+
+    Args:
+        source: see `rows`.
+        bad: told of each mistake, and of rows that are no objects; then reading goes on behind it.
+        form: what is advised to write.
+    """
+    for place, value in rows(source, bad):
+        if isinstance(value, Mapping):
+            yield place, value
+        else:
+            bad(DataError(f"{source}, {place}: not an object", why=described(value), fix=f"Write {form}"))
+
+
+def text_of(record: Record, key: str, where: str) -> str:
+    """Return the text below a key, without blanks around it.
+
+    Raises:
+        DataError: beginning with `where`, when there is none.
+    """
+    value = record.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
+    return value.strip()
+
+
+def described(record: Any) -> str:  # noqa: ANN401 - a value of a file
+    """Return what a record has, for a complaint: its keys, or what it is instead of one."""
+    if not isinstance(record, Mapping):
+        return f"It is {_short(record)}."
+    return f"It has {', '.join(map(str, record))}." if record else "It is empty."
+
+
+def list_of(record: Record, key: str, where: str, *, needed: bool = False) -> list[Any]:
+    """Return the list below a key; without that key an empty one, unless it is needed.
+
+    Raises:
+        DataError: beginning with `where`, when it is none.
+    """
+    listed = record.get(key, None if needed else [])
+    if not isinstance(listed, list):
+        raise DataError(f"{where}, {key}: not a list", fix="Write it in brackets.")
+    return listed
+
+
+def hub_rows(name: str) -> Iterator[Row]:
+    """Yield the rows of a data set of the Hub, "ID", "ID@SPLIT" or "ID:PART@SPLIT".
+
+    Raises:
+        UsageError: when the package that reads it is missing, or there is no such data set or split.
+    """
+    try:
+        import datasets
+    except ImportError as problem:
+        raise UsageError("reading Hub datasets needs one more package", fix="pip install 'suture[eval]'") from problem
+    repository, _, split = name.partition("@")
+    repository, _, part = repository.partition(":")
+    try:
+        rows = datasets.load_dataset(repository, part or None, split=split or "train")
+    except (OSError, ValueError) as problem:  # what `datasets` raises for names, parts and splits that are not there
+        why = (str(problem).strip() or repr(problem)).splitlines()[0]
+        fix = "Check the name, the part (hub:ID:PART), the split (hub:ID@SPLIT) and the network."
+        raise UsageError(f"no data set {repository!r} on the Hub", why=why, fix=fix) from problem
+    yield from (Row(f"row {number}", row) for number, row in enumerate(rows, 1))
+
+
+def plain_stem(source: str | Path) -> str:
+    """Return the name of a file without its folder and endings: what it is called in reports."""
+    path = Path(source)
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.lstrip("\ufeff").splitlines() if line.strip()), "")
+
+
+def _is_object(line: str) -> bool:
+    """Return whether a line is an object of JSON: what a text or the header of a table can not well be."""
+    if not line.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_table(text: str) -> bool:
+    """Return whether a text whose name tells nothing is a table: its first line names columns that are known."""
+    delimiter = tables.delimiter_of(text)
+    return bool(
+        COLUMNS & {cell.strip().strip('"').casefold() for cell in _first_line(text).split(delimiter)[:MOST]}
+    ) and (delimiter != tables.NONE)
+
+
+def _short(value: object) -> str:
+    return {str: "a text", list: "a list", bool: "true or false", type(None): "null"}.get(type(value), "a number")
