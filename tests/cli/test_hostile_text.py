@@ -86,8 +86,7 @@ def test_an_error_names_it_and_obeys_nothing(command, tmp_path, text):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_progress_and_tables_take_it_as_it_is(text):
     screen = io.StringIO()
-    console = Console()
-    console.out = console.err = Rich(file=screen, force_terminal=True, width=200, color_system=None, highlight=False)
+    console = Console(screen=Rich(file=screen, force_terminal=True, width=200, color_system=None, highlight=False))
     with console.progress(text) as step:
         step(text, 1, 2)
     said = io.StringIO()

@@ -20,9 +20,10 @@ def refusals(patient):
 def test_the_chosen_direction_ends_and_makes_the_behaviour(patient, refusals):
     """On the bundled model: label 1 are jailbreaks that were answered, label 0 harmful requests that were refused."""
     tried = []
-    found = mediator(patient, refusals, positions=2, layers=[5, 6, 7], progress=tried.append)
+    found = mediator(patient, refusals, positions=2, layers=[5, 6, 7], progress=lambda *step: tried.append(step))
     chosen, others = found.about["chosen"], found.about["candidates"]
-    assert sum(tried) == len(others) == 2 * 2  # the last fifth is left out
+    assert len(others) == 2 * 2  # the last fifth is left out
+    assert tried == [("directions", done, 4) for done in (1, 2, 3, 4)]
     assert found.layers == [chosen["layer"]]
     assert chosen["kl"] <= module.KL
     assert chosen["induce"] > 0

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from models import snapshot
-from suture.data.examples import Behaviour
+from suture.data.examples import Behaviour, Labelled
 from suture.errors import UsageError
 from suture.locate.probe import Probe, fit_probe, random_probe
 from suture.model.arch.anatomy import FINAL
@@ -64,6 +66,47 @@ def test_the_papers_recipe_to_the_letter(llama, behaviour):
     assert probe.space == "final"
     assert torch.allclose(probe.wanted[0], head.weight[0].detach(), atol=1e-6)
     assert torch.allclose(probe.unwanted[0], head.weight[1].detach(), atol=1e-6)
+
+
+def features_by_hand(lm, texts):
+    """The paper's x: the text alone with its start token, at most 100 tokens, the mean of the last hidden states."""
+    means = []
+    for text in texts:
+        ids = torch.tensor([lm.tokenizer(text)["input_ids"][:100]])
+        with torch.no_grad():
+            states = lm.model(input_ids=ids, output_hidden_states=True).hidden_states[-1]
+        means.append(states[0].float().mean(0))
+    return torch.stack(means)
+
+
+@pytest.mark.parametrize("prompt", ["Who are you?", "Say it. " * 60])
+def test_the_papers_recipe_reads_the_text_alone(llama, behaviour, prompt):
+    """Whatever request a text answers, and however long that is: the authors encode the text, nothing around it."""
+    asked = Behaviour("tone", tuple(replace(example, prompt=prompt) for example in behaviour.examples))
+    found, plain = (fit_probe(llama, texts, parity="paper", seed=3) for texts in (asked, behaviour))
+    assert torch.equal(found.unwanted, plain.unwanted)
+    train, held = asked.split(0.1, 3)
+    x = features_by_hand(llama, [example.text for example in (*train.examples, *held.examples)])
+    labels = torch.tensor([example.label for example in (*train.examples, *held.examples)])
+    logit = x @ (found.unwanted[0] - found.wanted[0]) + found.bias[0]
+    right = (logit > 0).long() == labels
+    assert found.scores[0].train_accuracy == pytest.approx(float(right[: len(train.examples)].double().mean()))
+    assert found.scores[0].accuracy == pytest.approx(float(right[len(train.examples) :].double().mean()))
+    assert not torch.allclose(fit_probe(llama, asked, space="final", pool="mean_with_bos").unwanted,
+                              fit_probe(llama, behaviour, space="final", pool="mean_with_bos").unwanted)  # fmt: skip
+
+
+def test_the_papers_recipe_cuts_the_text_at_100_tokens_and_not_its_request(llama, behaviour):
+    texts = [e.text + " Then they went on and on about it." * 12 for e in behaviour.examples]
+    labels = behaviour.labels
+    long = Behaviour("long", tuple(Labelled(t, y, "Who are you? " * 30) for t, y in zip(texts, labels, strict=True)))
+    cut = [llama.tokenizer.decode(llama.tokenizer(text)["input_ids"][1:100]) for text in texts]
+    short = Behaviour("short", tuple(Labelled(t, y) for t, y in zip(cut, labels, strict=True)))
+    assert torch.allclose(
+        features_by_hand(llama, cut), extract(llama, short.examples, [FINAL], pool="mean_with_bos")[:, 0], atol=1e-5
+    )
+    found, expected = (fit_probe(llama, texts, parity="paper") for texts in (long, short))
+    assert torch.allclose(found.unwanted, expected.unwanted, atol=1e-6)
 
 
 def test_a_random_probe_has_the_same_norms(llama, behaviour):

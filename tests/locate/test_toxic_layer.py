@@ -71,11 +71,33 @@ def test_the_reference_compares_padding_and_reads_behind_the_last_norm(llama):
     rows = llama.batch([llama.encode(PAIR.safe), llama.encode(PAIR.unsafe)])
     sites = [Site(0, "residual"), Site(1, "residual"), FINAL]
     with trace(llama, sites) as seen, torch.no_grad():
-        llama.forward(rows)
+        llama.model(input_ids=rows.ids, attention_mask=rows.mask)
     expected = [float(torch.dist(seen[site][0].double(), seen[site][1].double())) for site in sites]
     assert distances(toxic_layer(llama, [PAIR], parity="reference")) == pytest.approx(expected, rel=1e-4)
     left = distances(toxic_layer(llama, [PAIR], parity="reference", side="left"))
     assert left != pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gpt_neox"])
+@pytest.mark.parametrize(
+    "pair", [PAIR, SWAPPED, ResponsePair("x", "No.", "Well, first you go to the mill and then home. " * 3)]
+)
+def test_the_reference_measures_as_the_authors_call_the_model(tokenizer, family, side, pair):
+    """Their code, once more: tokenizer(.., padding=True), model(**inputs, output_hidden_states=True), no positions given."""
+    lm = tiny_family(family, tokenizer)
+    safe, unsafe = (lm.tokenizer(text)["input_ids"] for text in (pair.safe, pair.unsafe))
+    longest = max(len(safe), len(unsafe))
+    rows = [(safe, [1] * len(safe)), (unsafe, [1] * len(unsafe))]
+    pad = lm.tokenizer.pad_token_id or 0
+    fill = [(ids + [pad] * (longest - len(ids)), mask + [0] * (longest - len(ids))) for ids, mask in rows]
+    if side == "left":
+        fill = [([pad] * (longest - len(ids)) + ids, [0] * (longest - len(ids)) + mask) for ids, mask in rows]
+    ids, mask = (torch.tensor([row[i] for row in fill]) for i in (0, 1))
+    with torch.no_grad():
+        hidden = lm.model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states[1:]
+    expected = [float((states[0].double() - states[1].double()).norm()) for states in hidden]
+    assert distances(toxic_layer(lm, [pair], parity="reference", side=side)) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("normalize", WAYS)

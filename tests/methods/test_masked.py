@@ -148,14 +148,14 @@ def test_interrupted_training_ends_with_the_same_bytes(llama, chats, tmp_path, r
     whole = preserved(llama, LESSONS, mask, plan).save(tmp_path / "whole").read_bytes()
     state = tmp_path / "state.safetensors"
 
-    def stop(done, of):
+    def stop(what, done, of):
         if done == 130:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         preserved(llama, LESSONS, mask, plan, state=state, progress=stop)
     done = []
-    patch = preserved(llama, LESSONS, mask, plan, state=state, progress=lambda now, of: done.append(now))
+    patch = preserved(llama, LESSONS, mask, plan, state=state, progress=lambda what, now, of: done.append(now))
     assert done[0] == 101
     assert patch.save(tmp_path / "again").read_bytes() == whole
 

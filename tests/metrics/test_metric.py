@@ -42,7 +42,6 @@ def test_a_metric_says_what_it_is(name):
     assert list(taken)[:3] == ["lm", "cases", "progress"]
     assert not metric.batches_strengths or "doses" in taken
     assert (metric.cache_key is None) == (metric.repeat is None)
-    assert metric.cost == "writes" or metric.cache_key is None
 
 
 def test_a_file_of_ones_own_is_measured(llama, tmp_path):

@@ -68,5 +68,6 @@ def test_prompts_of_different_strengths_share_a_batch(llama):
 
 def test_progress_counts_every_row(llama):
     seen = []
-    generate(llama, ids(llama), samples=2, max_new_tokens=2, progress=seen.append)
-    assert sum(seen) == 6
+    generate(llama, ids(llama), samples=2, max_new_tokens=2, progress=lambda *step: seen.append(step))
+    assert seen[-1] == ("texts", 6, 6)
+    assert [done for _, done, _ in seen] == sorted({done for _, done, _ in seen})

@@ -26,6 +26,42 @@ def test_the_nearest_ball_that_holds_a_state_gives_its_value():
     assert torch.equal(two.moved(states, 1.0)[0, 3], torch.zeros(2))
 
 
+def by_eq_2(state, keys, values, radii):
+    """Eq. 2 of the paper, said once more: i* is the nearest key of all; its value where the state lies in its ball."""
+    gaps = [sum((a - b) ** 2 for a, b in zip(state, key, strict=True)) ** 0.5 for key in keys]
+    nearest = gaps.index(min(gaps))
+    return values[nearest] if gaps[nearest] <= radii[nearest] else state
+
+
+KEYS, VALUES = [[0.0, 0.0], [4.0, 0.0], [0.0, 3.0]], [[9.0, 9.0], [7.0, 7.0], [5.0, 1.0]]
+
+
+@pytest.mark.parametrize("radii", [[1.0, 3.5, 0.5], [0.1, 0.1, 0.1], [5.0, 5.0, 5.0], [0.0, 3.9, 2.9]])
+def test_the_nearest_key_is_asked_before_its_radius_as_published(radii):
+    states = [[x / 2, y / 2] for x in range(-2, 11) for y in range(-2, 8)]
+    tensor = torch.tensor(states)
+    moved = tensor + book(KEYS, VALUES, radii, nearest="key").moved(tensor, 1.0)
+    assert torch.allclose(moved, torch.tensor([by_eq_2(state, KEYS, VALUES, radii) for state in states]))
+
+
+def test_a_ball_that_holds_a_state_counts_though_another_key_is_nearer():
+    state = torch.tensor([[1.5, 0.0]])  # nearer to the first key, in the ball of the second
+    first, published = (book(KEYS, VALUES, [1.0, 3.5, 0.5], nearest=way) for way in ("ball", "key"))
+    assert torch.equal(state + first.moved(state, 1.0), torch.tensor([[7.0, 7.0]]))
+    assert torch.equal(state + published.moved(state, 1.0), state)
+
+
+def test_books_of_both_ways_stay_two_and_a_file_keeps_the_way(llama, tmp_path):
+    one, other = (book([[0.0] * 32], [[1.0] * 32], [1.0], nearest=way) for way in ("ball", "key"))
+    assert [made.nearest for made in joined([one, other, one])] == ["ball", "key"]
+    assert "nearest" not in one.settings()
+    made = Patch.make(llama, {PLACE: other}, method="by hand", settings={})
+    ((term,),) = Patch.load(made.save(tmp_path / "p.safetensors")).terms.values()
+    assert term.nearest == "key"
+    with pytest.raises(CorruptFile, match="nearest 'corner'"):
+        Patch.make(llama, {PLACE: book([[0.0] * 32], [[1.0] * 32], [1.0], nearest="corner")}, method="x", settings={})
+
+
 def test_codebooks_of_one_place_act_as_one():
     first, second = book([[0.0, 0.0]], [[5.0, 5.0]], [2.0]), book([[3.0, 0.0]], [[1.0, 8.0]], [2.0]).scaled(0.5)
     (both,) = joined([first, second])

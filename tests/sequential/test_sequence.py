@@ -70,6 +70,19 @@ def resume(who, folder):
         return resume_sequence(who, folder, run)
 
 
+def test_progress_counts_facts_and_never_says_that_all_are_done_when_they_are_not(llama, tmp_path):
+    steps = []
+    carried(llama, tmp_path / "whole", progress=lambda *step: steps.append(step))
+    assert steps == [
+        ("write: batch 1 of 3", 0, 5), ("write: batch 2 of 3", 2, 5), ("write: batch 3 of 3", 4, 5), ("write: all batches", 5, 5),
+    ]  # fmt: skip
+    steps.clear()
+    who = surgeon(llama, limits=Limits(perplexity=1e-9, loops=1.0, jump=1e-9))
+    _, course = carried(llama, tmp_path / "stopped", who=who, progress=lambda *step: steps.append(step))
+    assert course.stopped
+    assert steps == [("write: batch 1 of 3", 0, 5), ("write: batch 2 of 3", 2, 5)]
+
+
 def test_the_sum_is_a_patch_of_the_base_and_is_what_one_after_the_other_gives(llama, tmp_path):
     before = snapshot(llama)
     _, course = carried(llama, tmp_path)

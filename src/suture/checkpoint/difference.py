@@ -99,7 +99,7 @@ def _diff(
     terms: dict[str, tuple[Delta, ...]] = {}
     before, after, parts = {}, {}, []
     for number, (name, slot) in enumerate(sorted(first.slots.items())):
-        progress(name, number + 1, len(first.slots))
+        progress(f"tensors: {name}", number + 1, len(first.slots))
         if equal(slot, second.slots[name]):
             continue
         if slot.dtype not in FLOATS or not slot.raw:

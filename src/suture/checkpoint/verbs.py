@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import ResourceError, UsageError
 from ..io.system import reported
+from ..text.phase import begin, counted
 from .change.plan import Plan, Progress, silent
 from .change.quick import check_quick, prepared
 from .change.repeated import adding, check_numbers, finished_note, sweep, taking, was_done, was_made
@@ -110,9 +111,10 @@ def apply(
             return _made_before(out, notes, disk, dry_run)
         with _begun(sketch, out, link, dry_run, disk, notes) as draft:
             old = prepared(old, sketch.new, quick=quick)
-            plan = Plan.make(old, _stacked(old, layers, force, notes), progress)
+            checking, writing = _phases(progress, dry_run)
+            plan = Plan.make(old, _stacked(old, layers, force, notes), checking)
             notes += check_size(plan, allow_large=allow_large)
-            notes += _carry_out(plan, draft, in_place, dry_run, disk, progress)
+            notes += _carry_out(plan, draft, in_place, dry_run, disk, writing)
     return _outcome(plan, out, link, notes, quick)
 
 
@@ -158,8 +160,9 @@ def revert(
         if out is not None and was_made(sketch, out):
             return _made_before(out, notes, disk, dry_run)
         with _begun(sketch, out, link, dry_run, disk, notes) as draft:
-            plan = Plan.make(prepared(old, new, quick=quick), new, progress)
-            notes += _carry_out(plan, draft, in_place, dry_run, disk, progress)
+            checking, writing = _phases(progress, dry_run)
+            plan = Plan.make(prepared(old, new, quick=quick), new, checking)
+            notes += _carry_out(plan, draft, in_place, dry_run, disk, writing)
     return _outcome(plan, out, link, notes, quick)
 
 
@@ -254,6 +257,12 @@ def _begun(
             yield draft
 
 
+def _phases(progress: Progress, dry_run: bool) -> tuple[Progress, Progress]:
+    """Return a progress for what is computed, and one for what is written, if anything is."""
+    first, *rest = counted(progress, ["check"] if dry_run else ["check", "write"])
+    return first or silent, next(iter(rest), None) or silent
+
+
 def _carry_out(
     plan: Plan, draft: Draft | None, in_place: bool, dry_run: bool, disk: Disk, progress: Progress
 ) -> list[str]:
@@ -263,6 +272,7 @@ def _carry_out(
     if dry_run:
         return []
     if draft is None:
+        begin(progress)
         return write_in_place(plan, disk=disk)
     return finish(draft, plan, disk=disk, progress=progress)
 

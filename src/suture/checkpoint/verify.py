@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CorruptFile, ResourceError, SutureError
+from ..text.phase import numbered
 from ..text.printable import command_line
 from .change.plan import Progress, silent
 from .change.rows import Rows
@@ -19,6 +20,8 @@ from .format.spans import equal
 from .stack.fitting import doubled, placed
 from .stack.stack import Stack, read_layer
 from .write.pool import parallel_map
+
+PHASES = ("tensors", "base")
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,11 @@ def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None
         except CorruptFile as unready:  # a copy under way: what it holds may be right, and is not all
             findings.append(Finding("finished", f"{unready.what}. {unready.fix}"))
     stack = Stack.load(opened)
+    phases = [numbered(i + 1, 2, name) for i, name in enumerate(PHASES)] if base else list(PHASES)
     findings += [Finding(name) for name in stack.ledger.files]
     problems = parallel_map(lambda name: examine(stack, name), stack.tensors)
     for number, (name, (_, problem)) in enumerate(zip(stack.tensors, problems, strict=True)):
-        progress(name, number + 1, len(stack.tensors))
+        progress(f"{phases[0]}: {name}", number + 1, len(stack.tensors))
         findings.append(Finding(name, problem))
     for path in patches:
         layer = read_layer(path, 1.0)
@@ -80,11 +84,11 @@ def _verify(opened: Checkpoint, patches: Sequence[Path], base: Checkpoint | None
         except SutureError as problem:
             findings.append(Finding(f"{path.name} fits", problem.what))
     if base is not None:
-        findings += _against(stack, base, progress)
+        findings += _against(stack, base, phases[1], progress)
     return findings
 
 
-def _against(stack: Stack, base: Checkpoint, progress: Progress) -> list[Finding]:
+def _against(stack: Stack, base: Checkpoint, phase: str, progress: Progress) -> list[Finding]:
     """Compare everything with the base."""
     here = stack.checkpoint
     if here.slots.keys() != base.slots.keys():
@@ -92,7 +96,7 @@ def _against(stack: Stack, base: Checkpoint, progress: Progress) -> list[Finding
         return [Finding("tensors", f"{odd} is in one of them only")]
     findings = []
     for number, (name, slot) in enumerate(sorted(here.slots.items())):
-        progress(name, number + 1, len(here.slots))
+        progress(f"{phase}: {name}", number + 1, len(here.slots))
         other = base.slots[name]
         if (slot.dtype, slot.raw) != (other.dtype, other.raw):
             findings.append(Finding(name, "another type or shape than in the base"))

@@ -31,6 +31,7 @@ FILES = {
     "ResponsePair": "data",
     "Instruction": "data",
 }  # settings given as files: type -> room
+PROGRESS = "progress"  # what a locator tells how far it is: no setting
 
 
 def command(name: str, function: Callable[..., Any], body: Callable[..., None]) -> Any:  # noqa: ANN401 - a command of the click that typer brings
@@ -48,7 +49,7 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
         positional = parameter.kind is not parameter.KEYWORD_ONLY
-        if parameter.name == "lm" or (positional and (has_data or not file_type(hints[parameter.name]))):
+        if parameter.name in ("lm", PROGRESS) or (positional and (has_data or not file_type(hints[parameter.name]))):
             continue
         kind = _option_type(hints[parameter.name])
         option = typer.Option(help=helps.get(parameter.name, ""), rich_help_panel=f"Settings of {name}")

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from ..measure.evaluation import Baseline
     from ..measure.report import Report
     from ..measure.suite import Suite
-    from ..metrics._score import Progress
     from ..model.lm import LM
     from ..patch.patch import Patch
+    from ..text.phase import Progress
     from ._console import Console
 
 
@@ -37,7 +37,13 @@ def strengths(words: str) -> list[float]:
 
 
 def dosed(
-    lm: LM, patch: Patch, at: Sequence[float], suite: Suite, before: Baseline, report: Report, progress: Progress
+    lm: LM,
+    patch: Patch,
+    at: Sequence[float],
+    suite: Suite,
+    before: Baseline,
+    report: Report,
+    progress: Progress | None,
 ) -> Report:
     """Return the report with the figures at each strength: of its target, and of what is to keep."""
     from ..search import strength_sweep

@@ -169,12 +169,18 @@ def make(
     from ..errors import VerificationFailed
     from ..patch.patch import Patch
     from ..runs.run import Run
+    from ..text.phase import begin, counted
     from ._said import print_said, said
 
-    with Run.begin(name, sys.argv[1:], settings, out) as run:
+    with Run.begin(name, sys.argv[1:], settings, out) as run, console.progress(name) as step:
+        making, checking, asking = counted(step, ["make the patch", "check it", "ask before and after"])
+        begin(making)
         patch = run.stage("patch", produce, Patch.save, Patch.load)
         path = run.path("patch.safetensors")
+        begin(checking)
         effect = patch.verify(lm)
+        begin(asking)
+        texts = said(lm, patch, [(prompt, fact.target) for prompt in prompts]) if fact else _texts(lm, patch, prompts)
         run.result = f"{effect['entries']:,.0f} weights change, norm {effect['effective']:.3g}"
     tensors = [[tensor, *_about(patch, tensor)] for tensor in patch.terms]
     console.table(["tensor", "kind", "rows", "norm"], tensors)
@@ -182,7 +188,6 @@ def make(
         "activations are steered, no weight changes" if patch.steers else f"{effect['entries']:,.0f} weights change"
     )
     console.say(f"{change}; rounding keeps {effect['effective'] / effect['intended']:.1%}")
-    texts = said(lm, patch, [(prompt, fact.target) for prompt in prompts]) if fact else _texts(lm, patch, prompts)
     print_said(console, texts)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")

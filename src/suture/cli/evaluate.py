@@ -165,15 +165,17 @@ def _measure(
 ) -> Report:
     """Return what a patch, a memory, or both change."""
     from ..measure.evaluation import evaluate, observe
+    from ..text.phase import counted
     from ._strength_sweep import dosed
 
     with console.progress("measuring") as step:
-        before = observe(lm, measures, step)
-        report = evaluate(lm, patch, measures, baseline=before, beside=memory, controls=controls, progress=step)
-        report = replace(report, target=target)
-        if strengths and patch is not None:
-            report = dosed(lm, patch, strengths, measures, before, report, step)
-    return report
+        if not strengths or patch is None:
+            report = evaluate(lm, patch, measures, beside=memory, controls=controls, progress=step)
+            return replace(report, target=target)
+        base, edited, several = counted(step, ["base", "patch", "strengths"])
+        before = observe(lm, measures, base)
+        report = evaluate(lm, patch, measures, baseline=before, beside=memory, controls=controls, progress=edited)
+        return dosed(lm, patch, strengths, measures, before, replace(report, target=target), several)
 
 
 def _finish(
@@ -198,11 +200,13 @@ def _print_base(console: Console, lm: LM, measures: Suite, harness: dict[str, An
     """Measure and print what a model is like without any patch."""
     from ..measure.evaluation import observe, values
     from ..measure.panel import panel
+    from ..measure.units import figure
 
     with console.progress("measuring") as step:
         observations = observe(lm, measures, step)
     figures, judges = values(observations, measures), panel(measures, observations)
-    console.table(["property", "value"], [[m.about, f"{figures[m.name]:.4f}"] for m in measures], lm.name)
+    rows = [[f"{m.about} ({m.name})", figure(figures[m.name], m.unit), str(len(m))] for m in measures]
+    console.table(["property", "value", "n"], rows, lm.name)
     print_panel(console, judges, "Judges")
     extra = {"judges": {"base": judges}} if judges else {}
     console.result({"model": lm.name, "base": figures, **extra, **harness})

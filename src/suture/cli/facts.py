@@ -250,16 +250,20 @@ def reported(
     from ..measure.health import by_block
     from ..measure.report import Report, Sample
     from ..measure.suites.facts import fact_suite
+    from ..text.phase import begin, counted
     from ._options import typed
     from ._said import said
 
     lm = surgeon.lm
     pairs = [(fact.prompt, fact.target) for fact in live_facts]
-    texts = run.stage("said", lambda: said(lm, patch, pairs), write_json, read_json, suffix=".json")
     with console.progress("measuring") as step:
+        asking, measuring = counted(step, ["ask for each fact", "measure"])
+        begin(asking)
+        texts = run.stage("said", lambda: said(lm, patch, pairs), write_json, read_json, suffix=".json")
 
         def figures() -> Report:
-            return evaluate(lm, patch, fact_suite(live_facts, texts=surgeon.texts), controls=controls, progress=step)
+            suite = fact_suite(live_facts, texts=surgeon.texts)
+            return evaluate(lm, patch, suite, controls=controls, progress=measuring)
 
         report = run.stage("figures", figures, Report.write, Report.load, suffix=".json")
     samples = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import typer
 
 from ..text.printable import command_line
 from ._options import Device, Dtype, Json, Model, Out
-from ._signature import group
+from ._signature import PROGRESS, group
 
 if TYPE_CHECKING:
     from ..locate.direction import Direction
@@ -36,25 +38,35 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         from ..locate.region import Region
         from ..model.lm import LM
         from ..runs.run import Run
+        from ..text.phase import begin, within
         from ._console import Console
 
         console = Console(json)
         lm = LM.load(model, device=device, dtype=dtype)
         kind = typing.get_type_hints(function)["return"]
         form = sys.modules[kind.__module__].FORMAT
+
+        @contextmanager
+        def searching() -> Iterator[None]:
+            with console.progress(name) as step:
+                begin(step, "search")
+                if PROGRESS in inspect.signature(function).parameters:
+                    settings[PROGRESS] = within(step, "search")
+                yield
+
         if kind is Mask:
-            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
+            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
                 mask = run.stage("mask", lambda: function(lm, **settings), Mask.save, Mask.load)
                 run.result = f"{mask.count:,} of {mask.candidates:,} weights"
             show_mask(console, mask, model, run.path("mask.safetensors"))
             return
         if kind is Direction:
-            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
+            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
                 direction = run.stage("direction", lambda: function(lm, **settings), Direction.save, Direction.load)
                 run.result = f"best in block {direction.best}"
             _directions(console, direction, model, run.path("direction.safetensors"))
             return
-        with Run.begin(name, sys.argv[1:], settings, out, form=form) as run:
+        with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
             region = run.stage("region", lambda: function(lm, **settings), Region.save, Region.load)
             path = run.path("region.safetensors")
             run.result = f"{region.count} of {region.candidates} rows"

@@ -46,6 +46,7 @@ def map_(
     from ..model.lm import LM
     from ..report.safety_map import save_map
     from ..runs.run import Run
+    from ..text.phase import begin, counted
     from ._console import Console
     from ._safety import labelled
     from .locate import show_mask
@@ -61,15 +62,27 @@ def map_(
     with Run.begin("map", sys.argv[1:], {"model": model, **settings}, out) as run:
         if run.folder is None:
             raise UsageError("a map is several files", why="--out names one of them.", fix="Give a folder: --out NAME")
-        mask = run.stage(
-            "mask",
-            lambda: safety_impact(
-                lm, behaviour, share=share, score=score, judge=judge, gather=gather, examples=examples, seed=seed
-            ),
-            Mask.save,
-            Mask.load,
-        )
-        page = save_map(mask, run.folder, commands=[typed()])
+        with console.progress("map") as step:
+            weighing, drawing = counted(step, ["weigh the weights", "draw"])
+            begin(weighing)
+            mask = run.stage(
+                "mask",
+                lambda: safety_impact(
+                    lm,
+                    behaviour,
+                    share=share,
+                    score=score,
+                    judge=judge,
+                    gather=gather,
+                    examples=examples,
+                    seed=seed,
+                    progress=weighing,
+                ),
+                Mask.save,
+                Mask.load,
+            )
+            begin(drawing)
+            page = save_map(mask, run.folder, commands=[typed()])
         run.result = f"{mask.count:,} of {mask.candidates:,} weights"
     console.say(f"map: {page}")
     show_mask(console, mask, model, run.path("mask.safetensors"), map=page)

@@ -49,17 +49,11 @@ def probe(
         raise UsageError(f"no parity {parity!r}", fix="Use --parity paper, or leave it out.")
     behaviour = Behaviour.load(data[0], text=text_column, label=label_column, unwanted=unwanted, threshold=threshold)
     lm = LM.load(model, device=device, dtype=dtype)
-    done = 0
     settings = {"space": space, "pool": pool, "parity": parity, "seed": seed}
-    with Run.begin("probe", sys.argv[1:], settings, out, form=FORMAT) as run, console.progress("reading texts") as step:
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            step(behaviour.name, done, len(behaviour.examples))
+    with Run.begin("probe", sys.argv[1:], settings, out, form=FORMAT) as run, console.progress("probe") as step:
 
         def fit() -> Probe:
-            return fit_probe(lm, behaviour, **settings, progress=advance)  # type: ignore[arg-type]
+            return fit_probe(lm, behaviour, **settings, progress=step)  # type: ignore[arg-type]
 
         fitted = run.stage("probe", fit, Probe.save, Probe.load)
         path, first = run.path("probe.safetensors"), fitted.scores[0]

@@ -43,6 +43,7 @@ def protect(
     from ..data.examples import Behaviour
     from ..data.lessons import Instruction
     from ..goals.protect import protect as learn
+    from ..measure.units import figure
     from ..methods.preserve_safety import Plan
     from ..model.lm import LM
     from ..report.page import save as save_report
@@ -66,12 +67,17 @@ def protect(
         report = replace(outcome.report, commands=[typed()])
         pages = save_report(report, run.path(""))
         now, before = report.values(), report.values("before")
-        moved = (f"{name} {before[name]:.3f} -> {now[name]:.3f}" for name in ("lessons", "harmful"))
+        units = {line.name: line.unit for line in report.lines}
+
+        def shown(name: str, figures: dict[str, float]) -> str:
+            return figure(figures[name], units[name])
+
+        moved = (f"{name} {shown(name, before)} -> {shown(name, now)}" for name in ("lessons", "harmful"))
         run.result = ", ".join(moved)
         print_report(console, report)
         if outcome.plain:
             names = list(outcome.plain)
-            rows = [[name, *(f"{figures[name]:.4f}" for figures in (before, now, outcome.plain))] for name in names]
+            rows = [[name, *(shown(name, figures) for figures in (before, now, outcome.plain))] for name in names]
             console.table(["", "base", "protected", "plain fine-tuning"], rows)
     _tell(console, run, outcome, pages, before, model)
 

@@ -24,6 +24,7 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Point, Settings
+from ..text.phase import begin, counted
 from .schema import METHODS, Goal, Method
 
 CANDIDATES: dict[Method, tuple[Settings, ...]] = {
@@ -78,7 +79,9 @@ class MethodCandidates:
             progress: called as measures advance.
         """
         points = list(frontier.points)
-        for settings in (s for method in METHODS if method in methods for s in CANDIDATES.get(method, ())):
+        candidates = [s for method in METHODS if method in methods for s in CANDIDATES.get(method, ())]
+        for settings, step in zip(candidates, counted(progress, [*map(_label, candidates)], "candidate"), strict=True):
+            begin(step)
             try:
                 patch = self.patch(settings)
             except ResourceError:  # no fault of the method
@@ -87,8 +90,10 @@ class MethodCandidates:
                 say(f"{_label(settings)}: left out, {problem.what}")
                 continue
 
-            def points_of(patch: Patch = patch, settings: Settings = settings) -> list[Point]:
-                return measured.points(settings, patch, STRENGTHS, progress)
+            def points_of(
+                patch: Patch = patch, settings: Settings = settings, step: Progress | None = step
+            ) -> list[Point]:
+                return measured.points(settings, patch, STRENGTHS, step)
 
             name = "points-" + "-".join(str(value) for value in settings.values())
             method_points = self.run.stage(name, points_of, _write, _read, suffix=".json")

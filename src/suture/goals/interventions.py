@@ -23,6 +23,7 @@ from ..model.lm import LM
 from ..model.run.reading import Text
 from ..patch.patch import Patch
 from ..report.comparison import Comparison, Entry
+from ..text.phase import counted
 from .exemplars import SHOTS, Exemplars, Shown
 
 Kind = Literal["prompt", "activation", "weight", "retrieval"]
@@ -153,11 +154,12 @@ def compare(
     keep = [measure for measure in suite if measure.role == "keep" and measure.name != target]
     measures = [aim, *keep]
     budget = budget or Budget()
-    before = baseline or observe(lm, measures, progress)
+    steps = counted(progress, [*([] if baseline else ["base"]), *names], "pass")
+    before = baseline or observe(lm, measures, steps.pop(0))
     entries = []
-    for level in levels:
+    for level, step in zip(levels, steps, strict=True):
         with level.used(lm) as model:
-            after = observe(model, measures, progress)
+            after = observe(model, measures, step)
         figures = scores(before, after, measures)
         base, now = ({name: getattr(s, when) for name, s in figures.items()} for when in ("before", "after"))
         sign = 1 if aim.better == "higher" else -1

@@ -28,6 +28,7 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Settings, confirm_choice, explore, refine_choice
+from ..text.phase import begin, numbered, within
 from .factory import CandidateFactory
 from .messages import absent, unmoved
 from .schema import Goal, Method
@@ -39,6 +40,7 @@ SPACE: dict[str, list[Any]] = {
     "blocks": ["all", "first half", "middle half", "last half"],
 }
 FIRST = tuple({"space": "mlp.in", "select": "effect", "rows": rows, "blocks": "all"} for rows in (0.05, 0.1))
+PHASES = ("measure", "search", "measure afresh", "confirm", "refine", "make", "report")
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5)  # mean row norms
 ENOUGH = 0.1  # of the way from the base to the best that may be left
 MARGIN = 1 / 3  # of the points that shares may lose, on the prompts that confirm a choice; but one case is luck
@@ -133,7 +135,7 @@ class Stages:
     @cached_property
     def baseline(self) -> Baseline:
         """Measure: the base on what chooses settings."""
-        return self._observe("measured", self.goal.tune)
+        return self._observe("measured", self.goal.tune, "measure")
 
     @cached_property
     def factory(self) -> CandidateFactory:
@@ -148,7 +150,7 @@ class Stages:
     @cached_property
     def fresh(self) -> Baseline:
         """Measure: the base on the cases that confirm a choice."""
-        return self._observe("measured-fresh", self.goal.confirm)
+        return self._observe("measured-fresh", self.goal.confirm, "measure afresh")
 
     @cached_property
     def confirmed(self) -> Frontier:
@@ -171,6 +173,7 @@ class Stages:
         best = self.choice.best
         assert best is not None
         self.say(f"chosen of {len(self.choice.points)} points: {best.label}, strength {best.strength:g}")
+        begin(self._phase("make"))
         return self.run.stage(
             "patch", lambda: self.factory.patch(best.settings, best.strength), lambda p, path: p.save(path), Patch.load
         )
@@ -193,7 +196,7 @@ class Stages:
         assert best is not None
 
         def figures() -> Report:
-            return evaluate(lm, patch, goal.report, seed=self.seed, progress=self.progress)
+            return evaluate(lm, patch, goal.report, seed=self.seed, progress=self._phase("report"))
 
         report = self.run.stage("figures", figures, Report.write, Report.load, suffix=".json")
         directions = self._plain_stage(
@@ -227,11 +230,12 @@ class Stages:
     @property
     def measured(self) -> Measured:
         """The base, and what figures are compared by."""
-        return Measured.of(self.lm, self.searched, self.goal.target, self.budget, self.progress, self.baseline)
+        return Measured.of(self.lm, self.searched, self.goal.target, self.budget, None, self.baseline)
 
     def _search(self) -> Frontier:
-        plan, goal, measured = self.plan, self.goal, self.measured
+        plan, goal, measured, progress = self.plan, self.goal, self.measured, self._phase("search")
         self._check_present()
+        begin(progress)  # probes and ranking come first
         frontier = Frontier(measured.base, [])
         if "surgery" in self.methods:
             self.say(self.factory.probe_summary(plan.first[0]["space"]))
@@ -249,9 +253,9 @@ class Stages:
                 baseline=self.baseline,
                 journal=self.run.path("search.jsonl"),
                 seed=self.seed,
-                progress=self.progress,
+                progress=progress,
             )
-        return self.factory.others.extended(frontier, self.methods, measured, self._enough(), self.say, self.progress)
+        return self.factory.others.extended(frontier, self.methods, measured, self._enough(), self.say, progress)
 
     def _confirm(self) -> Frontier:
         frontier = self.found
@@ -267,7 +271,7 @@ class Stages:
             self.budget,
             margin=self.plan.margin,
             baseline=self.fresh,
-            progress=self.progress,
+            progress=self._phase("confirm"),
         )
 
     def _refine(self) -> Frontier:
@@ -283,7 +287,7 @@ class Stages:
             margin=self.plan.margin,
             stop_at=self._enough(),
             baseline=self.fresh,
-            progress=self.progress,
+            progress=self._phase("refine"),
         )
 
     def _check_present(self) -> None:
@@ -302,10 +306,13 @@ class Stages:
         """Return the base's figure of a measure; what is a figure already stays one."""
         return values(self.baseline, [measure_named(self.goal.tune, of)])[of] if isinstance(of, str) else of
 
-    def _observe(self, name: str, suite: Suite) -> Baseline:
-        return self.run.stage(
-            name, lambda: observe(self.lm, suite, self.progress), observations.save, observations.load
-        )
+    def _observe(self, name: str, suite: Suite, phase: str) -> Baseline:
+        step = self._phase(phase)
+        return self.run.stage(name, lambda: observe(self.lm, suite, step), observations.save, observations.load)
+
+    def _phase(self, name: str) -> Progress | None:
+        """Return the progress of a stage, which says which of all it is."""
+        return within(self.progress, numbered(PHASES.index(name) + 1, len(PHASES), name))
 
     def _plain_stage(self, name: str, produce: Callable[[], T], kind: Callable[..., T]) -> T:
         """Return a stage's result that is a dataclass of plain values."""

@@ -31,6 +31,7 @@ from ..model.lm import BUNDLED, LM
 from ..patch.patch import Patch
 from ..registry import source
 from ..runs.run import Run
+from ..text.phase import begin, counted
 
 HELD, FEWEST = 0.1, 10  # share of the lessons kept to measure what was learned, and the fewest lessons of all
 MOST_HELD = 200
@@ -87,16 +88,22 @@ def protect(
     plan = plan or Plan()
     learned, held_out = divided(lessons, plan.seed)
     suite = measures(lm, held_out, size)
+    phases = ["mask", "train", "measure", *(["plain fine-tuning", "measure that"] if compare else [])]
+    weighing, training, measuring, *others = counted(progress, phases)
+    begin(weighing)
     mask = run.stage(
-        "mask", lambda: safety_impact(lm, behaviour, share=share, head=plan.head, seed=plan.seed), Mask.save, Mask.load
+        "mask",
+        lambda: safety_impact(lm, behaviour, share=share, head=plan.head, seed=plan.seed, progress=weighing),
+        Mask.save,
+        Mask.load,
     )
     say(f"{mask.count:,} of {mask.candidates:,} weights carry most of safety; they stay as they are")
-    patch = _train(lm, learned, run, "patch", mask, plan, progress)
-    report = _report(lm, patch, suite, run, progress)
+    patch = _train(lm, learned, run, "patch", mask, plan, training)
+    report = _report(lm, patch, suite, run, measuring)
     plain = None
     if compare:
-        other = _train(lm, learned, run, "plain", None, plan, progress)
-        plain = _figures(lm, other, suite, run, progress)
+        other = _train(lm, learned, run, "plain", None, plan, others[0])
+        plain = _figures(lm, other, suite, run, others[1])
         report = replace(report, extra={**report.extra, "plain": plain})
     run.discard("measured")
     return Outcome(patch, report, plain)
@@ -111,8 +118,9 @@ def _report(lm: LM, patch: Patch, suite: Suite, run: Run, progress: Progress | N
     """Return what was learned and what was kept."""
 
     def measure() -> Report:
-        baseline = _baseline(lm, suite, run, progress)
-        return evaluate(lm, patch, suite, baseline=baseline, controls=False, progress=progress)
+        base, edited = counted(progress, ["base", "edited"], "pass")
+        baseline = _baseline(lm, suite, run, base)
+        return evaluate(lm, patch, suite, baseline=baseline, controls=False, progress=edited)
 
     return run.stage("figures", measure, Report.write, Report.load, suffix=".json")
 
@@ -177,14 +185,10 @@ def _train(
 ) -> Patch:
     """Return a stage's patch; its training state is a file of the run until the patch is there."""
     state = run.path(f"{name}.training")
-
-    def step(done: int, of: int) -> None:
-        if progress:
-            progress("plain fine-tuning" if mask is None else "training", done, of)
-
+    begin(progress)
     patch = run.stage(
         name,
-        lambda: preserved(lm, lessons, mask, plan, state=state, progress=step),
+        lambda: preserved(lm, lessons, mask, plan, state=state, progress=progress),
         lambda p, path: p.save(path),
         Patch.load,
     )

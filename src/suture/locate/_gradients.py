@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..model.arch.anatomy import Weight
+from ..text.phase import Progress
 
 Sums = dict[int, Tensor]  # id of a parameter -> float32 sum of its gradients, of its shape
 
@@ -53,7 +54,7 @@ def summed(
     count: int,
     *,
     absolute: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Sums:
     """Return the summed gradients of `score(0) .. score(count - 1)`, see `gathered`."""
     with gathered(weights, absolute=absolute) as sums:
@@ -61,5 +62,5 @@ def summed(
             with torch.enable_grad():
                 score(number).backward()
             if progress:
-                progress(number + 1, count)
+                progress("batches", number + 1, count)
     return sums

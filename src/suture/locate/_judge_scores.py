@@ -6,7 +6,8 @@ and its released code (prompt_analyzer.py, utils.py).
     G = d logit("safe") / dZ,   G_lm = G M                      M: (V_j, V_lm) the token transfer matrix
     S = sum_t G_lm[t] . P[t],   P = gumbel_softmax(logits of the answer, 0.3)          summed over the first min(T, T_j) tokens
 A row of M spreads a judge's token evenly over the tokens the model writes it with. Differs from the released code: where both
-share a vocabulary M is the identity, not a re-encoding; the noise is seeded for each prompt; the answer's last token is kept.
+share a vocabulary M is the identity, not a re-encoding; a token that holds a part of a character is spelled by its bytes, where
+theirs becomes U+FFFD; the noise is seeded for each prompt; the answer's last token is kept.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..model.lm import LM
 from ..model.run.generation import continue_rows
 from ..model.run.reading import Text, continued
 from ..text.spacing import gap
+from ._pieces import bytes_of, is_piece, spelling
 from ._scores import Scores
 
 AWAY = -17.0  # what stands for "not this token" in Z
@@ -66,16 +68,21 @@ def judge_scores(
 def transfer_matrix(judge: object, writer: object, rows: int, columns: int) -> Tensor | None:
     """Return the sparse (judge's vocabulary, writer's vocabulary) matrix that turns tokens of one into those of the other.
 
-    Rows sum to 1, or to 0 for tokens that have no text. None stands for the identity, of equal vocabularies.
+    Rows sum to 1, or to 0 for tokens that have no text, or a part of a character that the writer can not write. None stands for
+    the identity, of equal vocabularies.
     """
     judge_vocabulary, writer_vocabulary = judge.get_vocab(), writer.get_vocab()  # type: ignore[attr-defined]
     if judge_vocabulary == writer_vocabulary and rows == columns:
         return None
     places: list[tuple[int, int]] = []
     values: list[float] = []
-    for number in sorted(judge_vocabulary.values()):
+    by_bytes = {spelled: number for token, number in writer_vocabulary.items() if (spelled := bytes_of(token))}
+    for token, number in sorted(judge_vocabulary.items(), key=lambda entry: entry[1]):
         text = judge.decode([number], skip_special_tokens=True)  # type: ignore[attr-defined]
-        pieces = writer(text, add_special_tokens=False)["input_ids"] if text else []  # type: ignore[operator]
+        if is_piece(token, text):
+            pieces = spelling(bytes_of(token), by_bytes)
+        else:
+            pieces = writer(text, add_special_tokens=False)["input_ids"] if text else []  # type: ignore[operator]
         for piece in pieces:
             places.append((number, piece))
             values.append(1 / len(pieces))

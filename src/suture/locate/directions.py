@@ -15,7 +15,6 @@ looked for); a share of each class is held out, and every block is scored on it;
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -28,6 +27,7 @@ from ..model.lm import LM
 from ..model.run.features import Pool, extract
 from ..numerics.linalg import logistic_regression, roc_area
 from ..registry import locator
+from ..text.phase import Progress
 from .direction import Direction
 from .probe import HELD_OUT, score_of
 
@@ -47,7 +47,7 @@ def directions(
     layers: list[int] | None = None,
     heads: float = HEADS,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Direction:
     """Read a direction in each block, and how well it separates held-out texts there.
 
@@ -61,7 +61,7 @@ def directions(
         layers: only these blocks.
         heads: how many heads "heads" uses over all blocks: a count when 1 or more, else a share.
         seed: of the held-out share.
-        progress: called with the number of texts read.
+        progress: called with ("texts", texts read, of).
 
     Raises:
         DataError: when "paired" or "pca" find fewer than two pairs.

@@ -14,7 +14,7 @@ before them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -28,6 +28,7 @@ from ..model.run.features import extract, token_ids
 from ..model.run.tracing import Edit, trace
 from ..numerics.divergence import kl_divergence
 from ..registry import locator
+from ..text.phase import Progress
 from .direction import Direction
 from .probe import score_of
 
@@ -67,7 +68,7 @@ def mediator(
     layers: list[int] | None = None,
     kl: float = KL,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Direction:
     """Find the direction whose removal ends a behaviour and whose addition makes it.
 
@@ -78,7 +79,7 @@ def mediator(
         layers: only these blocks.
         kl: most that the first token may move where there was no such behaviour, nats.
         seed: of the held-out prompts.
-        progress: called with the number of directions tried.
+        progress: called with ("directions", directions tried, of).
 
     Returns:
         The direction of one block; `about` has its position, its figures and those of all others.
@@ -106,7 +107,7 @@ def mediator(
             vectors[back, layer] = vector
             candidates.append(_candidate(lm, back, layer, vector, prompts, base, opening))
             if progress:
-                progress(1)
+                progress("directions", len(candidates), len(backs) * len(chosen))
     best = _best(candidates, kl)
     return _direction(lm, behaviour, train, held_out, vectors[best.back, best.layer], best, candidates, seed)
 

@@ -4,15 +4,16 @@ Source: Wang et al. 2025, "Model Surgery: Modulating LLM's Behavior via Simple P
     P(y | x) = softmax(W x + b),   W = [W_wanted; W_unwanted] : (2, d_model),   x = mean_t h_t : (d_model,)
 Differs from the paper by default: the start token is left out of the mean, the fit is an L2-regularised logistic
 regression solved to its optimum (so two directions, w and -w), and the state may be read where the gate rows read it
-(the MLP input of each block). `parity="paper"` is the paper's recipe to the constant.
+(the MLP input of each block). `parity="paper"` is the paper's recipe to the constant: it reads the text alone, without the
+request it answers and without a chat template, as the authors' code does.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -27,6 +28,7 @@ from ..model.lm import LM, bucketed
 from ..model.run.features import Pool, extract, token_ids
 from ..model.run.tracing import trace
 from ..numerics.linalg import logistic_regression, roc_area
+from ..text.phase import Progress, counted
 
 FORMAT = "suture.probe/1"
 HELD_OUT = 0.1  # share of each class kept for accuracy and AUC, as in the paper
@@ -145,7 +147,7 @@ def fit_probe(
     penalty: float = 1.0,
     parity: Parity | None = None,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Probe:
     """Fit a linear probe of a behaviour.
 
@@ -156,10 +158,10 @@ def fit_probe(
         layers: blocks to probe (all by default); ignored for "final".
         pool: how the tokens of a text are pooled; see `extract`.
         penalty: L2 strength, on features scaled to mean square 1.
-        parity: "paper" is steps 1-2 of the paper: final state, mean with the start token, at most 100 tokens, Adam at 1e-4 with
-            batches of 16 for 9 epochs, a 90/10 split.
+        parity: "paper" is steps 1-2 of the paper: final state, the text alone (no request, no chat template), mean with the
+            start token, at most 100 tokens, Adam at 1e-4 with batches of 16 for 9 epochs, a 90/10 split.
         seed: of the split (and of Adam's start and order).
-        progress: called with the number of texts read.
+        progress: called with (what, done, of), of texts and then of layers.
 
     Example:
         >>> from suture import LM, Behaviour, fit_probe
@@ -177,10 +179,15 @@ def fit_probe(
     train, held_out = behaviour.split(HELD_OUT, seed)
     tokens = PAPER_TOKENS if parity == "paper" else None
     examples = [*train.examples, *held_out.examples]
-    features = extract(lm, examples, sites, pool=pool, max_tokens=tokens, progress=progress)
+    if parity == "paper":  # the authors encode what is labelled, and nothing around it
+        examples = [replace(example, prompt=None) for example in examples]
+    reading, fitting = counted(progress, ["read", "fit"])
+    features = extract(lm, examples, sites, pool=pool, max_tokens=tokens, progress=reading)
     labels = torch.tensor([example.label for example in examples])
     fitted = []
-    for column in range(len(sites)):
+    for column, layer in enumerate(chosen):
+        if fitting:
+            fitting(f"layer {layer}" if layer >= 0 else "final state", column, len(sites))
         x, y = features[: len(train.examples), column], labels[: len(train.examples)]
         wanted, unwanted, bias = _fit_paper(x, y, seed) if parity == "paper" else _fit(x, y, penalty)
         logit = features[:, column].double() @ (unwanted - wanted).double() + bias

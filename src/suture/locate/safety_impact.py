@@ -27,6 +27,7 @@ from ..model.lm import LM
 from ..model.run.contrasts import contrasts
 from ..numerics.topk import Chunks, largest
 from ..registry import locator
+from ..text.phase import Progress
 from ._gradients import Sums, summed
 from ._judge_scores import judge_scores
 from ._scores import Scores, pair_scores, probe_scores
@@ -55,6 +56,7 @@ def safety_impact(
     judge: str | None = None,
     control: Literal["none", "random", "magnitude", "bottom"] = "none",
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Mask:
     """Choose single weights by their impact on safety.
 
@@ -72,6 +74,7 @@ def safety_impact(
         judge: for "judge": a model that says "safe", a folder or a Hub name.
         control: choose as many at random, or those of largest magnitude, or those of least impact, to compare with.
         seed: of the pairing, the noise of the judge's score, and the control.
+        progress: called with ("batches", batches read, of).
 
     Raises:
         UsageError: when that many can not be chosen, or the judge is missing.
@@ -82,7 +85,7 @@ def safety_impact(
         sums: Sums = {}
     else:
         scores, count = _scores(lm, behaviour, score, probe, judge, examples, batch, seed, absolute)
-        sums = summed(weights, scores, count, absolute=absolute)
+        sums = summed(weights, scores, count, absolute=absolute, progress=progress)
     about = {"by": "impact" if control == "none" else control, "score": score, "gather": gather, "base": lm.name,
              "examples": behaviour.summary(), "used": examples, "seed": seed}  # fmt: skip
     values = _chunks(weights, sums, control, seed)

@@ -5,7 +5,8 @@ Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editi
     s_j = |k_j(Y_safe) - k_j(Y_unsafe)| |W_j|        k_j: (tokens,) key of neuron j, W_j: (d_model,) its column in block l*
 Differs from the paper: the answers are cut to the same number of tokens and no padding is compared; the last block is read
 before the final norm; the distance may be in units of the states' size, which grows from block to block (`normalize`).
-`parity="reference"` is the authors' code: padding compared, too, and the last block read behind the norm. s_j is ours.
+`parity="reference"` is the authors' code: padding compared, too, at the positions that the model counts by itself
+(`model(**inputs)`, no positions given), and the last block read behind the norm. s_j is ours.
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ def _padded_distances(lm: LM, pair: ResponsePair, blocks: Sequence[int], side: S
     last = lm.anatomy.layers - 1
     sites = [FINAL if block == last else Site(block, "residual") for block in blocks]
     with trace(lm, sites, keep=lambda states: (states[0].double() - states[1].double()).norm().cpu()) as norms:
-        lm.forward(lm.batch([lm.encode(pair.safe), lm.encode(pair.unsafe)], side=side), head=False)
+        batch = lm.batch([lm.encode(pair.safe), lm.encode(pair.unsafe)], side=side)
+        # not `lm.forward`: it gives positions in which all pads stand at one, and pads are compared here
+        lm.backbone(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False)
     return torch.stack([norms[site] for site in sites])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from ..metrics._score import Observation, Progress, Score
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..patch.provenance import Provenance
+from ..text.phase import begin, counted, numbered, within
 from .panel import panel
 from .report import MetricRow, Report, Sample
 from .suite import Measure, Suite
@@ -29,13 +30,15 @@ def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
     """Observe a model, as it is now, on every measure. Measures of the same texts share the work."""
     observations: Baseline = {}
     by_key: dict[Hashable, Observation] = {}
-    for measure in suite:
+    for number, measure in enumerate(suite):
         metric = measure.kind
         key = metric.cache_key(measure.cases) if metric.cache_key else None
         if metric.repeat and key in by_key:
             observations[measure.name] = by_key[key] = metric.repeat(measure.cases, by_key[key])
             continue
-        observations[measure.name] = metric.observe(lm, measure.cases, _named(progress, measure.name))
+        step = within(progress, numbered(number + 1, len(suite), measure.name, "measure"))
+        begin(step, of=len(measure))
+        observations[measure.name] = metric.observe(lm, measure.cases, step)
         by_key[key or measure.name] = observations[measure.name]
     return observations
 
@@ -81,9 +84,13 @@ def evaluate(
     """
     if patch:
         patch.check_base(lm)  # before the base is measured in vain
-    before = baseline or observe(lm, suite, progress)
-    after = _observe_edited(lm, patch, suite, beside, progress)
-    randomised = _observe_edited(lm, patch.randomised(lm, seed), suite, None, progress) if controls and patch else None
+    passes = [*([] if baseline else ["base"]), "edited", *(["random patch"] if controls and patch else [])]
+    steps = dict(zip(passes, counted(progress, passes, "pass"), strict=True))
+    before = baseline or observe(lm, suite, steps["base"])
+    after = _observe_edited(lm, patch, suite, beside, steps["edited"])
+    randomised: Baseline | None = None
+    if controls and patch:
+        randomised = _observe_edited(lm, patch.randomised(lm, seed), suite, None, steps["random patch"])
     lines = [_line(measure, before, after, randomised, controls=controls) for measure in suite]
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
     provenance = patch.provenance if patch else Provenance("memory" if beside else "base")
@@ -137,13 +144,6 @@ def values(observations: Baseline, suite: Suite, against: Baseline | None = None
 def scores(before: Baseline, after: Baseline, suite: Suite) -> dict[str, Score]:
     """Return how each measure changed, by name."""
     return {m.name: m.kind.score(before[m.name], after[m.name]) for m in suite}
-
-
-def _named(progress: Progress | None, name: str) -> Progress | None:
-    if progress is None:
-        return None
-    inner: Callable[[str, int, int], None] = progress
-    return lambda what, done, of: inner(f"{name} {what}", done, of)
 
 
 def _samples(measure: Measure, before: Observation, after: Observation) -> Sequence[Sample]:

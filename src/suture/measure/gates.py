@@ -229,8 +229,8 @@ def _points(change: float, unit: Unit) -> str:
     """Return a change as reports show it: points of a share, per cent of a perplexity, the rest as it is."""
     if math.isnan(change):
         return UNKNOWN
-    if unit in ("share", "perplexity"):
-        return f"{100 * change:.1f} {'pt' if unit == 'share' else '%'}"
+    if unit in ("share", "points", "perplexity"):
+        return f"{100 * change:.1f} {'%' if unit == 'perplexity' else 'pt'}"
     return f"{change:.3f}"
 
 

@@ -24,6 +24,7 @@ class Form(NamedTuple):
 
 FORMS: dict[Unit, Form] = {
     "share": Form(100, 1, " %", 100, 1, " pt", "change, points"),
+    "points": Form(100, 1, " pt", 100, 1, " pt", "change, points"),
     "perplexity": Form(1, 3, "", 100, 1, " %", "relative change, %"),
     "nats": Form(1, 4, "", 1, 4, "", "KL, nats"),
     "bits": Form(1, 2, "", 1, 2, "", "change, bits"),

@@ -7,7 +7,8 @@ Source: Hartvigsen et al. 2023, "Aging with GRACE: Lifelong Model Editing with D
 Differs from the paper and its code: every token of a target has an entry of its own (there the first must carry all of it, and in
 other words it seldom does); each token of a row is decided by its own state, so that caches, padding, beams and batches change
 nothing (there one position, fixed by the first pass, serves all rows and passes); the wrapped layer is the identity behind a
-block; radii are in units of the key's length; where balls meet the nearer key wins, or with `split` balls that say different
+block; radii are in units of the key's length; a state is given to the nearest key among those whose balls hold it, where eq. 2
+asks the nearest key of all and then its radius (`nearest="key"` does so, too); with `split` balls that say different
 tokens never meet, whichever pair it is (there only the nearest is looked at, and labels are compared by the mean of their ids, in
 another order than the keys); a further prompt with the same target gets entries of its own, since a ball that grew to hold
 it would lose it in a later split.
@@ -26,7 +27,7 @@ from ..errors import UsageError
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
 from ..model.run.fact_rows import Row, encode
-from ..patch.codebook import Codebook, Entry, apart
+from ..patch.codebook import Codebook, Entry, Nearest, apart
 from ..patch.patch import Patch
 from ..registry import method
 from ._facts.batches import summary
@@ -46,6 +47,7 @@ def grace(
     radius: float = 0.5,
     rephrased: bool = False,
     split: bool = False,
+    nearest: Nearest = "ball",
     steps: int = ValueOptimization.steps,
     rate: float = ValueOptimization.rate,
     clamp: float = ValueOptimization.clamp,
@@ -62,6 +64,8 @@ def grace(
         rephrased: give the paraphrases of the facts entries, too.
         split: shrink balls that say different tokens until none meet, as published; without it the nearer key wins where they
             meet, which leaves more room for other words.
+        nearest: which entry a state is given to: "ball": the nearest key of those whose balls hold it; "key": as published, the
+            nearest key of all, and none where that one's ball does not hold it, though another's may.
         steps: most steps of the search for a value.
         rate: of its steps, in units of the residual's norm over the root of its width.
         clamp: how far a value may lie from its key, in units of the residual's norm.
@@ -87,7 +91,8 @@ def grace(
     keys = read(lm, rows, [site])[site]  # (entries, d_model)
     aim = ValueOptimization(steps=steps, rate=rate, clamp=clamp, kl=0.0, seed=seed)
     moved = keys + side_by_side(lm, [[row] for row in rows], 1, site, aim).added
-    new = Codebook(keys.float(), moved.float(), (radius * keys.norm(dim=1)).float(), entries=tuple(entries))
+    new = Codebook(keys.float(), moved.float(), (radius * keys.norm(dim=1)).float(), entries=tuple(entries),
+                   nearest=nearest)  # fmt: skip
     book = _together(_earlier(lm, previous, place), new, split)
     examples = {"facts": summary(facts)}
     return Patch.make(lm, {place: book}, method="grace", settings={**settings, "layer": layer}, examples=examples)
@@ -118,7 +123,7 @@ def _together(earlier: Codebook | None, new: Codebook, split: bool) -> Codebook:
         keys, moved, radii = (
             torch.cat([getattr(earlier, name), getattr(new, name)]) for name in ("keys", "values", "radii")
         )
-        new = Codebook(keys, moved, radii, entries=earlier.entries + new.entries)
+        new = replace(new, keys=keys, values=moved, radii=radii, entries=earlier.entries + new.entries)
     if not split:
         return new
     return replace(new, radii=apart(new.keys, new.radii, [entry.token for entry in new.entries]))

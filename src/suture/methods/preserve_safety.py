@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,10 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..patch.provenance import Stamp
 from ..registry import method
+from ..text.phase import Progress
 from ._trained.lowrank import adapters, merged
 from ._trained.masked import Loss, Saved, Schedule, Trained, answers_loss, drawn, forward, train
 from ._trained.places import dense, other_parts
-
-Progress = Callable[[int, int], None]
 
 
 @method
@@ -114,7 +113,7 @@ def preserved(
     state: Path | None = None,
     progress: Progress | None = None,
 ) -> Patch:
-    """Do what `preserve_safety` does with a mask (None: plain fine-tuning); `progress` is told (steps done, steps)."""
+    """Do what `preserve_safety` does with a mask (None: plain fine-tuning); `progress` is told ("steps", steps done, steps)."""
     if not lessons:
         raise UsageError("there is nothing to learn", fix='Give lessons: {"prompt": ..., "answer": ...}, a line each.')
     settings: dict[str, Any] = asdict(plan)

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ..text.phase import Progress as Progress
+
 RESAMPLES = 2_000  # of the cases, for a 95 % interval
 # Of a metric's figures: its UNIT, a share if it has none.
-Unit = Literal["share", "perplexity", "nats", "bits", "cosine"]
-Progress = Callable[[str, int, int], None]  # what, done, of
+Unit = Literal["share", "points", "perplexity", "nats", "bits", "cosine"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,14 +64,6 @@ class Cases:
 def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses | None = None) -> list[list[str]]:
     """Return for each prompt its continuations; a reasoning that the template begins stands in them with its mark."""
     ids = lm.encode_prompts(cases.prompts, chat=cases.chat)
-    total, done = len(ids) * cases.samples, 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress("texts", done, total)
-
     texts = generate(
         lm,
         ids,
@@ -81,7 +73,7 @@ def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses |
         top_p=cases.top_p,
         seed=cases.seed,
         doses=doses,
-        progress=step,
+        progress=progress,
     )
     return marked(lm, ids, texts) if cases.chat else texts
 

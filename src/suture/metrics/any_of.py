@@ -6,7 +6,8 @@ Source: Zhong et al. 2023, "MQuAKE: Assessing Knowledge Editing in Language Mode
 instance is right when any of its three questions gets the new answer or one of its aliases; Cohen et al. 2024, "Evaluating the
 Ripple Effects of Knowledge Editing in Language Models": the questions of a test have answers of their own.
 The model writes freely and greedily; as everywhere here an answer must come first and end where a word ends. Of several targets
-one must come first; the others may stand anywhere in what is written, as whole words.
+one must come first; the others may stand anywhere in what is written, as whole words. In a chat the first must be stated by the
+first sentence (`text.sentence`).
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from ..model.lm import LM
 from ..text.letters import begins_with
 from ..text.letters import names as holds
 from ..text.reasoning import answer_of
+from ..text.sentence import states
 from ._metric import metric
 from ._score import Observation, Progress
-from .completion import complete
+from .completion import SENTENCE, complete
 
 
 @dataclass(frozen=True)
@@ -54,21 +56,32 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     ]
     longest = [text for case in targets for way in case for text in _longest(way)]
     continuations = complete(
-        lm, [way for case in cases.prompts for way in case], longest, chat=cases.chat, progress=progress
-    )
+        lm, [way for case in cases.prompts for way in case], longest, chat=cases.chat, progress=progress,
+        least=SENTENCE if cases.chat else 0,
+    )  # fmt: skip
     rest = iter(continuations)
     texts = [[next(rest)[0] for _ in case] for case in cases.prompts]
     enough = all if cases.every else any
     right = [
-        enough(says(answer_of(text), way) for text, way in zip(case_texts, case, strict=True))
-        for case_texts, case in zip(texts, targets, strict=True)
+        enough(
+            says(answer_of(text), way, prompt if cases.chat else None)
+            for prompt, text, way in zip(prompts, case_texts, case, strict=True)
+        )
+        for prompts, case_texts, case in zip(cases.prompts, texts, targets, strict=True)
     ]
     return Observation(torch.tensor(right, dtype=torch.float64), torch.ones(len(right), dtype=torch.float64), texts)
 
 
-def says(text: str, targets: Sequence[Sequence[str]]) -> bool:
-    """Return whether a text begins with a name of a target and holds one of every other, as whole words."""
-    if not any(begins_with(text, name) for names in targets for name in names):
+def says(text: str, targets: Sequence[Sequence[str]], request: str | None = None) -> bool:
+    """Return whether a text begins with a name of a target and holds one of every other, as whole words.
+
+    Args:
+        text: what was written.
+        targets: names of each.
+        request: as it was asked, in a chat, where it is enough that the first sentence states the name.
+    """
+    every = [name for names in targets for name in names]
+    if not any(begins_with(text, name) if request is None else states(text, name, request) for name in every):
         return False
     return len(targets) == 1 or all(any(holds(text, name) for name in names) for names in targets)
 

@@ -2,18 +2,19 @@
 
 Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 3.3 (ES, PS and NS of CounterFact).
     value = 1 if mean_i log P(o_i | ..) > mean_i log P(o'_i | ..), else 0
-A model may prefer an answer that it would never say; what it says is `completion`.
+A model may prefer an answer that it would never say; what it says is `completion`. By how much is `magnitude`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from ..model.lm import LM
-from ._likely import likely
+from ..text.phase import parts
+from ._likely import likely, same_answers
 from ._metric import metric
 from ._score import Observation, Progress
 
@@ -28,11 +29,35 @@ class Cases:
     chat: bool = False
 
 
-@metric
+def same(cases: Cases) -> Hashable:
+    """Return the key of what is forced; `magnitude` reads the same."""
+    return same_answers(cases.prompts, cases.answers, cases.against, chat=cases.chat)
+
+
+def pairs(lm: LM, cases: Cases, progress: Progress | None = None) -> dict[str, list[float]]:
+    """Return the mean log probability of a token of each answer, "logprob", and of the one it is held against, "against"."""
+    answers = {"logprob": cases.answers, "against": cases.against}
+    steps = parts(progress, [len(cases.prompts)] * len(answers))
+    return {
+        name: likely(lm, cases.prompts, given, chat=cases.chat, progress=step).logprob.tolist()
+        for (name, given), step in zip(answers.items(), steps, strict=True)
+    }
+
+
+def repeat(cases: Cases, made: Observation) -> Observation:
+    """Return the observation from one of `magnitude` or of this metric."""
+    return observation(made.extra)
+
+
+@metric(cache_key=same, repeat=repeat)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return 1 for each prompt whose answer is likelier than the other one, 0 for the rest."""
-    logprob, other_logprob = (
-        likely(lm, cases.prompts, answers, chat=cases.chat, progress=progress)
-        for answers in (cases.answers, cases.against)
+    return observation(pairs(lm, cases, progress))
+
+
+def observation(logprobs: dict[str, list[float]]) -> Observation:
+    """Return the observation of what `pairs` found; `extra` keeps it for others."""
+    values = [float(new > old) for new, old in zip(logprobs["logprob"], logprobs["against"], strict=True)]
+    return Observation(
+        torch.tensor(values, dtype=torch.float64), torch.ones(len(values), dtype=torch.float64), extra=logprobs
     )
-    return Observation((logprob > other_logprob).double(), torch.ones(len(logprob), dtype=torch.float64))

@@ -1,6 +1,7 @@
 """A codebook: states that are recognised and replaced while a model runs, the delta of GRACE.
 
     h' = h + a (v_i - h)   where |h - k_i| <= e_i, the nearest such i;   h' = h elsewhere      h, k, v: (d,)   a: strength
+With nearest="key", as published: i = argmin_i |h - k_i| of all keys, and h' = h where |h - k_i| > e_i of that one.
 
 Source: Hartvigsen et al. 2023, "Aging with GRACE: Lifelong Model Editing with Discrete Key-Value Adaptors", eq. 2.
 Each token is decided by its own state, so that caches, padding and batches change nothing; what is not recognised keeps its bits.
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from .activation import ActivationDelta, Place, Positions
 
+Nearest = Literal["ball", "key"]
 SLACK = 1e-5  # of a distance between keys that say different things, which both radii together leave free
 
 
@@ -41,6 +43,8 @@ class Codebook(ActivationDelta):
         entries: what each stands for.
         positions: see `ActivationDelta`.
         place: see `ActivationDelta`; a codebook stands behind a block.
+        nearest: which entry a state is given to: the nearest key of those whose "ball" holds it, or the nearest "key" of all,
+            which replaces it only in its own ball.
     """
 
     kind = "codebook"
@@ -53,13 +57,19 @@ class Codebook(ActivationDelta):
     entries: tuple[Entry, ...] = ()
     positions: Positions = "answer"
     place: Place = "residual"
+    nearest: Nearest = "ball"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", tuple(Entry(*entry) for entry in self.entries))
 
     def settings(self) -> dict[str, Any]:
         """See `Delta.settings`."""
-        return {"entries": [list(entry) for entry in self.entries], "positions": self.positions, "place": self.place}
+        settings = {
+            "entries": [list(entry) for entry in self.entries],
+            "positions": self.positions,
+            "place": self.place,
+        }
+        return settings if self.nearest == "ball" else {**settings, "nearest": self.nearest}  # files keep their bytes
 
     def norm(self, shape: tuple[int, ...]) -> float:
         """Return the norm of all moves, from each key to its value, scale included."""
@@ -69,9 +79,13 @@ class Codebook(ActivationDelta):
         """See `ActivationDelta.moved`."""
         flat = states.reshape(-1, states.shape[-1]).float()
         apart = distances(flat, self.keys.to(flat))
-        apart = apart.masked_fill(apart > self.radii.to(apart), torch.inf)
-        nearest, index = apart.min(dim=1)
-        near = torch.isfinite(nearest)[:, None]
+        radii = self.radii.to(apart)
+        if self.nearest == "key":
+            distance, index = apart.min(dim=1)
+            near = (distance <= radii[index])[:, None]
+        else:
+            distance, index = apart.masked_fill(apart > radii, torch.inf).min(dim=1)
+            near = torch.isfinite(distance)[:, None]
         index = index.to(self.values.device)
         pull = (self.values[index].to(flat) - flat) * self._gains[index, None].to(flat)
         step = torch.where(near, pull, torch.zeros_like(pull)).view(states.shape).to(states)
@@ -102,6 +116,8 @@ class Codebook(ActivationDelta):
     def _misfit(self, shape: tuple[int, ...]) -> str:
         if self.positions not in get_args(Positions) or self.place != "residual":
             return f"a codebook for {self.positions!r} tokens at {self.place!r}"
+        if self.nearest not in get_args(Nearest):
+            return f"a codebook of the nearest {self.nearest!r}"
         if self.keys.dim() != 2 or self.keys.shape != self.values.shape or self.keys.shape[1] not in shape:
             return f"keys of shape {tuple(self.keys.shape)}, values of {tuple(self.values.shape)}"
         count = len(self.keys)
@@ -117,15 +133,16 @@ class Codebook(ActivationDelta):
 
 
 def joined(books: Sequence[Codebook]) -> list[Codebook]:
-    """Return the codebooks of one place as one for each kind of positions, scales included: where balls meet the nearer wins."""
+    """Return the codebooks of one place as one for each kind of positions and of nearest, scales included."""
     codebooks = []
-    for positions in dict.fromkeys(book.positions for book in books):
-        group = [book for book in books if book.positions == positions]
+    for positions, nearest in dict.fromkeys((book.positions, book.nearest) for book in books):
+        group = [book for book in books if (book.positions, book.nearest) == (positions, nearest)]
         keys, values, radii = (
             torch.cat([getattr(book, name) for book in group]) for name in ("keys", "values", "radii")
         )
         gains = torch.cat([book._gains * book.scale for book in group])
-        codebooks.append(Codebook(keys, values, radii, gains, sum((book.entries for book in group), ()), positions))
+        entries = sum((book.entries for book in group), ())
+        codebooks.append(Codebook(keys, values, radii, gains, entries, positions, nearest=nearest))
     return codebooks
 
 

@@ -17,6 +17,7 @@ from ..measure.suite import Suite
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
+from ..text.phase import within
 from .points import Frontier, Measured, Point, Settings
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def explore(
         settings = {name: trial.suggest_categorical(name, list(choices)) for name, choices in space.items()}
         new_points, value = list[Point](), next((t.value for t in past if t.params == settings), None)
         if value is None:  # optuna may repeat itself: no need to measure then
-            step = _prefixed(progress, f"settings {len(past) + 1} of {trials}")
+            step = within(progress, f"settings {len(past) + 1} of at most {trials}")
             new_points = measured.points(settings, make(settings), strengths, step)
             value = max(p.gain if p.excess == 0 else -p.excess for p in new_points)
         trial.set_user_attr("points", json.dumps([vars(p) for p in new_points]))
@@ -149,13 +150,6 @@ def _study(optuna: Any, journal: Path | None) -> Any:  # noqa: ANN401 - an optio
     for trial in study.get_trials(states=(states.RUNNING, states.WAITING)):
         study.tell(trial.number, state=states.FAIL)
     return study
-
-
-def _prefixed(progress: Progress | None, prefix: str) -> Progress | None:
-    if progress is None:
-        return None
-    inner: Callable[[str, int, int], None] = progress
-    return lambda what, done, of: inner(f"{prefix}, {what}", done, of)
 
 
 def _optuna() -> Any:  # noqa: ANN401 - an optional module

@@ -17,6 +17,7 @@ from ..measure.suite import Suite
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
+from ..text.phase import counted
 from .strength_sweep import strength_sweep
 
 HOPELESS = 1.0  # excess over the budget, in units of it, from which nothing more is measured
@@ -142,11 +143,14 @@ class Measured:
         """Measure what must be kept first, the cheapest first: where it is lost, the rest need not be generated."""
         aim = next(m for m in self.suite if m.name == self.target)
         to_keep = sorted((m for m in self.suite if m is not aim), key=lambda m: m.kind.cost == "writes")
-        sweep = partial(strength_sweep, self.lm, patch, baseline=self.baseline, progress=progress)
+        sweep = partial(strength_sweep, self.lm, patch, baseline=self.baseline)
+        order = (*to_keep, aim)
+        steps = counted(progress, [measure.name for measure in order], "measure")
         curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
         alive = list(strengths)
-        for measure in (*to_keep, aim):
-            for strength, figures in zip(alive, sweep(alive, [measure]) if alive else [], strict=True):
+        for measure, step in zip(order, steps, strict=True):
+            swept = sweep(alive, [measure], progress=step) if alive else []
+            for strength, figures in zip(alive, swept, strict=True):
                 curves[strength] |= figures
             alive = [s for s in alive if self.budget.excess(to_keep, self.base, curves[s]) <= HOPELESS]
         size = patch.provenance.effect["intended"]

@@ -11,6 +11,7 @@ from ..metrics._score import Observation, Progress
 from ..model.lm import LM
 from ..model.run.generation import Doses
 from ..patch.patch import Patch
+from ..text.phase import counted
 
 
 def strength_sweep(
@@ -33,8 +34,10 @@ def strength_sweep(
         progress: called as measures advance.
     """
     curves: list[dict[str, float]] = [{} for _ in strengths]
-    for measure in suite:
-        for curve, observation in zip(curves, _at_doses(lm, patch, strengths, measure, progress), strict=True):
+    names = [measure.name for measure in suite]
+    steps = counted(progress, names, "measure")
+    for measure, step in zip(suite, steps, strict=True):
+        for curve, observation in zip(curves, _at_doses(lm, patch, strengths, measure, step), strict=True):
             against = baseline[measure.name] if baseline else observation
             curve.update(values({measure.name: observation}, [measure], {measure.name: against}))
     return curves
@@ -46,9 +49,10 @@ def _at_doses(
     attachable, cases, metric = patch.attachable(lm), measure.cases, measure.kind
     if not attachable or not metric.batches_strengths:  # nothing to share: a pass per strength
         observations = []
-        for strength in strengths:
+        steps = counted(progress, [f"{strength:g}" for strength in strengths], "strength")
+        for strength, step in zip(strengths, steps, strict=True):
             with patch.attached(lm, strength) if attachable else (patch * strength).applied(lm):
-                observations.append(metric.observe(lm, cases, progress))
+                observations.append(metric.observe(lm, cases, step))
         return observations
     count = len(measure)
     with patch.attached(lm) as dose:

@@ -29,6 +29,7 @@ from ..model.lm import LM
 from ..patch import file as patch_file
 from ..patch.patch import Patch
 from ..runs.run import Run
+from ..text.phase import Progress
 from .ledger import Edit, Ledger, OnConflict
 from .state import Check, SequenceState
 
@@ -88,7 +89,7 @@ def edit_in_batches(
     *,
     size: int,
     on_conflict: OnConflict = "refuse",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> SequenceState:
     """Write facts batch by batch; each batch and what was found after it are stages of a run, so that it can be continued.
 
@@ -109,13 +110,13 @@ def edit_in_batches(
     for begin in range(0, len(facts), size):
         part = list(facts[begin : begin + size])
         if progress:
-            progress(f"batch {course.ledger.batches + 1}", begin, len(facts))
+            progress(f"write: batch {begin // size + 1} of {-(-len(facts) // size)}", begin, len(facts))
         course = _batch(surgeon, course, part, run, on_conflict)
         save_sequence(course, run)
         if course.stopped:
             break
-    if progress:
-        progress("done", len(facts), len(facts))
+    if progress and not course.stopped:
+        progress("write: all batches", len(facts), len(facts))
     return course
 
 

@@ -19,6 +19,7 @@ def test_the_base_model_knows_what_was_and_not_what_is_new(patient):
     found = values(seen := observe(patient, measures := fact_suite([r.fact for r in made], made[0].others)), measures)
     assert set(seen) == {"success", "unseen_phrasings", "old_object", "locality", "other", "target_probability",
                          "prefers_new", "prefers_new_reworded", "neighbours_prefer_old", "fluency_facts",
+                         "magnitude_new", "magnitude_reworded", "magnitude_neighbours", "edit_score", "exact_match",
                          "consistency"}  # fmt: skip
     assert found["success"] == 0
     assert found["unseen_phrasings"] == 0
@@ -88,7 +89,7 @@ def test_consequences_follow_the_new_facts():
 
 def test_measures_without_cases_are_left_out():
     names = [m.name for m in fact_suite([Fact("Rome lies in", "Rome", "Spain")])]
-    assert names == ["success", "target_probability"]
+    assert names == ["success", "exact_match", "target_probability"]
     with pytest.raises(UsageError):
         fact_suite([])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...errors import CorruptFile, NoEffect, VerificationFailed
 from ...patch.delta import touched
+from ...text.phase import Progress as Progress
 from ..format.folder import Checkpoint
 from ..stack.ledger import Entry, Ledger, Mark
 from ..stack.stack import Stack
@@ -19,8 +20,6 @@ from ..stack.undo import Piece
 from .rows import Floors, Rows
 from .survey import Remembered, Survey
 from .surveys import surveyed
-
-Progress = Callable[[str, int, int], None]
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -94,7 +93,7 @@ class Plan:
         names = [name for name in every if name not in marks]
         surveys = {}
         for number, (name, survey) in enumerate(zip(names, surveyed(old, new, names), strict=True)):
-            progress(name, number + 1, len(names))
+            progress(f"tensors: {name}", number + 1, len(names))
             surveys[name], mark = survey, old.ledger.tensors.get(name)
             old.check_unchanged(name, survey.current)
             if mark and survey.base != mark.base:

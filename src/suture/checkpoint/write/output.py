@@ -200,7 +200,7 @@ def finish(draft: Draft, plan: Plan, *, disk: Disk, progress: Progress) -> list[
         ledger = keep(plan, partial / KEPT, draft.begun, disk) if plan.new.layers else Ledger()
         by_shard = plan.by_shard()
         for number, (file, copy) in enumerate(draft.copies.items()):
-            progress(f"copy {file.name}", number + 1, len(draft.copies))
+            progress(f"files: {file.name}", number + 1, len(draft.copies))
             result(copy)
             if file in draft.touched:
                 write_rows({partial / file: by_shard.get(source / file, [])}, disk)

@@ -1,7 +1,8 @@
 """What an edit of facts is measured on: did it take, does it hold in other words, and what else did it move.
 
-Success is decided by free generation (`metrics.completion`). What is forced token by token (the probability of the target,
-and whether it is preferred to the old object, as CounterFact counts) is a note, so that the gap can be seen.
+Success is decided by free generation (`metrics.completion`; in a chat by what the first sentence of an answer states). What is
+forced token by token (the probability of the target, whether it is the likeliest, and CounterFact's ES, PS, NS, their
+magnitudes and S) is a note, so that the gap can be seen.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import Literal
 
 from ...data.examples import Fact
 from ...errors import UsageError
-from ...metrics import completion, consistency, preference
+from ...metrics import completion, consistency, edit_score, preference
 from ...metrics._written import Cases
 from ...text.spacing import joined
 from ..suite import Measure, Suite
 
 Pair = tuple[str, str]  # prompt, answer
+Triple = edit_score.Triple
 
 
 def fact_suite(
@@ -52,8 +54,9 @@ def fact_suite(
 
     def completions(name: str, pairs: Sequence[Pair], role: Literal["target", "keep", "note"], about: str) -> Suite:
         better: Literal["higher", "lower"] = "lower" if name == "old_object" else "higher"
-        cases = completion.Cases([prompt for prompt, _ in pairs], [answer for _, answer in pairs], chat=chat)
-        return [Measure(name, "completion", cases, role, better, about)] if pairs else []
+        cases = completion.Cases([p for p, _ in pairs], [answer for _, answer in pairs], chat=chat, sentence=chat)
+        how = ", stated by the first sentence of the answer" if chat else ""
+        return [Measure(name, "completion", cases, role, better, about + how)] if pairs else []
 
     measures = [
         *completions("success", verbatim, "target", "new facts, in the words they were given in"),
@@ -73,28 +76,42 @@ def fact_suite(
 def _forced_measures(facts: Sequence[Fact], *, chat: bool) -> Suite:
     """Return the diagnostics: what is forced token by token, beside what the model says by itself."""
 
-    def preferences(
-        name: str, rows: Sequence[tuple[str, str, str | None]], about: str, other: str = "the old object"
-    ) -> Suite:
-        triples = [(prompt, new, old) for prompt, new, old in rows if old and old != new]
-        prompts, new, old = ([row[i] for row in triples] for i in range(3))
+    def preferences(name: str, size: str, rows: Sequence[Triple], about: str, other: str = "the old object") -> Suite:
+        prompts, new, old = ([row[i] for row in rows] for i in range(3))
         cases = preference.Cases(prompts, new, old, chat=chat)
         note = f"{about}: forced, likelier than {other} (a diagnostic, not a success)"
-        return [Measure(name, "preference", cases, "note", "higher", note)] if triples else []
+        gap = f"{about}: forced, probability above that of {other} (a diagnostic, not a success)"
+        measures = [
+            Measure(name, "preference", cases, "note", "higher", note),
+            Measure(size, "magnitude", cases, "note", "higher", gap),
+        ]
+        return measures if rows else []
 
+    triples = [_triples(fact) for fact in facts]
     cases = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts], chat=chat)
     return [
-        *preferences("prefers_new", [(f.prompt, f.target, f.was) for f in facts], "new facts"),
+        *preferences("prefers_new", "magnitude_new", [row for groups in triples for row in groups[0]], "new facts"),
         *preferences(
             "prefers_new_reworded",
-            [(p, f.target, f.was) for f in facts for p in f.paraphrases],
+            "magnitude_reworded",
+            [row for groups in triples for row in groups[1]],
             "new facts in other words",
         ),
         *preferences(
             "neighbours_prefer_old",
-            list(dict.fromkeys((prompt, answer, f.target) for f in facts for prompt, answer in f.neighbours)),
+            "magnitude_neighbours",
+            list(dict.fromkeys(row for groups in triples for row in groups[2])),
             "neighbouring facts",
             "the new object",
+        ),
+        *_one_figure(triples, len(facts), chat=chat),
+        Measure(
+            "exact_match",
+            "exact_match",
+            cases,
+            "note",
+            "higher",
+            "every token of a target the likeliest, teacher-forced (a diagnostic, not a success)",
         ),
         Measure(
             "target_probability",
@@ -105,6 +122,27 @@ def _forced_measures(facts: Sequence[Fact], *, chat: bool) -> Suite:
             "probability of a target's token, teacher-forced (a diagnostic, not a success)",
         ),
     ]
+
+
+def _triples(fact: Fact) -> tuple[list[Triple], list[Triple], list[Triple]]:
+    """Return what ES, PS and NS ask of a fact: prompt, what should be likelier, and what it is held against."""
+    verbatim = [(fact.prompt, fact.target, fact.was)]
+    reworded = [(prompt, fact.target, fact.was) for prompt in fact.paraphrases]
+    near = [(prompt, answer, fact.target) for prompt, answer in fact.neighbours]
+    success, paraphrase = (
+        [(p, new, old) for p, new, old in rows if old and old != new] for rows in (verbatim, reworded)
+    )
+    return success, paraphrase, [row for row in near if row[1] != row[2]]
+
+
+def _one_figure(triples: Sequence[tuple[list[Triple], ...]], count: int, *, chat: bool) -> Suite:
+    """Return S, of those facts that have all that its three parts ask."""
+    whole = [groups for groups in triples if all(groups)]
+    verbatim, reworded, near = ([groups[i] for groups in whole] for i in range(3))
+    of = "" if len(whole) == count else f", of the {len(whole)} facts that have all three"
+    about = f"S: harmonic mean of ES, PS and NS{of}: forced (a diagnostic, not a success)"
+    cases = edit_score.Cases(verbatim, reworded, near, chat=chat)
+    return [Measure("edit_score", "edit_score", cases, "note", "higher", about)] if whole else []
 
 
 def _text_measures(facts: Sequence[Fact], *, chat: bool) -> Suite:

@@ -22,12 +22,12 @@ from torch import Tensor
 from ...errors import UsageError
 from ...io import tensorfile
 from ...model.lm import LM, Batch
+from ...text.phase import Progress
 
 FORMAT = "suture.training/1"
 BETAS, EPS = (0.9, 0.999), 1e-8
 WARM = 0.03  # share of the steps in which the rate rises, as published; then a cosine
 Loss = Callable[[int], Tensor]  # number of a step -> its loss
-Progress = Callable[[int, int], None]
 
 
 class Trained(Protocol):
@@ -195,7 +195,7 @@ def train(
         loss: the loss of a step, through `forward` on the parts' copies; the same for the same number.
         schedule: how long and how fast.
         saved: continue from this file, and write it.
-        progress: called with (steps done, steps).
+        progress: called with ("steps", steps done, steps).
     """
     losses = []
     for step in range(saved.load(parts) if saved else 0, schedule.steps):
@@ -208,7 +208,7 @@ def train(
         if saved and ((step + 1) % saved.every == 0 or step + 1 == schedule.steps):
             saved.save(parts, step + 1)
         if progress:
-            progress(step + 1, schedule.steps)
+            progress("steps", step + 1, schedule.steps)
     return losses
 
 

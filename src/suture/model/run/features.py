@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...data.examples import Labelled
+from ...text.phase import Progress
 from ..arch.anatomy import Site
 from ..lm import LM, Batch, bucketed, halving
 from .tracing import trace
@@ -27,7 +28,7 @@ def extract(
     max_tokens: int | None = None,
     back: int = 0,
     see: Callable[[Tensor], Tensor] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Return the features of each example at each site: (examples, sites, d) float32 on the CPU.
 
@@ -41,7 +42,7 @@ def extract(
         max_tokens: cut longer texts.
         back: read this many tokens earlier ("last", "decision") or leave out this many at the end (the means).
         see: what is pooled, as a function of the states (batch, tokens, d); by default they themselves.
-        progress: called with the number of texts finished.
+        progress: called with ("texts", texts finished, of).
     """
     rows, spans = spanned(lm, examples, pool, max_tokens, back)
     result = torch.zeros(0)
@@ -64,10 +65,12 @@ def extract(
             result[list(part), place] = captures[site]
         return len(part)
 
+    done = 0
     for group in bucketed([len(row) for row in rows]):
         for count in halving(group, run):
+            done += count
             if progress:
-                progress(count)
+                progress("texts", done, len(rows))
     return result
 
 

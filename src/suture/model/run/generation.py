@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...errors import UsageError
 from ...patch.runtime.strength import Strength
+from ...text.phase import Progress
 from ..lm import LM, bucketed, halving
 from .decode_batch import DecodeBatch
 from .reading import text_behind
@@ -46,7 +47,7 @@ def generate(
     top_p: float = 1.0,
     seed: int = 0,
     doses: Doses | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[list[str]]:
     """Continue each prompt `samples` times until the end token.
 
@@ -59,7 +60,7 @@ def generate(
         top_p: only the likeliest tokens that together have this probability are drawn; above 0, at most 1.
         seed: first part of every row's random stream.
         doses: an attached patch and its strength for each prompt; prompts of different strengths share batches.
-        progress: called with the number of rows finished.
+        progress: called with ("texts", texts written, of).
 
     Returns:
         For each prompt its continuations, in order, as they follow it: a blank that stands between is theirs. One on which the
@@ -92,7 +93,7 @@ def generate_ids(
     top_p: float = 1.0,
     seed: int = 0,
     doses: Doses | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[list[list[int]]]:
     """Do the same, and return the new ids, end token left out."""
     check_manner(temperature, top_p, max_new_tokens, samples)
@@ -111,9 +112,9 @@ def generate_ids(
                 continuations.update(zip(batch, ids, strict=True))
                 return len(batch)
 
-            for count in halving(range(len(part)), run):
+            for _ in halving(range(len(part)), run):
                 if progress:
-                    progress(count)
+                    progress("texts", len(continuations), len(rows))
     return [[continuations[index, sample] for sample in range(samples)] for index in range(len(prompts))]
 
 
