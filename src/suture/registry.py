@@ -17,7 +17,7 @@ import os
 import pkgutil
 import re
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -103,6 +103,18 @@ def judges() -> dict[str, str]:
     return {**others, **{name: form for name, (_, _, form) in _forms().items()}}
 
 
+@functools.cache
+def _installed() -> Any:  # noqa: ANN401 - of another type in Python 3.10
+    """Return what installed packages offer, all groups: each look reads the records of every one of them."""
+    return metadata.entry_points()
+
+
+def entry_points(group: str) -> metadata.EntryPoints:
+    """Return what installed packages offer in a group."""
+    points: metadata.EntryPoints = _installed().select(group=group)
+    return points
+
+
 def names(kind: Kind) -> list[str]:
     """Return the known names of a kind, without importing anything heavy."""
     if kind == "judge":
@@ -179,7 +191,7 @@ def summary(function: Callable[..., Any]) -> str:
 
 def about(kind: Kind, name: str) -> str:
     """Return the first line of the docstring of a known name's module, read from its source: nothing is imported."""
-    point = next(iter(entry_points(group=f"suture.{kind}s", name=name)), None)
+    point = next((point for point in entry_points(group=f"suture.{kind}s") if point.name == name), None)
     spec = importlib.util.find_spec(point.module if point else f"{FOLDERS[kind]}.{name}")
     source = Path(spec.origin) if spec and spec.origin else None
     docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) if source else None
