@@ -287,5 +287,5 @@ def _fitting(model: nn.Module) -> Layout:
     raise UnsupportedModel(
         f"the parts of {type(model).__name__} are not known",
         why="None of the layouts fits its module graph.",
-        fix=f"Known layouts: {', '.join(layout.name for layout in LAYOUTS)}. Add one to suture/layouts.py.",
+        fix=f"Known layouts: {', '.join(layout.name for layout in LAYOUTS)}. Add one to suture/model/arch/layouts.py.",
     )
