@@ -18,6 +18,7 @@ from ._signature import PROGRESS, group
 if TYPE_CHECKING:
     from ..locate.direction import Direction
     from ..locate.mask import Mask
+    from ..locate.region import Region
     from ._console import Console
 
 
@@ -35,7 +36,6 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
 
         from ..locate.direction import Direction
         from ..locate.mask import Mask
-        from ..locate.region import Region
         from ..model.lm import LM
         from ..runs.run import Run
         from ..text.phase import begin, within
@@ -54,35 +54,45 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
                     settings[PROGRESS] = within(step, "search")
                 yield
 
-        if kind is Mask:
-            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
-                mask = run.stage("mask", lambda: function(lm, **settings), Mask.save, Mask.load)
-                run.result = f"{mask.count:,} of {mask.candidates:,} weights"
-            show_mask(console, mask, model, run.path("mask.safetensors"))
-            return
-        if kind is Direction:
-            with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
-                direction = run.stage("direction", lambda: function(lm, **settings), Direction.save, Direction.load)
-                run.result = f"best in block {direction.best}"
-            _directions(console, direction, model, run.path("direction.safetensors"))
-            return
+        stage = kind.__name__.lower()  # mask, direction or region: the name of its file, too
         with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():
-            region = run.stage("region", lambda: function(lm, **settings), Region.save, Region.load)
-            path = run.path("region.safetensors")
-            run.result = f"{region.count} of {region.candidates} rows"
-        rows = [
-            [str(site), str(len(numbers)), f"{region.scores[site].min():+.3f}", f"{region.scores[site].max():+.3f}"]
-            for site, numbers in region.rows.items()
-        ]
-        console.table(["where", "rows", "lowest", "highest"], rows)
-        console.say(f"{region.count} of {region.candidates} rows ({region.count / region.candidates:.2%})")
-        console.say(f"wrote {path}")
-        same = ("--probe", "PROBE") if "probe" in settings else ()  # else surgery would fit another one
-        again = command_line("edit", "surgery", model, "--data", "DATA", *same, "--region", path, "--keep", "TEXTS")
-        console.say(f"next: {again}")
-        console.result({"region": path, "rows": region.count, "candidates": region.candidates, "about": region.about})
+            located = run.stage(stage, lambda: function(lm, **settings), kind.save, kind.load)
+            run.result = _summary(located)
+        path = run.path(f"{stage}.safetensors")
+        if isinstance(located, Mask):
+            show_mask(console, located, model, path)
+        elif isinstance(located, Direction):
+            _directions(console, located, model, path)
+        else:
+            _show_region(console, located, model, path, probed="probe" in settings)
 
     return locate
+
+
+def _summary(located: Mask | Direction | Region) -> str:
+    """Return what was located, for the list of runs."""
+    from ..locate.direction import Direction
+    from ..locate.mask import Mask
+
+    if isinstance(located, Mask):
+        return f"{located.count:,} of {located.candidates:,} weights"
+    if isinstance(located, Direction):
+        return f"best in block {located.best}"
+    return f"{located.count} of {located.candidates} rows"
+
+
+def _show_region(console: Console, region: Region, model: str, path: Path, *, probed: bool) -> None:
+    rows = [
+        [str(site), str(len(numbers)), f"{region.scores[site].min():+.3f}", f"{region.scores[site].max():+.3f}"]
+        for site, numbers in region.rows.items()
+    ]
+    console.table(["where", "rows", "lowest", "highest"], rows)
+    console.say(f"{region.count} of {region.candidates} rows ({region.count / region.candidates:.2%})")
+    console.say(f"wrote {path}")
+    same = ("--probe", "PROBE") if probed else ()  # else surgery would fit another one
+    again = command_line("edit", "surgery", model, "--data", "DATA", *same, "--region", path, "--keep", "TEXTS")
+    console.say(f"next: {again}")
+    console.result({"region": path, "rows": region.count, "candidates": region.candidates, "about": region.about})
 
 
 def show_mask(console: Console, mask: Mask, model: str, path: Path, **more: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -58,7 +58,7 @@ def map_(
         else labelled(model)
     )
     lm = LM.load(model, device=device, dtype=dtype)
-    settings = {"share": share, "score": score, "gather": gather, "examples": examples, "seed": seed}
+    settings: dict[str, Any] = {"share": share, "score": score, "gather": gather, "examples": examples, "seed": seed}
     with Run.begin("map", sys.argv[1:], {"model": model, **settings}, out) as run:
         if run.folder is None:
             raise UsageError("a map is several files", why="--out names one of them.", fix="Give a folder: --out NAME")
@@ -67,17 +67,7 @@ def map_(
             begin(weighing)
             mask = run.stage(
                 "mask",
-                lambda: safety_impact(
-                    lm,
-                    behaviour,
-                    share=share,
-                    score=score,
-                    judge=judge,
-                    gather=gather,
-                    examples=examples,
-                    seed=seed,
-                    progress=weighing,
-                ),
+                lambda: safety_impact(lm, behaviour, judge=judge, progress=weighing, **settings),
                 Mask.save,
                 Mask.load,
             )

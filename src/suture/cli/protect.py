@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from ._options import Device, Dtype, Json, Model, Out, Tune, typed
 
 if TYPE_CHECKING:
     from ..goals.protect import Outcome
+    from ..measure.report import Report
     from ..runs.run import Run
     from ._console import Console
 
@@ -43,7 +45,6 @@ def protect(
     from ..data.examples import Behaviour
     from ..data.lessons import Instruction
     from ..goals.protect import protect as learn
-    from ..measure.units import figure
     from ..methods.preserve_safety import Plan
     from ..model.lm import LM
     from ..report.page import save as save_report
@@ -66,20 +67,32 @@ def protect(
             )  # fmt: skip
         report = replace(outcome.report, commands=[typed()])
         pages = save_report(report, run.path(""))
-        now, before = report.values(), report.values("before")
-        units = {line.name: line.unit for line in report.lines}
-
-        def shown(name: str, figures: dict[str, float]) -> str:
-            return figure(figures[name], units[name])
-
-        moved = (f"{name} {shown(name, before)} -> {shown(name, now)}" for name in ("lessons", "harmful"))
-        run.result = ", ".join(moved)
+        before = report.values("before")
+        run.result = ", ".join(_moved(report))
         print_report(console, report)
         if outcome.plain:
-            names = list(outcome.plain)
-            rows = [[name, *(shown(name, figures) for figures in (before, now, outcome.plain))] for name in names]
-            console.table(["", "base", "protected", "plain fine-tuning"], rows)
+            _show_plain(console, report, outcome.plain)
     _tell(console, run, outcome, pages, before, model)
+
+
+def _moved(report: Report) -> Iterator[str]:
+    """Yield what was learnt and what it cost, each before and after."""
+    from ..measure.units import figure
+
+    lines = {line.name: line for line in report.lines}
+    for name in ("lessons", "harmful"):
+        score, unit = lines[name].score, lines[name].unit
+        yield f"{name} {figure(score.before, unit)} -> {figure(score.after, unit)}"
+
+
+def _show_plain(console: Console, report: Report, plain: dict[str, float]) -> None:
+    """Show the figures beside those of plain fine-tuning."""
+    from ..measure.units import figure
+
+    units = {line.name: line.unit for line in report.lines}
+    columns = (report.values("before"), report.values(), plain)
+    rows = [[name, *(figure(values[name], units[name]) for values in columns)] for name in plain]
+    console.table(["", "base", "protected", "plain fine-tuning"], rows)
 
 
 def _tell(

@@ -188,10 +188,8 @@ def fit_probe(
     for column, layer in enumerate(chosen):
         if fitting:
             fitting(f"layer {layer}" if layer >= 0 else "final state", column, len(sites))
-        x, y = features[: len(train.examples), column], labels[: len(train.examples)]
-        wanted, unwanted, bias = _fit_paper(x, y, seed) if parity == "paper" else _fit(x, y, penalty)
-        logit = features[:, column].double() @ (unwanted - wanted).double() + bias
-        fitted.append((wanted, unwanted, bias, score_of(logit, labels, len(train.examples))))
+        states = features[:, column]  # (texts, d)
+        fitted.append(_fit_layer(states, labels, len(train.examples), parity=parity, penalty=penalty, seed=seed))
     return Probe(
         behaviour.name,
         space,
@@ -201,6 +199,16 @@ def fit_probe(
         bias=torch.tensor([f[2] for f in fitted]),
         scores=[f[3] for f in fitted],
     )
+
+
+def _fit_layer(
+    states: Tensor, labels: Tensor, count: int, *, parity: Parity | None, penalty: float, seed: int
+) -> tuple[Tensor, Tensor, float, Score]:
+    """Return the directions wanted and unwanted, their bias and the score, of one layer; the first `count` texts are fitted."""
+    x, y = states[:count], labels[:count]
+    wanted, unwanted, bias = _fit_paper(x, y, seed) if parity == "paper" else _fit(x, y, penalty)
+    logit = states.double() @ (unwanted - wanted).double() + bias
+    return wanted, unwanted, bias, score_of(logit, labels, count)
 
 
 @torch.no_grad()
