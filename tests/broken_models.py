@@ -236,6 +236,7 @@ MADE = {
         change(name, lambda weight, value=value: weight.index_fill(0, torch.tensor([0]), value))
         for name in ("model.norm.weight", "lm_head.weight") for value in (float("nan"), float("inf"), float("-inf"))
     ],
+    "long text": [lambda folder, limit=limit: says(folder, max_position_embeddings=limit) for limit in (4, 40)],
     "no tokenizer": [without(TOKENS), without(TOKENS, "tokenizer_config.json")],
     "broken tokenizer": [
         write(TOKENS, ""), write(TOKENS, "{}"), write(TOKENS, "[]"), write(TOKENS, '{"added_tokens": []}'),

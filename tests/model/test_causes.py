@@ -26,6 +26,7 @@ PAGE = FOLDER.parents[1] / "docs" / "models.md"
 CHAT = ("several templates", "broken template", "failing template")  # seen when a conversation is written
 LOADED = (
     *CHAT,
+    "long text",
     "layout",
     "missing tensors",
     "resized vocabulary",
@@ -60,6 +61,11 @@ def folder(whole, tmp_path):
     return Path(shutil.copytree(whole / "model", tmp_path / "model"))
 
 
+def read(path):
+    lm = LM.load(path)
+    lm.forward(lm.batch([lm.encode("Anna read a book. " * 20)]))
+
+
 def chatted(path):
     LM.load(path).encode_messages([{"role": "user", "content": "Hello"}])
 
@@ -82,7 +88,7 @@ def test_a_model_is_refused_as_the_table_says(cause, make, whole, folder):
     shutil.copy(whole / "patch.safetensors", folder.parent)
     path = make(folder) or folder
     with pytest.raises(SutureError) as told:
-        (chatted if cause in CHAT else LM.load)(path)
+        {**dict.fromkeys(CHAT, chatted), "long text": read}.get(cause, LM.load)(path)
     expected(cause, told.value)
     if cause not in LOADED and not (cause == "renamed tensors" and "wrap." in told.value.what + told.value.why):
         with pytest.raises(SutureError) as planned:

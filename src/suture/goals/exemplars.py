@@ -18,6 +18,7 @@ from ..data.examples import Behaviour, Labelled
 from ..errors import DataError
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
+from ..model.run.context import context
 from ..model.run.features import extract
 from ..model.run.reading import Text, ids_of
 
@@ -103,7 +104,7 @@ class Shown(LM):
         return [self._fitting(prompt, own, chat) for prompt, own in zip(prompts, shown, strict=True)]
 
     def _fitting(self, prompt: str, shown: Sequence[Labelled], chat: bool) -> Text:
-        limit = getattr(self.model.config, "max_position_embeddings", None)
+        limit = context(self.base)
         for first in range(len(shown) + 1):
             text = self._text(prompt, shown[first:], chat)
             if limit is None or len(ids_of(self.base, text)) + ROOM <= limit:

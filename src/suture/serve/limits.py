@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import ResourceError, UsageError
 from ..model.lm import LM
+from ..model.run.context import context
 from ..model.run.generation import check_manner
 from ..patch.patch import Patch
 from .request import GenerationRequest
@@ -41,10 +42,10 @@ class Limits:
     @classmethod
     def of(cls, lm: LM, rows: int) -> Limits:
         """Return the limits of a model; a prompt of longer texts than its longest token, as often as it reads, has none of."""
-        context = getattr(lm.model.config, "max_position_embeddings", None)
-        if context is None:
+        limit = context(lm)
+        if limit is None:
             return cls(rows, None, None)
-        return cls(rows, int(context), int(context) * max(map(len, lm.tokenizer.get_vocab()), default=1))
+        return cls(rows, limit, limit * max(map(len, lm.tokenizer.get_vocab()), default=1))
 
     def check_request(self, texts: Sequence[str], each: int) -> None:
         """Refuse what can never fit, before it is made into ids.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...errors import CorruptFile, SutureError, UnsupportedModel, UsageError
+from ...errors import CorruptFile, DataError, SutureError, UnsupportedModel, UsageError
 
 GRID = "A change smaller than the grid of a quantised weight would be lost or distorted."
 FINER = "Use the unquantised checkpoint; with a patch on it, quantise that again."
@@ -140,6 +140,10 @@ CAUSES = {
         "{broken} of the {total} tensors of {name} hold what is no finite number",
         "First {tensor}: {entries:,} of {size:,} entries. Everything that the model says would be NaN.",
         "Fetch the checkpoint again; if it was merged or trained so, use the one before that."),
+    "long text": Cause("a text with more tokens than the model reads, rotary positions or not", DataError,
+        "a text is longer than {name} reads",
+        "It has {tokens:,} tokens{followed}, the model reads {limit:,}. It begins {beginning!r}",
+        "Shorten or split it, or leave it out. Only perplexity and drift read long texts, window by window."),
     # its tokenizer and its chat template
     "no tokenizer": Cause("no tokenizer beside the weights", UsageError,
         "{name} has no tokenizer", "None of {files} is there.",
