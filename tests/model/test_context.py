@@ -84,7 +84,7 @@ def test_a_prompt_that_leaves_no_room_is_refused_and_a_text_ends_where_the_conte
 @pytest.mark.parametrize(
     ("changes", "reads"),
     [
-        ({}, 256), ({"max_position_embeddings": 64}, 64), ({"max_position_embeddings": None}, None),
+        ({}, 256), ({"max_position_embeddings": 64}, 64), ({"max_position_embeddings": 0}, None),
         ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 4.0}}, 1024),
         ({"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}}, 512),
         ({"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}}, 512),

@@ -139,13 +139,14 @@ def verify(
 
 @app.command("diff")
 def diff(
-    a: Checkpoint, b: Annotated[Path, typer.Argument(help="The changed one.")], out: PatchOut, json: Json = False
-) -> None:
+    a: Checkpoint, b: Annotated[Path, typer.Argument(help="The changed one.")], out: PatchOut,
+    cast: Annotated[bool, typer.Option("--cast", help="B is rounded to the types of A.")] = False, json: Json = False,
+) -> None:  # fmt: skip
     """Making the patch between two checkpoints: at most, if every number differs."""
     from ..checkpoint import forecast
     from ._stacks import folder
 
-    _tell(forecast.diff(folder(a), folder(b), out), json)
+    _tell(forecast.diff(folder(a), folder(b), out, cast=cast), json)
 
 
 @app.command("combine")

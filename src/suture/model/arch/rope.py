@@ -47,7 +47,7 @@ def _apart(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out
     if kind == "longrope":
         groups = (lengths > _original(module, layer_type)).long()
     else:
-        groups = lengths.clamp(min=module.original_max_seq_len)  # type: ignore[arg-type]
+        groups = lengths.clamp(min=module.original_max_seq_len)
     values = groups.unique()
     if kind == "longrope" and len(values) == 1:
         return None
