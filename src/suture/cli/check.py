@@ -39,7 +39,7 @@ def check(
     if not trust:
         asked.check_judge(spec)
     measures = asked.measures()
-    patch = load_patch(asked.patches, asked.scale)
+    patch = load_patch(asked.patches, asked.model, asked.scale)
     assert patch is not None  # a spec has at least one
     lm = LM.load(asked.model, device=device, dtype=dtype)
     with console.progress("measuring") as step:

@@ -102,10 +102,12 @@ def apply(
 ) -> None:
     """Putting patches on a checkpoint; `suture apply --dry-run` also reads the weights and checks that they fit."""
     from ..checkpoint import forecast
+    from ._adapters import patch_files
     from ._stacks import folder
 
     meant = folder(checkpoint, in_place=in_place)
-    _tell(forecast.apply(meant, patches, out, in_place=in_place, link=link, quick=quick), json)
+    with patch_files(patches, meant) as files:
+        _tell(forecast.apply(meant, files, out, in_place=in_place, link=link, quick=quick), json)
 
 
 @app.command("revert")

@@ -52,7 +52,7 @@ def serve(
     console = Console(json)
     token = _token(token_file)
     check_door(host, token)
-    patches, memories = named_patches(patch or ()), named_memories(memory or ())
+    patches, memories = named_patches(patch or (), model), named_memories(memory or ())
     lm = LM.load(model, device=device, dtype=dtype)
     called = name or Path(lm.name).name
     desk = Desk(Engine(lm, patches, memories, rows=rows, waiting=queue), called, token)

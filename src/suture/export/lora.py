@@ -59,7 +59,7 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
         tensorfile.write(new / WEIGHTS, tensors, {"format": "pt", **MADE})
         write_text(new / CONFIG, json.dumps(config, indent=1, sort_keys=True) + "\n")
     notes = []
-    if config["target_parameters"]:
+    if "target_parameters" in config:
         notes.append("Some weights are reached through target_parameters: peft loads them, vLLM does not.")
     shares = {change.parameter: change.kept for change in changes if change.kept < 1}
     files = [folder / CONFIG, folder / WEIGHTS]

@@ -61,7 +61,7 @@ CAUSES = {
     "adapter": Cause("`adapter_config.json` without weights of a model", UsageError,
         "{name} is an adapter of {base}, not a model",
         "Loaders follow its adapter_config.json, and take the base from elsewhere.",
-        "Give the base. A merged model serves, too: in peft, merge_and_unload() and save_pretrained(NEW)."),
+        "Give the base as the model, and this as a patch of it: suture eval BASE --patch {name}"),
     "adapter beside": Cause("`adapter_config.json` beside weights of a model", UsageError,
         "{name} holds an adapter of {base}",
         "Loaders follow its adapter_config.json, and put the adapter on what is here, or on what lies elsewhere.",

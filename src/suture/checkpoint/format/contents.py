@@ -24,6 +24,13 @@ TOKENIZERS = (  # one of them at least holds the tokens
 TOKENIZED = ("BPE", "Unigram", "WordLevel", "WordPiece")  # kinds of model in a tokenizer.json
 
 
+def is_adapter(path: str | Path) -> bool:
+    """Return whether a path is the folder of an adapter, or the file of its weights in one."""
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    return (path.is_dir() or path.name.startswith("adapter_model.")) and (folder / ADAPTER).is_file()
+
+
 def told_file(name: str | Path, file: Path) -> SutureError:
     """Return what a file is that was given in place of a model's folder.
 
