@@ -52,5 +52,5 @@ def check_length(lm: LM, rows: Sequence[Sequence[int]], room: int = 0) -> None:
     ids = next(ids for ids in rows if len(ids) + room > limit)
     text = " ".join(lm.decode(ids[: 2 * SHOWN]).split())
     beginning = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-    followed = " (with room for what it says to it)" if room else ""
+    followed = " (and needs room for an answer)" if room else ""
     raise fault("long text", name=lm.name, tokens=len(ids), limit=limit, beginning=beginning, followed=followed)
