@@ -171,6 +171,11 @@ MADE = {
     "broken config": [
         write(CONFIG, "{"), write(CONFIG, ""), write(CONFIG, "[]"), write(CONFIG, '{"a": 1, "a": 2}'),
         lambda folder: says(folder, model_type=None), lambda folder: says(folder, model_type=7),
+        *[lambda folder, words=words: says(folder, **words) for words in (
+            {"rope_parameters": {"rope_type": "odd", "rope_theta": 1e4}}, {"rope_parameters": {"rope_type": "yarn"}},
+            {"rope_parameters": [1]}, {"hidden_act": "swishy"}, {"dtype": "floaty"},
+            {"num_attention_heads": 0}, {"pad_token_id": 99999},
+        )],
         lambda folder: says(folder, hidden_size="wide"), lambda folder: says(folder, num_attention_heads=5),
     ],
     "no weights": [without(WEIGHTS), both(without(WEIGHTS), write("weights.safetensors", b""))],
@@ -241,6 +246,8 @@ MADE = {
     "broken tokenizer": [
         write(TOKENS, ""), write(TOKENS, "{}"), write(TOKENS, "[]"), write(TOKENS, '{"added_tokens": []}'),
         write(TOKENS, '{"added_tokens": [], "model": {"type": "Odd", "vocab": {}}}'), write("tokenizer_config.json", "{"),
+        write("tokenizer_config.json", '{"tokenizer_class": 5}'), write("special_tokens_map.json", "{"),
+        write("added_tokens.json", "["), write("chat_template.jinja", b"\xff\xfe"),
         shorter(TOKENS, 1000),
     ],
     "large tokenizer": [lambda folder: grown(folder, 1), lambda folder: grown(folder, 7)],

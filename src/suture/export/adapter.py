@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor, nn
 
 from ..checkpoint.format.contents import ADAPTER
@@ -31,6 +30,7 @@ from ..checkpoint.format.unsupported import FLOATS
 from ..errors import CorruptFile, MissingFile, PatchMismatch, UnsupportedModel
 from ..model.arch.anatomy import Anatomy, is_transposed
 from ..model.arch.forms import checkpoint_forms
+from ..model.load.kinds import built
 from ..model.load.loading import read_config
 from ..patch.delta import LowRank
 from ..patch.delta_kind import Delta
@@ -95,8 +95,7 @@ def adapter_patch(path: str | Path, base: Path, name: str) -> Patch:
     config = read_json(folder / ADAPTER)
     _check_config(folder, config)
     with reading(base) as checkpoint:
-        with torch.device("meta"):
-            model = transformers.AutoModelForCausalLM.from_config(read_config(name, base))
+        model = built(name, read_config(name, base))
         Anatomy(model, checkpoint_forms(model))  # says of a model whose parts are not known that it is one
         found = _factors(folder, config, model)
         changes = _placed(model, found, checkpoint, folder)

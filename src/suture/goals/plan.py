@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import transformers
 
 from ..checkpoint.format.contents import GGUF, INDEX, PICKLED
 from ..model.arch.anatomy import Anatomy
 from ..model.lm import BATCH_TOKENS, BUNDLED, SMALL, checkpoint_forms
-from ..model.load.kinds import check_files
+from ..model.load.kinds import built, check_files
 from ..model.load.loading import is_local, read_config
 from ..runs.process import resident
 
@@ -93,8 +92,7 @@ def plan(
         file.name == INDEX or file.suffix in (".safetensors", GGUF, *PICKLED) for file in folder.iterdir()
     ):
         check_files(name, folder)
-    with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config)
+    model = built(name, config)
     anatomy = Anatomy(model, checkpoint_forms(model))
     count = sum(p.numel() for p in model.parameters())
     disk_type = getattr(config, "dtype", None) or torch.float32

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -16,6 +17,15 @@ from ...checkpoint.format.folder import Checkpoint
 from ...checkpoint.format.unsupported import quantisation, scheme
 
 SENSES = {"vision_config": "pictures", "vq_config": "pictures", "audio_config": "sound"}  # what else a model reads
+UNBUILT = (
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+)  # of transformers
 WHOLE = "ForConditionalGeneration"  # how the classes end that are more than a language model
 
 
@@ -56,6 +66,24 @@ def check_kind(name: str | Path, config: Any) -> None:  # noqa: ANN401 - a trans
         raise fault("pictures", name=name, architecture=named, reads=" and ".join(dict.fromkeys(reads)), or_text=saved)
     if kind not in known:
         raise fault("no language model", name=name, architecture=named)
+
+
+def built(name: str | Path, config: Any) -> Any:  # noqa: ANN401 - of transformers
+    """Return the model of a config without memory: its modules, on the meta device.
+
+    Raises:
+        CorruptFile: when transformers can not build one, as a word or a number in config.json can not be.
+    """
+    try:
+        with torch.device("meta"):
+            return transformers.AutoModelForCausalLM.from_config(config)
+    except UNBUILT as problem:
+        raise fault("broken config", name=name, why=unread(problem)) from problem
+
+
+def unread(problem: Exception) -> str:
+    """Return what transformers found in a config.json that it can not use."""
+    return f"transformers can not make a model of it: {type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
 
 
 def check_files(name: str | Path, folder: Path) -> None:

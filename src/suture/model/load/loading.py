@@ -30,7 +30,7 @@ from ...io.system import explained
 from ...registry import models
 from ..arch.forms import disk_tensors
 from .filled import check_filled, check_finite, check_tokens
-from .kinds import check_files, check_kind, check_words
+from .kinds import UNBUILT, built, check_files, check_kind, check_words, unread
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,9 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
             if "use_safetensors" in why:
                 raise fault("pickled", name=name, file="no model.safetensors") from problem
             raise explained(problem, f"can not load {name}", fix=_source(name)) from problem
+        except UNBUILT:
+            built(name, config)  # says so where the config is the cause
+            raise
         check_filled(name, model, info)
         check_tokens(name, model, tokenizer)
         put(model)
@@ -106,6 +109,8 @@ def _tokenizer(name: str | Path, place: str, revision: str | None, *, local: boo
         if local and isinstance(problem, ValueError):
             raise fault("broken tokenizer", name=name, why=why) from problem
         raise explained(problem, f"can not load the tokenizer of {name}", fix=_source(name)) from problem
+    except (LookupError, AttributeError, TypeError) as problem:  # of transformers, about words that can not be
+        raise fault("broken tokenizer", name=name, why=f"{type(problem).__name__}: {problem}") from problem
 
 
 def is_local(name: str | Path, folder: Path) -> bool:
@@ -164,10 +169,10 @@ def read_config(name: str | Path, folder: Path, revision: str | None = None, *, 
             config = transformers.AutoConfig.from_pretrained(place, trust_remote_code=False, **here)
     except SutureError:
         raise
-    except StrictDataclassError as problem:
-        raise fault("broken config", name=name, why=" ".join(str(problem).split())) from problem
     except (OSError, ValueError) as problem:
         raise explained(problem, f"can not load {name}: can not read the config of it", fix=_source(name)) from problem
+    except (StrictDataclassError, *UNBUILT) as problem:
+        raise fault("broken config", name=name, why=unread(problem)) from problem
     check_kind(name, config)
     return config
 
