@@ -21,6 +21,13 @@ LARGEST_INDEX = 100_000_000  # bytes
 TOKENIZERS = (  # one of them at least holds the tokens
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tekken.json",
 )  # fmt: skip
+TOKENIZED_BY = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.json",
+)  # JSON, all of them
+TEMPLATE = "chat_template.jinja"
 TOKENIZED = ("BPE", "Unigram", "WordLevel", "WordPiece")  # kinds of model in a tokenizer.json
 
 
@@ -138,9 +145,7 @@ def check_tokenizer(path: Path, name: str | Path | None = None) -> None:
     called = path if name is None else name
     if not any((path / file).exists() for file in TOKENIZERS) and not any(path.glob("*.tiktoken")):
         raise fault("no tokenizer", name=called, files=", ".join(TOKENIZERS[:4]), folder=path)
-    for file in (path / "tokenizer_config.json", path / "tokenizer.json"):
-        if not file.exists():
-            continue
+    for file in (path / own for own in TOKENIZED_BY if (path / own).exists()):
         try:
             content = read_json(file, LARGEST_INDEX)
         except CorruptFile as problem:
@@ -150,6 +155,12 @@ def check_tokenizer(path: Path, name: str | Path | None = None) -> None:
         model = content.get("model", {}) if file.name == "tokenizer.json" else None
         if model is not None and not (isinstance(model, dict) and _vocabulary(model) and "added_tokens" in content):
             raise fault("broken tokenizer", name=called, why=f"{file} holds no tokens that are known.")
+        if not isinstance(content.get("tokenizer_class", ""), str | None):
+            raise fault(
+                "broken tokenizer", name=called, why=f"{file} says {content['tokenizer_class']!r} for its class."
+            )
+    if (path / TEMPLATE).is_file() and not _decodes(path / TEMPLATE):
+        raise fault("broken tokenizer", name=called, why=f"{path / TEMPLATE} is not UTF-8.")
 
 
 def inside(folder: Path, path: Path) -> Path:
@@ -169,6 +180,14 @@ def inside(folder: Path, path: Path) -> Path:
             fix="Replace the link by the file, if you trust it.",
         )
     return path
+
+
+def _decodes(file: Path) -> bool:
+    try:
+        file.read_bytes().decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _vocabulary(model: dict[str, object]) -> bool:
