@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from checkpoint_parts import QUICK, Tensors, digests, write_checkpoint
+from suture.checkpoint.change.rows import Rows
 from suture.checkpoint.difference import diff
+from suture.checkpoint.format.reading import reading
 from suture.checkpoint.verbs import apply
 from suture.errors import NoEffect, PatchMismatch, VerificationFailed
 from suture.patch.delta import Dense, Entries, LowRank
@@ -173,3 +175,49 @@ def test_how_checkpoints_are_unlike_is_said(tmp_path):
     assert told.value.why == (
         "z is only in a; w is only in b; x is of another shape ((2, 3) and (3, 3)); y is of another type (F32 and F16)"
     )
+
+
+def retyped(folder, out, dtype):
+    """A copy of a checkpoint in another type."""
+    with reading(folder) as opened:
+        tensors = {
+            name: Rows(slot, slot.shape).current(torch.arange(slot.shape[0])).view(slot.raw).to(dtype)
+            for name, slot in opened.slots.items()
+        }
+    return write_checkpoint(out, tensors)
+
+
+@pytest.mark.parametrize("narrow", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("wide", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_a_checkpoint_saved_in_another_type_is_compared_when_that_is_asked_for(tmp_path, narrow, wide):
+    if narrow == wide:
+        return
+    a, b = pair(tmp_path, narrow, lambda g: {"wide": low_rank(g), "vector": Dense(torch.randn(50, generator=g))})
+    other = retyped(b, tmp_path / "other", wide)
+    with pytest.raises(PatchMismatch, match="of another type") as told:
+        diff(a, other)
+    assert "`cast=True`" in told.value.fix
+    patch, parts = diff(a, other, cast=True)
+    assert sum(part.wrong for part in parts) == 0
+    apply(a, [patch.save(tmp_path / "d")], tmp_path / "again", disk=QUICK)
+    rounded = retyped(other, tmp_path / "rounded", narrow)
+    assert {f: d for f, d in digests(tmp_path / "again").items() if f.endswith(".safetensors") and "/" not in f} == {
+        f: d for f, d in digests(rounded).items() if f.endswith(".safetensors")
+    }
+
+
+def test_the_type_alone_is_no_difference_once_it_is_rounded_away(tmp_path):
+    a, _ = pair(tmp_path, torch.bfloat16, lambda g: {"vector": Dense(torch.randn(50, generator=g))})
+    with pytest.raises(NoEffect):
+        diff(a, retyped(a, tmp_path / "wide", torch.float32), cast=True)
+
+
+def test_a_shape_that_differs_is_no_matter_of_types(tmp_path):
+    a, _ = pair(tmp_path, torch.bfloat16, lambda g: {"vector": Dense(torch.randn(50, generator=g))})
+    other = write_checkpoint(tmp_path / "other", {"wide": torch.zeros(301, 500), "more": torch.zeros(3)})
+    for cast in (False, True):
+        with pytest.raises(PatchMismatch) as told:
+            diff(a, other, cast=cast)
+        assert "only in" in told.value.why
+        assert "another shape ((300, 500) and (301, 500))" in told.value.why
+        assert "cast" not in told.value.fix

@@ -38,7 +38,6 @@ def test_names_that_lead_elsewhere_are_refused(base, name):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda where: where.pop("a.weight"),
         lambda where: where.update({"ghost": "model-00001-of-00002.safetensors"}),
         lambda where: where.update({"a.weight": "model-00002-of-00002.safetensors"}),
         lambda where: where.update({"a.weight": "model-00009-of-00002.safetensors"}),
@@ -50,6 +49,17 @@ def test_an_index_that_is_wrong_is_refused(base, change):
     index_of(base, change)
     with pytest.raises(CorruptFile):
         Checkpoint.open(base)
+
+
+@pytest.mark.parametrize("names", [["a.weight"], ["a.weight", "b.weight"]])
+def test_tensors_that_the_index_does_not_list_are_there_all_the_same_and_noted(base, names):
+    names = [name for name in names if name in weights()]
+    index_of(base, lambda where: [where.pop(name) for name in names])
+    opened = Checkpoint.open(base)
+    assert set(opened.slots) == set(weights())
+    (note,) = opened.notes
+    assert note.startswith(names[0])
+    assert "not in their index" in note
 
 
 def test_a_tensor_in_two_shards_is_refused(base):

@@ -125,7 +125,7 @@ def test_only_who_holds_the_lock_opens_checkpoints():
     """A reader that comes later goes through `reading`, or is named here with the reason."""
     allowed = {
         "reading.py": "takes the lock", "verbs.py": "holds it", "inplace.py": "finishes what is unfinished",
-        "loading.py": "within `steady`",
+        "kinds.py": "within `steady`",
     }  # fmt: skip
     root = Path(suture.__file__).parent
     calls = {

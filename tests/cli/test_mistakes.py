@@ -143,7 +143,7 @@ MISTAKES = [
     # models
     (("edit", "surgery", "./nowhere", *DATA), 2, "no folder"),
     (("edit", "surgery", "empty model", *DATA), 2, "not a model"),
-    (("edit", "surgery", "bad model", *DATA), 2, "can not load"),
+    (("edit", "surgery", "bad model", *DATA), 5, "can not load"),
     (("edit", "surgery", "torn", *DATA), 5, "not a whole safetensors file"),
     ((*EDIT, "--device", "gpu"), 2, "no device 'gpu'"),
     ((*EDIT, "--device", "cuda:77"), 2, "no device 'cuda:77'"),

@@ -53,7 +53,7 @@ def test_a_folder_that_is_no_model_is_said(tmp_path):
     with pytest.raises(UsageError, match="not a model"):
         LM.load(tmp_path)
     shutil.copy(PATIENT / "config.json", tmp_path)
-    with pytest.raises(UsageError, match="can not load"):
+    with pytest.raises(UsageError, match="not a checkpoint"):
         LM.load(tmp_path)
 
 

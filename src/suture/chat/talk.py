@@ -19,6 +19,7 @@ from ..io.files import check_place, write_text
 from ..judges import Judge, unwanted
 from ..memory.store import Memory
 from ..model.lm import LM
+from ..model.run.context import context
 from ..model.run.generation import Doses, generate
 from ..patch.patch import Patch
 from .strength_sweep import Dosed, answers_at_strengths
@@ -161,7 +162,7 @@ class Talk:
 
     def _room(self, used: int) -> int:
         """Return how many tokens an answer may have after `used` of them."""
-        limit = getattr(self.lm.model.config, "max_position_embeddings", None)
+        limit = context(self.lm)
         room = self.manner.tokens if limit is None else min(self.manner.tokens, limit - used)
         if room < 1:
             raise UsageError(

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NoEffect, PatchMismatch
+from ..numerics.rounding import nearest
 from ..patch.delta import Dense, Entries, LowRank, canonical, edited, touched
 from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
@@ -70,15 +71,22 @@ class Part:
 
 
 def diff(
-    a: Path, b: Path, *, rank: int | None = None, inexact: bool = False, progress: Progress = silent
+    a: Path,
+    b: Path,
+    *,
+    rank: int | None = None,
+    inexact: bool = False,
+    cast: bool = False,
+    progress: Progress = silent,
 ) -> tuple[Patch, list[Part]]:
     """Return the patch that makes B of A, bit for bit, and how each tensor differs.
 
     Args:
         a: the base checkpoint.
-        b: the changed one; same tensors, shapes and types.
+        b: the changed one; same tensors, shapes and, unless `cast`, types.
         rank: keep only this many ranks of each matrix and correct nothing: small, and not exact.
         inexact: leave out what no change can give instead of refusing it.
+        cast: round B to the types of A first; the patch makes that of A.
         progress: called with (what, done, of).
 
     Raises:
@@ -88,25 +96,29 @@ def diff(
         ResourceError, CorruptFile: when one of them is being changed, or a change of it was not finished.
     """
     with reading(a) as first, reading(b) as second:
-        return _diff(first, second, rank, inexact or rank is not None, progress)
+        return _diff(first, second, rank, inexact or rank is not None, cast, progress)
 
 
 def _diff(
-    first: Checkpoint, second: Checkpoint, rank: int | None, inexact: bool, progress: Progress
+    first: Checkpoint, second: Checkpoint, rank: int | None, inexact: bool, cast: bool, progress: Progress
 ) -> tuple[Patch, list[Part]]:
     a, b = first.path, second.path
-    check_alike(first, second)
+    check_alike(first, second, cast=cast)
     terms: dict[str, tuple[Delta, ...]] = {}
     before, after, parts = {}, {}, []
     for number, (name, slot) in enumerate(sorted(first.slots.items())):
         progress(f"tensors: {name}", number + 1, len(first.slots))
-        if equal(slot, second.slots[name]):
+        if slot.dtype == second.slots[name].dtype and equal(slot, second.slots[name]):
             continue
         if slot.dtype not in FLOATS or not slot.raw:
             raise PatchMismatch(f"{name} differs, and is no floating-point tensor", fix="A patch can not change it.")
         rows = Rows(slot, slot.shape)
         every = torch.arange(slot.shape[0])
         old, new = rows.current(every), Rows(second.slots[name], slot.shape).current(every)
+        if new.dtype != old.dtype:
+            new = nearest(new.double(), old.dtype)
+            if _same(old, new).all():
+                continue
         deltas = canonical(_terms(old, new, rank))
         patched = _patched(old, deltas)
         parts.append(_part(name, deltas, old, new, patched, rank))
@@ -120,7 +132,7 @@ def _diff(
     changed, wrong = sum(part.changed for part in parts), sum(part.wrong for part in parts)
     if (wrong and not inexact) or not terms:
         raise unsaid_error(a, b, {part.name: part.unsaid for part in parts if part.wrong}, rest=bool(terms))
-    settings = {"a": a.name, "b": b.name, "rank": rank}
+    settings = {"a": a.name, "b": b.name, "rank": rank, **({"cast": True} if cast else {})}
     effect: dict[str, float] = {"entries": changed, "wrong": wrong}
     base = {"name": a.name, "revision": ""}
     made_by = Provenance("diff", settings, base, {}, effect, [], versions())

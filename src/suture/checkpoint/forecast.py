@@ -135,11 +135,11 @@ def verify(checkpoint: Path, base: Path | None = None) -> Forecast:
     return Forecast(read, 0, 0, free(checkpoint), _peak(held), 0, 0)
 
 
-def diff(a: Path, b: Path, out: Path) -> Forecast:
+def diff(a: Path, b: Path, out: Path, *, cast: bool = False) -> Forecast:
     """Forecast `difference.diff`: at most, for which tensors differ is not known before they are compared."""
     with reading(a) as first, reading(b) as second:
         read = first.bytes() + second.bytes()
-    check_alike(first, second)
+    check_alike(first, second, cast=cast)
     floats = [slot for slot in first.slots.values() if slot.dtype in FLOATS and slot.raw]
     largest = max((math.prod(slot.raw) for slot in floats), default=0)
     whole = sum(4 * math.prod(slot.raw) for slot in floats)

@@ -14,7 +14,7 @@ from ._stacks import Checkpoint, DryRun, InPlace, Link, OutFolder, Quick
 
 def apply(
     checkpoint: Checkpoint,
-    patches: Annotated[list[Path], typer.Argument(help="Patch files.")],
+    patches: Annotated[list[Path], typer.Argument(help="Patch files, or folders of LoRA adapters.")],
     out: OutFolder = None,
     scale: Annotated[float, typer.Option(help="Strength: 1 is the patch as made.")] = 1.0,
     in_place: InPlace = False,
@@ -29,13 +29,15 @@ def apply(
 ) -> None:
     """Put patches on a checkpoint, bit for bit what they do in memory. No model is loaded."""
     from ..checkpoint import verbs
+    from ._adapters import patch_files
     from ._console import Console
     from ._stacks import folder, tell
 
     console = Console(json)
-    with console.progress("apply") as step:
+    base = folder(checkpoint, in_place=in_place)
+    with patch_files(patches, base) as files, console.progress("apply") as step:
         outcome = verbs.apply(
-            folder(checkpoint, in_place=in_place), patches, out, scale=scale, in_place=in_place, link=link, quick=quick,
+            base, files, out, scale=scale, in_place=in_place, link=link, quick=quick,
             force=force, allow_large=allow_large, dry_run=dry_run, progress=step,
         )  # fmt: skip
     tell(console, outcome, "patched", dry_run=dry_run)

@@ -57,7 +57,7 @@ def chat(
     from ._inputs import load_patch
 
     console = Console(json)
-    change = load_patch(patch)
+    change = load_patch(patch, model)
     lm = LM.load(model, device=device, dtype=dtype)
     manner = Manner(strength, temperature, seed, tokens, system, raw, thinking)
     talk = Talk(lm, change, manner, memory=Memory.load(memory) if memory else None)

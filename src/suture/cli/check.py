@@ -39,7 +39,7 @@ def check(
     if not trust:
         loaded_spec.check_judge(spec)
     measures = loaded_spec.measures()
-    patch = load_patch(loaded_spec.patches, loaded_spec.scale)
+    patch = load_patch(loaded_spec.patches, loaded_spec.model, loaded_spec.scale)
     assert patch is not None  # a spec has at least one
     lm = LM.load(loaded_spec.model, device=device, dtype=dtype)
     with console.progress("measuring") as step:

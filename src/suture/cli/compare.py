@@ -69,7 +69,7 @@ def compare(
     if target is None:
         raise UsageError("which measure is to move?", fix="Name it: --target positive")
     levels = [prompting(text, f"prompt {i + 1}" if i else "prompt") for i, text in enumerate(prompt or ())]
-    levels += [patching(name, loaded) for name, loaded in named_patches(patch or ()).items()]
+    levels += [patching(name, loaded) for name, loaded in named_patches(patch or (), model).items()]
     levels += [remembering(loaded, name) for name, loaded in named_memories(memory or ()).items()]
     if examples:
         levels.append(showing(Behaviour.load(examples), toward=toward, shots=shots))

@@ -21,6 +21,9 @@ def diff(
     inexact: Annotated[
         bool, typer.Option("--inexact", help="Leave out what no change gives (NaN, infinities, some signs of zero).")
     ] = False,
+    cast: Annotated[
+        bool, typer.Option("--cast", help="Round B to the types of A first: of a merge saved as float32, say.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Make the patch that turns A into B bit for bit; exit code 4, and no patch, where there is none."""
@@ -32,7 +35,7 @@ def diff(
 
     console = Console(json)
     with console.progress("diff") as step:
-        patch, parts = difference.diff(folder(a), folder(b), rank=rank, inexact=inexact, progress=step)
+        patch, parts = difference.diff(folder(a), folder(b), rank=rank, inexact=inexact, cast=cast, progress=step)
     patch.save(out)
     rows = [
         [p.name, p.kind, str(p.rank or "-"), f"{p.energy:.2%}", str(p.rows), f"{p.changed:,}", f"{p.wrong:,}"]
@@ -50,7 +53,8 @@ def diff(
             if part.unsaid.rows:
                 console.say(f"no change gives {part.name}: {part.unsaid}")
     else:
-        console.say(f"A with this patch is B, bit for bit ({changed:,} entries)")
+        made = "B rounded to the types of A" if cast else "B"
+        console.say(f"A with this patch is {made}, bit for bit ({changed:,} entries)")
     console.result(
         {"patch": out, "exact": not wrong, "wrong": wrong, "worst": worst, "parts": [asdict(part) for part in parts]}
     )

@@ -88,7 +88,7 @@ def evaluate(
     from ._inputs import load_patch
     from ._strength_sweep import strengths
 
-    console, change, at = Console(json), load_patch(patch, scale), strengths(doses)
+    console, change, at = Console(json), load_patch(patch, model, scale), strengths(doses)
     _check_options(out, change, memory, at, references, facts)
     shelf = Memory.load(memory) if memory else None
     measures = _facts(facts, references, size, shelf)

@@ -60,7 +60,7 @@ def export(
 
     console = Console(json)
     measured = None if report is None else read_report(report)
-    loaded = _load(source, to)
+    loaded = _load(source, to, model)
     if isinstance(loaded, Patch):
         loaded = loaded * scale
     if to == "sums":
@@ -119,17 +119,18 @@ def _folder(
     return output, verdict
 
 
-def _load(source: Path, to: To) -> Patch | Probe | Direction:
+def _load(source: Path, to: To, model: str | None) -> Patch | Probe | Direction:
+    from ..checkpoint.format.contents import is_adapter
     from ..errors import UsageError
     from ..io.tensorfile import form_of
     from ..locate.direction import Direction
     from ..locate.probe import Probe
-    from ..patch.patch import Patch
+    from ._adapters import read_patch
 
     others: dict[str, type[Probe | Direction]] = {"suture.probe/1": Probe, "suture.direction/1": Direction}
-    kind = others.get(form_of(source))
+    kind = None if is_adapter(source) else others.get(form_of(source))
     if kind is None:
-        return Patch.load(source)
+        return read_patch(source, model)
     if to != "gguf-control":
         name = kind.__name__.lower()
         raise UsageError(f"a {name} can not become {to}", why="It changes no weight.", fix="Use --to gguf-control.")

@@ -102,10 +102,12 @@ def apply(
 ) -> None:
     """Putting patches on a checkpoint; `suture apply --dry-run` also reads the weights and checks that they fit."""
     from ..checkpoint import forecast
+    from ._adapters import patch_files
     from ._stacks import folder
 
     target = folder(checkpoint, in_place=in_place)
-    _tell(forecast.apply(target, patches, out, in_place=in_place, link=link, quick=quick), json)
+    with patch_files(patches, target) as files:
+        _tell(forecast.apply(target, files, out, in_place=in_place, link=link, quick=quick), json)
 
 
 @app.command("revert")
@@ -139,13 +141,14 @@ def verify(
 
 @app.command("diff")
 def diff(
-    a: Checkpoint, b: Annotated[Path, typer.Argument(help="The changed one.")], out: PatchOut, json: Json = False
-) -> None:
+    a: Checkpoint, b: Annotated[Path, typer.Argument(help="The changed one.")], out: PatchOut,
+    cast: Annotated[bool, typer.Option("--cast", help="B is rounded to the types of A.")] = False, json: Json = False,
+) -> None:  # fmt: skip
     """Making the patch between two checkpoints: at most, if every number differs."""
     from ..checkpoint import forecast
     from ._stacks import folder
 
-    _tell(forecast.diff(folder(a), folder(b), out), json)
+    _tell(forecast.diff(folder(a), folder(b), out, cast=cast), json)
 
 
 @app.command("combine")

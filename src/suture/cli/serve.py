@@ -57,7 +57,7 @@ def serve(
     token = _token(token_file)
     check_door(host, token)
     origins(cors or (), token)
-    patches, memories = named_patches(patch or ()), named_memories(memory or ())
+    patches, memories = named_patches(patch or (), model), named_memories(memory or ())
     lm = LM.load(model, device=device, dtype=dtype)
     label = name or Path(lm.name).name
     aliases = [] if name else [lm.name]

@@ -22,6 +22,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show what a file holds, where it comes from and what it was made for."""
+    from ..checkpoint.format.contents import is_adapter
     from ..errors import UsageError
     from ..io import tensorfile
     from ..io.tensorfile import form_of
@@ -31,6 +32,9 @@ def show(
 
     console = Console(json)
     file = folder(file)
+    if is_adapter(file):
+        console.result(_patch(console, file))
+        return
     if file.is_dir():
         console.result(_checkpoint(console, file))
         return
@@ -106,9 +110,9 @@ def _checkpoint(console: Console, folder: Path) -> dict[str, Any]:
 
 
 def _patch(console: Console, file: Path) -> dict[str, Any]:
-    from ..patch.patch import Patch
+    from ._adapters import read_patch
 
-    patch = Patch.load(file)
+    patch = read_patch(file)
     provenance = patch.provenance
     rows = []
     for tensor, terms in patch.terms.items():

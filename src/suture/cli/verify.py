@@ -21,12 +21,14 @@ def verify(
 ) -> None:
     """Check headers, patches, base bits and every touched tensor. Exit code 4 when something does not hold."""
     from ..checkpoint import verify as library
+    from ._adapters import patch_files
     from ._console import Console
     from ._findings import judge
     from ._stacks import folder
 
     console = Console(json)
-    with console.progress("verify") as step:
+    path = folder(checkpoint)
+    with patch_files(patches or (), path) as files, console.progress("verify") as step:
         other = None if base is None else folder(base)
-        findings = library.verify(folder(checkpoint), patches or (), base=other, progress=step)
+        findings = library.verify(path, files, base=other, progress=step)
     judge(console, checkpoint, findings, [])

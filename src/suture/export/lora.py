@@ -59,7 +59,7 @@ def export(lm: LM, patch: Patch, out: str | Path, *, rank: int | None = None) ->
         tensorfile.write(new / WEIGHTS, tensors, {"format": "pt", **MADE})
         write_text(new / CONFIG, json.dumps(config, indent=1, sort_keys=True) + "\n")
     notes = []
-    if config["target_parameters"]:
+    if "target_parameters" in config:
         notes.append("Some weights are reached through target_parameters: peft loads them, vLLM does not.")
     shares = {change.parameter: change.kept for change in changes if change.kept < 1}
     files = [folder / CONFIG, folder / WEIGHTS]
@@ -122,7 +122,7 @@ def attached(lm: LM, folder: str | Path) -> Iterator[None]:
 
 
 def _config(lm: LM, changes: list[Adapted]) -> dict[str, Any]:
-    """Return what peft needs to know, in its words."""
+    """Return what peft needs to know, in its words; what is at its default is left out, which older ones may not know yet."""
     rank = max(change.rank for change in changes)
     mixture = any(parameter.dim() == 3 for parameter in lm.model.parameters())
     plain = [
@@ -138,24 +138,22 @@ def _config(lm: LM, changes: list[Adapted]) -> dict[str, Any]:
         )
     names = {change.path: change.rank for change in plain} | {change.parameter: change.rank for change in others}
     ranks = {name: other for name, other in names.items() if other != rank}
+    optional = {
+        "revision": lm.fingerprint,
+        "rank_pattern": ranks,
+        "alpha_pattern": ranks,
+        "target_parameters": [change.parameter for change in others],
+        "fan_in_fan_out": transposed,
+    }
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": lm.name,
-        "revision": lm.fingerprint or None,
         "inference_mode": True,
         "r": rank,
         "lora_alpha": rank,
-        "rank_pattern": ranks,
-        "alpha_pattern": ranks,
         "target_modules": [change.path for change in plain],
-        "target_parameters": [change.parameter for change in others] or None,
-        "fan_in_fan_out": transposed,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "use_rslora": False,
-        "use_dora": False,
-        "modules_to_save": None,
+        **{key: value for key, value in optional.items() if value},
     }
 
 

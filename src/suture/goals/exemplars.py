@@ -18,6 +18,7 @@ from ..data.examples import Behaviour, Labelled
 from ..errors import DataError
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
+from ..model.run.context import context
 from ..model.run.features import extract
 from ..model.run.reading import Text, ids_of
 
@@ -104,7 +105,7 @@ class Shown(LM):
         return [self._fitting(prompt, examples, chat) for prompt, examples in zip(prompts, nearest, strict=True)]
 
     def _fitting(self, prompt: str, examples: Sequence[Labelled], chat: bool) -> Text:
-        limit = getattr(self.model.config, "max_position_embeddings", None)
+        limit = context(self.base)
         for first in range(len(examples) + 1):
             text = self._text(prompt, examples[first:], chat)
             if limit is None or len(ids_of(self.base, text)) + ROOM <= limit:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import transformers
 
-from ..checkpoint.format.folder import PICKLED
+from ..checkpoint.format.contents import GGUF, INDEX, PICKLED
 from ..model.arch.anatomy import Anatomy
 from ..model.lm import BATCH_TOKENS, BUNDLED, SMALL, checkpoint_forms
-from ..model.load.loading import check_weights, read_config
+from ..model.load.kinds import built, check_files
+from ..model.load.loading import is_local, read_config
 from ..runs.process import resident
 
 RUNTIME = 1.4  # of a block's activations: what the allocator keeps beside them; measured on two models, see tests/test_plan.py
@@ -86,11 +86,13 @@ def plan(
         UnsupportedModel: when its parts are not known.
     """
     folder = BUNDLED.get(str(name), Path(name))
+    local = is_local(name, folder)
     config = read_config(name, folder)
-    if folder.is_dir() and any(file.suffix in (".safetensors", *PICKLED) for file in folder.iterdir()):
-        check_weights(name, folder)
-    with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config)
+    if local and any(
+        file.name == INDEX or file.suffix in (".safetensors", GGUF, *PICKLED) for file in folder.iterdir()
+    ):
+        check_files(name, folder)
+    model = built(name, config)
     anatomy = Anatomy(model, checkpoint_forms(model))
     count = sum(p.numel() for p in model.parameters())
     disk_type = getattr(config, "dtype", None) or torch.float32

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError, UsageError
 from .json_values import Row
@@ -110,17 +111,19 @@ def parquet_rows(path: Path) -> Iterator[Row]:
         UsageError: when the package that reads it is missing.
         DataError: when the file is damaged.
     """
+    yield from (Row(f"record {number}", value) for number, value in enumerate(_parquet_values(path), 1))
+
+
+def _parquet_values(path: Path) -> Iterator[Any]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as problem:
-        raise UsageError(
-            f"{path} needs one more package", why="It is parquet.", fix="pip install 'suture[parquet]'"
-        ) from problem
+        fix = "pip install 'suture[parquet]'"
+        raise UsageError(f"{path} needs one more package", why="It is parquet.", fix=fix) from problem
     try:
         with parquet.ParquetFile(path) as file:
-            values = (value for batch in file.iter_batches() for value in batch.to_pylist())
-            yield from (Row(f"record {number}", value) for number, value in enumerate(values, 1))
+            for batch in file.iter_batches():
+                yield from batch.to_pylist()
     except (ArrowException, OSError) as problem:
-        raise DataError(
-            f"{path}: damaged parquet", why=str(problem).splitlines()[0], fix="Fetch it again."
-        ) from problem
+        why = str(problem).splitlines()[0]
+        raise DataError(f"{path}: damaged parquet", why=why, fix="Fetch it again.") from problem

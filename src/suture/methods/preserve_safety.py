@@ -28,6 +28,7 @@ from ..errors import UsageError
 from ..locate.mask import Mask
 from ..locate.safety_impact import SHARE, Score, eligible, safety_impact
 from ..model.lm import LM
+from ..model.run.context import check_length
 from ..patch.patch import Patch
 from ..patch.provenance import Stamp
 from ..registry import method
@@ -81,7 +82,9 @@ def preserve_safety(
 
     Raises:
         UsageError: when there are no lessons, or the file is of another training.
+        DataError: when one is longer than the model reads.
     """
+    check_length(lm, [lm.encode_chat(lesson.prompt, lesson.answer)[0] for lesson in lessons])
     if share and mask is None:
         mask = safety_impact(lm, behaviour or bundled("harden"), share=share, score=score, head=head, seed=seed)
     plan = Plan(steps, rate, decay, batch, rank, alpha, head, norms, biases, seed)

@@ -1,4 +1,7 @@
-"""How far the distribution moved on benign texts: KL(base || edited) in nats per token, over whole sequences."""
+"""How far the distribution moved on benign texts: KL(base || edited) in nats per token, over whole sequences.
+
+A text that is longer than the model reads is read in windows, see `_windows`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from ..model.lm import LM, Batch
 from ._forced import forced
 from ._metric import metric
 from ._score import Observation, Progress, Score, paired
+from ._windows import Window, windows
 
 Cases = Sequence[str]
 BUDGET = 1 << 26  # log-probabilities kept, 256 MB; of long or many texts evenly spaced positions are kept
@@ -29,17 +33,35 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     rows = [lm.encode(text) for text in cases]
     vocabulary = int(lm.model.config.vocab_size)
     stride = max(1, -(-sum(map(len, rows)) * vocabulary // BUDGET))
-    return logprobs(lm, rows, slice(None, None, stride), progress)
+    return logprobs(lm, rows, windows(lm, rows), slice(None, None, stride), progress)
 
 
-def logprobs(lm: LM, rows: Sequence[list[int]], positions: slice, progress: Progress | None = None) -> Observation:
-    """Return an observation that keeps what the model predicts at some positions of each row, (kept, vocabulary)."""
+def logprobs(
+    lm: LM, rows: Sequence[list[int]], read: Sequence[Window], positions: slice, progress: Progress | None = None
+) -> Observation:
+    """Return an observation that keeps what the model predicts at some positions of each row, (kept, vocabulary).
+
+    Args:
+        lm: the model.
+        rows: ids of each text.
+        read: what is read of them; see `windows`.
+        positions: which are kept, of each text.
+        progress: told after each batch.
+    """
     predictions: dict[int, torch.Tensor] = {}
+    kept = [range(len(row))[positions] for row in rows]
 
     def visit(part: Sequence[int], _: Batch, logits: torch.Tensor) -> None:
         for place, index in enumerate(part):
-            predictions[index] = logits[place, : len(rows[index])][positions].float().log_softmax(-1).cpu()
+            window = read[index]
+            counted = range(window.begin, window.begin + len(window.ids) - window.first)
+            wanted = [p - window.begin + window.first for p in kept[window.text] if p in counted]
+            predictions[index] = logits[place, wanted].float().log_softmax(-1).cpu()
 
-    forced(lm, rows, visit, progress)
-    counts = torch.tensor([len(predictions[i]) for i in range(len(rows))], dtype=torch.float64)
-    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": predictions})
+    forced(lm, [window.ids for window in read], visit, progress)
+    whole = {
+        text: torch.cat([predictions[i] for i, window in enumerate(read) if window.text == text])
+        for text in range(len(rows))
+    }
+    counts = torch.tensor([len(whole[i]) for i in range(len(rows))], dtype=torch.float64)
+    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": whole})

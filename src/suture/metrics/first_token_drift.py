@@ -12,6 +12,7 @@ from ..model.lm import LM
 from . import drift
 from ._metric import metric
 from ._score import Observation, Progress
+from ._windows import Window
 
 score = drift.score
 
@@ -27,4 +28,6 @@ class Cases:
 @metric(score=score, unit="nats")
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Keep the log-probabilities of each prompt's next token; the values are filled in by `score`."""
-    return drift.logprobs(lm, lm.encode_prompts(cases.prompts, chat=cases.chat), slice(-1, None), progress)
+    rows = lm.encode_prompts(cases.prompts, chat=cases.chat)
+    whole = [Window(number, ids, 0, 0) for number, ids in enumerate(rows)]  # a prompt that is too long is refused
+    return drift.logprobs(lm, rows, whole, slice(-1, None), progress)

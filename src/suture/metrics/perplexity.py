@@ -1,4 +1,7 @@
-"""Perplexity on given texts, and its relative change: exp of the mean loss per token, every text after its start token."""
+"""Perplexity on given texts, and its relative change: exp of the mean loss per token, every text after its start token.
+
+A text that is longer than the model reads is read in windows, see `_windows`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from ..model.lm import LM, Batch
 from ._forced import forced
 from ._metric import metric
 from ._score import Observation, Progress, Score, paired
+from ._windows import windows
 
 Cases = Sequence[str]
 
@@ -22,17 +26,19 @@ def score(before: Observation, after: Observation) -> Score:
 @metric(score=score, unit="perplexity")
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
     """Return the mean loss of each text, weighted by its tokens."""
-    rows = [lm.encode(text) for text in cases]
-    losses = torch.zeros(len(rows), dtype=torch.float64)
-    counts = torch.zeros(len(rows), dtype=torch.float64)
+    read = windows(lm, [lm.encode(text) for text in cases])
+    losses, counts = torch.zeros(2, len(cases), dtype=torch.float64)
+    texts = torch.tensor([window.text for window in read])
 
     def visit(part: Sequence[int], batch: Batch, logits: torch.Tensor) -> None:
         loss = torch.nn.functional.cross_entropy(
             logits[:, :-1].float().transpose(1, 2), batch.ids[:, 1:], reduction="none"
         )  # (b, t - 1)
-        real = batch.mask[:, 1:]
-        losses[list(part)] = ((loss * real).sum(1) / real.sum(1)).double().cpu()
-        counts[list(part)] = real.sum(1).double().cpu()
+        first = torch.tensor([read[i].first for i in part], device=loss.device)
+        real = batch.mask[:, 1:] * (torch.arange(1, batch.mask.shape[1], device=loss.device) >= first[:, None])
+        sums, tokens = (loss * real).sum(1).double().cpu(), real.sum(1).double().cpu()
+        losses.index_add_(0, texts[list(part)], sums)
+        counts.index_add_(0, texts[list(part)], tokens)
 
-    forced(lm, rows, visit, progress)
-    return Observation(losses, counts)
+    forced(lm, [window.ids for window in read], visit, progress)
+    return Observation(losses / counts, counts)

@@ -21,8 +21,10 @@ from ..patch.runtime.hooks import keep_masks_finite
 from ..registry import models
 from .arch.anatomy import Anatomy, Site, Weight, is_transposed
 from .arch.forms import SAFETENSORS_DTYPES, checkpoint_forms
+from .arch.rope import keep_rows_apart
 from .load.loading import load
 from .run.batches import BATCH_TOKENS, Batch, bucketed, halving
+from .run.context import check_length
 from .run.reading import Continued, Text, answers, conversation, ids_of
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class LM:
         self._dtypes = dict(dtypes or {})
         self.anatomy = Anatomy(model, checkpoint_forms(model, self._dtypes))
         model.requires_grad_(False)
+        keep_rows_apart(model)
         for block in self.anatomy.blocks:
             keep_masks_finite(block)
 
@@ -239,7 +242,12 @@ class LM:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def batch(self, rows: Sequence[Sequence[int]], side: str = "right") -> Batch:
-        """Return rows of ids padded to one length on a side."""
+        """Return rows of ids padded to one length on a side.
+
+        Raises:
+            DataError: when one is longer than the model reads.
+        """
+        check_length(self, rows)
         longest = max(map(len, rows))
         ids = torch.full((len(rows), longest), self.tokenizer.pad_token_id or 0)
         mask = torch.zeros_like(ids)

@@ -26,6 +26,7 @@ from ..memory.entries import is_codebook, weights_alone, without_prompts
 from ..memory.hybrid import rebased
 from ..metrics import completion
 from ..model.lm import LM
+from ..model.run.context import check_length
 from ..patch import file as patch_file
 from ..patch.patch import Patch
 from ..runs.run import Run
@@ -104,8 +105,10 @@ def edit_in_batches(
 
     Raises:
         UsageError: for a conflict, when so asked.
+        DataError: for a fact that is longer than the model reads, before any is written.
     """
     size = size or len(facts)
+    check_length(surgeon.lm, surgeon.lm.encode_prompts([f"{fact.prompt} {fact.target}" for fact in facts]))
     copy_earlier_files(course, run)
     for begin in range(0, len(facts), size):
         part = list(facts[begin : begin + size])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import ResourceError, UsageError
 from ..model.lm import LM
+from ..model.run.context import context
 from ..model.run.generation import check_manner
 from ..patch.patch import Patch
 from .logprobs import vocabulary
@@ -50,11 +51,11 @@ class Limits:
     @classmethod
     def of(cls, lm: LM, rows: int) -> Limits:
         """Return the limits of a model; a prompt of longer texts than its longest token, as often as it reads, has none of."""
-        context = getattr(lm.model.config, "max_position_embeddings", None)
-        if context is None:
+        limit = context(lm)
+        if limit is None:
             return cls(rows, None, None, vocabulary(lm))
         longest = max(map(len, lm.tokenizer.get_vocab()), default=1)
-        return cls(rows, int(context), int(context) * longest, vocabulary(lm))
+        return cls(rows, limit, limit * longest, vocabulary(lm))
 
     def check_request(self, texts: Sequence[str], candidates: int) -> None:
         """Refuse what can never fit, before it is made into ids.

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...errors import PatchMismatch, VerificationFailed
 from ..format.folder import Checkpoint
+from ..format.unsupported import FLOATS
 
 NAMED = 3  # tensors, or rows of one, that a message names
 
@@ -80,14 +81,33 @@ def unsaid_error(a: Path, b: Path, unsaid: Mapping[str, Unsaid], *, rest: bool) 
     )
 
 
-def check_alike(first: Checkpoint, second: Checkpoint) -> None:
-    """Raise PatchMismatch unless two checkpoints have the same tensors, of the same shapes and types."""
-    if reasons := [*_differences(first, second)]:
-        raise PatchMismatch(
-            f"{first.path} and {second.path} can not differ by a patch",
-            why="; ".join(reasons),
-            fix="Compare checkpoints of the same model, saved in the same type.",
-        )
+def check_alike(first: Checkpoint, second: Checkpoint, *, cast: bool = False) -> None:
+    """Raise PatchMismatch unless two checkpoints have the same tensors, of the same shapes and types.
+
+    Args:
+        first: the base.
+        second: the changed one.
+        cast: whether another floating-point type is none of the differences.
+    """
+    reasons, types = [*_differences(first, second)], [*_types(first, second, cast=cast)]
+    if not reasons and not types:
+        return
+    fix = "Compare checkpoints of the same model."
+    if not reasons and not [*_types(first, second, cast=True)]:
+        fix = f"Round {second.path.name} to the types of {first.path.name}: `cast=True`"
+    raise PatchMismatch(
+        f"{first.path} and {second.path} can not differ by a patch", why="; ".join([*reasons, *types]), fix=fix
+    )
+
+
+def _types(first: Checkpoint, second: Checkpoint, *, cast: bool) -> Iterator[str]:
+    pairs = [(slot, second.slots[name]) for name, slot in sorted(first.slots.items()) if name in second.slots]
+    types = [(one, other) for one, other in pairs if one.dtype != other.dtype]
+    if cast:
+        types = [(one, other) for one, other in types if not {one.dtype, other.dtype} <= {*FLOATS}]
+    if types:
+        one, other = types[0]
+        yield f"{_named([slot.name for slot, _ in types])} of another type ({one.dtype} and {other.dtype})"
 
 
 def _differences(first: Checkpoint, second: Checkpoint) -> Iterator[str]:
@@ -98,9 +118,6 @@ def _differences(first: Checkpoint, second: Checkpoint) -> Iterator[str]:
     if shapes := [(one, other) for one, other in pairs if one.raw != other.raw]:
         one, other = shapes[0]
         yield f"{_named([slot.name for slot, _ in shapes])} of another shape ({one.raw} and {other.raw})"
-    if types := [(one, other) for one, other in pairs if one.dtype != other.dtype]:
-        one, other = types[0]
-        yield f"{_named([slot.name for slot, _ in types])} of another type ({one.dtype} and {other.dtype})"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import CorruptFile, UsageError
+from ...errors import CorruptFile, SutureError, UsageError
 from ...io.system import reported
+from .causes import fault
 
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64, "F16": 16, "BF16": 16,
@@ -27,6 +28,11 @@ BITS = {
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
 }  # fmt: skip
 LARGEST = 25_000_000  # bytes of a header; about 200,000 tensors in one shard
+TEXTS = {
+    b"version https://git-lfs": "lfs",
+    b"<!doctype": "web page",
+    b"<html": "web page",
+}  # how what is no file begins
 DEEPEST = 8  # axes of a tensor
 FIX = "Fetch the checkpoint again."
 
@@ -77,7 +83,9 @@ def read_json(path: Path, largest: int = LARGEST) -> dict[str, Any]:
     Raises:
         CorruptFile: when it is not that.
     """
-    if regular(path).st_size > largest:
+    size = regular(path).st_size
+    check_text(path)
+    if size > largest:
         raise CorruptFile(f"{path} is too large", why=f"More than {largest} bytes.", fix=FIX)
     with _read(path):
         content = path.read_bytes()
@@ -92,16 +100,17 @@ def read_header(path: Path) -> dict[str, Slot]:
     """
     total = regular(path).st_size
 
-    def bad(why: str) -> CorruptFile:
-        return CorruptFile(f"{path} is not a whole safetensors file", why=why, fix=FIX)
+    def bad(why: str, cause: str = "damaged") -> SutureError:
+        return fault(cause, file=path, why=why)
 
+    check_text(path)
     with _read(path), path.open("rb") as stream:
         head = stream.read(8)
         if len(head) < 8:
-            raise bad("It is shorter than a header.")
+            raise bad("It is shorter than a header.", "cut")
         (size,) = struct.unpack("<Q", head)
         if size > min(LARGEST, total - 8):
-            raise bad(f"Its header claims {size} bytes.")
+            raise bad(f"Its header claims {size} bytes.", "cut" if size <= LARGEST else "damaged")
         header = _parsed(stream.read(size), path)
     header.pop("__metadata__", None)
     slots = [_slot(name, entry, path, 8 + size) for name, entry in header.items()]
@@ -115,8 +124,17 @@ def read_header(path: Path) -> dict[str, Slot]:
             raise bad(f"{slot.name!r} begins at byte {slot.begin}, not at {position}.")
         position += slot.size
     if position != total:
-        raise bad(f"Its tensors end at byte {position}, the file at {total}.")
+        raise bad(f"Its tensors end at byte {position}, the file at {total}.", "cut" if position > total else "damaged")
     return {slot.name: slot for slot in ordered}
+
+
+def check_text(path: Path) -> None:
+    """Raise CorruptFile when something was put in place of a file: a pointer of git-lfs, or a page of the web."""
+    with _read(path), path.open("rb") as stream:
+        beginning = stream.read(64).lstrip().lower()
+    for start, cause in TEXTS.items():
+        if beginning.startswith(start):
+            raise fault(cause, file=path, folder=path.parent)
 
 
 @contextmanager

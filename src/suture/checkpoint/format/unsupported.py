@@ -16,8 +16,6 @@ BESIDE = {
     ".weight_scale_inv": "fp8", ".weight_scale": "fp8 or int8 with scales", "_blocks": "MXFP4", "_scales": "MXFP4",
 }  # fmt: skip
 DTYPES = {"I8": "int8", "U8": "packed bytes", "I32": "packed int32", "F4": "fp4", "F8_E8M0": "MX scales"}
-GRID = "A change smaller than the grid of a quantised weight would be lost or distorted."
-FINER = "Use the unquantised checkpoint; with a patch on it, quantise that again."
 METHODS = {"bitsandbytes": "bitsandbytes", "gptq": "GPTQ", "awq": "AWQ"}
 EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight", "tok_embeddings.weight")
 HEADS = ("lm_head.weight", "embed_out.weight")

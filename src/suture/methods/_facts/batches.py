@@ -26,6 +26,7 @@ from ...data.examples import Fact, Texts
 from ...data.fact_files import agreeing
 from ...model.arch.anatomy import Site, Weight
 from ...model.lm import LM
+from ...model.run.context import check_length
 from ...model.run.fact_rows import Row, places
 from ...patch.delta import LowRank
 from ...patch.delta_kind import Delta, by_tensor
@@ -80,7 +81,9 @@ class EditRequest:
 
         Raises:
             UsageError: when there are no facts, or two contradict each other.
+            DataError: when one is longer than the model reads.
         """
+        check_length(lm, lm.encode_prompts([f"{fact.prompt} {fact.target}" for fact in facts]))
         settings = {**shared_defaults(JointClosedForm), **shared}
         aim = ValueOptimization(**{f.name: settings[f.name] for f in fields(ValueOptimization) if f.name in settings})
         return cls(

@@ -13,7 +13,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ...errors import UnsupportedModel, UsageError
+from ...checkpoint.format.causes import fault
+from ...errors import UsageError
 from .layouts import LAYOUTS, Layout, Slot
 from .sites import ACTIVATIONS, EMBED, FINAL, HEAD, Site, Stored, Weight
 
@@ -284,8 +285,4 @@ def _fitting(model: nn.Module) -> Layout:
         slots = (*layout.weights["mlp.down"], *layout.weights["mlp.up"])
         if blocks and any(_parameter(blocks[0], slot.path) is not None for slot in slots):
             return layout
-    raise UnsupportedModel(
-        f"the parts of {type(model).__name__} are not known",
-        why="None of the layouts fits its module graph.",
-        fix=f"Known layouts: {', '.join(layout.name for layout in LAYOUTS)}. Add one to suture/model/arch/layouts.py.",
-    )
+    raise fault("layout", kind=type(model).__name__, known=", ".join(layout.name for layout in LAYOUTS))

@@ -20,6 +20,7 @@ from transformers.cache_utils import DynamicLayer
 
 from ...errors import UnsupportedModel
 from ..lm import LM
+from .context import context
 
 
 @dataclass
@@ -55,7 +56,9 @@ class DecodeBatch:
         before = self.mask
         self.mask = torch.cat([before, torch.ones_like(before[:, :1])], dim=1)
         try:
-            return self._pass(lm, tokens[:, None], self.mask.sum(1, keepdim=True) - 1)
+            # A row that has ended may be carried past the last position of a model that has so many.
+            positions, limit = self.mask.sum(1, keepdim=True) - 1, context(lm)
+            return self._pass(lm, tokens[:, None], positions if limit is None else positions.clamp(max=limit - 1))
         except BaseException:
             self.mask = before
             if isinstance(self.cache, DynamicCache):

@@ -20,6 +20,7 @@ from ...errors import UsageError
 from ...patch.runtime.strength import Strength
 from ...text.phase import Progress
 from ..lm import LM, bucketed, halving
+from .context import check_length, context
 from .decode_batch import DecodeBatch
 from .reading import text_behind
 
@@ -54,7 +55,7 @@ def generate(
     Args:
         lm: the model.
         prompts: token ids, as `lm.encode` or `lm.encode_chat` return them.
-        max_new_tokens: longest continuation.
+        max_new_tokens: longest continuation; it ends earlier where the model's context does.
         samples: continuations per prompt (1 when greedy).
         temperature: from 0, which is greedy, to HOTTEST.
         top_p: only the likeliest tokens that together have this probability are drawn; above 0, at most 1.
@@ -68,6 +69,7 @@ def generate(
 
     Raises:
         UsageError: for numbers that can not be sampled with.
+        DataError: for a prompt that fills the model's context, or more.
 
     Example:
         >>> from suture import LM, generate
@@ -97,6 +99,7 @@ def generate_ids(
 ) -> list[list[list[int]]]:
     """Do the same, and return the new ids, end token left out."""
     check_manner(temperature, top_p, max_new_tokens, samples)
+    check_length(lm, prompts, room=1)
     rows = [(index, sample) for index in range(len(prompts)) for sample in range(samples)]
     continuations: dict[tuple[int, int], list[int]] = {}
     for group in bucketed([len(prompts[index]) + max_new_tokens for index, _ in rows], tokens=1 << 14):
@@ -141,12 +144,17 @@ def continue_rows(
     broken = torch.zeros_like(done)
     tokens = torch.full(draws.shape, -1, device=lm.device)
     nucleus = torch.full((len(prompts),), top_p, device=lm.device) if top_p < 1 else None
+    limit = context(lm)
+    room = torch.tensor(
+        [draws.shape[1] if limit is None else limit - len(prompt) for prompt in prompts], device=lm.device
+    )
     flow, logits = DecodeBatch.begin(lm, prompts)
     for step in range(draws.shape[1]):
         token = pick(logits, draws[:, step], temperature, nucleus)
         broken |= unsound(logits) & ~done
         done |= torch.isin(token, stops) | broken
         tokens[:, step] = torch.where(done, -1, token)
+        done |= room <= step + 1
         if bool(done.all()) or step + 1 == draws.shape[1]:
             break
         logits = flow.step(lm, token)

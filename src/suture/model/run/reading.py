@@ -8,17 +8,22 @@ tell where the second begins. A token that holds characters of both is the secon
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakSet
 
-from jinja2 import TemplateError
+from jinja2 import TemplateAssertionError, TemplateError, TemplateSyntaxError, UndefinedError
 
+from ...checkpoint.format.causes import PLAIN, fault
 from ...errors import UsageError
 from ...text.spacing import gap
 
 if TYPE_CHECKING:
     from ..lm import LM
 
+log = logging.getLogger(__name__)
+_PLAIN: WeakSet[LM] = WeakSet()  # models without a chat template of which that was said
 Continued = tuple[list[int], int]  # ids, and where what was put behind begins
 TAIL = 8  # tokens before new ones that are decoded with them
 ASKED, ANSWERED = {"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Because"}
@@ -47,20 +52,37 @@ def conversation(lm: LM, messages: Sequence[Mapping[str, str]], *, reply: bool, 
     """Return a conversation as the chat template writes it; without one, a message a line.
 
     Raises:
-        UsageError: when the template refuses these roles.
+        UsageError: when the template refuses these roles, fails on them or can not be read, or there are several.
     """
-    if lm.tokenizer.chat_template is None:
+    template = lm.tokenizer.chat_template
+    if template is None:
+        if lm not in _PLAIN:
+            _PLAIN.add(lm)
+            log.warning(PLAIN, lm.name)
         return Text("\n".join(message["content"] for message in messages) + "\n" * reply)
+    if isinstance(template, Mapping) and "default" not in template:
+        raise fault("several templates", name=lm.name, names=", ".join(sorted(template)))
     try:
         text = lm.tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=reply, enable_thinking=thinking
         )
+    except (TemplateSyntaxError, TemplateAssertionError) as problem:
+        raise fault("broken template", name=lm.name, why=f"Line {problem.lineno}: {problem.message}.") from problem
+    except UndefinedError as problem:
+        raise fault("failing template", name=lm.name, why=f"{problem}.") from problem
     except TemplateError as problem:
         raise UsageError(
             "the chat template of this model refuses the conversation",
             why=str(problem),
             fix="Leave out the system text; let user and assistant take turns.",
         ) from problem
+    except (
+        TypeError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+    ) as problem:  # Python's, out of a template's expression
+        raise fault("failing template", name=lm.name, why=f"{type(problem).__name__}: {problem}.") from problem
     return Text(text, framed=True)
 
 
