@@ -79,7 +79,7 @@ def made(request, tokenizer, tmp_path):
         {"make_model": tiny_gpt2, "target_modules": ["c_attn", "c_proj", "c_fc"], "fan_in_fan_out": True},
         {"target_modules": ["lm_head", "v_proj"]}, {"init_lora_weights": "gaussian"},
     ],
-    ids=str,
+    ids=lambda settings: ",".join(settings) or "default",
 )  # fmt: skip
 @torch.no_grad()
 def test_an_adapter_of_peft_does_as_a_patch_what_peft_does_with_it(made, settings):
