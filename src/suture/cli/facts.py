@@ -115,10 +115,12 @@ def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> 
         why = f"{first.what}. {first.why}".rstrip()
         raise DataError(f"{file}: no fact can be used", why=why, fix=first.fix or "Correct the lines above.")
     if outcome.problems and not skip_bad:
+        mistakes, usable = len(outcome.problems), len(outcome.facts)
+        one = mistakes == 1
         raise DataError(
-            f"{file}: {len(outcome.problems)} mistakes",
-            why=f"They are above; {len(outcome.facts)} facts can be used.",
-            fix="Correct these lines, or leave them out: --skip-bad",
+            f"{file}: {mistakes} mistake{'' if one else 's'}",
+            why=f"{'It is' if one else 'They are'} above; {usable} fact{'' if usable == 1 else 's'} can be used.",
+            fix=f"Correct {'it' if one else 'these lines'}, or leave {'it' if one else 'them'} out: --skip-bad",
         )
     return outcome
 
