@@ -165,11 +165,11 @@ def shlex_punctuated(line) -> set[str]:
     return {sign for word in lexer for sign in word if set(word) <= {*"|<>;&"}}
 
 
-def test_most_commands_are_really_run():
+def test_commands_of_every_kind_are_really_run():
     tables = documented.ELSEWHERE | documented.MINUTES | documented.LONG
     ran = [line for line in COMMANDS if not line.why(tables)]
-    assert len(ran) > len(COMMANDS) / 2
-    assert {"apply", "verify", "revert", "diff", "combine", "fsck", "edit", "fact", "facts", "memory", "show",
+    assert len(ran) > 0.4 * len(COMMANDS)
+    assert {"apply", "verify", "revert", "diff", "combine", "fsck", "edit", "fact", "memory", "show",
             "chat", "export", "plan", "probe"} <= {line.words[1] for line in ran}  # fmt: skip
 
 
