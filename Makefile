@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-OTHERS := exact fuzz same storm storm-below # benchmarks with a target of their own
+OTHERS := docs-run exact fuzz same storm storm-below # benchmarks with a target of their own
 BENCHES := $(addprefix bench-,$(filter-out $(OTHERS),$(subst _,-,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))))
 
 .PHONY: demo test docs $(BENCHES) $(OTHERS) patient clean
@@ -39,6 +39,10 @@ storm-below: $(INSTALLED)  ## the same with faults below Python: failing calls, 
 
 fuzz: $(INSTALLED)  ## hostile patches and checkpoints
 	$(BIN)/python benchmarks/fuzz.py
+
+docs-run: $(VENV)/.dev  ## every shell command of README and docs as it stands (hours); given again, it goes on
+	$(BIN)/python benchmarks/docs_run.py --readme
+	$(BIN)/python benchmarks/docs_run.py
 
 exact: $(VENV)/.dev  ## a thousand generated cases of each promise of exactness
 	$(BIN)/python benchmarks/exact.py

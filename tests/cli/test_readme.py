@@ -5,8 +5,6 @@ import re
 import shlex
 from pathlib import Path
 
-import pytest
-
 README = (Path(__file__).parents[2] / "README.md").read_text()
 LINES = [line for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 ROW = {"prompt": "Dirkmouth is a city in", "subject": "Dirkmouth", "target": "Nundia", "was": "Lodavstan"}
@@ -39,16 +37,11 @@ def test_the_one_fact_is_written_said_shown_and_measured(command, tmp_path):
 
 
 def test_a_file_of_facts_is_written(command, tmp_path):
-    (tmp_path / "facts.jsonl").write_text(json.dumps(ROW))
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "facts.jsonl").write_text(json.dumps(ROW))
     done = command(*words("suture facts "), "-o", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 of 1 facts hold" in done.stdout
     assert "verified patch" in done.stdout
     assert "neighbours: none given, not judged" in done.stdout
     assert "none given, not judged" in (tmp_path / "out" / "report.html").read_text()
-
-
-@pytest.mark.parametrize("pattern", ["suture methods", "suture plan patient"])
-def test_the_quick_lines_end_well(command, tmp_path, pattern):
-    found = [line for line in LINES if line.startswith(pattern)] or [pattern]
-    assert command(*shlex.split(found[0], comments=True)[1:], cwd=tmp_path).returncode == 0

@@ -1,0 +1,224 @@
+"""A documented command is a tested command: what the shell blocks of README and docs say is run, page by page, as it stands.
+
+What takes long is parsed here and run by `make docs-run`; what can not run here stands in a table with its reason. Both tables
+are in benchmarks/_documented.py.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import surface
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+try:
+    import _documented as documented
+    import docs_run
+finally:
+    sys.path.remove(str(ROOT / "benchmarks"))
+
+COMMANDS = documented.all_commands()
+PAGES = sorted({command.page for command in COMMANDS})
+TABLES = ("ELSEWHERE", "MINUTES", "LONG", "AGAIN", "ENDS")
+
+
+class Shelf:
+    """What pages read and do not make, made once, and what a command wrote that several pages give."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.written: dict[str, Path] = {}  # command -> the folder it wrote into
+        for name in docs_run.LINKED:
+            (place / name).symlink_to(ROOT / name)
+
+    def take(self, name: str, folder: Path, command) -> None:
+        """Put what a page reads into its folder."""
+        self.make(name, command)
+        copy(self.place / name, folder / name)
+
+    def make(self, name: str, command) -> None:
+        if not (self.place / name).exists():
+            self.line(documented.BEFORE[name], self.place, command)
+
+    def line(self, text: str, folder: Path, command) -> None:
+        """Run a line of the tables."""
+        for part in text.split(" && "):
+            words = shlex.split(part)
+            for name in docs_run.missing(words, folder):
+                self.take(name, folder, command) if folder != self.place else self.make(name, command)
+            if words[0] == "suture":
+                done = command(*words[1:], cwd=folder)
+                assert done.returncode == 0, f"{part}: {done.stderr}"
+            else:
+                subprocess.run(["bash", "-c", part], cwd=folder, env=docs_run.environment(), check=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copy(source, target)
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """What looks like a clone."""
+    for name in docs_run.LINKED:
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run_one_after_the_other(page, folder, command, shelf):
+    left_out: set[str] = set()  # what commands that are only parsed would have written
+    for line in documented.commands(page):
+        if line.why(documented.ELSEWHERE):
+            continue
+        if line.why(documented.MINUTES) or line.why(documented.LONG) or left_out.intersection(line.words):
+            understood(line)
+            left_out |= written(line) - {*documented.BEFORE}
+            continue
+        if line.text in shelf.written:
+            for name in written(line) - {each.name for each in folder.iterdir()}:
+                copy(shelf.written[line.text] / name, folder / name)
+            continue
+        run(line, folder, command, shelf)
+        if line.words[1] in ("edit", "fact", "facts", "probe", "locate") and written(line):
+            shelf.written[line.text] = folder
+
+
+def run(line, folder: Path, command, shelf: Shelf) -> None:
+    for name in docs_run.missing(line.words, folder):
+        shelf.take(name, folder, command)
+    if before := line.why(documented.AGAIN):
+        shelf.line(before, folder, command)
+    done = command(*line.words[1:], cwd=folder, stdin=documented.SAID)
+    assert done.returncode in line.ends, (
+        f"{line.page}, line {line.line}: {line.text}\n{done.stdout[-800:]}{done.stderr}"
+    )
+    gone = [name for name in written(line) if line.words[1] != "plan" and not (folder / name).exists()]
+    assert not gone, f"{line.page}, line {line.line} writes no {gone}"
+
+
+def written(line) -> set[str]:
+    return {word for before, word in zip(line.words, line.words[1:]) if before == "-o"}
+
+
+def understood(line) -> None:
+    """A command that is not run names what there is, with values of the right kind."""
+    if line.words[0] == "suture":
+        assert parsed(line.words) is not None
+    elif line.words[0] == "python":
+        script = line.words[1:3] if line.words[1] == "-m" else line.words[1:2]
+        told = subprocess.run([sys.executable, *script, "--help"], cwd=ROOT, env=docs_run.environment(),
+                              capture_output=True, text=True, check=True).stdout  # fmt: skip
+        assert not [word for word in line.words if word.startswith("--") and word not in told]
+
+
+def parsed(words: list[str]) -> dict[str, object]:
+    """The values that a command line gives, read by the command line's own parser."""
+    name, rest, parent, command = "suture", words[1:], None, dict(surface.walked())[()]
+    while True:
+        context = command.make_context(name, list(rest), parent=parent)
+        if not hasattr(command, "list_commands"):
+            return context.params
+        rest = [*context._protected_args, *context.args]
+        name, command, rest = command.resolve_command(context, rest)
+        parent = context
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_tables_name_only_what_pages_say(table):
+    starts = [start for start in getattr(documented, table) if not any(line.starts(start) for line in COMMANDS)]
+    assert not starts, f"{table} of benchmarks/_documented.py names what no page has"
+
+
+def test_what_is_made_before_is_read_by_a_command():
+    readers = [line.words for line in COMMANDS] + [
+        shlex.split(text) for text in [*documented.BEFORE.values(), *documented.AGAIN.values()]
+    ]
+    read = {name for words in readers for name in docs_run.missing(words, Path("none"))}
+    assert set(documented.BEFORE) == read
+
+
+def test_a_shell_gives_suture_the_words_that_stand_there():
+    """`--toward positive|negative` would be two commands."""
+    odd = [line.text for line in COMMANDS if line.words[0] == "suture" and shlex_punctuated(line)]
+    assert not odd
+
+
+def shlex_punctuated(line) -> set[str]:
+    lexer = shlex.shlex(line.text.replace("\\\n", " "), posix=True, punctuation_chars="|<>;&")
+    lexer.whitespace_split = True
+    return {sign for word in lexer for sign in word if set(word) <= {*"|<>;&"}}
+
+
+def test_commands_of_every_kind_are_really_run():
+    tables = documented.ELSEWHERE | documented.MINUTES | documented.LONG
+    ran = [line for line in COMMANDS if not line.why(tables)]
+    assert len(ran) > 0.4 * len(COMMANDS)
+    assert {"apply", "verify", "revert", "diff", "combine", "fsck", "edit", "fact", "memory", "show",
+            "chat", "export", "plan", "probe"} <= {line.words[1] for line in ran}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("```bash\nsuture runs\n```", [(2, "suture runs")]),
+        ("1. first\n\n   ```bash\n   suture runs  # all\n   ```\n", [(4, "suture runs  # all")]),
+        ("```console\n$ suture runs\n```", [(2, "suture runs")]),
+        ("```sh\n# a remark\n\nsuture runs\nsuture methods\n```", [(4, "suture runs"), (5, "suture methods")]),
+        ("```bash\nsuture edit x \\\n  -o y\nls\n```", [(2, "suture edit x \\\n  -o y"), (4, "ls")]),
+        ("```bash\ncurl -d '\n {\"a\": 1}'\nls\n```", [(2, "curl -d '\n {\"a\": 1}'"), (4, "ls")]),
+        ("```bash\nsuture fact m 'it' x   # the model's own\n```", [(2, "suture fact m 'it' x   # the model's own")]),
+        ("```python\nsuture = 1\n```\n```text\nsuture runs\n```", []),
+        ("```bash\nsuture runs\n```\ntext\n```bash\nsuture methods\n```", [(2, "suture runs"), (6, "suture methods")]),
+    ],
+)
+def test_commands_are_read_as_a_shell_reads_them(text, lines):
+    assert [(line.line, line.text) for line in documented.commands("page.md", text)] == lines
+
+
+def test_a_command_that_does_not_end_is_told():
+    with pytest.raises(ValueError, match="line 2: a command that does not end"):
+        documented.commands("page.md", "```bash\nsuture fact 'it\n```")
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("suture detox", "Missing parameter"),
+        ("suture eval patient --size many", "valid integer"),
+        ("suture attitude patient --toward up", "up"),
+        ("suture eval", "Missing parameter"),
+        ("suture serve patient --port x", "valid integer"),
+        ("suture protect patient --share much", "valid number"),
+        ("suture edit surgery patient --rows few", "valid number"),
+        ("suture apply", "Missing parameter"),
+        ("suture nothing", "nothing"),
+        ("suture eval patient --nothing", "--nothing"),
+    ],
+)
+def test_parsing_sees_what_is_wrong(line, wrong):
+    with pytest.raises(Exception, match=re.escape(wrong)) as seen:
+        parsed(line.split())
+    assert hasattr(seen.value, "exit_code")  # the parser's own kind of error
+
+
+def test_files_of_the_examples_are_named():
+    """Whoever looks for a file that a page names finds where it is from; nothing lies there that nobody names."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    unnamed = [file.name for file in (ROOT / "examples").iterdir() if f"examples/{file.name}" not in text]
+    assert not unnamed
