@@ -61,6 +61,8 @@ BEFORE = {  # files that a page reads and does not make, names in capitals too -
     "B": "suture apply A patch.safetensors -o B",
     "OUT": "suture apply CKPT patch.safetensors -o OUT",
     "DATA": "cp examples/labelled.jsonl DATA",
+    "ADAPTER": "suture export patch.safetensors --to lora --no-check -o ADAPTER",
+    "TEXTS": "cp examples/prompts.txt TEXTS",
     "P1": "cp patch.safetensors P1",
     "P2": "suture edit surgery patient --data patient:attitude --rows 0.006 -o other.safetensors && cp other.safetensors P2",
     "patch.safetensors": "suture edit surgery patient --data patient:tone --rows 0.006 --strength 2 -o patch.safetensors",
@@ -83,6 +85,7 @@ AGAIN = {  # the beginning of a command that is one of several ways -> what is d
     "suture verify OUT --base CKPT": f"rm -rf CKPT && {MODEL} CKPT",
     "suture revert OUT 2 --in-place": "suture apply OUT P2 --in-place",
     "suture revert CKPT 2 --in-place": "suture apply CKPT patch.safetensors --in-place && suture apply CKPT P2 --in-place",
+    "suture apply CKPT patch.safetensors -o OUT": f"rm -rf OUT CKPT && {MODEL} CKPT",
     "suture plan apply CKPT": f"rm -rf OUT CKPT && {MODEL} CKPT",
 }
 ENDS = {  # the beginning of a command that may end otherwise than well -> the exit codes that its page tells of
