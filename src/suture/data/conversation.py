@@ -9,7 +9,7 @@ a list of messages, or a text of turns    "\n\nHuman: ...\n\nAssistant: ..." (HH
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import DataError
@@ -25,6 +25,7 @@ ROLES = {name: role for role, names in SPELLED.items() for name in names.split()
 CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")
 ASKED = ("prompt", "question", "instruction", "request", "query")
 ANSWERED = ("answer", "response", "output", "completion")
+CALLS = ("tool_calls", "function_call")
 SAID = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")  # HH-RLHF
 FORM = '{"prompt": ..., "answer": ...}, or {"messages": [{"role": "user", "content": ...}, ...]}'
 
@@ -145,8 +146,13 @@ def _system(row: Mapping[str, Any]) -> list[Turn]:
     return [("system", text)] if isinstance(text, str) and text.strip() else []
 
 
-def exchanges(turns: Sequence[Turn], where: str) -> list[tuple[str, str]]:
+def exchanges(turns: Sequence[Turn], where: str, silent: Collection[int] = ()) -> list[tuple[str, str]]:
     """Return every answer in a conversation with the request before it, which knows what came before.
+
+    Args:
+        turns: of it.
+        where: begins the complaints.
+        silent: turns that are no lessons, counted from the end (-1 is the last).
 
     Raises:
         DataError: beginning with `where`, when nobody answers, or a turn of the user has no answer.
@@ -166,7 +172,12 @@ def exchanges(turns: Sequence[Turn], where: str) -> list[tuple[str, str]]:
     ]
     if not answers or turns[0][0] == "assistant":
         raise DataError(f"{where}: not an exchange", why="It does not begin with a request.", fix=f"Write {FORM}.")
-    return [(request(turns[:index]), turns[index][1]) for index in answers]
+    return [(request(turns[:index]), turns[index][1]) for index in answers if index - len(turns) not in silent]
+
+
+def speaker(message: Mapping[str, Any]) -> str:
+    """Return the role of a message; "" when it is not known."""
+    return ROLES.get(str(message.get("role", message.get("from"))).lower(), "")
 
 
 def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file
@@ -179,6 +190,8 @@ def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file
     content = next((message[key] for key in ("content", "value", "text") if key in message), None)
     if isinstance(content, list):
         content = _parts(content, where)
+    if not content and (call := next((key for key in CALLS if message.get(key)), "")):
+        raise DataError(f"{where}: it calls a tool ({call})", why="Only texts are learnt.", fix="Leave such rows out.")
     if not isinstance(content, str) or not content.strip():
         raise DataError(f"{where}: no text", why=described(message), fix="Fill it in or remove the row.")
     return ROLES[role.lower()], content

@@ -38,7 +38,7 @@ PROMPT_COLUMNS = (
         "question",
         "request",
     ),
-    *("query", "sentence", "content"),
+    *("query", "sentence", "content", "vanilla", "comment_text", "comment", "review", "tweet"),
 )
 CONTEXT_COLUMNS = ("ContextString", "context")
 ATTACK_COLUMNS = (
@@ -114,7 +114,9 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
     if attack := _attack(row):
         plain = next((name for name in PLAIN_COLUMNS if isinstance(row.get(name), str) and name != attack), "")
         return Asked(
-            _text(row[attack], f"{where}, {attack}"), str(row.get(plain, "")).strip(), frozenset((attack, plain))
+            _text(row[attack], f"{where}, {attack}"),
+            row[plain].strip() if plain else "",
+            frozenset((attack, plain)) - {""},
         )
     name = next((name for name in PROMPT_COLUMNS if name in row), None)
     if isinstance(rewrite := row.get("requested_rewrite"), Mapping):
@@ -167,6 +169,8 @@ def _has_text(value: object) -> bool:
 def _text(value: Any, where: str) -> str:  # noqa: ANN401 - a cell of a file
     if isinstance(value, Mapping):
         value = value.get("text")
+    if value is None:  # what a table has for no text
+        return ""
     if not isinstance(value, str):
         raise DataError(f"{where}: not a text", fix="Make it a string or remove it.")
     return value.strip()
