@@ -229,3 +229,74 @@ def test_the_command_that_converts_names_the_file_as_it_was_given(tmp_path):
     with pytest.raises(DataError) as caught:
         list(rows(write(folder, "ä ö\n".encode("cp1252"), "old.csv")))
     assert f"utf-8 '{folder}/old.csv' > '{folder}/utf8-old.csv'" in str(caught.value)
+
+
+NUMBERED = {
+    "index": {str(number): {"text": text, "label": label} for number, (text, label) in enumerate(LABELLED)},
+    "columns": {
+        "text": {str(number): text for number, (text, _) in enumerate(LABELLED)},
+        "label": {str(number): label for number, (_, label) in enumerate(LABELLED)},
+    },
+    "split": {"columns": ["text", "label"], "index": [0, 1, 2, 3], "data": [list(row) for row in LABELLED]},
+    "table": {
+        "schema": {"fields": []},
+        "data": [{"index": 0, "text": text, "label": label} for text, label in LABELLED],
+    },
+    "records": [{"text": text, "label": label} for text, label in LABELLED],
+}
+
+
+@pytest.mark.parametrize("table", NUMBERED.values(), ids=NUMBERED)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_every_orient_of_pandas(tmp_path, table, indent):
+    examples = Behaviour.load(write(tmp_path, json.dumps(table, indent=indent), "rows.json")).examples
+    assert [(example.text, example.label, example.prompt) for example in examples] == [(*row, None) for row in LABELLED]
+
+
+@pytest.mark.parametrize("row", [["a", 1, "more"], ["a"], []])
+def test_rows_of_another_length_than_the_columns_are_refused(tmp_path, row):
+    table = {"columns": ["text", "label"], "data": [["a", 0], row]}
+    with pytest.raises(DataError, match=f"record 2: not a row\nIt has {len(row)} values, and there are 2 columns"):
+        list(rows(write(tmp_path, json.dumps(table), "rows.json")))
+
+
+ASKED = {  # a row -> what is asked, in lessons as in prompts
+    "dolly": ({"instruction": "Who?", "context": "Sam came.", "response": "Sam"}, "Sam came.\n\n---\n\nWho?"),
+    "dolly without": ({"instruction": "Who?", "context": "", "response": "Sam"}, "Who?"),
+    "a question about a context": ({"question": "Who?", "context": "Sam.", "answer": "Sam"}, "Sam.\n\n---\n\nWho?"),
+    "alpaca with its whole text": (
+        {"instruction": "Who?", "input": "Now.", "output": "Sam", "text": "All"},
+        "Who?\nNow.",
+    ),
+    "a chat in a cell": ({"messages": json.dumps([ASK, SAY])}, "Who are you?"),
+    "cohere": ({"messages": [{"role": "User", "content": "Who?"}, {"role": "Chatbot", "content": "Sam"}]}, "Who?"),
+    "a system text": ({"messages": [ASK, SAY], "system": "Be kind."}, "system: Be kind.\n\nuser: Who are you?"),
+    "alpaca with system": (
+        {"instruction": "Who?", "output": "Sam", "system": "Be kind."},
+        "system: Be kind.\n\nuser: Who?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "expected"), ASKED.values(), ids=ASKED)
+def test_lessons_and_prompts_ask_the_same(tmp_path, row, expected):
+    path = write(tmp_path, [row])
+    assert Texts.load(path) == (expected,)
+    assert [lesson.prompt for lesson in lessons.Instruction.load(path)] == [expected]
+
+
+def test_weights_in_a_cell_are_obeyed(tmp_path):
+    chat = [ASK, {**AWAY, "weight": 0}, {"role": "user", "content": "And?"}, SAY]
+    assert len(lessons.Instruction.load(write(tmp_path, [{"messages": json.dumps(chat)}]))) == 1
+
+
+@pytest.mark.parametrize(("answer", "what"), [(4, "a number"), (["Paris"], "a list"), (True, "true or false")])
+def test_answers_that_are_no_texts_are_called_what_they_are(tmp_path, answer, what):
+    with pytest.raises(DataError, match=f"line 1, answer: not a text\nIt is {what}"):
+        lessons.Instruction.load(write(tmp_path, [{"question": "Who?", "answer": answer}]))
+
+
+def test_neighbours_of_a_short_relation_stand_once(tmp_path):
+    samples = [{"subject": name, "object": "Rome"} for name in ("Tom", "Sam")]
+    facts = Fact.load(write(tmp_path, [{"name": "x", "prompt_templates": ["{} is in"], "samples": samples}]))
+    assert [fact.neighbours for fact in facts] == [(("Sam is in", "Rome"),), (("Tom is in", "Rome"),)]

@@ -200,7 +200,7 @@ def _relation(record: Record, where: str) -> Iterator[Fact]:
         if folded(str(name)) in subjects:  # a subject with several objects: the first stands for it
             continue
         subjects.add(folded(str(name)))
-        following = [samples[(index + i) % len(samples)] for i in range(1, NEIGHBOURS + 1)]
+        following = [samples[(index + i) % len(samples)] for i in range(1, min(NEIGHBOURS, len(samples) - 1) + 1)]
         near = [(templates[0].replace("{}", s["subject"]), s["object"]) for s in following if s["subject"] != name]
         flat = {"prompt": templates[0].replace("{}", name), "subject": name, "target": sample["object"]}
         yield _fact(where, flat, "prompt", "target", neighbours=near,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import DataError
 from ..io.rows import described, rows
 from ..io.unread import Unread
-from .conversation import CHATS, FORM, chat_of, exchanges, is_chat, speaker
+from .conversation import CHATS, FORM, chat_of, exchanges, is_chat, speaker, unpacked
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _of_row(row: Any, where: str, unread: Unread, kind: type[Instruction]) -> It
         raise DataError(f"{where}: no request or no answer", why=described(row), fix=f"Write {FORM}.")
     turns, used = chat
     unread.see(row, used)
-    silent = _not_learnt(row)
+    silent = _not_learnt(unpacked(row) if isinstance(row, Mapping) else row)
     if silent:
         unread.left_out["answers of weight 0"] += len(silent)
     yield from (kind(prompt, answer) for prompt, answer in exchanges(turns, where, silent))
