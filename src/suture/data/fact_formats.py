@@ -52,11 +52,7 @@ def format_of(record: Record, where: str) -> Format:
     for form in FORMATS:
         if form.key in record:
             return form
-    raise DataError(
-        f"{where}: not a fact",
-        why=described(record),
-        fix=f"Write {FORM}. Also read: {ALSO}.",
-    )
+    raise DataError(f"{where}: not a fact", why=described(record), fix=f"Write {FORM}. Also read: {ALSO}.")
 
 
 def _suture(record: Record, where: str) -> Iterator[Fact]:
@@ -113,10 +109,9 @@ def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
         flat = {"subject": rewrite["subject"], "target": rewrite["target_new"]["str"],
                 "prompt": rewrite["prompt"].replace("{}", rewrite["subject"])}  # fmt: skip
         old = rewrite["target_true"]["str"]
-    except (KeyError, TypeError, AttributeError) as problem:
-        raise DataError(
-            f"{where}, requested_rewrite: incomplete", why=repr(problem), fix="Fetch the file again."
-        ) from None
+    except (KeyError, TypeError, AttributeError):
+        fix = "It needs prompt, subject, target_new and target_true."
+        raise DataError(f"{where}, requested_rewrite: incomplete", why=described(rewrite), fix=fix) from None
     near = [(text, old) for text in list_of(record, "neighborhood_prompts", where)]
     yield _fact(where, flat, "prompt", "target", was=old, neighbours=near,
                 paraphrases=list_of(record, "paraphrase_prompts", where),
