@@ -70,7 +70,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path, change, said):
 def test_files_without_instances_are_refused(tmp_path):
     with pytest.raises(DataError, match="holds no instances"):
         load(write(tmp_path / "x.json", []))
-    with pytest.raises(DataError, match="prompt: no text"):
+    with pytest.raises(DataError, match="line 1: not an instance"):
         load(write(tmp_path / "y.json", [{"text": "x"}]))
     with pytest.raises(DataError, match="keep: not pairs"):
         load(write(tmp_path / "z.json", [{"prompt": "a", "safe": "b", "unsafe": "c", "keep": ["d"]}]))

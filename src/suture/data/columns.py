@@ -96,19 +96,25 @@ def _of_row(row: Any, where: str, reading: Reading, unread: Unread, values: Coun
         if turns[-1][0] != "assistant" or len(turns) < 2:
             raise DataError(f"{where}, {chat}: no answer at its end", fix="Let it end with the assistant's answer.")
         text, prompt = turns[-1][1], request(turns[:-1])
+        _one_sense(row[label_key], reading, f"{where}, {label_key}")
     else:
         text_key = _column(row, reading.text, [key for key in TEXT_COLUMNS if key != label_key], "text", where)
         text = row[text_key]
+        if is_chat(text):
+            text = chat_of(text, where)[0][-1][1]  # type: ignore[index]  # a chat is one
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"{where}, {text_key}: no text", fix="Fill it in or remove the line.")
         prompt_key = next(
             (key for key in PROMPT_COLUMNS if row.get(key) is not None and key not in (text_key, label_key)), ""
         )
-        prompt, used = row.get(prompt_key, ""), frozenset((text_key, prompt_key))
+        prompt = row[prompt_key] if prompt_key else ""  # pandas calls the column of its row numbers ""
+        used = frozenset((text_key, prompt_key))
         if is_chat(prompt):
             prompt = request(chat_of(prompt, where)[0])  # type: ignore[index]  # a chat is one
         if not isinstance(prompt, str):
             raise DataError(f"{where}, {prompt_key}: not a text", fix="Make it a string or remove it.")
+        if text_key == "completion":
+            _one_sense(row[label_key], reading, f"{where}, {label_key}")
     unread.see(row, {*used, label_key, *LABEL_COLUMNS})
     values[_word(row[label_key])] += 1
     yield Labelled(
@@ -117,7 +123,7 @@ def _of_row(row: Any, where: str, reading: Reading, unread: Unread, values: Coun
 
 
 def _column(row: Mapping[str, Any], named: str | None, usual: Sequence[str], what: str, where: str) -> str:
-    for name in (named,) if named else usual:
+    for name in (named, named.casefold()) if named else usual:  # tables have usual names in small letters
         if name in row:
             return name
     raise DataError(
@@ -132,7 +138,22 @@ def _word(value: Any) -> str:  # noqa: ANN401 - a cell of a file
     number = _number(value)
     if isinstance(value, bool) or (number is not None and number.is_integer()):
         return str(int(value if number is None else number))
-    return str(value).strip().casefold()
+    word = str(value).strip().casefold()
+    return {"true": "1", "false": "0"}.get(word, word)
+
+
+def _one_sense(value: Any, reading: Reading, where: str) -> None:  # noqa: ANN401 - a cell of a file
+    """Refuse true and false as labels of answers to requests: for KTO, true is the wanted one.
+
+    Source: Ethayarajh et al. 2024, "KTO: Model Alignment as Prospect Theoretic Optimization", whose files TRL reads.
+    """
+    flag = isinstance(value, bool) or str(value).strip().casefold() in ("true", "false")
+    if flag and reading.unwanted is None and reading.threshold is None:
+        raise DataError(
+            f"{where}: {value!r} can mean both",
+            why="Files for KTO label the answers true that are wanted, other files those that are unwanted.",
+            fix="Say which is unwanted, true or false: `unwanted=VALUE`",
+        )
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401 - a cell of a file

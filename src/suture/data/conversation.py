@@ -8,8 +8,9 @@ a list of messages, or a text of turns    "\n\nHuman: ...\n\nAssistant: ..." (HH
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import DataError
@@ -18,13 +19,15 @@ from ..io.rows import described
 Turn = tuple[str, str]  # role and text
 SPELLED = {
     "user": "user human prompter",
-    "assistant": "assistant gpt chatgpt bot model ai",
+    "assistant": "assistant gpt chatgpt bot chatbot model ai",
     "system": "system developer",
 }
 ROLES = {name: role for role, names in SPELLED.items() for name in names.split()}
 CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")
 ASKED = ("prompt", "question", "instruction", "request", "query")
 ANSWERED = ("answer", "response", "output", "completion")
+CALLS = ("tool_calls", "function_call")
+BETWEEN = "\n\n---\n\n"  # a context and what is asked about it, as in HarmBench
 SAID = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")  # HH-RLHF
 FORM = '{"prompt": ..., "answer": ...}, or {"messages": [{"role": "user", "content": ...}, ...]}'
 
@@ -107,15 +110,18 @@ def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  
         return turns_of(row, where), frozenset()
     if not isinstance(row, Mapping):
         return None
+    row = unpacked(row)
     if key := next((key for key in CHATS if isinstance(row.get(key), list)), ""):
-        system = _system(row)
+        system = system_of(row)
         return [*system, *turns_of(row[key], f"{where}, {key}")], frozenset((key, *(["system"] if system else [])))
     asked_key = next((key for key in ASKED if key in row), "")
     answer_key = next((key for key in ANSWERED if key in row), "")
     if not asked_key or not answer_key:
         return None
     before, more = _request_turns(row, asked_key, where)
-    answer, system = row[answer_key], _system(row)
+    answer, system = row[answer_key], system_of(row)
+    if not (answer is None or isinstance(answer, str) or is_chat(answer)):
+        raise DataError(f"{where}, {answer_key}: not a text", why=described(answer), fix="Write one text, in quotes.")
     if is_chat(answer):
         after = turns_of(answer, f"{where}, {answer_key}")
     else:
@@ -126,27 +132,48 @@ def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  
     return [*system, *before, *after], used
 
 
+def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row whose chats are lists, also where they stand as JSON in the cells of a table."""
+    cells = {key: row[key] for key in CHATS if isinstance(row.get(key), str) and row[key].lstrip().startswith("[{")}
+    for key, cell in cells.items():
+        try:
+            row = {**row, key: json.loads(cell)}
+        except (ValueError, RecursionError):
+            continue  # a text that begins so
+    return row
+
+
 def _request_turns(row: Mapping[str, Any], key: str, where: str) -> tuple[list[Turn], tuple[str, ...]]:
     """Return the turns of a request under its key, none where it holds none, and what else of the row is in them."""
     asked_for = row[key]
     if is_chat(asked_for):
         return turns_of(asked_for, f"{where}, {key}"), ()
-    if not isinstance(asked_for, str) or not asked_for.strip():
+    if not (asked_for is None or isinstance(asked_for, str)):
+        raise DataError(f"{where}, {key}: not a text", why=described(asked_for), fix="Write one text, in quotes.")
+    if not asked_for or not asked_for.strip():
         return [], ()
+    also: tuple[str, ...] = ()
+    if isinstance(context := row.get("context"), str) and context.strip():  # as in Dolly
+        asked_for, also = f"{context.strip()}{BETWEEN}{asked_for}", ("context",)
     more = row.get("input") if key == "instruction" else None
     if isinstance(more, str) and more.strip():
-        return [("user", f"{asked_for}\n{more}")], ("input",)
-    return [("user", asked_for)], ()
+        return [("user", f"{asked_for}\n{more}")], ("input", *also)
+    return [("user", asked_for)], also
 
 
-def _system(row: Mapping[str, Any]) -> list[Turn]:
+def system_of(row: Mapping[str, Any]) -> list[Turn]:
     """Return the system text that stands beside a chat."""
     text = row.get("system")
     return [("system", text)] if isinstance(text, str) and text.strip() else []
 
 
-def exchanges(turns: Sequence[Turn], where: str) -> list[tuple[str, str]]:
+def exchanges(turns: Sequence[Turn], where: str, silent: Collection[int] = ()) -> list[tuple[str, str]]:
     """Return every answer in a conversation with the request before it, which knows what came before.
+
+    Args:
+        turns: of it.
+        where: begins the complaints.
+        silent: turns that are no lessons, counted from the end (-1 is the last).
 
     Raises:
         DataError: beginning with `where`, when nobody answers, or a turn of the user has no answer.
@@ -166,7 +193,12 @@ def exchanges(turns: Sequence[Turn], where: str) -> list[tuple[str, str]]:
     ]
     if not answers or turns[0][0] == "assistant":
         raise DataError(f"{where}: not an exchange", why="It does not begin with a request.", fix=f"Write {FORM}.")
-    return [(request(turns[:index]), turns[index][1]) for index in answers]
+    return [(request(turns[:index]), turns[index][1]) for index in answers if index - len(turns) not in silent]
+
+
+def speaker(message: Mapping[str, Any]) -> str:
+    """Return the role of a message; "" when it is not known."""
+    return ROLES.get(str(message.get("role", message.get("from"))).lower(), "")
 
 
 def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file
@@ -179,6 +211,8 @@ def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file
     content = next((message[key] for key in ("content", "value", "text") if key in message), None)
     if isinstance(content, list):
         content = _parts(content, where)
+    if not content and (call := next((key for key in CALLS if message.get(key)), "")):
+        raise DataError(f"{where}: it calls a tool ({call})", why="Only texts are learnt.", fix="Leave such rows out.")
     if not isinstance(content, str) or not content.strip():
         raise DataError(f"{where}: no text", why=described(message), fix="Fill it in or remove the row.")
     return ROLES[role.lower()], content

@@ -52,11 +52,7 @@ def format_of(record: Record, where: str) -> Format:
     for form in FORMATS:
         if form.key in record:
             return form
-    raise DataError(
-        f"{where}: not a fact",
-        why=described(record),
-        fix=f"Write {FORM}. Also read: {ALSO}.",
-    )
+    raise DataError(f"{where}: not a fact", why=described(record), fix=f"Write {FORM}. Also read: {ALSO}.")
 
 
 def _suture(record: Record, where: str) -> Iterator[Fact]:
@@ -113,10 +109,9 @@ def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
         flat = {"subject": rewrite["subject"], "target": rewrite["target_new"]["str"],
                 "prompt": rewrite["prompt"].replace("{}", rewrite["subject"])}  # fmt: skip
         old = rewrite["target_true"]["str"]
-    except (KeyError, TypeError, AttributeError) as problem:
-        raise DataError(
-            f"{where}, requested_rewrite: incomplete", why=repr(problem), fix="Fetch the file again."
-        ) from None
+    except (KeyError, TypeError, AttributeError):
+        fix = "It needs prompt, subject, target_new and target_true."
+        raise DataError(f"{where}, requested_rewrite: incomplete", why=described(rewrite), fix=fix) from None
     near = [(text, old) for text in list_of(record, "neighborhood_prompts", where)]
     yield _fact(where, flat, "prompt", "target", was=old, neighbours=near,
                 paraphrases=list_of(record, "paraphrase_prompts", where),
@@ -145,17 +140,17 @@ def _ripple(record: Record, where: str) -> Iterator[Fact]:
 
 def _easyedit(record: Record, where: str) -> Iterator[Fact]:
     """EasyEdit's and KnowEdit's records, and the requests of ROME, MEMIT and AlphaEdit, whose target is below "str"."""
-    near = [(record["locality_prompt"], record["locality_ground_truth"])] if "locality_ground_truth" in record else []
+    near = _near(record, "locality_prompt", "locality_ground_truth")
     target, was = (_below_str(record.get(key)) for key in ("target_new", "ground_truth"))
     old = was if was is not None else _below_str(record.get("target_true"))
     flat = _filled({**record, "target_new": target})
-    others = [text for key in ("rephrase_prompt", "rephrase") if key in record for text in _several(record[key])]
+    others = [text for key in ("rephrase_prompt", "rephrase") for text in _several(record.get(key)) if text]
     yield _fact(where, flat, "prompt", "target_new", was=_first(old), neighbours=near, paraphrases=others)
 
 
 def _wikibio(record: Record, where: str) -> Iterator[Fact]:
     """KnowEdit's WikiBio: the text so far and the sentence that is to follow, about a person."""
-    labels = record["labels"]
+    labels = record.get("labels")
     target = " ".join(map(str, labels)) if isinstance(labels, list) else labels
     yield _fact(where, {**record, "labels": target, "subject": record["concept"]}, "text", "labels")
 
@@ -167,9 +162,9 @@ def _tracing(record: Record, where: str) -> Iterator[Fact]:
 
 
 def _zsre(record: Record, where: str) -> Iterator[Fact]:
-    near = [(record["loc"], record["loc_ans"])] if "loc" in record and "loc_ans" in record else []
+    near = _near(record, "loc", "loc_ans")
     yield _fact(where, record, "src", "alt", was=_first(list_of(record, "answers", where)), neighbours=near,
-                paraphrases=[record["rephrase"]] if "rephrase" in record else [])  # fmt: skip
+                paraphrases=[record["rephrase"]] if record.get("rephrase") else [])  # fmt: skip
 
 
 def _qaedit(record: Record, where: str) -> Iterator[Fact]:
@@ -178,7 +173,7 @@ def _qaedit(record: Record, where: str) -> Iterator[Fact]:
         if not isinstance(item, Mapping) or not {"loc", "loc_ans"} <= set(item):
             raise DataError(f"{where}, locality: {item!r} is no question", fix='Write {"loc": ..., "loc_ans": ...}.')
         near.append((item["loc"], item["loc_ans"]))
-    yield _fact(where, record, "prompt", "target", neighbours=near, paraphrases=[record["rephrase"]])
+    yield _fact(where, record, "prompt", "target", neighbours=near, paraphrases=_several(record["rephrase"] or []))
 
 
 def _known(record: Record, where: str) -> Iterator[Fact]:
@@ -188,7 +183,11 @@ def _known(record: Record, where: str) -> Iterator[Fact]:
 def _relation(record: Record, where: str) -> Iterator[Fact]:
     """Each sample is a fact in the first template; the others are paraphrases, the samples that follow neighbours."""
     templates, samples = list_of(record, "prompt_templates", where), list_of(record, "samples", where)
-    if not templates or not all(isinstance(s, Mapping) and {"subject", "object"} <= set(s) for s in samples):
+    texts = [
+        *templates,
+        *(s.get(key) if isinstance(s, Mapping) else s for s in samples for key in ("subject", "object")),
+    ]
+    if not templates or not all(isinstance(text, str) for text in texts):
         raise DataError(f"{where}: not a relation", fix="Give prompt_templates and samples with subject and object.")
     subjects: set[str] = set()
     for index, sample in enumerate(samples):
@@ -196,7 +195,7 @@ def _relation(record: Record, where: str) -> Iterator[Fact]:
         if folded(str(name)) in subjects:  # a subject with several objects: the first stands for it
             continue
         subjects.add(folded(str(name)))
-        following = [samples[(index + i) % len(samples)] for i in range(1, NEIGHBOURS + 1)]
+        following = [samples[(index + i) % len(samples)] for i in range(1, min(NEIGHBOURS, len(samples) - 1) + 1)]
         near = [(templates[0].replace("{}", s["subject"]), s["object"]) for s in following if s["subject"] != name]
         flat = {"prompt": templates[0].replace("{}", name), "subject": name, "target": sample["object"]}
         yield _fact(where, flat, "prompt", "target", neighbours=near,
@@ -251,11 +250,16 @@ def _below_str(value: Any) -> Any:  # noqa: ANN401 - a value of a file
     return value.get("str", value) if isinstance(value, Mapping) else value
 
 
+def _near(record: Record, question: str, answer: str) -> list[tuple[Any, Any]]:
+    """Return the question about something else and its answer, if a record has both."""
+    return [(record[question], record[answer])] if record.get(question) and record.get(answer) else []
+
+
 def _first(value: Any) -> Any:  # noqa: ANN401 - a value of a file
     """Return a text, or the first of a list of texts that all answer; None of an empty one."""
     while isinstance(value, list):
         value = value[0] if value else None
-    return value
+    return None if value == "" else value
 
 
 def _several(value: Any) -> list[Any]:  # noqa: ANN401 - a value of a file

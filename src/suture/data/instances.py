@@ -103,6 +103,8 @@ def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance
             raise DataError(f"{where}: no prompt", why=described(record), fix=f"Write {FORM}.")
         return Instance(ResponsePair(pair.prompt, pair.better, pair.worse), "", {"DS": (pair.prompt,)})
     if TESTS["DS"] not in record:
+        if "safe" not in record and "unsafe" not in record:
+            raise DataError(f"{where}: not an instance", why=described(record), fix=f"Write {FORM}.")
         unread.see(record, OWN)
         prompt, safe, unsafe = (text_of(record, key, where) for key in ("prompt", "safe", "unsafe"))
         keep = record.get("keep", [])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import DataError
 from ..io.rows import described, rows
 from ..io.unread import Unread
-from .conversation import FORM, chat_of, exchanges
+from .conversation import CHATS, FORM, chat_of, exchanges, is_chat, speaker, unpacked
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class Instruction:
         unread = Unread(source)
         lessons = [lesson for place, row in rows(source) for lesson in _of_row(row, f"{source}, {place}", unread, cls)]
         unread.tell()
+        if not lessons and unread.rows:
+            raise DataError(
+                f"{source} holds nothing to learn", why="All its answers have weight 0.", fix=f"Write {FORM}."
+            )
         if not lessons:
             raise DataError(f"{source} is empty", fix=f"Write {FORM}, a line each.")
         return lessons
@@ -55,4 +59,18 @@ def _of_row(row: Any, where: str, unread: Unread, kind: type[Instruction]) -> It
         raise DataError(f"{where}: no request or no answer", why=described(row), fix=f"Write {FORM}.")
     turns, used = chat
     unread.see(row, used)
-    yield from (kind(prompt, answer) for prompt, answer in exchanges(turns, where))
+    silent = _not_learnt(unpacked(row) if isinstance(row, Mapping) else row)
+    if silent:
+        unread.left_out["answers of weight 0"] += len(silent)
+    yield from (kind(prompt, answer) for prompt, answer in exchanges(turns, where, silent))
+
+
+def _not_learnt(row: Any) -> frozenset[int]:  # noqa: ANN401 - a row of a file
+    """Return which answers of a chat are said not to be learnt (OpenAI's "weight": 0, axolotl's "train"), from its end."""
+    chat = row if is_chat(row) else next((row[key] for key in CHATS if is_chat(row.get(key))), ())
+    return frozenset(
+        index - len(chat)
+        for index, message in enumerate(chat)
+        if message.get("weight") == 0 or message.get("train") is False or message.get("training") is False
+        if speaker(message) == "assistant"
+    )

@@ -1,6 +1,7 @@
 """Two answers to one request of which one is better: the pairs that preference tuning and steering read.
 
-chosen, rejected (+ prompt)                        texts, lists of messages, or whole dialogues (HH-RLHF)
+chosen, rejected (+ prompt)                        texts, messages, lists of them, or whole dialogues (HH-RLHF)
+preferred_output, non_preferred_output, input      OpenAI
 response_0, response_1, is_response_0_safe,        PKU-SafeRLHF
 is_response_1_safe, safer_response_id
 question, answer_matching_behavior,                contrastive activation addition: matching is unwanted
@@ -18,11 +19,13 @@ from ..errors import DataError
 from ..io.rows import text_of
 from .conversation import Turn, is_chat, request, turns_of
 
-CHOSEN = (("chosen", "rejected"), ("chosen_response", "rejected_response"), ("preferred", "dispreferred"), ("safe", "unsafe"),
+CHOSEN = (("chosen", "rejected"), ("chosen_response", "rejected_response"), ("preferred", "dispreferred"),
+          ("preferred_output", "non_preferred_output"), ("safe", "unsafe"),
           ("safe generation", "unsafe generation"))  # fmt: skip
-PROMPTS = ("prompt", "adversarial prompt", "question", "instruction", "input")
+PROMPTS = ("prompt", "adversarial prompt", "question", "instruction", "input", "conversations", "messages")
 PKU = ("response_0", "response_1")
 SAFER, FLAGS = "safer_response_id", ("is_response_0_safe", "is_response_1_safe")
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False}  # as tables write them, too
 CAA = ("answer_not_matching_behavior", "answer_matching_behavior")
 
 
@@ -69,7 +72,9 @@ def preference_of(row: Any, where: str) -> Preference | None:  # noqa: ANN401 - 
 
 def _answers(row: Mapping[str, Any], keys: tuple[str, str], prompt_key: str, where: str) -> tuple[str, str, str]:
     """Return prompt and answers of a pair of texts, of messages, or of dialogues in which the prompt stands."""
-    values, given = [row[key] for key in keys], row.get(prompt_key)
+    values, given = [_turns(row[key]) for key in keys], row[prompt_key] if prompt_key else None
+    if isinstance(given, Mapping):  # OpenAI wraps the messages
+        given = given.get("messages")
     chats = all(map(is_chat, values))
     spoken = not prompt_key and all(isinstance(value, str) and "\n\nAssistant:" in value for value in values)
     if chats or spoken:
@@ -85,9 +90,14 @@ def _answers(row: Mapping[str, Any], keys: tuple[str, str], prompt_key: str, whe
     return prompt, better_text, worse_text
 
 
+def _turns(value: Any) -> Any:  # noqa: ANN401 - a value of a file
+    """Return one message (LlamaFactory's answers) as a list of it; else the value."""
+    return [value] if is_chat([value]) else value
+
+
 def _pku(row: Mapping[str, Any], where: str) -> Preference:
     safer = row.get(SAFER)
-    flags = [row.get(key) for key in FLAGS]
+    flags = [BOOLEANS.get(str(row.get(key)).casefold()) for key in FLAGS]
     if safer not in (0, 1, "0", "1"):
         if not all(isinstance(flag, bool) for flag in flags) or flags[0] == flags[1]:
             raise DataError(f"{where}: nothing says which response is safer", fix=f"Give {SAFER}, 0 or 1.")
@@ -96,7 +106,8 @@ def _pku(row: Mapping[str, Any], where: str) -> Preference:
     labels = (0, 1)
     if all(isinstance(flag, bool) for flag in flags):
         labels = (int(not flags[int(safer)]), int(not flags[1 - int(safer)]))
-    used = frozenset((*PKU, SAFER, *FLAGS, "prompt", "better_response_id"))
+    about = (f"{key}_{what}" for key in (*PKU, "prompt") for what in ("source", "sha256", "harm_category"))
+    used = frozenset((*PKU, SAFER, *FLAGS, *about, "prompt", "better_response_id"))
     return Preference(text_of(row, "prompt", where), better, worse, labels, used)
 
 

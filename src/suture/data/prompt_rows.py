@@ -14,7 +14,7 @@ for how context and behaviour are joined; Wang et al. 2024 (SafeEdit) for attack
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,13 @@ from ..errors import DataError
 from ..io.rows import described, rows
 from ..io.unread import Unread
 from ..text.letters import places
-from .conversation import CHATS, is_chat, request, turns_of
+from .conversation import BETWEEN, CHATS, Turn, is_chat, request, system_of, turns_of, unpacked
 
 PROMPT_COLUMNS = (
     *(
         "prompt",
-        "text",
         "instruction",
+        "text",
         "goal",
         "Goal",
         "Behavior",
@@ -38,7 +38,7 @@ PROMPT_COLUMNS = (
         "question",
         "request",
     ),
-    *("query", "sentence", "content"),
+    *("query", "sentence", "content", "vanilla", "comment_text", "comment", "review", "tweet"),
 )
 CONTEXT_COLUMNS = ("ContextString", "context")
 ATTACK_COLUMNS = (
@@ -52,7 +52,6 @@ ATTACK_COLUMNS = (
 )
 PLAIN_COLUMNS = ("question", "vanilla", "goal", "Goal", "Behavior", "prompt")
 FLAGS = frozenset("true false yes no y n t f 0 1 0.0 1.0 none null nan n/a".split())
-BETWEEN = "\n\n---\n\n"  # context and behaviour, in HarmBench
 UNASKED = frozenset(  # what rows of prompts hold beside them: answers, and what describes a row
     "behavior behaviorid functionalcategory semanticcategory unsafetycategory attackname attackcategory label focus note notes "
     "target answer answers output response completion safegeneration unsafegeneration knowledgeconstrain generalizationtest "
@@ -109,12 +108,16 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
         return Asked(_last_request(row, where))
     if not isinstance(row, Mapping):
         return Asked(_text(row, where))
+    row, system = unpacked(row), system_of(row)
+    said = frozenset(("system",) if system else ())
     if chat := next((key for key in (*CHATS, "prompt") if is_chat(row.get(key))), ""):
-        return Asked(_last_request(row[chat], f"{where}, {chat}"), "", frozenset((chat,)))
+        return Asked(_last_request(row[chat], f"{where}, {chat}", system), "", said | {chat})
     if attack := _attack(row):
         plain = next((name for name in PLAIN_COLUMNS if isinstance(row.get(name), str) and name != attack), "")
         return Asked(
-            _text(row[attack], f"{where}, {attack}"), str(row.get(plain, "")).strip(), frozenset((attack, plain))
+            _text(row[attack], f"{where}, {attack}"),
+            row[plain].strip() if plain else "",
+            frozenset((attack, plain)) - {""},
         )
     name = next((name for name in PROMPT_COLUMNS if name in row), None)
     if isinstance(rewrite := row.get("requested_rewrite"), Mapping):
@@ -133,6 +136,8 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
     for context in CONTEXT_COLUMNS:
         if text and _has_text(row.get(context)):
             text, used = f"{row[context].strip()}{BETWEEN}{text}", used | {context}
+    if text and system:
+        text, used = request([*system, ("user", text)]), used | said
     return Asked(text, "", frozenset(used))
 
 
@@ -146,9 +151,9 @@ def _attack(row: Mapping[str, Any]) -> str:
     return ""
 
 
-def _last_request(messages: Any, where: str) -> str:  # noqa: ANN401 - a value of a file
+def _last_request(messages: Any, where: str, system: Sequence[Turn] = ()) -> str:  # noqa: ANN401 - a value of a file
     """Return the last request of a chat, behind what was said before it; an answer behind it is not asked."""
-    turns = turns_of(messages, where)
+    turns = [*system, *turns_of(messages, where)]
     last = max((index for index, (role, _) in enumerate(turns) if role == "user"), default=None)
     if last is None:
         raise DataError(f"{where}: no message of the user", fix="Give a chat with a request.")
@@ -167,6 +172,8 @@ def _has_text(value: object) -> bool:
 def _text(value: Any, where: str) -> str:  # noqa: ANN401 - a cell of a file
     if isinstance(value, Mapping):
         value = value.get("text")
+    if value is None:  # what a table has for no text
+        return ""
     if not isinstance(value, str):
         raise DataError(f"{where}: not a text", fix="Make it a string or remove it.")
     return value.strip()

@@ -20,6 +20,8 @@ from .examples import Texts
 
 KINDS = ("attacks", "xstest", "rtp", "toxigen", "safeedit")
 KNOWN = ("prompt", "label", "type", "focus", "note")  # of XSTest
+XSTEST = ("homonyms", "figurative_language", "safe_targets", "safe_contexts", "definitions", "real_group", "nons_group",
+          "historical_events", "privacy_", "contrast_")  # fmt: skip  # how its types begin
 TOXIGEN_SEED = 4  # of the shuffle in the harness of Model Surgery's authors
 
 
@@ -40,6 +42,10 @@ def kind_of(source: str) -> tuple[str, str]:
     keys = set(first) if isinstance(first, Mapping) else set()
     if {"adversarial prompt", "safe generation"} <= keys:
         return "safeedit", source
+    if {"prompt", "generation_method"} <= keys:  # ToxiGen as a table
+        return "toxigen", source
+    if isinstance(first, Mapping) and str(first.get("type")).startswith(XSTEST) and "prompt" in keys:
+        return "xstest", source  # also with the answers of a model, without label and focus
     if isinstance(first, Mapping) and isinstance(first.get("prompt"), Mapping) and "text" in first["prompt"]:
         return "rtp", source
     return ("xstest" if {"prompt", "type"} <= keys and keys & {"focus", "label"} else "attacks"), source

@@ -10,6 +10,7 @@ import codecs
 import gzip
 import zlib
 from pathlib import Path
+from shlex import quote
 
 from ..errors import DataError, MissingFile
 from .system import PATH, reported
@@ -35,6 +36,7 @@ NO_TEXT = (  # how files begin that are no text: what they are, and what to do
     (b"%PDF", "a PDF", "Save its text in a file."),
     (b"SQLite format 3", "a SQLite database", "Export its table as CSV."),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it: zstd -d FILE"),
+    (GZIP, "packed by gzip twice", "Unpack it once: gunzip FILE"),
     (b"BZh", "packed with bzip2", "Unpack it: bunzip2 FILE"),
     (b"\xfd7zXZ", "packed with xz", "Unpack it: unxz FILE"),
     (b"7z\xbc\xaf", "a 7z archive", "Unpack it."),
@@ -119,7 +121,7 @@ def _other(path: Path, content: bytes, encoding: str, at: int) -> DataError:
     return DataError(
         f"{path} is not UTF-8 text",
         why=f"It looks like {encoding}: {_place(content, at)} is 0x{content[at]:02x}.",
-        fix=f"Convert it: iconv -f {encoding} -t utf-8 {path.name} > utf8-{path.name}",
+        fix=f"Convert it: iconv -f {encoding} -t utf-8 {quote(str(path))} > {quote(str(path.with_name('utf8-' + path.name)))}",
     )
 
 

@@ -124,7 +124,11 @@ def _unwrapped(source: str, text: str, only: Row) -> Iterator[Row]:
     """Yield what the one object of a file holds: its rows where it is a table or wraps a list, else itself."""
     record: Mapping[str, Any] = only.value
     if set(record) >= {"columns", "data"} and set(record) <= SPLIT and _lists(record["data"]):
-        yield from _numbered(dict(zip(record["columns"], row, strict=False)) for row in record["data"])
+        for number, row in enumerate(record["data"], 1):
+            if len(row) != len(record["columns"]):
+                why = f"It has {len(row)} values, and there are {len(record['columns'])} columns."
+                raise DataError(f"{source}, record {number}: not a row", why=why, fix="Write the table again.")
+        yield from _numbered(dict(zip(record["columns"], row, strict=True)) for row in record["data"])
         return
     wrapping = [key for key in WRAPPERS if _rows(record.get(key))]
     if len(wrapping) > 1:
@@ -142,6 +146,9 @@ def _unwrapped(source: str, text: str, only: Row) -> Iterator[Row]:
         if all(isinstance(row.value, Mapping) and isinstance(row.value.get("row"), Mapping) for row in rows):
             rows = [Row(place, value["row"]) for place, value in rows]  # as the Hub's viewer hands them out
         yield from rows
+        return
+    if record and all(key.isdigit() and isinstance(row, Mapping) for key, row in record.items()):
+        yield from _numbered(record.values())  # rows by their numbers: pandas' `orient="index"`
         return
     if columns := _columns(record):
         yield from _numbered(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))

@@ -12,6 +12,7 @@ file and the place.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from .json_values import Row as Row
 HUB = "hub:"
 TABLES = {".csv": "", ".tsv": "\t", ".tab": "\t", ".psv": "|"}  # ending -> delimiter; "": found
 PLAIN = (".txt", ".text", ".md")
-COLUMNS = frozenset(("prompt", "text", "label", "question", "goal", "subject", "target", "answer", "instruction"))
+COLUMNS = tables.USUAL
+LINE_END = re.compile(r"\r\n|\n|\r")  # as editors count lines; a text may hold Unicode's other ends of lines
 MOST = 64  # columns looked at
 FORM = '{"prompt": ..., "subject": ..., "target": ...}'
 KNOWN = "jsonl, json, csv, tsv, txt, each also .gz; parquet; hub:ID"
@@ -62,13 +64,13 @@ def rows(source: str | Path, bad: Complain = refuse) -> Iterator[Row]:
     if ending in TABLES and not _is_object(_first_line(text)):
         yield from tables.rows(str(path), text, TABLES[ending] if TABLES[ending] in _first_line(text) else "")
     elif (ending not in PLAIN and text.lstrip()[:1] in ("{", "[")) or (
-        ending in PLAIN and _is_object(_first_line(text))
+        ending in PLAIN and (_is_object(_first_line(text)) or _is_json(text))
     ):
         yield from json_values.values(str(path), text, bad)
     elif ending in (".json", ".jsonl", ".ndjson"):
         yield from json_values.values(str(path), text, bad)
-    elif ending in PLAIN or not _is_table(text):
-        yield from (Row(f"line {n}", line) for n, line in enumerate(text.splitlines(), 1) if line.strip())
+    elif not _is_table(text, known=2 if ending in PLAIN else 1):
+        yield from (Row(f"line {n}", line) for n, line in enumerate(LINE_END.split(text), 1) if line.strip())
     else:
         yield from tables.rows(str(path), text)
 
@@ -95,6 +97,8 @@ def text_of(record: Record, key: str, where: str) -> str:
         DataError: beginning with `where`, when there is none.
     """
     value = record.get(key)
+    if value is not None and not isinstance(value, str):
+        raise DataError(f"{where}, {key}: not a text", why=described(value), fix="Write one text, in quotes.")
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where}, {key}: no text", fix="Fill it in or remove the record.")
     return value.strip()
@@ -160,12 +164,22 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _is_table(text: str) -> bool:
-    """Return whether a text whose name tells nothing is a table: its first line names columns that are known."""
+def _is_json(text: str) -> bool:
+    """Return whether a text is one list of JSON with objects in it, or one object, over lines."""
+    if not text.lstrip().startswith(("[", "{")):
+        return False
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) or any(isinstance(row, dict | list) for row in value)
+
+
+def _is_table(text: str, known: int) -> bool:
+    """Return whether a text whose name tells nothing is a table: its first line names columns, so many of which are known."""
     delimiter = tables.delimiter_of(text)
-    return bool(
-        COLUMNS & {cell.strip().strip('"').casefold() for cell in _first_line(text).split(delimiter)[:MOST]}
-    ) and (delimiter != tables.NONE)
+    cells = {cell.strip().strip('"').casefold() for cell in _first_line(text).split(delimiter)[:MOST]}
+    return delimiter != tables.NONE and len(COLUMNS & cells) >= known
 
 
 def _short(value: object) -> str:

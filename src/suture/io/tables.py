@@ -21,6 +21,7 @@ from .json_values import Row
 DELIMITERS = (",", "\t", ";", "|")
 NONE = "\x1f"  # parts nothing: the unit separator, which no text has
 TRIED = 20  # rows
+USUAL = frozenset(("prompt", "text", "label", "question", "goal", "subject", "target", "answer", "instruction"))
 LABELS = frozenset(("0", "1", "0.0", "1.0"))
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # of the process; Python's own 131,072 is less than one long text
 
@@ -51,7 +52,7 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
                 if len(cells) == 2 and cells[1].strip() in LABELS:  # SST-2 names no columns
                     header = ["text", "label"]
                 else:
-                    header = [name.strip() for name in cells]
+                    header = _small([name.strip() for name in cells])
                     _check(source, line, header)
                     continue
             if len(cells) != len(header):
@@ -90,6 +91,11 @@ def _columns(text: str, delimiter: str) -> int:
     except csv.Error:
         return 0
     return counts.pop() if len(counts) == 1 else 0
+
+
+def _small(names: list[str]) -> list[str]:
+    """Return the names of columns, usual ones in small letters: people write Prompt and Label in their tables."""
+    return [name.casefold() if name.casefold() in USUAL - {*names} else name for name in names]
 
 
 def _check(source: str, line: int, header: list[str]) -> None:

@@ -85,3 +85,35 @@ def test_an_instance_is_right_when_all_its_single_facts_are(patient, tmp_path):
     measures = hop_suite(load_hops(file))
     found = values(observe(patient, measures), measures)
     assert (found["single_hops"], found["instance_wise"]) == (3 / 4, 1 / 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"questions": "Who?"}, "line 1, questions: not a list"),
+        ({"questions": None}, "line 1, questions: not a list"),
+        ({"new_single_hops": "Who?"}, "line 1, new_single_hops: not a list"),
+        ({"new_answer": 4}, "A text is missing"),
+        ({"requested_rewrite": [{"subject": "Laos"}]}, "requested_rewrite: incomplete\nIt has subject"),
+        ({"requested_rewrite": None}, "requested_rewrite: incomplete\nIt is null"),
+    ],
+)
+def test_parts_of_another_kind_are_named(tmp_path, changes, message):
+    file = tmp_path / "mquake.json"
+    file.write_text(json.dumps([record(**changes)]))
+    with pytest.raises(DataError, match=message):
+        load_hops(file)
+
+
+@pytest.mark.parametrize("key", ["requested_rewrite", "questions", "new_answer"])
+def test_what_is_no_instance_is_told_by_what_it_lacks(tmp_path, key):
+    file = tmp_path / "facts.jsonl"
+    file.write_text(json.dumps({name: value for name, value in record().items() if name != key}))
+    with pytest.raises(DataError, match=f"not an instance of MQuAKE\nIt has no {key}"):
+        load_hops(file)
+
+
+def test_one_alias_is_one_answer_and_not_its_letters(tmp_path):
+    file = tmp_path / "mquake.json"
+    file.write_text(json.dumps([record(new_answer_alias="Nils Tor")]))
+    assert load_hops(file)[0].answers == ("Nils", "Nils Tor")

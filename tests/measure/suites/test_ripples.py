@@ -154,3 +154,12 @@ def test_several_targets_are_asked_of_a_model(patient):
     assert executable(patient, tests) == tests[:1]
     measures = ripple_suite([Ripple("reasoning", (one,)), Ripple("reasoning", (two,))])
     assert values(observe(patient, measures), measures) == {"ripple_reasoning": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("aliases", "answers"), [("Max", ("Tom", "Max")), (None, ("Tom",)), ([], ("Tom",)), (["Max"], ("Tom", "Max"))]
+)
+def test_one_alias_is_one_answer_and_not_its_letters(tmp_path, aliases, answers):
+    asked = {"prompt": "Who?", "answers": [{"value": "Tom", "aliases": aliases}]}
+    (test,) = load_ripples(written(tmp_path, ripple(Logical_Generalization=[group(asked)])))
+    assert test.questions[0].answers == answers

@@ -19,11 +19,12 @@ from ...data.examples import Fact
 from ...data.fact_files import contradiction
 from ...data.fact_formats import of_rewrites
 from ...errors import DataError, UsageError
-from ...io.rows import records, refuse
+from ...io.rows import described, list_of, records, refuse
 from ...io.unread import Unread, log
 from ...metrics import any_of, completion
 from ..suite import Measure, Suite
 
+NEEDED = ("requested_rewrite", "questions", "new_answer")
 KNOWN = ("requested_rewrite", "questions", "new_answer", "new_answer_alias", "new_single_hops", "answer", "answer_alias",
          "single_hops", "orig", "generation_prompts", "attribute_prompts")  # fmt: skip
 
@@ -105,10 +106,15 @@ def _hops(ways: Sequence[Sequence[tuple[str, tuple[str, ...]]]]) -> any_of.Cases
 
 
 def _instance(record: Any, where: str) -> Instance:  # noqa: ANN401 - a record of a file
+    if missing := [key for key in NEEDED if key not in record]:
+        why = f"It has no {missing[0]}. {described(record)}"
+        raise DataError(f"{where}: not an instance of MQuAKE", why=why, fix="Give a file of MQuAKE.")
     try:
         facts = tuple(of_rewrites(record, where))
-        hops = [(hop["cloze"], _answers(hop, "answer")) for hop in record.get("new_single_hops", [])]
-        instance = Instance(facts, tuple(record["questions"]), _answers(record, "new_answer"), tuple(hops))
+        hops = [(hop["cloze"], _answers(hop, "answer")) for hop in list_of(record, "new_single_hops", where)]
+        instance = Instance(
+            facts, tuple(list_of(record, "questions", where)), _answers(record, "new_answer"), tuple(hops)
+        )
     except (KeyError, TypeError, AttributeError) as problem:
         raise DataError(f"{where}: not an instance of MQuAKE", why=repr(problem), fix="Fetch the file again.") from None
     texts = [*instance.questions, *instance.answers, *(prompt for prompt, _ in instance.hops)]
@@ -118,4 +124,5 @@ def _instance(record: Any, where: str) -> Instance:  # noqa: ANN401 - a record o
 
 
 def _answers(record: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    return (record[key], *(record.get(f"{key}_alias") or ()))
+    alias = record.get(f"{key}_alias") or ()
+    return (record[key], *([alias] if isinstance(alias, str) else alias))

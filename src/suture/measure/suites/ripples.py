@@ -186,7 +186,7 @@ def _of_know_edit(axis: str, tests: Sequence[Any]) -> Iterator[Ripple]:
 
 def _question(query: Mapping[str, Any]) -> Question:
     answers = map(_mapping, _mapping(query)["answers"])
-    targets = [tuple(_texts([answer["value"], *(answer.get("aliases") or ())])) for answer in answers]
+    targets = [tuple(_texts([answer["value"], answer.get("aliases")])) for answer in answers]
     first, *more = dict.fromkeys(filter(None, targets)) or [()]
     return Question(_text(query.get("phrase") or query["prompt"]), first, tuple(more))
 
