@@ -264,9 +264,8 @@ MISTAKES = [
 ]
 
 
-PROGRESS = re.compile(r"(?!error)[\w ]+: (search$|(phase|pass|measure|layer|texts|tensors|\d+ of) )")  # before an error, in a pipe
-    r"[\w ]+: (phase|pass|measure|layer|texts|tensors|\d+ of) "
-)  # what stands before an error in a pipe
+# what stands before an error in a pipe
+PROGRESS = re.compile(r"(?!error)[\w ]+: (search$|(phase|pass|measure|layer|texts|tensors|\d+ of) )")
 
 
 @pytest.mark.parametrize(("words", "code", "said"), MISTAKES, ids=[" ".join(m[0])[:70] for m in MISTAKES])
