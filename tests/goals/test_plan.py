@@ -62,5 +62,5 @@ def test_a_large_model_is_planned_without_its_weights(tmp_path):
 
 
 def test_what_is_no_model_is_said(tmp_path):
-    with pytest.raises(UsageError, match="can not read the config"):
+    with pytest.raises(UsageError, match=r"has no config\.json"):
         plan(tmp_path)

@@ -79,7 +79,7 @@ def features_by_hand(lm, texts):
     return torch.stack(means)
 
 
-@pytest.mark.parametrize("prompt", ["Who are you?", "Say it. " * 60])
+@pytest.mark.parametrize("prompt", ["Who are you?", "Say it. " * 30])
 def test_the_papers_recipe_reads_the_text_alone(llama, behaviour, prompt):
     """Whatever request a text answers, and however long that is: the authors encode the text, nothing around it."""
     asked = Behaviour("tone", tuple(replace(example, prompt=prompt) for example in behaviour.examples))

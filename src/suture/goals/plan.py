@@ -5,9 +5,11 @@ The model is built without memory (the meta device) from its config alone, so a 
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -105,12 +107,7 @@ def plan(
     inner = max(weight.shape[0] for weight in first)
     batch = min(BATCH_TOKENS, examples * tokens)
     work = int(RUNTIME * batch * (4 * inner + 10 * width) * live_type.itemsize)
-    active = sum(w.shape[0] * w.shape[1] for part in anatomy.parts for w in anatomy.weights(part) if not w.site.expert)
-    chosen = getattr(config, "num_experts_per_tok", 1) or 1
-    experts = sum(
-        w.shape[0] * w.shape[1] for part in anatomy.parts for w in anatomy.weights(part) if w.site.expert == 0
-    )
-    operations = 2.0 * (active + (chosen - 1) * experts) * examples * tokens
+    operations = _operations(anatomy, config) * examples * tokens
     return Plan(
         model=str(name),
         layout=anatomy.layout.name,
@@ -124,6 +121,15 @@ def plan(
         operations=operations,
         seconds=operations / _rate(live_type, device) if measure else None,
     )
+
+
+def _operations(anatomy: Anatomy, config: Any) -> float:  # noqa: ANN401 - a transformers config
+    """Return the operations of a token: two for each weight that it meets, of its experts those that are chosen."""
+    weights = [weight for part in anatomy.parts for weight in anatomy.weights(part)]
+    shared = sum(math.prod(weight.shape) for weight in weights if not weight.site.expert)
+    expert = sum(math.prod(weight.shape) for weight in weights if weight.site.expert == 0)
+    chosen = getattr(config, "num_experts_per_tok", 1) or 1
+    return 2.0 * (shared + (chosen - 1) * expert)
 
 
 def _rate(dtype: torch.dtype, device: str) -> float:

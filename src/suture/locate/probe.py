@@ -177,13 +177,11 @@ def fit_probe(
     chosen = [-1] if space == "final" else list(range(lm.anatomy.layers) if layers is None else layers)
     sites = [FINAL] if space == "final" else [Site(layer, space) for layer in chosen]
     train, held_out = behaviour.split(HELD_OUT, seed)
-    tokens = PAPER_TOKENS if parity == "paper" else None
-    examples = [*train.examples, *held_out.examples]
-    if parity == "paper":  # the authors encode what is labelled, and nothing around it
-        examples = [replace(example, prompt=None) for example in examples]
+    # the authors encode what is labelled, and nothing around it
+    bare = [replace(e, prompt=None) if parity == "paper" else e for e in (*train.examples, *held_out.examples)]
     reading, fitting = counted(progress, ["read", "fit"])
-    features = extract(lm, examples, sites, pool=pool, max_tokens=tokens, progress=reading)
-    labels = torch.tensor([example.label for example in examples])
+    features = extract(lm, bare, sites, pool=pool, max_tokens=PAPER_TOKENS if parity else None, progress=reading)
+    labels = torch.tensor([example.label for example in bare])
     fitted = []
     for column, layer in enumerate(chosen):
         if fitting:
