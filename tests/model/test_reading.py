@@ -42,7 +42,7 @@ def forced(lm: LM, ids: list[int], begin: int) -> float:
 
 def test_a_forced_answer_is_read_with_its_prompt(blank_first):
     whole = blank_first.encode("Once upon a time there")
-    found = likely(blank_first, ["Once upon a"], ["time there"])
+    found = likely(blank_first, ["Once upon a"], ["time there"]).logprob
     assert math.isclose(float(found), forced(blank_first, whole, 4), rel_tol=1e-5)
 
 
@@ -53,7 +53,9 @@ def test_in_a_chat_nothing_stands_between_but_what_the_template_writes(blank_fir
     ids, begin = llama.encode_answers(["Why?"], ["Paris"], chat=True)[0]
     assert ids[:begin] == asked
     assert llama.decode(ids[begin:]) == "Paris"  # this one writes none
-    assert math.isclose(float(likely(llama, ["Why?"], ["Paris"], chat=True)), forced(llama, ids, begin), rel_tol=1e-5)
+    assert math.isclose(
+        float(likely(llama, ["Why?"], ["Paris"], chat=True).logprob), forced(llama, ids, begin), rel_tol=1e-5
+    )
 
 
 def test_a_lesson_and_a_forced_answer_begin_at_the_same_token(blank_first, llama):
@@ -161,7 +163,7 @@ def test_a_judge_reads_request_answer_and_frame_in_one_piece(blank_first):
 @pytest.mark.skipif(not (SHARED / "models/stories260K-hf").is_dir(), reason="the shared models are not there")
 def test_a_real_model_of_this_kind_prefers_what_it_says():
     lm = LM.load(SHARED / "models/stories260K-hf")
-    assert float(likely(lm, ["Once upon a"], ["time"]).exp()) > 0.99
+    assert float(likely(lm, ["Once upon a"], ["time"]).logprob.exp()) > 0.99
     cases = preference.Cases(["Once upon a"], ["time"], ["house"])
     assert preference.observe(lm, cases).values.tolist() == [1.0]
     assert completion.observe(lm, completion.Cases(["Once upon a"], ["time"])).values.tolist() == [1.0]
