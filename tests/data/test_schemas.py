@@ -5,7 +5,7 @@ import json
 import pytest
 
 from suture.data import instances, lessons
-from suture.data.conversation import Conversation, messages_of
+from suture.data.conversation import Conversation, before, behind, instructed, messages_of
 from suture.data.examples import Behaviour, Fact, Labelled, Texts
 from suture.data.safety_files import kind_of
 from suture.errors import DataError
@@ -309,3 +309,12 @@ def test_safety_sets_as_they_are_published(tmp_path, row, kind, asked, form):
     assert kind_of(str(tmp_path / form))[0] == kind
     measures = safety_suite([str(tmp_path / form)])
     assert measures[0].cases.prompts == [asked]
+
+
+def test_what_is_put_around_a_request_leaves_the_turns_before_it():
+    talk = Conversation([SYSTEM, ASK, SAY, MORE])
+    assert before(talk, "Now: ").turns == (SYSTEM, ASK, SAY, ("user", "Now: And?"))
+    assert behind(talk, "!").turns == (SYSTEM, ASK, SAY, ("user", "And? !"))
+    assert instructed(talk, "Be brief.").turns == (("system", "Be brief.\nBe kind."), ASK, SAY, MORE)
+    assert (before("b", "a"), behind("a", "b")) == ("ab", "a b")
+    assert messages_of(instructed("Hi", "Be brief.")) == openai(("system", "Be brief."), ("user", "Hi"))

@@ -67,6 +67,22 @@ def behind(prompt: str, suffix: str) -> str:
     return Conversation([*before, (role, f"{text} {suffix}")])
 
 
+def before(prompt: str, text: str) -> str:
+    """Return a prompt with a text right before its request."""
+    if not isinstance(prompt, Conversation):
+        return text + prompt
+    *earlier, (role, asked_for) = prompt.turns
+    return Conversation([*earlier, (role, text + asked_for)])
+
+
+def instructed(prompt: str, system: str) -> Conversation:
+    """Return a prompt behind a system text; one that it has already goes on with it, as templates take one alone."""
+    turns = list(prompt.turns) if isinstance(prompt, Conversation) else [("user", prompt)]
+    if turns[0][0] == "system":
+        system = f"{system}\n{turns.pop(0)[1]}"
+    return Conversation([("system", system), *turns])
+
+
 def messages_of(prompt: str) -> list[dict[str, str]]:
     """Return a prompt as the messages that a chat template reads."""
     turns = prompt.turns if isinstance(prompt, Conversation) else (("user", prompt),)

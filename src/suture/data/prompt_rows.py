@@ -25,20 +25,9 @@ from ..io.unread import Unread
 from ..text.letters import places
 from .conversation import BETWEEN, CHATS, Turn, is_chat, request, system_of, turns_of, unpacked
 
-PROMPT_COLUMNS = (
-    *(
-        "prompt",
-        "instruction",
-        "text",
-        "goal",
-        "Goal",
-        "Behavior",
-        "behavior",
-        "forbidden_prompt",
-        "question",
-        "request",
-    ),
-    *("query", "sentence", "content", "vanilla", "comment_text", "comment", "review", "tweet"),
+PROMPT_COLUMNS = tuple(
+    "prompt instruction text goal Goal Behavior behavior forbidden_prompt question request query sentence content vanilla "
+    "comment_text comment review tweet".split()
 )
 CONTEXT_COLUMNS = ("ContextString", "context")
 ATTACK_COLUMNS = (

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..data.conversation import before, messages_of
 from ..data.examples import Behaviour, Labelled
 from ..errors import DataError
 from ..model.arch.anatomy import Site
@@ -116,12 +117,12 @@ class Shown(LM):
         if not chat:
             return self.base.prompt_texts(["\n".join([*(_as_text(e) for e in examples), prompt])])[0]
         turns = [turn for e in examples if e.prompt is not None for turn in _turns(e.prompt, e.text)]
-        before = "".join(f"{e.text}\n" for e in examples if e.prompt is None)
-        return self.base.message_text([*turns, {"role": "user", "content": before + prompt}])
+        shown = "".join(f"{e.text}\n" for e in examples if e.prompt is None)
+        return self.base.message_text([*turns, *messages_of(before(prompt, shown))])
 
 
 def _turns(request: str, answer: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": request}, {"role": "assistant", "content": answer}]
+    return [*messages_of(request), {"role": "assistant", "content": answer}]
 
 
 def _as_text(example: Labelled) -> str:

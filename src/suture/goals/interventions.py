@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ..data.conversation import before, instructed, messages_of
 from ..data.examples import Behaviour
 from ..errors import UsageError
 from ..measure.budget import Budget
@@ -111,11 +112,10 @@ class Instructed(LM):
         return [self._instructed_text(prompt) for prompt in prompts]
 
     def _instructed_text(self, request: str) -> Text:
-        turn = {"role": "user", "content": request}
         try:
-            return self.message_text([{"role": "system", "content": self.text}, turn])
+            return self.message_text(messages_of(instructed(request, self.text)))
         except UsageError:  # a template without a system's turn: the user says it
-            return self.message_text([{"role": "user", "content": f"{self.text}\n{request}"}])
+            return self.message_text(messages_of(before(request, f"{self.text}\n")))
 
 
 def compare(

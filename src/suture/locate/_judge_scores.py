@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..data.conversation import messages_of
 from ..errors import UsageError
 from ..model.lm import LM
 from ..model.run.generation import continue_rows
@@ -116,7 +117,7 @@ def _framed(guard: LM, request: str, answer: str, word: str = WORD) -> tuple[lis
     if tokenizer.chat_template is None:
         text, at = f"{request}\n{answer}\n", len(request) + 1
     else:
-        turns = [{"role": "user", "content": request}, {"role": "assistant", "content": answer}]
+        turns = [*messages_of(request), {"role": "assistant", "content": answer}]
         text = tokenizer.apply_chat_template(turns, tokenize=False)
         at = text.rfind(answer.strip())
         answer = answer.strip()
