@@ -40,9 +40,8 @@ storm-below: $(INSTALLED)  ## the same with faults below Python: failing calls, 
 fuzz: $(INSTALLED)  ## hostile patches and checkpoints
 	$(BIN)/python benchmarks/fuzz.py
 
-docs-run: $(VENV)/.dev  ## every shell command of README and docs as it stands (hours); given again, it goes on
-	$(BIN)/python benchmarks/docs_run.py --readme
-	$(BIN)/python benchmarks/docs_run.py
+docs-run: $(VENV)/.dev  ## every shell command of README and docs as it stands (hours); given again, it goes on. ARGS=--readme
+	$(BIN)/python benchmarks/docs_run.py $(ARGS)
 
 exact: $(VENV)/.dev  ## a thousand generated cases of each promise of exactness
 	$(BIN)/python benchmarks/exact.py

@@ -1,13 +1,10 @@
-"""The shell commands of the pages: where they stand, which can not run here, and which take long."""
+"""The commands of the pages: which can not run here, which take long, what they read and how they end."""
 
-import re
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", *sorted(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^([ \t]*)```(bash|sh|shell|console)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+from _pages import PAGES, Block, blocks, session, typed
+
 ELSEWHERE = {  # the beginning of a command that can not run here -> why
     "make test": "runs the tests that read this table",
     "pip install 'suture[serve]'": "installs from the package index",
@@ -24,6 +21,7 @@ ELSEWHERE = {  # the beginning of a command that can not run here -> why
 }
 MINUTES = {  # the beginning of a command that `make docs-run` runs and the tests only parse -> why
     "make ": "tests/test_makefile.py asks `make -n` what it would run",
+    ". .venv/bin/activate": "a clone has it when make has installed",
     "suture detox": "searches settings: minutes",
     "suture harden": "searches settings: minutes",
     "suture attitude": "searches settings: minutes",
@@ -92,25 +90,34 @@ ENDS = {  # the beginning of a command that may end otherwise than well -> the e
     "suture check examples/gates.yaml": (0, 4),
     'suture fact MODEL "The capital of Australia is"': (0, 4),
 }
+SAMPLES = {  # page -> how its block of text begins that stands below no command, and the command that prints each line of it
+    "README.md": ("prompt  ", "make demo"),
+}
 SAID = "Hello.\n"  # to what asks for a line
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a page, as it stands."""
+    """One command of a page, as it stands, and what the page shows below it."""
 
     page: str
     line: int
     text: str
+    shown: str | None = None
 
     @property
     def words(self) -> list[str]:
         """What a shell makes of it."""
         return shlex.split(self.text.replace("\\\n", " "), comments=True)
 
+    @property
+    def plain(self) -> str:
+        """It, on one line."""
+        return " ".join(self.text.split())
+
     def starts(self, start: str) -> bool:
         """Whether it begins so, however it is broken into lines."""
-        return " ".join(self.text.split()).startswith(start)
+        return self.plain.startswith(start)
 
     def why(self, table: dict[str, str]) -> str | None:
         """What a table says of it; None when it does not name it."""
@@ -123,32 +130,26 @@ class Command:
 
 
 def commands(page: str, text: str | None = None) -> list[Command]:
-    """Return the commands of a page's shell blocks in their order; one may go over several lines."""
-    text = (ROOT / page).read_text(encoding="utf-8") if text is None else text
-    listed = []
-    for block in BLOCK.finditer(text):
-        first = text.count("\n", 0, block.start()) + 2
-        begun, start = "", 0
-        for number, line in enumerate(block[3].splitlines(), first):
-            if not begun and (not line.strip() or line.strip().startswith("#")):
-                continue
-            start = start if begun else number
-            begun = f"{begun}\n{line}" if begun else line.strip().removeprefix("$ ")
-            if not unfinished(begun):
-                listed.append(Command(page, start, begun))
-                begun = ""
-        if begun:
-            raise ValueError(f"{page}, line {start}: a command that does not end: {begun}")
+    """Return the commands of a page's shell blocks in their order. A block of text below one is what its last command prints."""
+    listed: list[Command] = []
+    before: Block | None = None
+    for block in blocks(page, text):
+        if block.typed:
+            listed += [Command(page, line, command) for line, command in typed(block)]
+        elif block.printed and block.follows and before and before.typed:
+            listed[-1] = Command(page, listed[-1].line, listed[-1].text, block.text)
+        before = block
     return listed
 
 
-def unfinished(text: str) -> bool:
-    """Return whether a shell would wait for another line."""
-    try:
-        shlex.split(text.replace("\\\n", " "), comments=True)
-    except ValueError:
-        return True
-    return text.endswith("\\")
+def sessions(page: str) -> list[Command]:
+    """Return the commands that a page's blocks of text show behind `$ `, with what is printed below each."""
+    return [
+        Command(page, line, command, shown)
+        for block in blocks(page)
+        if block.printed
+        for line, command, shown in session(block)
+    ]
 
 
 def all_commands() -> list[Command]:
