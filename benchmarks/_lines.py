@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from _documented import SAID
@@ -20,16 +20,17 @@ STAMPS = (".installed", ".dev", ".docs", ".export", ".serve")  # by which make k
 
 @dataclass(frozen=True)
 class Ended:
-    """How a line ended, what it printed, and the seconds of processor time that it took."""
+    """How a line ended, what it wrote into both streams, and the seconds of processor time that it took."""
 
     code: int
-    printed: str
-    processor: float
+    out: str
+    err: str
+    processor: float = 0.0
 
     @property
     def end(self) -> str:
-        """The last of what it printed."""
-        return self.printed[-TOLD:]
+        """The last of what it wrote."""
+        return (self.out + self.err)[-TOLD:]
 
 
 class Terminal:
@@ -44,23 +45,23 @@ class Terminal:
     def run(self, text: str) -> Ended:
         """Run a line to its end; `suture serve` until it answers, and on until `stop`."""
         start = processor()
-        code, printed = self._serve(text) if text.startswith("suture serve") else self._run(text)
-        return Ended(code, printed, processor() - start)
+        ended = self._serve(text) if text.startswith("suture serve") else self._run(text)
+        return replace(ended, processor=processor() - start)
 
-    def _run(self, text: str) -> tuple[int, str]:
+    def _run(self, text: str) -> Ended:
         line = f"{self._before}{text}\ncode=$?\ndeclare -px > {shlex.quote(str(self.exported))}\nexit $code"
         done = subprocess.run(
-            ["bash", "-c", line], cwd=self.folder, env=self.environment, input=SAID, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
+            ["bash", "-c", line], cwd=self.folder, env=self.environment, input=SAID, capture_output=True, text=True,
+            errors="replace", check=False,
         )  # fmt: skip
         failed = text.startswith("curl") and '"error"' in done.stdout  # curl itself ends well
-        return (1 if failed else done.returncode), done.stdout
+        return Ended(1 if failed else done.returncode, done.stdout, done.stderr)
 
     @property
     def _before(self) -> str:
         return f". {shlex.quote(str(self.exported))}\n" if self.exported.exists() else ""
 
-    def _serve(self, text: str) -> tuple[int, str]:
+    def _serve(self, text: str) -> Ended:
         self.stop()
         log = self.folder / "served.txt"
         with log.open("w") as file:
@@ -70,10 +71,10 @@ class Terminal:
         while self.server.poll() is None:
             try:
                 urllib.request.urlopen(ADDRESS, timeout=10).close()
-                return 0, log.read_text()
+                return Ended(0, log.read_text(), "")
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.5)
-        return self.server.returncode or 1, log.read_text()
+        return Ended(self.server.returncode or 1, log.read_text(), "")
 
     def stop(self) -> None:
         """End the server, if one runs."""

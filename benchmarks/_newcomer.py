@@ -45,7 +45,9 @@ def paste(place: Path, left_out: dict[str, str]) -> int:
     place.mkdir(parents=True)
     git("clone", "--quiet", str(ROOT), str(place / "clone"))
     if changed := git("status", "--porcelain", "--untracked-files=no"):
-        print(f"the clone is of {revision()}, without {len(changed.splitlines())} files that are changed and not committed")
+        print(
+            f"the clone is of {revision()}, without {len(changed.splitlines())} files that are changed and not committed"
+        )
     install(place / "clone")
     terminal = Terminal(place / "clone", environment(place / "clone", activated=False))
     counts = {"as documented": 0, "otherwise": 0, "left out": 0, "made before": 0}
@@ -62,7 +64,7 @@ def paste(place: Path, left_out: dict[str, str]) -> int:
             for word in made:
                 print(f"made before, for it is the reader's own: {word}", flush=True)
             ended = terminal.run(command.text)
-            wrong = amiss(command, ended.code, ended.printed)
+            wrong = amiss(command, ended)
             counts["otherwise" if wrong else "as documented"] += 1
             print(f"exit code {ended.code}, {ended.processor:.1f} s of a processor: {name}", flush=True)
             if wrong:

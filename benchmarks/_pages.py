@@ -82,8 +82,12 @@ def session(block: Block) -> list[tuple[int, str, str]]:
     return listed
 
 
-def shows(shown: str, printed: str) -> bool:
-    """Return whether a command printed what a page shows. Blanks at ends of lines do not count; `…` stands for any text.
+def shows(shown: str, *printed: str) -> bool:
+    """Return whether one of some texts is what a page shows. Blanks at ends of lines do not count; `…` stands for any text.
+
+    Args:
+        shown: the block of the page; a line that is `…` alone stands for any number of lines.
+        printed: what a command wrote into each of its streams; progress, say, goes into another than results.
 
     Example:
         >>> shows("wrote …, 3 rows\\n", "wrote a.safetensors, 3 rows  \\n")
@@ -94,7 +98,8 @@ def shows(shown: str, printed: str) -> bool:
     pattern = "".join(
         r"(?:.*\n)*?" if line == ANY else re.escape(line).replace(re.escape(ANY), ".*") + "\n" for line in _plain(shown)
     )
-    return re.fullmatch(pattern, "".join(f"{line}\n" for line in _plain(printed))) is not None
+    texts = ("".join(f"{line}\n" for line in _plain(text)) for text in printed)
+    return any(re.fullmatch(pattern, text) for text in texts)
 
 
 def _plain(text: str) -> list[str]:

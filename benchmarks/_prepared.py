@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from _documented import BEFORE, SAMPLES, Command
-from _lines import Terminal
+from _lines import Ended, Terminal
 from _pages import blocks, shows
 
 
@@ -34,16 +34,21 @@ def lines(text: str, terminal: Terminal) -> None:
             raise SystemExit(f"{terminal.folder.name}: what comes before fails: {part}\n{ended.end}")
 
 
-def amiss(command: Command, code: int, printed: str) -> str:
+def amiss(command: Command, ended: Ended) -> str:
     """Return in what a command did not end as its page says; "" when it did."""
-    if code not in command.ends:
-        return f"ends with {code}, not with {' or '.join(map(str, command.ends))}"
-    if command.shown is not None and not shows(command.shown, printed):
+    if ended.code not in command.ends:
+        return f"ends with {ended.code}, not with {' or '.join(map(str, command.ends))}"
+    if command.shown is not None and not shows(command.shown, ended.out, ended.err):
         return "prints other than the page shows"
-    sample, start = SAMPLES.get(command.page, ("", ""))
-    if start and command.starts(start):
-        stands = {line.strip() for line in printed.splitlines()}
-        shown = next(block.text for block in blocks(command.page) if block.printed and block.text.startswith(sample))
-        if gone := [line for line in shown.splitlines() if line.strip() not in stands]:
-            return f"does not print what the page shows: {gone[0]}"
-    return ""
+    return unprinted(command, ended.out)
+
+
+def unprinted(command: Command, out: str) -> str:
+    """Return what of a sample that stands elsewhere on the page a command does not print; "" for nothing, or no sample."""
+    beginning, start = SAMPLES.get(command.page, ("", ""))
+    if not start or not command.starts(start):
+        return ""
+    lines = {line.strip() for line in out.splitlines()}
+    sample = next(block.text for block in blocks(command.page) if block.printed and block.text.startswith(beginning))
+    missing_lines = [line for line in sample.splitlines() if line.strip() not in lines]
+    return f"does not print what the page shows: {missing_lines[0]}" if missing_lines else ""

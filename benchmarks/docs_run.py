@@ -1,7 +1,7 @@
 """Every shell command of README and docs, run as it stands: make docs-run.
 
-The README is pasted block by block into a fresh clone. Each other page has a folder that looks like a clone, in which its commands
-run one after the other. The journal says how each ended; given again, what ended well is not run again.
+The README is pasted block by block into a fresh clone. Each other page has a folder that looks like a clone, in which its
+commands run one after the other. The journal says how each ended; given again, what ended well is not run again.
 """
 
 import argparse
@@ -68,7 +68,7 @@ class Pages:
             lines(before, terminal)
         start = time.perf_counter()
         ended = terminal.run(command.text)
-        wrong = amiss(command, ended.code, ended.printed)
+        wrong = amiss(command, ended)
         entry = {
             "page": command.page,
             "line": command.line,

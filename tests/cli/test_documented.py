@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 try:
     import _documented as documented
-    import docs_run
+    from _lines import Ended, environment
+    from _prepared import amiss, missing
+    from docs_run import LINKED
 finally:
     sys.path.remove(str(ROOT / "benchmarks"))
 
@@ -33,8 +35,8 @@ class Shelf:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.written: dict[str, Path] = {}  # command -> the folder it wrote into
-        for name in docs_run.LINKED:
+        self.written: dict[str, tuple[Path, Ended]] = {}  # command -> the folder it wrote into, and how it ended
+        for name in LINKED:
             (place / name).symlink_to(ROOT / name)
 
     def take(self, name: str, folder: Path, command) -> None:
@@ -50,13 +52,13 @@ class Shelf:
         """Run a line of the tables."""
         for part in text.split(" && "):
             words = shlex.split(part)
-            for name in docs_run.missing(words, folder):
+            for name in missing(words, folder):
                 self.take(name, folder, command) if folder != self.place else self.make(name, command)
             if words[0] == "suture":
                 done = command(*words[1:], cwd=folder)
                 assert done.returncode == 0, f"{part}: {done.stderr}"
             else:
-                subprocess.run(["bash", "-c", part], cwd=folder, env=docs_run.environment(), check=True)
+                subprocess.run(["bash", "-c", part], cwd=folder, env=environment(ROOT), check=True)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -75,7 +77,7 @@ def shelf(tmp_path_factory) -> Shelf:
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """What looks like a clone."""
-    for name in docs_run.LINKED:
+    for name in LINKED:
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
@@ -91,25 +93,26 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, folder, command, s
             left_out |= written(line) - {*documented.BEFORE}
             continue
         if line.text in shelf.written:
-            for name in written(line) - {each.name for each in folder.iterdir()}:
-                copy(shelf.written[line.text] / name, folder / name)
-            continue
-        run(line, folder, command, shelf)
-        if line.words[1] in ("edit", "fact", "facts", "probe", "locate") and written(line):
-            shelf.written[line.text] = folder
+            place, ended = shelf.written[line.text]
+            for name in written(line) - {file.name for file in folder.iterdir()}:
+                copy(place / name, folder / name)
+        else:
+            ended = run(line, folder, command, shelf)
+            if line.words[1] in ("edit", "fact", "facts", "probe", "locate") and written(line):
+                shelf.written[line.text] = folder, ended
+        wrong = amiss(line, ended)
+        assert not wrong, f"{page}, line {line.line}: {line.text} {wrong}\n{ended.out[-800:]}{ended.err}"
+        gone = [name for name in written(line) if line.words[1] != "plan" and not (folder / name).exists()]
+        assert not gone, f"{page}, line {line.line} writes no {gone}"
 
 
-def run(line, folder: Path, command, shelf: Shelf) -> None:
-    for name in docs_run.missing(line.words, folder):
+def run(line, folder: Path, command, shelf: Shelf) -> Ended:
+    for name in missing(line.words, folder):
         shelf.take(name, folder, command)
     if before := line.why(documented.AGAIN):
         shelf.line(before, folder, command)
     done = command(*line.words[1:], cwd=folder, stdin=documented.SAID)
-    assert done.returncode in line.ends, (
-        f"{line.page}, line {line.line}: {line.text}\n{done.stdout[-800:]}{done.stderr}"
-    )
-    gone = [name for name in written(line) if line.words[1] != "plan" and not (folder / name).exists()]
-    assert not gone, f"{line.page}, line {line.line} writes no {gone}"
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def written(line) -> set[str]:
@@ -122,7 +125,7 @@ def understood(line) -> None:
         assert parsed(line.words) is not None
     elif line.words[0] == "python":
         script = line.words[1:3] if line.words[1] == "-m" else line.words[1:2]
-        told = subprocess.run([sys.executable, *script, "--help"], cwd=ROOT, env=docs_run.environment(),
+        told = subprocess.run([sys.executable, *script, "--help"], cwd=ROOT, env=environment(ROOT),
                               capture_output=True, text=True, check=True).stdout  # fmt: skip
         assert not [word for word in line.words if word.startswith("--") and word not in told]
 
@@ -149,7 +152,7 @@ def test_what_is_made_before_is_read_by_a_command():
     readers = [line.words for line in COMMANDS] + [
         shlex.split(text) for text in [*documented.BEFORE.values(), *documented.AGAIN.values()]
     ]
-    read = {name for words in readers for name in docs_run.missing(words, Path("none"))}
+    read = {name for words in readers for name in missing(words, Path("none"))}
     assert set(documented.BEFORE) == read
 
 
@@ -171,29 +174,6 @@ def test_commands_of_every_kind_are_really_run():
     assert len(ran) > 0.4 * len(COMMANDS)
     assert {"apply", "verify", "revert", "diff", "combine", "fsck", "edit", "fact", "memory", "show",
             "chat", "export", "plan", "probe"} <= {line.words[1] for line in ran}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        ("```bash\nsuture runs\n```", [(2, "suture runs")]),
-        ("1. first\n\n   ```bash\n   suture runs  # all\n   ```\n", [(4, "suture runs  # all")]),
-        ("```console\n$ suture runs\n```", [(2, "suture runs")]),
-        ("```sh\n# a remark\n\nsuture runs\nsuture methods\n```", [(4, "suture runs"), (5, "suture methods")]),
-        ("```bash\nsuture edit x \\\n  -o y\nls\n```", [(2, "suture edit x \\\n  -o y"), (4, "ls")]),
-        ("```bash\ncurl -d '\n {\"a\": 1}'\nls\n```", [(2, "curl -d '\n {\"a\": 1}'"), (4, "ls")]),
-        ("```bash\nsuture fact m 'it' x   # the model's own\n```", [(2, "suture fact m 'it' x   # the model's own")]),
-        ("```python\nsuture = 1\n```\n```text\nsuture runs\n```", []),
-        ("```bash\nsuture runs\n```\ntext\n```bash\nsuture methods\n```", [(2, "suture runs"), (6, "suture methods")]),
-    ],
-)
-def test_commands_are_read_as_a_shell_reads_them(text, lines):
-    assert [(line.line, line.text) for line in documented.commands("page.md", text)] == lines
-
-
-def test_a_command_that_does_not_end_is_told():
-    with pytest.raises(ValueError, match="line 2: a command that does not end"):
-        documented.commands("page.md", "```bash\nsuture fact 'it\n```")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import copy
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from suture.patch.patch import Patch
 
 pytest.importorskip("peft")
 pytest.importorskip("accelerate")
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 
 
 def modules(lm):
@@ -110,22 +113,21 @@ def test_an_approximation_is_reported_not_judged(llama, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks transformers for an old name
-def test_one_adapter_is_swapped_for_another_while_loaded(llama, low_rank, tmp_path):
-    """What docs/export.md says of peft: same matrices, same ranks, new numbers in place."""
-    from peft import PeftModel
-    from peft.utils.hotswap import hotswap_adapter
-
+def test_one_adapter_is_swapped_for_another_while_loaded(llama, low_rank, tmp_path, monkeypatch):
+    """The code of docs/export.md: same matrices, same ranks, new numbers in place."""
+    (code,) = re.findall(r"```py\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     first, second = low_rank(llama, ["mlp.gate"], seed=1), low_rank(llama, ["mlp.gate"], seed=2)
-    for name, patch in (("first", first), ("second", second)):
+    for name, patch in (("kind", first), ("kinder", second)):
         lora.export(llama, patch, tmp_path / name)
     with second.attached(llama):
         wanted = logits(llama, ["The cat sat"])[0]
-    with lora.attached(llama, tmp_path / "first"):
+    with lora.attached(llama, tmp_path / "kind"):
         assert not torch.allclose(logits(llama, ["The cat sat"])[0], wanted, atol=1e-2)
-    wrapped = PeftModel.from_pretrained(copy.deepcopy(llama.model), tmp_path / "first")
-    hotswap_adapter(wrapped, str(tmp_path / "second"), adapter_name="default")
+    monkeypatch.chdir(tmp_path)
+    names = {"base": copy.deepcopy(llama.model)}
+    exec(compile(code, str(PAGE), "exec"), names)
     with torch.no_grad():
-        found = wrapped(llama.batch([llama.encode("The cat sat")]).ids).logits[0]
+        found = names["model"](llama.batch([llama.encode("The cat sat")]).ids).logits[0]
     assert torch.allclose(found, wanted, atol=1e-5)
 
 
