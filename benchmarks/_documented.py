@@ -47,7 +47,7 @@ LONG = {  # likewise, but not minutes: all of them together are more than tests 
     "suture locate causal_trace": "tries every token and block of each fact",
     "suture locate effect_rows": "asks every row what it does",
     "suture edit surgery patient --data patient:tone --space mlp.in --select effect": "likewise",
-    "suture edit dinm patient --instances patient --take 1 -o dinm": "the same as with -o safe.safetensors",
+    "suture edit rome patient --facts examples/facts.jsonl --layer 5 --token 0 --keep": "reads 240 texts to keep; run without",
     "suture edit enhance_safety": "maps the whole model before it trains",
     "suture edit preserve_safety": "likewise",
 }
@@ -62,8 +62,8 @@ BEFORE = {  # files that a page reads and does not make, names in capitals too -
     "ADAPTER": "suture export patch.safetensors --to lora --no-check -o ADAPTER",
     "TEXTS": "cp examples/prompts.txt TEXTS",
     "P1": "cp patch.safetensors P1",
-    "P2": "suture edit surgery patient --data patient:attitude --rows 0.006 -o other.safetensors && cp other.safetensors P2",
-    "patch.safetensors": "suture edit surgery patient --data patient:tone --rows 0.006 --strength 2 -o patch.safetensors",
+    "P2": "suture edit surgery patient --data DATA --rows 0.01 -o other.safetensors && cp other.safetensors P2",
+    "patch.safetensors": "suture edit surgery patient --data DATA --rows 0.006 --strength 2 -o patch.safetensors",
     "surgery.safetensors": "cp patch.safetensors surgery.safetensors",
     "kind.safetensors": "suture edit steering patient --data patient:tone --layers 6 --strength 0.35 -o kind.safetensors",
     "happy.safetensors": "suture edit steering patient --data patient:attitude --layers 6 --strength 0.14 -o happy.safetensors",
@@ -76,7 +76,7 @@ BEFORE = {  # files that a page reads and does not make, names in capitals too -
     "out": "suture facts MODEL examples/facts.jsonl -o out",
     "out2": "suture facts MODEL examples/more.jsonl --after out --on-conflict newest -o out2",
     "FOLDER": "python -m suture.judges.training --data examples/labelled.jsonl --out FOLDER",
-    "report.json": "suture eval patient --patch patch.safetensors --size 4 -o report && cp report/report.json .",
+    "report.json": "suture eval patient --patch patch.safetensors --texts TEXTS -o report && cp report/report.json .",
 }
 AGAIN = {  # the beginning of a command that is one of several ways -> what is done before it, so that the ways do not meet
     "suture apply CKPT patch.safetensors --in-place": f"rm -rf CKPT && {MODEL} CKPT",

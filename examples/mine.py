@@ -1,4 +1,4 @@
-"""A method of your own in one file. Run it: suture edit examples/mine.py patient --data patient:tone --push 0.2."""
+"""A method of your own in one file. Run it: suture edit examples/mine.py patient --data examples/labelled.jsonl --push 0.2."""
 
 from suture import LM, Behaviour, Patch
 from suture.methods.steering import steering

@@ -35,7 +35,7 @@ class Shelf:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.written: dict[str, tuple[Path, Ended]] = {}  # command -> the folder it wrote into, and how it ended
+        self.written: dict[tuple, tuple[Path, Ended]] = {}  # command, without its -o -> what it wrote, and how it ended
         for name in LINKED:
             (place / name).symlink_to(ROOT / name)
 
@@ -92,14 +92,15 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, folder, command, s
             understood(line)
             left_out |= written(line) - {*documented.BEFORE}
             continue
-        if line.text in shelf.written:
-            place, ended = shelf.written[line.text]
-            for name in written(line) - {file.name for file in folder.iterdir()}:
-                copy(place / name, folder / name)
+        key = tuple(word for word in line.words if word not in written(line))
+        if key in shelf.written and not line.shown:
+            place, ended = shelf.written[key]
+            for name in written(line):
+                copy(place, folder / name)
         else:
             ended = run(line, folder, command, shelf)
-            if line.words[1] in ("edit", "fact", "facts", "probe", "locate") and written(line):
-                shelf.written[line.text] = folder, ended
+            if line.words[1] in ("edit", "fact", "facts", "probe", "locate") and len(written(line)) == 1:
+                shelf.written[key] = folder / min(written(line)), ended
         wrong = amiss(line, ended)
         assert not wrong, f"{page}, line {line.line}: {line.text} {wrong}\n{ended.out[-800:]}{ended.err}"
         gone = [name for name in written(line) if line.words[1] != "plan" and not (folder / name).exists()]
