@@ -21,7 +21,6 @@ ELSEWHERE = {  # the beginning of a command that can not run here -> why
 }
 MINUTES = {  # the beginning of a command that `make docs-run` runs and the tests only parse -> why
     "make ": "tests/test_makefile.py asks `make -n` what it would run",
-    ". .venv/bin/activate": "a clone has it when make has installed",
     "suture detox": "searches settings: minutes",
     "suture harden": "searches settings: minutes",
     "suture attitude": "searches settings: minutes",
@@ -32,6 +31,9 @@ MINUTES = {  # the beginning of a command that `make docs-run` runs and the test
     "python benchmarks/": "a campaign of many rounds",
     "python -m suture.judges.training": "trains on all bundled texts",
 }
+CLONED = {
+    ". .venv/bin/activate": "there is one where make has installed"
+}  # likewise, but not for the time it takes -> why
 LONG = {  # likewise, but not minutes: all of them together are more than tests should take -> why
     "suture eval": "measures 200 prompts a measure; tests/cli/test_cli.py does it on fewer",
     "suture check": "measures 80 prompts a measure; tests/cli/test_check.py does it on fewer",
