@@ -1,4 +1,4 @@
-"""The command line as a user meets it: separate processes, real files, mistakes made on purpose."""
+"""The command line as a user meets it: separate processes for its main flow, real files, mistakes made on purpose."""
 
 import json
 import os
@@ -60,15 +60,15 @@ def made(work):
     }
 
 
-def test_probe_locate_edit_show_eval(work, made):
+def test_probe_locate_edit_show_eval(work, made, command):
     assert made["probe"]["scores"][0]["held_out"] == 2
     assert made["region"]["rows"] == 25
     assert made["edit"]["effect"]["entries"] > 0
     assert len(made["edit"]["texts"]) == 3
-    shown = suture("show", "patch.safetensors", "--json", cwd=work)
-    assert json.loads(shown.stdout.splitlines()[-1])["provenance"]["settings"]["strength"] == 3.0
+    shown = command("show", "patch.safetensors", "--json", cwd=work)
+    assert shown.json["provenance"]["settings"]["strength"] == 3.0
     for name in ("p.safetensors", "r.safetensors"):
-        assert suture("show", name, cwd=work).returncode == 0
+        assert command("show", name, cwd=work).returncode == 0
     (work / "texts.txt").write_text("On Monday it rained. Anna read a book.\nBen swept the floor near the mill.\n")
     done = suture(
         "eval", "patient", "--patch", "patch.safetensors", "--texts", "texts.txt", "--json", "-o", "out", cwd=work
@@ -80,16 +80,16 @@ def test_probe_locate_edit_show_eval(work, made):
     assert (work / "out" / "report.html").is_file()
 
 
-def test_several_judges_are_shown_side_by_side(work):
+def test_several_judges_are_shown_side_by_side(work, command):
     (work / "prompts.txt").write_text("Sam shouted to Fay: You are a\n")
     judges = ("--judge", "toxicity", "--judge", "sentiment")
-    done = suture("eval", "patient", "--prompts", "prompts.txt", *judges, "--json", cwd=work)
+    done = command("eval", "patient", "--prompts", "prompts.txt", *judges, "--json", cwd=work)
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
+    result = done.json
     assert list(result["base"]) == ["clean", "negative (sentiment)", "positive (sentiment)", "toxic"]
     (pair,) = result["judges"]["base"]["agreement"]
     assert (pair["a"], pair["b"], pair["texts"]) == ("toxic", "negative (sentiment)", 2)
-    unknown = suture("eval", "patient", "--prompts", "prompts.txt", "--judge", "maybe", cwd=work)
+    unknown = command("eval", "patient", "--prompts", "prompts.txt", "--judge", "maybe", cwd=work)
     assert unknown.returncode == 2
     assert "linear:FOLDER" in unknown.stderr
 
@@ -101,7 +101,7 @@ def test_the_options_of_a_method_are_its_signature(work):
         assert option in done.stdout
 
 
-def test_a_method_from_a_file_runs_with_its_own_options(work):
+def test_a_method_from_a_file_runs_with_its_own_options(work, command):
     (work / "mine.py").write_text(
         '"""Nudge one matrix by a constant."""\n'
         "import torch\nfrom suture import LM, Behaviour, LowRank, Patch, method\n\n"
@@ -111,7 +111,7 @@ def test_a_method_from_a_file_runs_with_its_own_options(work):
         "    change = LowRank(torch.full((192, 1), push), torch.ones(1, 512))\n"
         '    return Patch.make(lm, {weight.tensor: weight.place(change)}, method="mine", settings={"push": push})\n'
     )
-    done = suture(
+    words = (
         "edit",
         "./mine.py",
         "patient",
@@ -122,19 +122,18 @@ def test_a_method_from_a_file_runs_with_its_own_options(work):
         "-o",
         "m.safetensors",
         "--json",
-        cwd=work,
     )
+    done = command(*words, cwd=work)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["effect"]["entries"] > 0
+    assert done.json["effect"]["entries"] > 0
     assert "--push" in suture("edit", "./mine.py", "--help", cwd=work).stdout
 
 
-def test_methods_and_doctor(work):
-    listed = json.loads(suture("methods", "--json", cwd=work).stdout.splitlines()[-1])
-    assert "surgery" in listed["method"]
-    done = suture("doctor", "--json", cwd=work)
+def test_methods_and_doctor(work, command):
+    assert "surgery" in command("methods", "--json", cwd=work).json["method"]
+    done = command("doctor", "--json", cwd=work)
     assert done.returncode == 0
-    assert "shards" in json.loads(done.stdout.splitlines()[-1])["patient"]
+    assert "shards" in done.json["patient"]
 
 
 @pytest.fixture(scope="module")
