@@ -4,14 +4,18 @@ import os
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import surface
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted(file for folder in ("src", "benchmarks", "examples") for file in (ROOT / folder).rglob("*.py"))
-STAMPS = (".installed", ".dev", ".export", ".serve")
+STAMPS = (".installed", ".dev", ".docs", ".export", ".serve")
+SHELLS = "bash|sh|shell|console"
 ASSIGNED = r"(?: [A-Z]+=\S+)*"
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
@@ -25,8 +29,8 @@ def named() -> dict[str, list[str]]:
         text = file.read_text(encoding="utf-8")
         commands = re.findall(rf"`(make [a-z][\w-]*{ASSIGNED})`", text)
         commands += re.findall(r"\bmake bench-[\w-]+", text)
-        for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL) if file.suffix == ".md" else ():
-            commands += re.findall(rf"^(make [a-z][\w-]*{ASSIGNED})", block, re.MULTILINE)
+        for block in re.findall(rf"```(?:{SHELLS})\n(.*?)```", text, re.DOTALL) if file.suffix == ".md" else ():
+            commands += re.findall(rf"^\s*(?:\$ )?(make [a-z][\w-]*{ASSIGNED})", block, re.MULTILINE)
         if file.parent.name == "benchmarks":
             commands += re.findall(r'\A""".*?: (make [a-z][\w-]*)', text)
         for command in commands:
@@ -73,6 +77,24 @@ def test_a_target_that_is_named_does_something(command, state, trees):
     assert own, f"{named()[command]}: {command} does nothing ({done.stdout.strip()})"
     if state == "fresh":
         assert any(" -m venv " in line for line in lines) or "rm -rf" in own[0]
+
+
+def test_what_a_target_runs_is_there(trees):
+    """Scripts, modules and verbs; the other programs are those of the extras that the target installs."""
+    extras = {"ruff", "mypy", "mkdocs"}
+    lines = [line for name in named() for line in planned(name, trees["installed"]).stdout.splitlines()]
+    ran = [words for line in lines for words in re.findall(r"\.venv/bin/(.*)", line)]
+    scripts = {script for words in ran for script in re.findall(r"^python (\S+\.py)", words)}
+    modules = {module for words in ran for module in re.findall(r"^python -m (\S+)", words)}
+    programs = {words.split()[0] for words in ran} - {"python"}
+    assert not [script for script in scripts if not (ROOT / script).is_file()]
+    assert not [module for module in modules if not find_spec(module)]
+    assert programs <= {"suture", *extras}
+    assert {words.split()[1] for words in ran if words.startswith("suture ")} <= {
+        path[0] for path, _ in surface.walked() if path
+    }
+    assert scripts
+    assert modules
 
 
 @pytest.mark.parametrize("file", sorted(p.stem for p in (ROOT / "benchmarks").glob("[a-z]*.py")))
