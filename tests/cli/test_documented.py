@@ -94,8 +94,8 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, folder, command, s
             left_out |= written(line) - {*documented.BEFORE}
             continue
         key = tuple(word for word in line.words if word not in written(line))
-        if key in shelf.written and not line.shown:
-            place, ended = shelf.written[key]
+        place, ended = shelf.written.get(key, (None, None))
+        if place and (not line.shown or written(line) == {place.name}):  # what is printed names the file
             for name in written(line):
                 copy(place, folder / name)
         else:
