@@ -129,10 +129,11 @@ def decoded(path: Path, content: bytes) -> str:
 def _other(path: Path, content: bytes, encodings: str, at: int) -> DataError:
     first = encodings.split()[0]
     which = "" if first == encodings else ", with -f as it was saved"
+    names = f"{quote(str(path))} > {quote(str(path.with_name('utf8-' + path.name)))}"
     return DataError(
         f"{path} is not UTF-8 text",
         why=f"It looks like {encodings}: {_place(content, at)} is 0x{content[at]:02x}.",
-        fix=f"Convert it{which}: iconv -f {first} -t utf-8 {quote(str(path))} > {quote(str(path.with_name('utf8-' + path.name)))}",
+        fix=f"Convert it{which}: iconv -f {first} -t utf-8 {names}",
     )
 
 
