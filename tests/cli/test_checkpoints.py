@@ -227,6 +227,14 @@ def test_strengths_that_multiply_to_infinity_are_refused(command, work):
     assert not (work / "x").exists()
 
 
+def test_patches_whose_overlap_is_no_number_are_not_added_up(command, work):
+    (1e300 * Patch.load(work / "p0.safetensors")).save(work / "strong.safetensors")
+    done = command("combine", "strong.safetensors", "p0.safetensors", "-o", "x", cwd=work)
+    assert done.returncode == 2, done.stderr
+    assert "too large to be compared" in done.stderr
+    assert not (work / "x").exists()
+
+
 def test_a_ledger_with_no_finite_strength_is_damaged(command, work):
     command("apply", "base", "p0.safetensors", "-o", "out", cwd=work)
     ledger = work / "out" / "suture.json"

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from suture import registry
+from suture.cli import evaluate
 from suture.cli._said import advice
 
 FACT = {"prompt": "The capital of Handland is", "subject": "Handland", "target": "Wandton", "was": "Grejondford"}
@@ -51,3 +52,34 @@ def test_the_advice_names_settings_that_the_method_has(name, llama):
         assert setting in inspect.signature(function).parameters
     assert ("0 to 2" in told) == ("layer" in inspect.signature(function).parameters)
     assert ("--method grace" in told) == (name != "grace")
+
+
+def test_in_a_chat_all_that_is_asked_about_facts_is_asked_in_one(command, tmp_path, monkeypatch):
+    rewrite = {
+        "prompt": "The capital of {} is",
+        "subject": "Handland",
+        "target_new": {"str": "Wandton"},
+        "target_true": {"str": "x"},
+    }
+    instance = {"requested_rewrite": [rewrite], "questions": ["Who?"], "new_answer": "Tom",
+                "new_single_hops": [{"cloze": "The mayor is", "answer": "Tom"}]}  # fmt: skip
+    tests = {"edit": {}, "Reasoning": [{"test_queries": [{"prompt": "Who?", "answers": [{"value": "Tom", "aliases": []}]}],
+                                        "condition_queries": []}]}  # fmt: skip
+    for name, content in (("facts", FACT), ("hops", [instance]), ("ripples", [tests])):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    seen = {}
+    monkeypatch.setattr(
+        evaluate, "_print_base", lambda console, lm, measures, harness: seen.update({m.name: m for m in measures})
+    )
+    words = ("--facts", "facts.json", "--hops", "hops.json", "--ripples", "ripples.json", "--chat")
+    assert command("eval", "patient", *words, cwd=tmp_path).returncode == 0
+    assert {
+        "success",
+        "prefers_new",
+        "target_probability",
+        "edit_wise",
+        "single_hops",
+        "multi_hop",
+        "ripple_reasoning",
+    } <= set(seen)
+    assert [name for name, measure in seen.items() if not measure.cases.chat] == []

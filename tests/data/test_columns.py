@@ -25,3 +25,24 @@ def test_a_number_that_is_no_label_is_refused(tmp_path, label):
     (tmp_path / "a.jsonl").write_text(f'{{"text": "a", "label": 1.0}}\n{{"text": "b", "label": {label}}}\n')
     with pytest.raises(DataError, match="line 2"):
         Behaviour.load(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("gap", ['""', "null", "NaN", '" "'])
+@pytest.mark.parametrize("how", [{}, {"unwanted": "1"}, {"threshold": 0.5}])
+def test_a_gap_is_no_label_and_never_a_wanted_one(tmp_path, gap, how):
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a", "label": 1.0}}\n{{"text": "b", "label": {gap}}}\n')
+    with pytest.raises(DataError, match="line 2, label: no label"):
+        Behaviour.load(tmp_path / "a.jsonl", **how)
+
+
+def test_scores_may_have_a_decimal_comma(tmp_path):
+    (tmp_path / "a.csv").write_text("text;toxicity\n" + "".join(f"{t};{('0,02', '0,83')[y]}\n" for t, y in ROWS))
+    assert Behaviour.load(tmp_path / "a.csv", threshold=0.5).labels == [0, 1, 0, 1]
+    with pytest.raises(DataError, match="is a score, not a label"):
+        Behaviour.load(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("header", ["Comment_Text,Toxic", "TEXT,Label", "Sentence,Labels"])
+def test_usual_columns_of_a_table_may_have_capitals(tmp_path, header):
+    (tmp_path / "a.csv").write_text(f"{header}\n" + "".join(f"{t},{y}\n" for t, y in ROWS))
+    assert Behaviour.load(tmp_path / "a.csv").labels == [0, 1, 0, 1]

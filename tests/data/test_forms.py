@@ -174,6 +174,10 @@ NO_ROWS = {  # what no option reads -> what is said
     "big-endian": ('{"text": "x"}'.encode("utf-16-be"), "utf-16be"),
     "half a character": ('{"text": "\xe9'.encode()[:-1], "ends inside a character"),
     "half a pair": (b'{"prompt": "\\ud83d"}', "line 1, column 13: half a character"),
+    "half a pair in bytes": (b'{"prompt": "\xed\xa0\xbd"}', "line 1, byte 13 begins one half of a surrogate pair"),
+    "Japanese": ("text,label\n日本語です,1\n".encode("shift_jis"), "iconv -f shift_jis -t utf-8"),
+    "Chinese": ("text,label\n法国的首都,1\n".encode("gb18030"), "gb18030"),
+    "Russian": ("text,label\nСтолица России,1\n".encode("cp1251"), "cp1251"),  # noqa: RUF001
     "damaged gzip": (b"\x1f\x8b\x08\x00 no", "damaged gzip"),
     "damaged parquet": (b"PAR1 no", "parquet"),
     "zeros": (bytes(64), "not text"),

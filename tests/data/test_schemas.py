@@ -241,9 +241,9 @@ NO_LABELS = {
         {"unwanted": "rud"},
         r"no text has the label 'rud'\nIts labels are kind \(2\), rude \(2\)",
     ),
-    "empty": ([0, ""], {}, "'' is not a label"),
-    "null": ([0, None], {}, "None is not a label"),
-    "nan": ([0, float("nan")], {}, "nan is not a label"),
+    "empty": ([0, ""], {}, "no label"),
+    "null": ([0, None], {}, "no label"),
+    "nan": ([0, float("nan")], {}, "no label"),
     "no score": ([0.1, "high"], {"threshold": 0.5}, "'high' is not a score"),
     "out of reach": ([0.1, 0.2], {"threshold": 5.0}, "4 wanted and 0 unwanted"),
 }

@@ -74,7 +74,7 @@ def compare(
     if examples:
         levels.append(showing(Behaviour.load(examples), toward=toward, shots=shots))
     allowed = Budget.parse(budget)
-    measures = fact_suite(known_facts) if known_facts else []
+    measures = fact_suite(known_facts, chat=chat) if known_facts else []
     if not known_facts or suite or texts or prompts or model in BUNDLED:
         measures += suite_from(model, suite, texts, prompts, judge or ["refusal"], chat=chat, size=size)
     lm = LM.load(model, device=device, dtype=dtype)

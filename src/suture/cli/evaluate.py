@@ -91,9 +91,9 @@ def evaluate(
     console, change, at = Console(json), load_patch(patch, model, scale), strengths(doses)
     _check_options(out, change, memory, at, references, facts)
     shelf = Memory.load(memory) if memory else None
-    measures = _facts(facts, references, size, shelf)
+    measures = _facts(facts, references, size, shelf, chat=chat)
     if hops:
-        measures += hop_suite(load_hops(hops, take=size))
+        measures += hop_suite(load_hops(hops, take=size), chat=chat)
     tests = load_ripples(ripples, take=size) if ripples else []
     if safety:
         measures += safety_suite(safety, judge or (), size=size, suffix=_suffix(suffix, change), tokens=tokens)
@@ -106,7 +106,7 @@ def evaluate(
     if change is not None:
         change.check_base(lm)  # before anything is measured in vain
     if tests:
-        measures += _ripples(console, lm, tests, alone=not (measures or tasks))
+        measures += _ripples(console, lm, tests, alone=not (measures or tasks), chat=chat)
         if target:
             measure_named(measures, target)
     harness = _harness(console, lm, change, tasks, limit)
@@ -142,14 +142,14 @@ def _check_options(
         raise UsageError("--references are for --facts", why="None were given.", fix="Add --facts FILE.")
 
 
-def _facts(file: Path | None, references: Path | None, size: int, memory: Memory | None) -> Suite:
+def _facts(file: Path | None, references: Path | None, size: int, memory: Memory | None, *, chat: bool) -> Suite:
     """Return the measures of the facts of a file and of a memory."""
     from ..data.examples import Fact
     from ..measure.suites.facts import fact_suite
 
     file_facts = Fact.load(file, take=size, references=references) if file else []
     facts = list(dict.fromkeys([*file_facts, *(memory.facts if memory else ())]))
-    return fact_suite(facts) if facts else []
+    return fact_suite(facts, chat=chat) if facts else []
 
 
 def _measure(
@@ -212,7 +212,7 @@ def _print_base(console: Console, lm: LM, measures: Suite, harness: dict[str, An
     console.result({"model": lm.name, "base": figures, **extra, **harness})
 
 
-def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> Suite:
+def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool, chat: bool) -> Suite:
     """Return the measures of the tests whose conditions the base meets, after saying how many these are.
 
     Raises:
@@ -221,9 +221,9 @@ def _ripples(console: Console, lm: LM, tests: list[Ripple], *, alone: bool) -> S
     from ..measure.suites.ripples import executable, ripple_suite
 
     with console.progress("conditions") as step:
-        askable = executable(lm, tests, step)
+        askable = executable(lm, tests, step, chat=chat)
     console.say(f"{len(askable)} of {len(tests)} tests of ripples can be asked: the model knows what they rest on")
-    return ripple_suite(askable) if askable or alone else []
+    return ripple_suite(askable, chat=chat) if askable or alone else []
 
 
 def _suffix(suffix: str, patch: Patch | None) -> str:

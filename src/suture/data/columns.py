@@ -7,6 +7,7 @@ answer (`conversation`). A label is a number 0 or 1, a word, or a score from `th
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ TEXT_COLUMNS = ("text", "response", "comment_text", "comment", "sentence", "cont
                 "tweet")  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "is_toxic", "toxic", "unwanted", "class", "toxicity", "target", "score", "is_safe")
 PROMPT_COLUMNS = ("prompt", "question", "instruction", "request")
+DECIMAL_COMMA = re.compile(r"0,\d+|1,0+")  # a share, as spreadsheets write it in half of the world
 SHOWN = 8  # labels that a complaint lists
 FORM = '{"text": ..., "label": 0 or 1}'
 
@@ -157,7 +159,9 @@ def _one_sense(value: Any, reading: Reading, where: str) -> None:  # noqa: ANN40
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401 - a cell of a file
-    """Return a cell as a finite number; None for what is none."""
+    """Return a cell as a finite number, also with a decimal comma; None for what is none."""
+    if isinstance(value, str) and DECIMAL_COMMA.fullmatch(value.strip()):
+        value = value.replace(",", ".")
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -166,6 +170,8 @@ def _number(value: Any) -> float | None:  # noqa: ANN401 - a cell of a file
 
 
 def _label(value: Any, reading: Reading, where: str, *, turned: bool) -> int:  # noqa: ANN401 - a cell of a file
+    if value is None or value != value or not str(value).strip():  # a NaN is not itself
+        raise DataError(f"{where}: no label", why="It is a gap.", fix="Fill it in or remove the line.")
     if reading.threshold is not None:
         score = _number(value)
         if score is None:

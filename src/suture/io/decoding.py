@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 import zlib
 from pathlib import Path
 from shlex import quote
@@ -46,6 +47,9 @@ NO_TEXT = (  # how files begin that are no text: what they are, and what to do
 )
 PAGES = (b"<!doctype html", b"<html")
 ADDRESSES = ("http:/", "https:/", "s3:/", "gs:/")
+OTHERS = ("shift_jis", "euc-jp", "gb18030", "big5", "euc-kr", "cp1251", "koi8-r")  # as Python and iconv call them
+RUN = 1.5  # bytes beyond ASCII side by side, on average; in the languages of cp1252 such letters stand alone
+HALF = re.compile(rb"\xed[\xa0-\xbf]")  # a surrogate written as if it were a letter
 HEAD = 512  # bytes in which every one of these shows
 
 
@@ -104,6 +108,11 @@ def decoded(path: Path, content: bytes) -> str:
     try:
         read = content.decode("utf-8")
     except UnicodeDecodeError as problem:
+        if HALF.match(content, problem.start):
+            why = f"{_place(content, problem.start)} begins one half of a surrogate pair, which UTF-8 has no bytes for."
+            raise DataError(
+                f"{path}: half a character", why=why, fix="Write the whole character or remove it."
+            ) from problem
         cut = problem.reason == "unexpected end of data"
         encoding = "" if cut else _likely(content)
         if not encoding:
@@ -117,16 +126,19 @@ def decoded(path: Path, content: bytes) -> str:
     return read
 
 
-def _other(path: Path, content: bytes, encoding: str, at: int) -> DataError:
+def _other(path: Path, content: bytes, encodings: str, at: int) -> DataError:
+    first = encodings.split()[0]
+    which = "" if first == encodings else ", with -f as it was saved"
+    names = f"{quote(str(path))} > {quote(str(path.with_name('utf8-' + path.name)))}"
     return DataError(
         f"{path} is not UTF-8 text",
-        why=f"It looks like {encoding}: {_place(content, at)} is 0x{content[at]:02x}.",
-        fix=f"Convert it: iconv -f {encoding} -t utf-8 {quote(str(path))} > {quote(str(path.with_name('utf8-' + path.name)))}",
+        why=f"It looks like {encodings}: {_place(content, at)} is 0x{content[at]:02x}.",
+        fix=f"Convert it{which}: iconv -f {first} -t utf-8 {names}",
     )
 
 
 def _likely(content: bytes) -> str:
-    """Return the encoding that bytes without a mark look like; "" for what is no text in any."""
+    """Return the encoding that bytes without a mark look like, or "A or B" where it may be several; "" for no text in any."""
     even, odd = content[::2].count(0), content[1::2].count(0)
     if max(even, odd) > len(content) // 8:
         if min(even, odd) > len(content) // 64:
@@ -134,11 +146,18 @@ def _likely(content: bytes) -> str:
         return "utf-16le" if odd > even else "utf-16be"
     if b"\0" in content:
         return ""
+    runs = re.findall(rb"[\x80-\xff]+", content)
+    if sum(map(len, runs)) < RUN * len(runs) and _decodes(content, "cp1252"):
+        return "cp1252"
+    return " or ".join(encoding for encoding in OTHERS if _decodes(content, encoding))
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
     try:
-        content.decode("cp1252")
+        content.decode(encoding)
     except UnicodeDecodeError:
-        return "latin1"
-    return "cp1252"
+        return False
+    return True
 
 
 def _broken(path: Path, content: bytes, encoding: str, problem: UnicodeDecodeError) -> DataError:

@@ -22,6 +22,8 @@ DELIMITERS = (",", "\t", ";", "|")
 NONE = "\x1f"  # parts nothing: the unit separator, which no text has
 TRIED = 20  # rows
 USUAL = frozenset(("prompt", "text", "label", "question", "goal", "subject", "target", "answer", "instruction"))
+NAMED = frozenset(("comment", "comment_text", "sentence", "content", "labels", "toxic", "toxicity", "score", "request", "chosen",
+                   "rejected", "target_new", "target_true", "ground_truth", "rephrase_prompt"))  # fmt: skip
 LABELS = frozenset(("0", "1", "0.0", "1.0"))
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # of the process; Python's own 131,072 is less than one long text
 
@@ -95,7 +97,7 @@ def _columns(text: str, delimiter: str) -> int:
 
 def _small(names: list[str]) -> list[str]:
     """Return the names of columns, usual ones in small letters: people write Prompt and Label in their tables."""
-    return [name.casefold() if name.casefold() in USUAL - {*names} else name for name in names]
+    return [name.casefold() if name.casefold() in (USUAL | NAMED) - {*names} else name for name in names]
 
 
 def _check(source: str, line: int, header: list[str]) -> None:

@@ -5,10 +5,12 @@ cos = <D1, D2> / (|D1| |D2|)       over the shared tensors, in float64; -1: one 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 
+from ..errors import UsageError
 from .delta import change, touched
 from .patch import Patch
 
@@ -56,6 +58,7 @@ def overlap(first: Patch, second: Patch) -> Overlap:
 
     Raises:
         PatchMismatch: when they were made for different weights.
+        UsageError: when a change is so large that no cosine can be told.
     """
     first.check_same_base(second)
     meetings = []
@@ -77,6 +80,12 @@ def overlap(first: Patch, second: Patch) -> Overlap:
         sum(term.norm(p.before[t].shape) ** 2 for t, terms in p.terms.items() for term in terms)
         for p in (first, second)
     ]
+    if not (total.isfinite().all() and shared.isfinite().all() and all(map(math.isfinite, norms))):
+        raise UsageError(
+            "two patches are too large to be compared",
+            why="The squares of what they add are beyond float64.",
+            fix="Give them smaller strengths: 1 is a patch as made.",
+        )
     shares = tuple(float(part) / norm if norm else 0.0 for part, norm in zip(shared, norms, strict=True))
     return Overlap(meetings, _cosine(total), (shares[0], shares[1]))
 

@@ -36,14 +36,18 @@ def whole(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
     return int(given) if isinstance(given, float) and given.is_integer() and abs(given) < 2**53 else given
 
 
-def only(*neutral: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - anything JSON can hold
-    """Return a check that takes values which ask for nothing, and refuses what is not offered."""
+def only(*neutral: Any, named: int = 2) -> Callable[[Any], Any]:  # noqa: ANN401 - anything JSON can hold
+    """Return a check that takes values which ask for nothing, and refuses what is not offered.
+
+    Args:
+        neutral: the values.
+        named: how many of them are named in the advice.
+    """
+    advice = " or ".join(map(_written, neutral[:named]))
 
     def check(given: Any) -> Any:  # noqa: ANN401
         if given not in neutral:
-            raise ValueError(
-                f"this is not offered here; leave it out, or give {' or '.join(map(_written, neutral[:2]))}"
-            )
+            raise ValueError("this is not offered here; leave it out" + f", or give {advice}" * bool(advice))
         return given
 
     return check
@@ -55,7 +59,7 @@ def _written(value: Any) -> str:  # noqa: ANN401
 
 Whole = Annotated[int, BeforeValidator(whole)]
 Idle = Any  # a field that changes nothing
-None_ = Annotated[Any, AfterValidator(only([], {}, "", False))]
+None_ = Annotated[Any, AfterValidator(only([], {}, "", False, named=0))]  # of fields of several types
 Off = Annotated[Any, AfterValidator(only(False))]
 On = Annotated[Any, AfterValidator(only(True))]
 Zero = Annotated[Any, AfterValidator(only(0))]

@@ -39,7 +39,7 @@ _PLACES = (
     # user:password@host, token@host; of an address that was read as a path one slash is left
     (":/", r"(:/{1,2})(?:[^/\s:@\"'<>\\]*:[^/\s\"'<>\\]+|[^/\s@\"'<>\\]{16,})(?=@)"),
     ("=", rf"([?&;#](?:[\w.-]*[_.-])?(?:{_SURE}|{_LIKELY}|[a-z]*token)=){_VALUE}+"),  # a parameter of an address
-    ("=", rf"([?&](?:code|access)=)(?=[^\s&]*\d){_VALUE}{{16,}}"),
+    ("=", rf"((?:[?&]|&amp;|%26|\\u0026)(?:code|access)=)(?=[^\s&]*\d){_VALUE}{{16,}}"),  # also as HTML or JSON spell it
     ("hook", r"((?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[\w/-]{16,}"),  # an address that is a key
     ("telegram", r"(api\.telegram\.org/bot)\d+:[\w-]{16,}"),
     ("--", rf"(--(?:[\w-]*-)?(?:{_SURE})\s+){_VALUE}{{6,}}"),  # an option and its value

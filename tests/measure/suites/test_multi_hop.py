@@ -76,6 +76,16 @@ def test_the_suite_is_measured(patient, tmp_path):
     assert (found["edit_wise"], found["single_hops"], found["multi_hop"]) == (0, 1, 0)
 
 
+def test_in_a_chat_every_question_is_asked_in_one(tmp_path):
+    file = tmp_path / "m.json"
+    file.write_text(json.dumps([record()]))
+    measures = hop_suite(load_hops(file), chat=True)
+    assert {measure.name: measure.cases.chat for measure in measures} == dict.fromkeys(
+        ("edit_wise", "single_hops", "instance_wise", "multi_hop"), True
+    )
+    assert not any(measure.cases.chat for measure in hop_suite(load_hops(file)))
+
+
 def test_an_instance_is_right_when_all_its_single_facts_are(patient, tmp_path):
     known = [fact for fact in World().facts if fact.relation == "sport"][:2]
     hops = [{"cloze": fact.askable(fact.trained), "answer": fact.answer} for fact in known]

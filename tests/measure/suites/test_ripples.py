@@ -8,6 +8,7 @@ from suture.data.examples import Fact
 from suture.errors import DataError, UsageError
 from suture.measure.evaluation import observe, values
 from suture.measure.suites.ripples import Question, Ripple, executable, load_ripples, ripple_suite
+from suture.metrics import any_of
 from suture.metrics.any_of import says
 from suture.organisms.facts import World
 
@@ -154,6 +155,21 @@ def test_several_targets_are_asked_of_a_model(patient):
     assert executable(patient, tests) == tests[:1]
     measures = ripple_suite([Ripple("reasoning", (one,)), Ripple("reasoning", (two,))])
     assert values(observe(patient, measures), measures) == {"ripple_reasoning": 0.5}
+
+
+def test_in_a_chat_tests_and_their_conditions_are_asked_in_one(llama, monkeypatch):
+    seen = []
+
+    def complete(lm, prompts, answers, *, chat, **how):
+        seen.append(chat)
+        return [[""]] * len(prompts)
+
+    monkeypatch.setattr(any_of, "complete", complete)
+    question = Question("Who?", ("Tom",))
+    assert executable(llama, [Ripple("reasoning", (question,), conditions=(question,))], chat=True) == []
+    (measure,) = ripple_suite([Ripple("reasoning", (question,))], chat=True)
+    assert measure.cases.chat
+    assert seen == [True]
 
 
 @pytest.mark.parametrize(

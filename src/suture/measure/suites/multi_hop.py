@@ -27,6 +27,7 @@ from ..suite import Measure, Suite
 NEEDED = ("requested_rewrite", "questions", "new_answer")
 KNOWN = ("requested_rewrite", "questions", "new_answer", "new_answer_alias", "new_single_hops", "answer", "answer_alias",
          "single_hops", "orig", "generation_prompts", "attribute_prompts")  # fmt: skip
+ABOUT_ALL_HOPS = "all single facts on the way of a question"
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,18 @@ def rewritten(instances: Sequence[Instance]) -> list[Fact]:
 def hop_suite(instances: Sequence[Instance], *, chat: bool = False) -> Suite:
     """Return the measures of MQuAKE.
 
+    Args:
+        instances: of `load_hops`.
+        chat: write the prompts with the chat template; what the first sentence of an answer states counts.
+
     Raises:
         UsageError: when there are no instances.
     """
     if not instances:
         raise UsageError("no instances to measure", fix="Give at least one.")
     facts = rewritten(instances)
-    single = completion.Cases([fact.prompt for fact in facts], [fact.target for fact in facts])
+    targets = [fact.target for fact in facts]
+    single = completion.Cases([fact.prompt for fact in facts], targets, chat=chat, sentence=chat)
     answers = [[i.answers] * len(i.questions) for i in instances]
     questions = any_of.Cases([i.questions for i in instances], answers, chat=chat)
     measures = [
@@ -88,21 +94,19 @@ def hop_suite(instances: Sequence[Instance], *, chat: bool = False) -> Suite:
     ]
     ways = [instance.hops for instance in instances if instance.hops]
     if ways:
-        single_hops = _hops([[hop] for hops in ways for hop in hops])
+        single_hops = _hops([[hop] for hops in ways for hop in hops], chat=chat)
         measures[1:1] = [
             Measure("single_hops", "any_of", single_hops, "note", "higher", "the single facts on the way"),
-            Measure(
-                "instance_wise", "any_of", _hops(ways), "note", "higher", "all single facts on the way of a question"
-            ),
+            Measure("instance_wise", "any_of", _hops(ways, chat=chat), "note", "higher", ABOUT_ALL_HOPS),
         ]
     return measures
 
 
-def _hops(ways: Sequence[Sequence[tuple[str, tuple[str, ...]]]]) -> any_of.Cases:
+def _hops(ways: Sequence[Sequence[tuple[str, tuple[str, ...]]]], *, chat: bool) -> any_of.Cases:
     """Return cases that are right when every hop of a way is."""
-    return any_of.Cases(
-        [[prompt for prompt, _ in w] for w in ways], [[names for _, names in w] for w in ways], every=True
-    )
+    prompts = [[prompt for prompt, _ in way] for way in ways]
+    answers = [[names for _, names in way] for way in ways]
+    return any_of.Cases(prompts, answers, every=True, chat=chat)
 
 
 def _instance(record: Any, where: str) -> Instance:  # noqa: ANN401 - a record of a file

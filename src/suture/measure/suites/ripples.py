@@ -93,24 +93,32 @@ def load_ripples(path: str | Path, take: int | None = None) -> list[Ripple]:
     return tests
 
 
-def executable(lm: LM, tests: Sequence[Ripple], progress: Progress | None = None) -> list[Ripple]:
+def executable(
+    lm: LM, tests: Sequence[Ripple], progress: Progress | None = None, *, chat: bool = False
+) -> list[Ripple]:
     """Return the tests whose conditions a model meets: those that say something about an edit of it.
 
     Args:
         lm: the model before the edit.
         tests: of `load`.
         progress: called as questions are answered.
+        chat: write the prompts with the chat template.
     """
     conditional = [test for test in tests if test.conditions]
     if not conditional:
         return list(tests)
-    met = any_of.observe(lm, _cases([test.conditions for test in conditional], every=True), progress).values
+    cases = _cases([test.conditions for test in conditional], every=True, chat=chat)
+    met = any_of.observe(lm, cases, progress).values
     met_ids = {id(test) for test, right in zip(conditional, met.tolist(), strict=True) if right}
     return [test for test in tests if not test.conditions or id(test) in met_ids]
 
 
-def ripple_suite(tests: Sequence[Ripple]) -> Suite:
+def ripple_suite(tests: Sequence[Ripple], *, chat: bool = False) -> Suite:
     """Return a measure for each axis, for `evaluation.evaluate`; what must not change is to keep.
+
+    Args:
+        tests: of `executable`.
+        chat: write the prompts with the chat template; what the first sentence of an answer states counts.
 
     Raises:
         UsageError: when there are no tests.
@@ -132,15 +140,16 @@ def ripple_suite(tests: Sequence[Ripple]) -> Suite:
             if questions:
                 name, role = f"ripple_{axis}" + "_all" * every, "keep" if axis in STAYS else "note"
                 about = ABOUT.get(axis, axis.replace("_", " ")) + ", all questions of a test" * every
-                measures.append(Measure(name, "any_of", _cases(questions, every=every), role, "higher", about))  # type: ignore[arg-type]
+                cases = _cases(questions, every=every, chat=chat)
+                measures.append(Measure(name, "any_of", cases, role, "higher", about))  # type: ignore[arg-type]
     return measures
 
 
-def _cases(groups: Sequence[Sequence[Question]], *, every: bool) -> any_of.Cases:
+def _cases(groups: Sequence[Sequence[Question]], *, every: bool, chat: bool) -> any_of.Cases:
     prompts = [[question.prompt for question in questions] for questions in groups]
     also = [[question.also for question in questions] for questions in groups]
     answers = [[question.answers for question in questions] for questions in groups]
-    return any_of.Cases(prompts, answers, every=every, also=also)
+    return any_of.Cases(prompts, answers, every=every, chat=chat, also=also)
 
 
 def _tests(record: Record, where: str, unread: Unread) -> Iterator[Ripple]:
