@@ -141,6 +141,11 @@ def _ripple(record: Record, where: str) -> Iterator[Fact]:
 def _easyedit(record: Record, where: str) -> Iterator[Fact]:
     """EasyEdit's and KnowEdit's records, and the requests of ROME, MEMIT and AlphaEdit, whose target is below "str"."""
     near = _near(record, "locality_prompt", "locality_ground_truth")
+    if isinstance(
+        locality := record.get("locality"), Mapping
+    ):  # older files; lists below these names are asked by `ripples`
+        for about in (value for value in locality.values() if isinstance(value, Mapping)):
+            near += [(prompt, _first(answer)) for prompt, answer in _near(about, "prompt", "ground_truth")]
     target, was = (_below_str(record.get(key)) for key in ("target_new", "ground_truth"))
     old = was if was is not None else _below_str(record.get("target_true"))
     flat = _filled({**record, "target_new": target})

@@ -35,14 +35,14 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
         delimiter: what parts columns; by default found.
 
     Raises:
-        DataError: naming the line, for quotes that do not end and rows of another number of columns.
+        DataError: naming the line, for quotes that do not end and rows of another number of columns; for no rows at all.
     """
     if sep := re.match(r"sep=(.)\r?\n", text):  # Excel's own note
         delimiter, text = sep[1], "\n" + text[sep.end() :]
     delimiter = delimiter or delimiter_of(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
-    begin = 1
+    begin, rows_read = 1, 0
     try:
         for cells in reader:
             line, begin = begin, reader.line_num + 1
@@ -61,6 +61,7 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
                     why=f"Columns are parted by {_named(delimiter)}.",
                     fix=f"Put texts that hold {_named(delimiter)} in quotes.",
                 )
+            rows_read += 1
             yield Row(f"line {line}", dict(zip(header, cells, strict=True)))
     except csv.Error as problem:
         raise DataError(
@@ -68,6 +69,11 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
             why=f"The row ends at line {reader.line_num}." if reader.line_num > begin else "",
             fix='Correct the quoting: a quote inside of quotes is written twice, "".',
         ) from problem
+    if header is not None and not rows_read:
+        columns = ", ".join(name for name in header if name)
+        raise DataError(
+            f"{source} has a header and no rows", why=f"Its columns are {columns}.", fix="Give a row a line."
+        )
 
 
 def delimiter_of(text: str) -> str:
