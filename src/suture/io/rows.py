@@ -87,7 +87,11 @@ def records(source: str | Path, bad: Complain = refuse, form: str = FORM) -> Ite
         if isinstance(value, Mapping):
             yield place, value
         else:
-            bad(DataError(f"{source}, {place}: not an object", why=described(value), fix=f"Write {form}, an object a line."))
+            bad(
+                DataError(
+                    f"{source}, {place}: not an object", why=described(value), fix=f"Write {form}, an object a line."
+                )
+            )
 
 
 def text_of(record: Record, key: str, where: str) -> str:

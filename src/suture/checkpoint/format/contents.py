@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CorruptFile, SutureError
+from ...io.adapters import ADAPTER as ADAPTER
+from ...io.adapters import is_adapter as is_adapter
 from .causes import AGAIN, fault
 from .header import LARGEST, read_json, regular
 
 SINGLE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
-ADAPTER = "adapter_config.json"
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,250}\.safetensors")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 GGUF = ".gguf"
@@ -29,13 +30,6 @@ TOKENIZED_BY = (
 )  # JSON, all of them
 TEMPLATE = "chat_template.jinja"
 TOKENIZED = ("BPE", "Unigram", "WordLevel", "WordPiece")  # kinds of model in a tokenizer.json
-
-
-def is_adapter(path: str | Path) -> bool:
-    """Return whether a path is the folder of an adapter, or the file of its weights in one."""
-    path = Path(path)
-    folder = path if path.is_dir() else path.parent
-    return (path.is_dir() or path.name.startswith("adapter_model.")) and (folder / ADAPTER).is_file()
 
 
 def told_file(name: str | Path, file: Path) -> SutureError:
