@@ -94,6 +94,8 @@ def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  
         if key == "turns" and row[key] and all(isinstance(text, str) for text in row[key]):
             return None  # requests alone, as in MT-Bench
         return [*earlier, *turns_of(row[key], f"{where}, {key}")], used | {key}
+    if key := next((key for key in CHATS if isinstance(row.get(key), Mapping)), ""):
+        raise DataError(f"{where}, {key}: not a list of messages", why="It is one object.", fix=f"Write {FORM}.")
     asked_key = next((key for key in ASKED if key in row), "")
     answer_key = next((key for key in ANSWERED if key in row), "")
     if not asked_key or not answer_key:

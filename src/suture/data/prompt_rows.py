@@ -32,7 +32,7 @@ from .turns import CHATS, Turn, is_chat, speaker, turns_of, unpacked
 
 PROMPT_COLUMNS = tuple(
     "prompt instruction text goal Goal Behavior behavior forbidden_prompt question request query sentence content vanilla "
-    "comment_text comment review tweet user_input".split()
+    "comment_text comment review tweet user_input prompts".split()
 )
 CONTEXT_COLUMNS = ("ContextString", "context")
 ATTACK_COLUMNS = (
@@ -138,6 +138,8 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
         return Asked(_last_request(row, where))
     if not isinstance(row, Mapping):
         return Asked(_text(row, where))
+    if speaker(row) == "user" and isinstance(row.get("content"), list):  # one message, in parts
+        return Asked(_last_request([row], where), "", frozenset(("role", "content")))
     row = unpacked(row)
     earlier, said = earlier_of(row, where)
     if chat := next((key for key in (*CHATS, "prompt", "context") if is_chat(row.get(key))), ""):

@@ -46,7 +46,8 @@ def turns_of(value: Any, where: str) -> list[Turn]:  # noqa: ANN401 - a value of
         return _spoken(value, where)
     if not isinstance(value, list | tuple) or not value:
         raise DataError(f"{where}: no messages", fix=f"Write {FORM}.")
-    return [_turn(message, f"{where}, message {number}") for number, message in enumerate(value, 1)]
+    messages = [(number, message) for number, message in enumerate(value, 1) if not _says_nothing(message)]
+    return [_turn(message, f"{where}, message {number}") for number, message in messages]
 
 
 def is_chat(value: object) -> bool:
@@ -95,13 +96,18 @@ def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file
         name, known = message.get("role", message.get("from")), "system, user, assistant (or human, gpt)"
         raise DataError(f"{where}: the role {name!r} is not known", why=f"Known: {known}.", fix="Leave such rows out.")
     content = next((message[key] for key in ("content", "value", "text", "parts") if key in message), None)
-    if isinstance(content, list):
-        content = _parts(content, where)
+    if isinstance(content, list | Mapping):
+        content = _parts(content if isinstance(content, list) else [content], where)
     if not content and (call := next((key for key in CALLS if message.get(key)), "")):
         raise DataError(f"{where}: it calls a tool ({call})", why="Only texts are learnt.", fix="Leave such rows out.")
     if not isinstance(content, str) or not content.strip():
         raise DataError(f"{where}: no text", why=described(message), fix="Fill it in or remove the row.")
     return role, content
+
+
+def _says_nothing(message: object) -> bool:
+    """Return whether a message is a system text that is empty, as many trainers write it into every chat."""
+    return isinstance(message, Mapping) and speaker(message) == "system" and message.get("content", 0) in ("", None)
 
 
 def _parts(parts: Sequence[Any], where: str) -> str:

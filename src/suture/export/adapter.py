@@ -95,7 +95,7 @@ def read_adapter(path: str | Path, base: str | Path | None = None) -> Patch:
         raise UsageError(
             f"the adapter {path} does not name its base",
             why="A patch says which weights it is for.",
-            fix="Say which: `base=MODEL`",
+            fix="Give its base: Patch.load(ADAPTER, base=BASE), or suture apply BASE ADAPTER -o OUT",
         )
     return adapter_patch(path, _folder(named), str(named))
 

@@ -18,7 +18,8 @@ from ..errors import DataError
 from .unread import left_out
 
 Complain = Callable[[DataError], None]
-WRAPPERS = ("data", "rows", "records", "examples", "instances", "items", "train", "validation", "test", "dataset")
+WRAPPERS = ("data", "rows", "records", "examples", "instances", "items", "train", "validation", "test", "dataset", "facts",
+            "prompts", "jailbreaks")  # fmt: skip
 RECORD = frozenset(("prompt_templates", "samples"))  # lists of one record: of a relation with its facts
 SPLIT = frozenset(("columns", "index", "data"))  # of pandas' `orient="split"`
 BLANK = re.compile(r"[ \t\r\n\ufeff]*")

@@ -22,6 +22,7 @@ DELIMITERS = (",", "\t", ";", "|")
 NONE = "\x1f"  # parts nothing: the unit separator, which no text has
 TRIED = 20  # rows
 USUAL = frozenset(("prompt", "text", "label", "question", "goal", "subject", "target", "answer", "instruction"))
+ALSO = frozenset(("response", "output", "completion"))  # too common in prose to tell a table by
 LABELS = frozenset(("0", "1", "0.0", "1.0"))
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # of the process; Python's own 131,072 is less than one long text
 
@@ -52,7 +53,7 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
                 if len(cells) == 2 and cells[1].strip() in LABELS:  # SST-2 names no columns
                     header = ["text", "label"]
                 else:
-                    header = _small([name.strip() for name in cells])
+                    header = small([name.strip() for name in cells])
                     _check(source, line, header)
                     continue
             if len(cells) != len(header):
@@ -99,9 +100,9 @@ def _columns(text: str, delimiter: str) -> int:
     return counts.pop() if len(counts) == 1 else 0
 
 
-def _small(names: list[str]) -> list[str]:
+def small(names: list[str]) -> list[str]:
     """Return the names of columns, usual ones in small letters: people write Prompt and Label in their tables."""
-    return [name.casefold() if name.casefold() in USUAL - {*names} else name for name in names]
+    return [name.casefold() if name.casefold() in (USUAL | ALSO) - {*names} else name for name in names]
 
 
 def _check(source: str, line: int, header: list[str]) -> None:

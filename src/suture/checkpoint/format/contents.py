@@ -15,6 +15,7 @@ from .causes import AGAIN, fault
 from .header import LARGEST, read_json, regular
 
 SINGLE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
+GENERATION = "generation_config.json"
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,250}\.safetensors")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 GGUF = ".gguf"
@@ -88,6 +89,24 @@ def read_config(path: Path, name: str | Path | None = None) -> dict[str, Any]:
             raise
         why = f"{problem.what}. {problem.why}".strip()
         raise fault("broken config", name=path if name is None else name, why=why) from problem
+
+
+def check_generation(path: Path, name: str | Path | None = None) -> None:
+    """Raise CorruptFile when generation_config.json is damaged: transformers would go on without it, and without its ends.
+
+    Args:
+        path: the folder.
+        name: what errors call it, if not by its path.
+    """
+    if not (path / GENERATION).exists():
+        return
+    try:
+        read_json(path / GENERATION)
+    except CorruptFile as problem:
+        if problem.what.endswith("the file itself"):
+            raise
+        why = f"{problem.what}. {problem.why}".strip().rstrip(".") + "."
+        raise fault("broken generation", name=path if name is None else name, why=why) from problem
 
 
 def weight_files(path: Path, name: str | Path | None = None) -> tuple[list[str], dict[str, str] | None]:
@@ -190,6 +209,8 @@ def _vocabulary(model: dict[str, object]) -> bool:
 
 def _without(path: Path, name: str | Path) -> SutureError:
     """Return what is wrong with a folder that has no safetensors of a model."""
+    if lost := [file for file in (SINGLE, INDEX) if (path / file).is_symlink()]:
+        return fault("missing shard", name=name, missing=1, total=1, file=f"{lost[0]}, a link to nothing")
     if (path / ADAPTER).is_file():
         return told_adapter(name, path / ADAPTER)
     files = sorted(file.name for file in path.iterdir())

@@ -12,7 +12,7 @@ from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ...checkpoint.format.causes import WRAPPERS, fault, renamed
-from ...checkpoint.format.contents import check_tokenizer, weight_files
+from ...checkpoint.format.contents import check_generation, check_tokenizer, weight_files
 from ...checkpoint.format.folder import Checkpoint
 from ...checkpoint.format.kind import WHOLE, architecture, senses
 from ...checkpoint.format.unsupported import quantisation, scheme
@@ -25,6 +25,7 @@ UNBUILT = (
     TypeError,
     ValueError,
     RuntimeError,
+    ImportError,
 )  # of transformers
 
 
@@ -40,6 +41,8 @@ def check_words(name: str | Path, words: Mapping[str, Any]) -> None:
     kind = words.get("model_type")
     if not isinstance(kind, str) or not kind:
         raise fault("broken config", name=name, why="It says no model_type.")
+    if empty := next((key for key in ("num_hidden_layers", "n_layer") if words.get(key) == 0), ""):
+        raise fault("broken config", name=name, why=f"It says {empty} 0: a model without blocks.")
     if kind not in CONFIG_MAPPING:
         if words.get("auto_map"):
             raise fault("remote code", name=name, kind=repr(kind))
@@ -106,4 +109,5 @@ def check_files(name: str | Path, folder: Path) -> None:
     for tensor in checkpoint.slots:
         if tensor.endswith(".weight") and (quantised := scheme(checkpoint, tensor)):
             raise fault("quantised", name=name, scheme=f"{tensor} is {quantised}")
+    check_generation(folder, name)
     check_tokenizer(folder, name)
