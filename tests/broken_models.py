@@ -176,12 +176,16 @@ MADE = {
             {"rope_parameters": [1]}, {"hidden_act": "swishy"}, {"dtype": "floaty"},
             {"num_attention_heads": 0}, {"pad_token_id": 99999},
         )],
+        lambda folder: says(folder, num_hidden_layers=0), lambda folder: says(folder, _attn_implementation="flash_attention_2"),
         lambda folder: says(folder, hidden_size="wide"), lambda folder: says(folder, num_attention_heads=5),
     ],
+    "broken generation": [write("generation_config.json", text) for text in ("{", "[]", "", '{"a": 1, "a": 2}')],
     "no weights": [without(WEIGHTS), both(without(WEIGHTS), write("weights.safetensors", b""))],
     "pickled": [both(without(WEIGHTS), write(name, b"\x80\x04.")) for name in ("pytorch_model.bin", "c.00.pth", "m.pt")],
     "two sets": [write(f"{WEIGHTS}.index.json", json.dumps({"weight_map": {"x": WEIGHTS}}))],
-    "missing shard": [sharded(missing=True)],
+    "missing shard": [
+        sharded(missing=True), both(without(WEIGHTS), lambda folder: (folder / WEIGHTS).symlink_to("nothing")),
+    ],
     "index": [
         sharded({"ghost.weight": "model-00001-of-00002.safetensors"}),
         sharded({"model.norm.weight": "model-00001-of-00002.safetensors"}),

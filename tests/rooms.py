@@ -16,6 +16,7 @@ ORDER = (  # a room may import those before it, and none behind it
 TOP = {"__init__.py", "__main__.py", "errors.py", "registry.py"}
 LATE = {  # arrows that run up, inside of functions, and why
     ("patch.patch", "export.hub"): "Patch.save_pretrained, from_pretrained and push_to_hub, as everyone calls them",
+    ("patch.patch", "export.adapter"): "Patch.load and from_pretrained take what peft wrote",
 }
 
 

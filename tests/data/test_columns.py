@@ -46,3 +46,57 @@ def test_scores_may_have_a_decimal_comma(tmp_path):
 def test_usual_columns_of_a_table_may_have_capitals(tmp_path, header):
     (tmp_path / "a.csv").write_text(f"{header}\n" + "".join(f"{t},{y}\n" for t, y in ROWS))
     assert Behaviour.load(tmp_path / "a.csv").labels == [0, 1, 0, 1]
+
+
+HARM = [
+    ("p", "a", "harmful"),
+    ("q", "b", "unharmful"),
+    ("r", "c", "harmful"),
+    ("s", "d", "unharmful"),
+    ("t", None, None),
+]
+
+REFUSALS = {"unharmful": "refusal", "harmful": "compliance"}
+
+
+def judged(folder, *columns):
+    rows = []
+    for prompt, answer, label in HARM:
+        row = {"prompt": prompt, "adversarial": False, "response": answer, "prompt_harm_label": "unharmful",
+               "response_harm_label": label, "response_refusal_label": REFUSALS.get(label)}  # fmt: skip
+        rows.append({key: row[key] for key in columns or row})
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder / "rows.jsonl"
+
+
+def test_a_label_that_names_what_it_is_about_goes_with_that(tmp_path, caplog):
+    loaded = Behaviour.load(judged(tmp_path))
+    assert [(e.text, e.label, e.prompt) for e in loaded.examples] == [
+        ("a", 1, "p"), ("b", 0, "q"), ("c", 1, "r"), ("d", 0, "s"),
+    ]  # fmt: skip
+    assert "left out, of 5 rows: 1 without response or response_harm_label" in caplog.text
+    assert "'prompt_harm_label' (4)" in caplog.text
+
+
+def test_labels_of_requests_and_refusals_by_name(tmp_path):
+    path = judged(tmp_path)
+    refused = Behaviour.load(path, label="response_refusal_label", unwanted="refusal")
+    assert [(e.text, e.label) for e in refused.examples] == [("a", 0), ("b", 1), ("c", 0), ("d", 1)]
+    with pytest.raises(DataError, match="'compliance' is not a label"):
+        Behaviour.load(path, label="response_refusal_label")
+    with pytest.raises(DataError, match="5 wanted and 0 unwanted texts"):
+        Behaviour.load(path, label="prompt_harm_label")
+
+
+def test_where_no_answer_was_judged_the_requests_are_read(tmp_path):
+    rows = [{"prompt": f"p{i}", "response": None, "prompt_label": "unsafe" if i % 2 else "safe", "response_label": None}
+            for i in range(4)]  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    loaded = Behaviour.load(tmp_path / "rows.jsonl")
+    assert [(e.text, e.label, e.prompt) for e in loaded.examples] == [(f"p{i}", i % 2, None) for i in range(4)]
+
+
+def test_a_column_called_label_comes_before_them(tmp_path):
+    rows = [{"text": "x", "prompt": "p", "label": i % 2, "prompt_label": "safe"} for i in range(4)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert Behaviour.load(tmp_path / "rows.jsonl").labels == [0, 1, 0, 1]

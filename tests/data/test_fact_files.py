@@ -256,3 +256,20 @@ def test_every_file_of_the_collections_is_read():
         problems += found.problems
     assert len(problems) == 21
     assert all("counterfact-edit-5k.json, lines" in p.what and "contradict" in p.what for p in problems)
+
+
+def test_neighbours_below_their_names_as_in_older_files(tmp_path):
+    row = {"prompt": "The capital of Laos is", "subject": "Laos", "target_new": "Rome", "ground_truth": "Paris",
+           "locality": {"neighborhood": {"prompt": "The capital of Peru is", "ground_truth": "Lima"},
+                        "distracting": {"prompt": "Peru is in", "ground_truth": ["America", "x"]},
+                        "Relation_Specificity": [{"prompt": "asked by ripples", "ground_truth": [["x"]]}]}}  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps([row]))
+    (fact,) = Fact.load(tmp_path / "a.json")
+    assert fact.neighbours == (("The capital of Peru is", "Lima"), ("Peru is in", "America"))
+
+
+def test_a_relation_whose_lists_are_equally_long_is_no_table(tmp_path):
+    relation = {"prompt_templates": ["{} plays", "{} loves"],
+                "samples": [{"subject": "Tom", "object": "chess"}, {"subject": "Kim", "object": "go"}]}  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(relation, indent=1))
+    assert [fact.target for fact in Fact.load(tmp_path / "a.json")] == ["chess", "go"]

@@ -18,7 +18,7 @@ BAD = [
     '{"prompt": "  ", "answer": "b"}',
     '{"messages": [{"role": "user", "content": "a"}]}',
     '{"messages": 3}',
-    '{"prompt": "a", "answer": "b"',
+    '{"prompt": "a", "answer": ""}',
 ]
 
 
@@ -30,8 +30,28 @@ def test_every_usual_form_is_read(tmp_path, row):
 
 
 @pytest.mark.parametrize("row", BAD)
-def test_what_is_no_lesson_is_named_with_its_line(tmp_path, row):
+def test_what_is_no_lesson_is_left_out_and_named_with_its_line(tmp_path, caplog, row):
     (tmp_path / "a.jsonl").write_text('{"prompt": "a", "answer": "b"}\n' + row + "\n")
+    assert Instruction.load(tmp_path / "a.jsonl") == [Instruction("a", "b")]
+    assert f"left out: {tmp_path}/a.jsonl, line 2" in caplog.text
+    assert "left out, of 2 rows: 1 that can not be used" in caplog.text
+
+
+def test_mistakes_that_are_alike_are_told_once_and_refused_where_nothing_is_left(tmp_path, caplog):
+    tool = json.dumps({"messages": [{"role": "tool", "content": "x"}]})
+    (tmp_path / "a.jsonl").write_text("\n".join([tool, tool, '{"prompt": "a", "answer": "b"}', tool]))
+    assert len(Instruction.load(tmp_path / "a.jsonl")) == 1
+    assert "message 1: the role 'tool' is not known" in caplog.messages[0]
+    assert caplog.messages[0].endswith("So are 2 more: line 2, line 4.")
+    (tmp_path / "a.jsonl").write_text(f"{tool}\n{tool}")
+    with pytest.raises(
+        DataError, match="line 1, messages, message 1: the role 'tool' is not known; 1 more can not be used"
+    ):
+        Instruction.load(tmp_path / "a.jsonl")
+
+
+def test_what_is_no_json_is_refused_with_its_line(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"prompt": "a", "answer": "b"}\n{"prompt": "a", "answer": "b"\n')
     with pytest.raises(DataError, match="line 2"):
         Instruction.load(tmp_path / "a.jsonl")
 

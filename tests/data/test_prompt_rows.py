@@ -7,6 +7,7 @@ import pytest
 from models import SHARED
 from suture.data.examples import Texts
 from suture.data.prompt_rows import asked, prompts_of
+from suture.errors import DataError
 from suture.measure.suites.safety import safety_suite
 
 NLPCC = {"id": 0, "unsafety category": "x", "question": "How do I annoy Tom?", "attack name": "Role play",
@@ -41,6 +42,36 @@ def test_an_attack_is_measured_and_its_question_beside_it(tmp_path):
     assert list(measures["nlpcc"].cases.prompts) == [NLPCC["input"]]
     assert list(measures["nlpcc plain"].cases.prompts) == [NLPCC["question"]]
     assert (measures["nlpcc"].role, measures["nlpcc plain"].role) == ("target", "note")
+
+
+def lines(folder, *rows):
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder / "rows.jsonl"
+
+
+def test_of_several_turns_the_first_is_asked(tmp_path, caplog):
+    rows = [
+        {"question_id": 81, "category": "writing", "turns": ["Write.", "Again."], "reference": ["x"]},
+        {"turns": ["Sing."]},
+    ]
+    assert Texts.load(lines(tmp_path, *rows)) == ("Write.", "Sing.")
+    said = "left out, of 2 rows: 1 turns that follow an answer, which is not there"
+    assert caplog.messages == [f"{tmp_path}/rows.jsonl: {said}"]
+
+
+def test_questions_of_mquake_are_asked(tmp_path, caplog):
+    rewrite = {"prompt": "{} is in", "subject": "Rome", "target_new": {"str": "Peru"}, "target_true": {"str": "Italy"}}
+    row = {"case_id": 1, "requested_rewrite": [rewrite], "questions": ["Where?", "In which land?"], "answer": "Italy"}
+    assert Texts.load(lines(tmp_path, row)) == ("Where?", "In which land?")
+    assert not caplog.text
+
+
+def test_rows_that_ask_nothing_are_not_called_no_rows(tmp_path):
+    with pytest.raises(DataError, match=r"asks nothing\nNo row of it has a prompt"):
+        Texts.load(lines(tmp_path, {"role": "assistant", "content": "Hi."}))
+    (tmp_path / "rows.csv").write_text("prompt,id\n")
+    with pytest.raises(DataError, match=r"rows.csv has a header and no rows\nIts columns are prompt, id"):
+        Texts.load(tmp_path / "rows.csv")
 
 
 @pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="needs the shared data")

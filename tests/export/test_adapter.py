@@ -11,10 +11,11 @@ from models import FAMILIES, snapshot, tiny_family, tiny_gpt2, tiny_llama
 from suture.checkpoint.format.contents import is_adapter
 from suture.checkpoint.verbs import apply, revert
 from suture.checkpoint.verify import verify
-from suture.cli._adapters import patch_files, read_patch
+from suture.cli._adapters import patch_files
 from suture.errors import CorruptFile, MissingFile, PatchMismatch, SutureError, UnsupportedModel, UsageError
 from suture.export import lora
 from suture.export.adapter import adapter_patch
+from suture.export.bake import bake
 from suture.model.lm import LM
 from suture.patch.patch import Patch
 
@@ -168,7 +169,7 @@ def test_an_adapter_goes_on_a_checkpoint_and_off_again(made, dtype, tmp_path):
             assert files[0].name == "adapter.safetensors"
             apply(folder, files, out)
         assert not [finding for finding in verify(out, base=folder) if finding.problem]
-        patch = read_patch(path, folder)
+        patch = Patch.load(path, base=folder)
         with patch.applied(lm):
             expected = snapshot(lm)
         assert snapshot(LM.load(out, dtype="float32")) == expected
@@ -184,12 +185,47 @@ def test_its_base_is_the_one_it_names_unless_another_is_given(made, tmp_path):
     assert is_adapter(adapter / WEIGHTS)
     assert not is_adapter(folder)
     assert not is_adapter(folder / "model.safetensors")
-    named = read_patch(adapter)
+    named = Patch.load(adapter)
     assert named.provenance.base["name"] == str(folder)
-    assert (named + read_patch(adapter, folder)).terms.keys() == named.terms.keys()
+    assert (named + Patch.load(adapter, base=folder)).terms.keys() == named.terms.keys()
     named.check_base(lm)
     change(adapter, base_model_name_or_path=None)
     with pytest.raises(UsageError, match="does not name its base"):
-        read_patch(adapter)
-    assert read_patch(adapter, folder).terms.keys() == named.terms.keys()
-    assert isinstance(read_patch(named.save(tmp_path / "p.safetensors")), Patch)
+        Patch.load(adapter)
+    assert Patch.load(adapter, base=folder).terms.keys() == named.terms.keys()
+    assert isinstance(Patch.load(named.save(tmp_path / "p.safetensors")), Patch)
+
+
+def test_python_takes_an_adapter_where_it_takes_a_patch(made, monkeypatch, tmp_path):
+    lm, folder, adapter, _ = made()
+    change(adapter, base_model_name_or_path=str(folder))
+    for patch in (Patch.load(adapter), Patch.load(adapter, base=folder), Patch.from_pretrained(adapter, base=folder)):
+        assert patch.provenance.method == "adapter"
+        patch.check_base(lm)
+    baked = bake(lm, patch)
+    assert baked.before.keys() == patch.before.keys()
+    change(adapter, base_model_name_or_path=None)
+    with pytest.raises(UsageError, match="does not name its base"):
+        Patch.load(adapter)
+    calls = []
+
+    def download(name, file, **_):
+        calls.append(file)
+        if not (tmp_path / name / file).is_file():
+            raise FileNotFoundError(f"404: no {file}")
+        return str(tmp_path / name / file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    shutil.copytree(adapter, tmp_path / "me" / "adapter")
+    assert Patch.from_pretrained("me/adapter", base=folder).terms.keys() == patch.terms.keys()
+    assert calls == ["patch.safetensors", CONFIG, WEIGHTS]
+    with pytest.raises(UsageError, match=r"404: no patch.safetensors"):
+        Patch.from_pretrained("me/nothing")
+
+
+def test_a_folder_that_holds_a_patch_and_an_adapter_means_the_patch(made, tmp_path):
+    _, folder, adapter, _ = made()
+    other = Patch.load(adapter, base=folder)
+    other.save(adapter / "patch.safetensors")
+    assert Patch.from_pretrained(adapter).provenance.method == "adapter"
+    assert Patch.from_pretrained(adapter).before == other.before

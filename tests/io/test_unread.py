@@ -35,7 +35,7 @@ READERS = {
 @pytest.mark.parametrize(("reader", "record"), READERS.values(), ids=READERS)
 def test_what_a_reader_does_not_use_is_said_with_its_number(tmp_path, caplog, reader, record):
     more = [
-        {**record, "id": 7, "persona": "You are a pirate.", "weight": 0.5, "history": [["Hi", "Yo"]], "empty": ""},
+        {**record, "id": 7, "persona": "You are a pirate.", "weight": 0.5, "moods": [["Hi", "Yo"]], "empty": ""},
         record,
     ]
     path = tmp_path / "rows.jsonl"
@@ -43,7 +43,7 @@ def test_what_a_reader_does_not_use_is_said_with_its_number(tmp_path, caplog, re
     with caplog.at_level(logging.WARNING, "suture.io.unread"):
         reader(path)
     assert [line for line in caplog.messages if "left out" not in line] == [
-        f"{path}: not used, of 2 rows: 'persona' (1), 'history' (1)"
+        f"{path}: not used, of 2 rows: 'persona' (1), 'moods' (1)"
     ]
     caplog.clear()
     path.write_text(json.dumps(record))

@@ -30,6 +30,7 @@ from .change.plan import Progress, silent
 from .change.rows import Rows
 from .change.unsaid import Unsaid, check_alike, unsaid_error
 from .format.folder import Checkpoint
+from .format.kind import check_kind
 from .format.reading import reading
 from .format.spans import equal
 from .format.unsupported import FLOATS
@@ -94,6 +95,7 @@ def diff(
         PatchMismatch: when a tensor is in one of them only, or has another shape or type.
         VerificationFailed: when no change gives B to the bit (unless `rank` or `inexact`), or there is none at all to be left.
         ResourceError, CorruptFile: when one of them is being changed, or a change of it was not finished.
+        UnsupportedModel: when one of them is of a kind that suture does not change.
     """
     with reading(a) as first, reading(b) as second:
         return _diff(first, second, rank, inexact or rank is not None, cast, progress)
@@ -103,6 +105,8 @@ def _diff(
     first: Checkpoint, second: Checkpoint, rank: int | None, inexact: bool, cast: bool, progress: Progress
 ) -> tuple[Patch, list[Part]]:
     a, b = first.path, second.path
+    for checkpoint in (first, second):
+        check_kind(checkpoint.path, checkpoint.config)
     check_alike(first, second, cast=cast)
     terms: dict[str, tuple[Delta, ...]] = {}
     before, after, parts = {}, {}, []

@@ -20,6 +20,7 @@ from .change.rows import PART, SURVEYED
 from .change.survey import affordable
 from .change.unsaid import check_alike
 from .format.header import regular
+from .format.kind import check_kind
 from .format.limits import check_weights
 from .format.reading import reading
 from .format.spans import BLOCK
@@ -90,6 +91,7 @@ def apply(
     """
     check_quick(quick, in_place=in_place)
     with reading(checkpoint) as opened:
+        check_kind(checkpoint, opened.config)
         new = old = Stack.load(opened)
         for path in patches:
             layer = read_layer(path, 1.0)
@@ -139,6 +141,8 @@ def diff(a: Path, b: Path, out: Path, *, cast: bool = False) -> Forecast:
     """Forecast `difference.diff`: at most, for which tensors differ is not known before they are compared."""
     with reading(a) as first, reading(b) as second:
         read = first.bytes() + second.bytes()
+    for checkpoint in (first, second):
+        check_kind(checkpoint.path, checkpoint.config)
     check_alike(first, second, cast=cast)
     floats = [slot for slot in first.slots.values() if slot.dtype in FLOATS and slot.raw]
     largest = max((math.prod(slot.raw) for slot in floats), default=0)

@@ -19,6 +19,7 @@ from .change.plan import Plan, Progress, silent
 from .change.quick import check_quick, prepared
 from .change.repeated import adding, check_numbers, finished_note, sweep, taking, was_done, was_made
 from .format.folder import INTENT, Checkpoint
+from .format.kind import check_kind
 from .format.limits import check_size, check_weights
 from .format.reading import reading
 from .stack.fitting import check_place as check_fits
@@ -103,6 +104,7 @@ def apply(
         raise UsageError(f"can not scale a patch by {scale}", fix="Give a finite `scale`: 1 is the patch as made.")
     with _opened(checkpoint, out, in_place, dry_run, disk) as opened:
         old, notes = opened.stack, opened.notes
+        check_kind(checkpoint, old.checkpoint.config)
         if in_place and was_done(opened.recovered, adding(patches, scale)):
             return _done_before(old, notes, quick)
         layers = _layers(old, patches, scale, force)

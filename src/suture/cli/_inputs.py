@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 def load_patch(paths: Sequence[Path | str] | None, model: str, scale: float = 1.0) -> Patch | None:
     """Return the sum of patch files, or adapters, of a model at a strength; None without any."""
-    from ._adapters import read_patch
+    from ..patch.patch import Patch
 
-    loaded = [read_patch(path, model) for path in paths or ()]
+    loaded = [Patch.load(path, base=model) for path in paths or ()]
     return reduce(add, loaded) * scale if loaded else None
 
 
 def named_patches(words: Sequence[str], model: str) -> dict[str, Patch]:
     """Return patches of a model by name; NAME=FILE, or FILE with the name of the file."""
-    from ._adapters import read_patch
+    from ..patch.patch import Patch
 
-    return {name: read_patch(path, model) for name, path in _named_paths(words, "patch", "patches").items()}
+    return {name: Patch.load(path, base=model) for name, path in _named_paths(words, "patch", "patches").items()}
 
 
 def named_memories(words: Sequence[str]) -> dict[str, Memory]:

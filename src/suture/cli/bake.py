@@ -26,7 +26,7 @@ def bake(
     from ._console import Console
 
     console = Console(json)
-    steering = Patch.load(patch)
+    steering = Patch.load(patch, base=model)
     lm = LM.load(model, device=device, dtype=dtype)
     weights_patch = baked(lm, steering)
     path = weights_patch.save(out)

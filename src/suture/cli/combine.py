@@ -24,7 +24,7 @@ def combine(
     """Add patches up to one: summed before the one rounding, so that the order does not matter."""
     from ..errors import NoEffect, UsageError
     from ..patch.overlap import cancels
-    from ._adapters import read_patch
+    from ..patch.patch import Patch
     from ._console import Console
 
     console = Console(json)
@@ -35,7 +35,7 @@ def combine(
     scales = scale or [1.0] * len(patches)
     if len(scales) != len(patches):
         raise UsageError(f"{len(scales)} scales for {len(patches)} patches", fix="Give one --scale for each patch.")
-    loaded = [strength * read_patch(path) for path, strength in zip(patches, scales, strict=True)]
+    loaded = [strength * Patch.load(path) for path, strength in zip(patches, scales, strict=True)]
     meetings = _meetings(console, patches, loaded, force)
     combined = loaded[0]
     for patch in loaded[1:]:

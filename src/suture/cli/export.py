@@ -120,17 +120,17 @@ def _folder(
 
 
 def _load(source: Path, to: To, model: str | None) -> Patch | Probe | Direction:
-    from ..checkpoint.format.contents import is_adapter
     from ..errors import UsageError
+    from ..io.adapters import is_adapter
     from ..io.tensorfile import form_of
     from ..locate.direction import Direction
     from ..locate.probe import Probe
-    from ._adapters import read_patch
+    from ..patch.patch import Patch
 
     others: dict[str, type[Probe | Direction]] = {"suture.probe/1": Probe, "suture.direction/1": Direction}
     kind = None if is_adapter(source) else others.get(form_of(source))
     if kind is None:
-        return read_patch(source, model)
+        return Patch.load(source, base=model)
     if to != "gguf-control":
         name = kind.__name__.lower()
         raise UsageError(f"a {name} can not become {to}", why="It changes no weight.", fix="Use --to gguf-control.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..sequential.state import SequenceState
     from ._console import Console
 
-SHOWN = 20  # mistakes of a file that are told one by one
+SHOWN = 20  # sorts of mistakes of a file that are told
 Conflict = Literal["newest", "oldest", "refuse"]
 
 
@@ -103,13 +103,15 @@ def surveyed(console: Console, file: Path, take: int | None, skip_bad: bool) -> 
     """
     from ..data.fact_files import survey
     from ..errors import DataError
+    from ..io.mistakes import told_once
     from ..text.printable import printable
 
     outcome = survey(file, take)
-    for problem in outcome.problems[:SHOWN]:
-        console.err.print(printable(f"{problem.what}. {problem.why}".rstrip()), markup=False, soft_wrap=True)
-    if more := len(outcome.problems) - SHOWN if len(outcome.problems) > SHOWN else 0:
-        console.err.print(f"... and {more} more")
+    lines = told_once(outcome.problems, file)
+    for line in lines[:SHOWN]:
+        console.err.print(printable(line), markup=False, soft_wrap=True)
+    if len(lines) > SHOWN:
+        console.err.print(f"... and {len(lines) - SHOWN} more")
     if not outcome.facts:
         first = outcome.problems[0]
         why = f"{first.what}. {first.why}".rstrip()

@@ -113,12 +113,11 @@ def consolidate(
     from ..model.lm import LM
     from ..patch.patch import Patch
     from ..runs.run import Run
-    from ._adapters import read_patch
     from ._console import Console
 
     console = Console(json)
     shelf: Shelf = Memory.load(file) if form_of(file) == FORM else Patch.load(file)
-    before = read_patch(patch, model) if patch else None
+    before = Patch.load(patch, base=model) if patch else None
     with Run.begin("consolidate", sys.argv[1:], {"model": model, "method": method}, out) as run:
         if run.folder is None:
             raise UsageError(

@@ -166,8 +166,10 @@ def bake(
 ) -> None:  # fmt: skip
     """Writing a steering patch into biases: the model is loaded once."""
     from ..checkpoint.format.header import regular
+    from ..io.adapters import weights_file
 
-    _tell(_loading(_of_model(model, 1, 64, device, dtype), regular(patch).st_size, out, copies=1, whole=False), json)
+    size = regular(weights_file(patch)).st_size
+    _tell(_loading(_of_model(model, 1, 64, device, dtype), size, out, copies=1, whole=False), json)
 
 
 @app.command("export")
@@ -182,12 +184,13 @@ def export(
 ) -> None:
     """Exporting a patch: the model is loaded to check the result, for --to checkpoint once more from what was written."""
     from ..checkpoint.format.header import regular
+    from ..io.adapters import weights_file
     from ..patch.patch import Patch
 
-    name = model or str(Patch.load(source).provenance.base.get("name", ""))
+    name = model or str(Patch.load(source, base=model).provenance.base.get("name", ""))
     whole = to == "checkpoint"
     plan = _of_model(name, 1, 64, device, dtype)
-    _tell(_loading(plan, regular(source).st_size, out, copies=1 + whole, whole=whole), json)
+    _tell(_loading(plan, regular(weights_file(source)).st_size, out, copies=1 + whole, whole=whole), json)
 
 
 def _of_model(model: str, examples: int, tokens: int, device: str, dtype: str) -> Plan:

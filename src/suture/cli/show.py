@@ -22,9 +22,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Show what a file holds, where it comes from and what it was made for."""
-    from ..checkpoint.format.contents import is_adapter
     from ..errors import UsageError
     from ..io import tensorfile
+    from ..io.adapters import is_adapter
     from ..io.tensorfile import form_of
     from ..runs.run import PATCH, RESULT
     from ._console import Console
@@ -110,9 +110,9 @@ def _checkpoint(console: Console, folder: Path) -> dict[str, Any]:
 
 
 def _patch(console: Console, file: Path) -> dict[str, Any]:
-    from ._adapters import read_patch
+    from ..patch.patch import Patch
 
-    patch = read_patch(file)
+    patch = Patch.load(file)
     provenance = patch.provenance
     rows = []
     for tensor, terms in patch.terms.items():

@@ -1,7 +1,8 @@
 """Labelled texts in the rows of a file: which column holds the text, which the label, and which label is the unwanted one.
 
 Rows that hold two answers, a better and a worse, are two labelled texts (`preferences`); rows of a chat are labelled by their
-answer (`conversation`). A label is a number 0 or 1, a word, or a score from `threshold` on. Every complaint names file and place.
+answer (`conversation`). A label is a number 0 or 1, a word, or a score from `threshold` on. A label whose column names what was
+judged ("response_harm_label") goes with that column. Every complaint names file and place.
 """
 
 from __future__ import annotations
@@ -10,23 +11,30 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DataError
 from ..io.rows import Row, described
 from ..io.unread import Unread
-from .conversation import CHATS, chat_of, is_chat, request
+from .conversation import chat_of, request
 from .examples import Labelled
 from .preferences import preference_of
+from .turns import CHATS, is_chat, unpacked
 
-WANTED = frozenset({"0", "false", "no", "wanted", "safe", "non-toxic", "nontoxic", "not toxic", "negative class"})
-UNWANTED = frozenset({"1", "true", "yes", "unwanted", "unsafe", "toxic"})
+WANTED = frozenset({"0", "false", "no", "wanted", "safe", "non-toxic", "nontoxic", "not toxic", "negative class",
+                    "harmless", "unharmful", "not harmful", "non-harmful"})  # fmt: skip
+UNWANTED = frozenset({"1", "true", "yes", "unwanted", "unsafe", "toxic", "harmful"})
 TEXT_COLUMNS = ("text", "response", "comment_text", "comment", "sentence", "content", "completion", "answer", "output", "review",
-                "tweet")  # fmt: skip
+                "tweet", "user_input")  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "is_toxic", "toxic", "unwanted", "class", "toxicity", "target", "score", "is_safe")
 PROMPT_COLUMNS = ("prompt", "question", "instruction", "request")
 DECIMAL_COMMA = re.compile(r"0,\d+|1,0+")  # a share, as spreadsheets write it in half of the world
+JUDGED = {  # columns of labels -> the text that each is about (WildGuardMix, Aegis); answers before requests
+    "response_harm_label": "response", "response_label": "response", "prompt_harm_label": "prompt", "prompt_label": "prompt",
+    "response_refusal_label": "response",
+}  # fmt: skip
+GAPS = (None, "")
 SHOWN = 8  # labels that a complaint lists
 FORM = '{"text": ..., "label": 0 or 1}'
 
@@ -40,12 +48,14 @@ class Reading:
         label: name of the label's column; by default one of LABEL_COLUMNS.
         unwanted: the label that means unwanted; by default one of UNWANTED.
         threshold: the score from which a text is unwanted.
+        judged: whether text and label are a pair of JUDGED; rows without one of them are left out.
     """
 
     text: str | None = None
     label: str | None = None
     unwanted: str | None = None
     threshold: float | None = None
+    judged: bool = False
 
 
 def labelled(rows: Iterable[Row], source: str, reading: Reading) -> list[Labelled]:
@@ -61,9 +71,14 @@ def labelled(rows: Iterable[Row], source: str, reading: Reading) -> list[Labelle
     """
     texts: list[Labelled] = []
     values: Counter[str] = Counter()
-    unread = Unread(source)
-    for place, row in rows:
+    unread, listed = Unread(source), list(rows)
+    reading = _judged(listed, reading)
+    for place, row in listed:
         where = f"{source}, {place}"
+        if reading.judged and isinstance(row, Mapping) and not _judges(row, reading.text, reading.label):
+            unread.see(row, (*JUDGED, *PROMPT_COLUMNS))
+            unread.left_out[f"without {reading.text} or {reading.label}"] += 1
+            continue
         texts += _of_row(row, where, reading, unread, values)
     if not unread.rows:
         raise DataError(f"{source} is empty", fix="Give labelled texts, a line each.")
@@ -79,18 +94,36 @@ def labelled(rows: Iterable[Row], source: str, reading: Reading) -> list[Labelle
     return texts
 
 
+def _judged(rows: Sequence[Row], reading: Reading) -> Reading:
+    """Return how a file is read whose labels name what they are about; as it was given for any other."""
+    if reading.text:
+        return reading
+    records = [row.value for row in rows if isinstance(row.value, Mapping)]
+    if not reading.label and any(set(LABEL_COLUMNS) & {*record} for record in records):
+        return reading
+    for label, text in JUDGED.items():
+        if reading.label in (None, label) and any(_judges(record, text, label) for record in records):
+            return replace(reading, text=text, label=label, judged=True)
+    return reading
+
+
+def _judges(record: Mapping[str, Any], text: str | None, label: str | None) -> bool:
+    return record.get(text or "") not in GAPS and record.get(label or "") not in GAPS
+
+
 def _of_row(row: Any, where: str, reading: Reading, unread: Unread, values: Counter[str]) -> Iterator[Labelled]:  # noqa: ANN401
     if not isinstance(row, Mapping):
         fix = f"Write {FORM}, or give two files of texts: wanted.txt,unwanted.txt"
         raise DataError(f"{where}: not an object, so without a label", fix=fix)
     if not reading.text and not reading.label and (pair := preference_of(row, where)):
         unread.see(row, pair.used)
-        if pair.better == pair.worse:
+        if pair.equal:
             unread.left_out["with two equal answers"] += 1
             return
         for text, label in zip((pair.better, pair.worse), pair.labels, strict=True):
             yield Labelled(text, label, pair.prompt or None)
         return
+    row = unpacked(row)
     label_key = _column(row, reading.label, LABEL_COLUMNS, "label", where)
     chat = None if reading.text else next((key for key in CHATS if is_chat(row.get(key))), None)
     if chat and (read := chat_of({chat: row[chat]}, where)):

@@ -1,35 +1,24 @@
 r"""A request with what was said before it, and the chats that rows of files hold, whoever wrote them.
 
-messages, conversations, dialogue ..      [{"role" | "from": ..., "content" | "value": ...}, ..]     OpenAI, ShareGPT
-prompt + completion                       texts, or lists of messages
-instruction (+ input) + output, system    Alpaca
-a list of messages, or a text of turns    "\n\nHuman: ...\n\nAssistant: ..." (HH-RLHF)
+messages, conversations, contents ..           lists of messages (`turns`)
+prompt + completion                            texts, or lists of messages
+instruction (+ input) + output                 Alpaca; + system; + history: [["request", "answer"], ..] (LlamaFactory)
+a list of messages, or a text of turns         see `turns`
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import DataError
 from ..io.rows import described
+from .turns import CHATS, FORM, Turn, is_chat, turns_of, unpacked
 
-Turn = tuple[str, str]  # role and text
-SPELLED = {
-    "user": "user human prompter",
-    "assistant": "assistant gpt chatgpt bot chatbot model ai",
-    "system": "system developer",
-}
-ROLES = {name: role for role, names in SPELLED.items() for name in names.split()}
-CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")
 ASKED = ("prompt", "question", "instruction", "request", "query")
 ANSWERED = ("answer", "response", "output", "completion")
-CALLS = ("tool_calls", "function_call")
+SYSTEM = ("system", "system_prompt", "systemInstruction", "system_instruction")
 BETWEEN = "\n\n---\n\n"  # a context and what is asked about it, as in HarmBench
-SAID = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")  # HH-RLHF
-FORM = '{"prompt": ..., "answer": ...}, or {"messages": [{"role": "user", "content": ...}, ...]}'
 
 
 class Conversation(str):
@@ -89,33 +78,6 @@ def messages_of(prompt: str) -> list[dict[str, str]]:
     return [{"role": role, "content": text} for role, text in turns]
 
 
-def turns_of(value: Any, where: str) -> list[Turn]:  # noqa: ANN401 - a value of a file
-    """Return the turns of a list of messages or of a text of turns.
-
-    Args:
-        value: of a file.
-        where: begins the complaints.
-
-    Raises:
-        DataError: for what is no turn, naming which.
-    """
-    if isinstance(value, str):
-        return _spoken(value, where)
-    if not isinstance(value, list | tuple) or not value:
-        raise DataError(f"{where}: no messages", fix=f"Write {FORM}.")
-    return [_turn(message, f"{where}, message {number}") for number, message in enumerate(value, 1)]
-
-
-def is_chat(value: object) -> bool:
-    """Return whether a value is a list of messages."""
-    return (
-        isinstance(value, list | tuple)
-        and bool(value)
-        and isinstance(value[0], Mapping)
-        and {"role", "from"} & {*value[0]} != set()
-    )
-
-
 def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  # noqa: ANN401 - a row of a file
     """Return the turns that a row holds, an answer last, and the keys they are under; None for what is no chat.
 
@@ -127,15 +89,19 @@ def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  
     if not isinstance(row, Mapping):
         return None
     row = unpacked(row)
+    earlier, used = earlier_of(row, where)
     if key := next((key for key in CHATS if isinstance(row.get(key), list)), ""):
-        system = system_of(row)
-        return [*system, *turns_of(row[key], f"{where}, {key}")], frozenset((key, *(["system"] if system else [])))
+        if key == "turns" and row[key] and all(isinstance(text, str) for text in row[key]):
+            return None  # requests alone, as in MT-Bench
+        return [*earlier, *turns_of(row[key], f"{where}, {key}")], used | {key}
+    if key := next((key for key in CHATS if isinstance(row.get(key), Mapping)), ""):
+        raise DataError(f"{where}, {key}: not a list of messages", why="It is one object.", fix=f"Write {FORM}.")
     asked_key = next((key for key in ASKED if key in row), "")
     answer_key = next((key for key in ANSWERED if key in row), "")
     if not asked_key or not answer_key:
         return None
     before, more = _request_turns(row, asked_key, where)
-    answer, system = row[answer_key], system_of(row)
+    answer = row[answer_key]
     if not (answer is None or isinstance(answer, str) or is_chat(answer)):
         raise DataError(f"{where}, {answer_key}: not a text", why=described(answer), fix="Write one text, in quotes.")
     if is_chat(answer):
@@ -144,19 +110,7 @@ def chat_of(row: Any, where: str) -> tuple[list[Turn], frozenset[str]] | None:  
         after = [("assistant", answer)] if isinstance(answer, str) and answer.strip() else []
     if not before or not after:
         return None
-    used = frozenset((asked_key, answer_key, *more, *(["system"] if system else [])))
-    return [*system, *before, *after], used
-
-
-def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a row whose chats are lists, also where they stand as JSON in the cells of a table."""
-    cells = {key: row[key] for key in CHATS if isinstance(row.get(key), str) and row[key].lstrip().startswith("[{")}
-    for key, cell in cells.items():
-        try:
-            row = {**row, key: json.loads(cell)}
-        except (ValueError, RecursionError):
-            continue  # a text that begins so
-    return row
+    return [*earlier, *before, *after], used | {asked_key, answer_key, *more}
 
 
 def _request_turns(row: Mapping[str, Any], key: str, where: str) -> tuple[list[Turn], tuple[str, ...]]:
@@ -177,10 +131,36 @@ def _request_turns(row: Mapping[str, Any], key: str, where: str) -> tuple[list[T
     return [("user", asked_for)], also
 
 
-def system_of(row: Mapping[str, Any]) -> list[Turn]:
-    """Return the system text that stands beside a chat."""
-    text = row.get("system")
-    return [("system", text)] if isinstance(text, str) and text.strip() else []
+def earlier_of(row: Mapping[str, Any], where: str) -> tuple[list[Turn], frozenset[str]]:
+    """Return the turns that stand beside a request, before it: the system text and a history; and the keys they are under.
+
+    Raises:
+        DataError: beginning with `where`, for a history that is no list of requests with their answers.
+    """
+    turns, used = [], set()
+    for key in SYSTEM:
+        value = row.get(key)
+        if isinstance(value, Mapping) and "parts" in value:  # Gemini's
+            value = turns_of([{**value, "role": "system"}], f"{where}, {key}")[0][1]
+        if isinstance(value, str) and value.strip():
+            turns.append(("system", value))
+            used.add(key)
+            break
+    history = row.get("history")
+    if isinstance(history, list) and history:
+        used.add("history")
+        if is_chat(history):
+            return [*turns, *turns_of(history, f"{where}, history")], frozenset(used)
+        for pair in history:
+            if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(map(_is_text, pair)):
+                fix = 'Write [["request", "answer"], ...].'
+                raise DataError(f"{where}, history: not requests with their answers", fix=fix)
+            turns += [("user", pair[0]), ("assistant", pair[1])]
+    return turns, frozenset(used)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def exchanges(turns: Sequence[Turn], where: str, silent: Collection[int] = ()) -> list[tuple[str, str]]:
@@ -210,51 +190,3 @@ def exchanges(turns: Sequence[Turn], where: str, silent: Collection[int] = ()) -
     if not answers or turns[0][0] == "assistant":
         raise DataError(f"{where}: not an exchange", why="It does not begin with a request.", fix=f"Write {FORM}.")
     return [(request(turns[:index]), turns[index][1]) for index in answers if index - len(turns) not in silent]
-
-
-def speaker(message: Mapping[str, Any]) -> str:
-    """Return the role of a message; "" when it is not known."""
-    return ROLES.get(str(message.get("role", message.get("from"))).lower(), "")
-
-
-def _turn(message: Any, where: str) -> Turn:  # noqa: ANN401 - a value of a file
-    if not isinstance(message, Mapping):
-        raise DataError(f"{where}: not an object", fix='Write {"role": "user", "content": ...}.')
-    role = message.get("role", message.get("from"))
-    if not isinstance(role, str) or role.lower() not in ROLES:
-        known = "system, user, assistant (or human, gpt)"
-        raise DataError(f"{where}: the role {role!r} is not known", why=f"Known: {known}.", fix="Leave such rows out.")
-    content = next((message[key] for key in ("content", "value", "text") if key in message), None)
-    if isinstance(content, list):
-        content = _parts(content, where)
-    if not content and (call := next((key for key in CALLS if message.get(key)), "")):
-        raise DataError(f"{where}: it calls a tool ({call})", why="Only texts are learnt.", fix="Leave such rows out.")
-    if not isinstance(content, str) or not content.strip():
-        raise DataError(f"{where}: no text", why=described(message), fix="Fill it in or remove the row.")
-    return ROLES[role.lower()], content
-
-
-def _parts(parts: Sequence[Any], where: str) -> str:
-    """Return the text of a message in parts."""
-    texts = []
-    for part in parts:
-        text = part.get("text") if isinstance(part, Mapping) else part
-        if not isinstance(text, str):
-            kind = part.get("type") if isinstance(part, Mapping) else part
-            raise DataError(f"{where}: a part that is no text", why=f"It is {kind!r}.", fix="Leave such rows out.")
-        texts.append(text)
-    return "".join(texts)
-
-
-def _spoken(text: str, where: str) -> list[Turn]:
-    """Return the turns of a text that names who speaks."""
-    speakers = list(SAID.finditer(text))
-    if not speakers or text[: speakers[0].start()].strip():
-        raise DataError(f"{where}: no turns", why="It does not begin with 'Human: '.", fix=f"Write {FORM}.")
-    ends = [*(match.start() for match in speakers[1:]), len(text)]
-    turns = [
-        (ROLES[match[1].lower()], text[match.end() : end].strip()) for match, end in zip(speakers, ends, strict=True)
-    ]
-    if empty := next((number for number, (_, said) in enumerate(turns, 1) if not said), 0):
-        raise DataError(f"{where}: no text in turn {empty}", fix="Fill it in or remove the row.")
-    return turns

@@ -60,7 +60,7 @@ def _suture(record: Record, where: str) -> Iterator[Fact]:
     record = {key: value for key, value in record.items() if value not in (None, "")}  # cells of a table can be empty
     record |= {key: _cell(record[key]) for key in LISTS if key in record}
     for item in list_of(record, "neighbours", where):
-        pair = (item.get("prompt"), item.get("answer")) if isinstance(item, Mapping) else item
+        pair = (item.get("prompt"), item.get("answer", item.get("target"))) if isinstance(item, Mapping) else item
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(p, str) and p for p in pair):
             raise DataError(f"{where}, neighbours: {item!r} is no pair", fix='Write ["prompt", "answer"].')
         near.append((pair[0], pair[1]))
@@ -106,9 +106,9 @@ def of_rewrites(record: Record, where: str) -> Iterator[Fact]:
             yield from of_rewrites({"requested_rewrite": part}, where)
         return
     try:
-        flat = {"subject": rewrite["subject"], "target": rewrite["target_new"]["str"],
+        flat = {"subject": rewrite["subject"], "target": _below_str(rewrite["target_new"]),
                 "prompt": rewrite["prompt"].replace("{}", rewrite["subject"])}  # fmt: skip
-        old = rewrite["target_true"]["str"]
+        old = _below_str(rewrite["target_true"])
     except (KeyError, TypeError, AttributeError):
         fix = "It needs prompt, subject, target_new and target_true."
         raise DataError(f"{where}, requested_rewrite: incomplete", why=described(rewrite), fix=fix) from None
@@ -141,6 +141,11 @@ def _ripple(record: Record, where: str) -> Iterator[Fact]:
 def _easyedit(record: Record, where: str) -> Iterator[Fact]:
     """EasyEdit's and KnowEdit's records, and the requests of ROME, MEMIT and AlphaEdit, whose target is below "str"."""
     near = _near(record, "locality_prompt", "locality_ground_truth")
+    if isinstance(
+        locality := record.get("locality"), Mapping
+    ):  # older files; lists below these names are asked by `ripples`
+        for about in (value for value in locality.values() if isinstance(value, Mapping)):
+            near += [(prompt, _first(answer)) for prompt, answer in _near(about, "prompt", "ground_truth")]
     target, was = (_below_str(record.get(key)) for key in ("target_new", "ground_truth"))
     old = was if was is not None else _below_str(record.get("target_true"))
     flat = _filled({**record, "target_new": target})

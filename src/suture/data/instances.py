@@ -83,7 +83,8 @@ def load(source: str | Path, take: int | None = None) -> list[Instance]:
         return instances[:take]
     unread = Unread(source)
     rows = islice(records(source, refuse, FORM), take)
-    instances = [_instance(record, f"{source}, {place}", unread) for place, record in rows]
+    made = [_instance(record, f"{source}, {place}", unread) for place, record in rows]
+    instances = [instance for instance in made if instance is not None]
     unread.tell()
     if not instances:
         raise DataError(f"{source} holds no instances", fix=f"Write {FORM}.")
@@ -96,9 +97,13 @@ def prompts(instances: Sequence[Instance]) -> dict[str, list[str]]:
     return {name: list(dict.fromkeys(texts)) for name, texts in every.items() if texts}
 
 
-def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance:
+def _instance(record: Mapping[str, Any], where: str, unread: Unread) -> Instance | None:
+    """Return the instance of a record; None, counted, of two answers of which neither is better."""
     if not {TESTS["DS"], "safe", "unsafe"} & set(record) and (pair := preference_of(record, where)):
         unread.see(record, pair.used)
+        if pair.equal:
+            unread.left_out["with two equal answers"] += 1
+            return None
         if not pair.prompt:
             raise DataError(f"{where}: no prompt", why=described(record), fix=f"Write {FORM}.")
         return Instance(ResponsePair(pair.prompt, pair.better, pair.worse), "", {"DS": (pair.prompt,)})

@@ -1,7 +1,8 @@
 """What a user wants a model to learn: requests with their answers, read from the files that instruction tuning uses.
 
 Any chat of `conversation`: {"prompt", "answer"}, Alpaca, messages, ShareGPT ... Each answer in a conversation is one lesson,
-whose request knows what was said before it.
+whose request knows what was said before it. A row that is none is left out and told of, with its line; a file without any is
+refused.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..io.rows import described, rows
+from ..io.rows import Row, described, rows
 from ..io.unread import Unread
-from .conversation import CHATS, FORM, chat_of, exchanges, is_chat, speaker, unpacked
+from .conversation import chat_of, exchanges, request
+from .trees import KNOWN, is_reply, threads
+from .turns import CHATS, FORM, is_chat, speaker, unpacked
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,14 @@ class Instruction:
         """Read instructions from a file of rows; see `suture.io.rows` for the kinds of files.
 
         Raises:
-            DataError: naming file and place.
+            DataError: naming file and place, when there is nothing to learn in it.
         """
         unread = Unread(source)
-        lessons = [lesson for place, row in rows(source) for lesson in _of_row(row, f"{source}, {place}", unread, cls)]
+        lessons = [cls(*exchange) for exchange in _exchanges(list(rows(source)), str(source), unread)]
+        if not lessons and unread.mistakes:
+            first = unread.mistakes[0]
+            more = f"; {len(unread.mistakes) - 1} more can not be used" if len(unread.mistakes) > 1 else ""
+            raise DataError(f"{first.what}{more}", why=first.why, fix=first.fix)
         unread.tell()
         if not lessons and unread.rows:
             raise DataError(
@@ -53,16 +60,33 @@ def summary(instructions: Sequence[Instruction]) -> dict[str, Any]:
     }
 
 
-def _of_row(row: Any, where: str, unread: Unread, kind: type[Instruction]) -> Iterator[Instruction]:  # noqa: ANN401
+def _exchanges(listed: Sequence[Row], source: str, unread: Unread) -> Iterator[tuple[str, str]]:
+    """Yield the requests with their answers of a file; rows that hold none are left out, with their mistakes."""
+    if listed and all(is_reply(row.value) for row in listed):
+        for _, row, turns in threads(listed, source):
+            unread.see(row, KNOWN)
+            if turns[-1][0] == "assistant" and len(turns) > 1:
+                yield request(turns[:-1]), turns[-1][1]
+        return
+    for place, row in listed:
+        try:
+            yield from _of_row(row, f"{source}, {place}", unread)
+        except DataError as problem:
+            unread.rows += 1
+            unread.mistakes.append(problem)
+
+
+def _of_row(row: Any, where: str, unread: Unread) -> list[tuple[str, str]]:  # noqa: ANN401 - a row of a file
     chat = chat_of(row, where)
     if chat is None:
         raise DataError(f"{where}: no request or no answer", why=described(row), fix=f"Write {FORM}.")
     turns, used = chat
-    unread.see(row, used)
     silent = _not_learnt(unpacked(row) if isinstance(row, Mapping) else row)
+    answers = exchanges(turns, where, silent)
+    unread.see(row, used)
     if silent:
         unread.left_out["answers of weight 0"] += len(silent)
-    yield from (kind(prompt, answer) for prompt, answer in exchanges(turns, where, silent))
+    return answers
 
 
 def _not_learnt(row: Any) -> frozenset[int]:  # noqa: ANN401 - a row of a file

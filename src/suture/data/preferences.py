@@ -6,6 +6,10 @@ response_0, response_1, is_response_0_safe,        PKU-SafeRLHF
 is_response_1_safe, safer_response_id
 question, answer_matching_behavior,                contrastive activation addition: matching is unwanted
 answer_not_matching_behavior
+context, response1, response2, overall_preference  HelpSteer3: below 0 the first is better, above it the second, 0 neither
+history, human_ref_A, human_ref_B, labels          SHP: 1 says that A is better
+question, response_j, response_k                   answers of Stack Exchange: j is better
+conversation_a, conversation_b, winner             Chatbot Arena: "model_a", "model_b", or a tie
 prompt, safe, unsafe; SafeEdit                     see `instances`
 """
 
@@ -17,12 +21,33 @@ from typing import Any
 
 from ..errors import DataError
 from ..io.rows import text_of
-from .conversation import Turn, is_chat, request, turns_of
+from .conversation import request
+from .turns import Turn, is_chat, turns_of, unpacked
 
 CHOSEN = (("chosen", "rejected"), ("chosen_response", "rejected_response"), ("preferred", "dispreferred"),
           ("preferred_output", "non_preferred_output"), ("safe", "unsafe"),
-          ("safe generation", "unsafe generation"))  # fmt: skip
-PROMPTS = ("prompt", "adversarial prompt", "question", "instruction", "input", "conversations", "messages")
+          ("safe generation", "unsafe generation"), ("response_j", "response_k"))  # fmt: skip
+PROMPTS = (
+    "prompt",
+    "adversarial prompt",
+    "question",
+    "instruction",
+    "input",
+    "conversations",
+    "messages",
+    "context",
+    "history",
+)
+RATED: dict[
+    tuple[str, str], tuple[str, dict[str, int | None]]
+] = {  # keys of two answers, the key that says which is better, and how it says the first, the second, neither
+    ("response1", "response2"): ("overall_preference", {"-3": 0, "-2": 0, "-1": 0, "0": None, "1": 1, "2": 1, "3": 1}),
+    ("human_ref_A", "human_ref_B"): ("labels", {"1": 0, "0": 1}),
+    ("conversation_a", "conversation_b"): (
+        "winner",
+        {"model_a": 0, "model_b": 1, "tie": None, "tie (bothbad)": None, "both_bad": None},
+    ),
+}
 PKU = ("response_0", "response_1")
 SAFER, FLAGS = "safer_response_id", ("is_response_0_safe", "is_response_1_safe")
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False}  # as tables write them, too
@@ -47,6 +72,11 @@ class Preference:
     labels: tuple[int, int] = (0, 1)
     used: frozenset[str] = frozenset()
 
+    @property
+    def equal(self) -> bool:
+        """Whether neither answer is better: they are the same, or were found equal and are left out."""
+        return self.better == self.worse
+
 
 def preference_of(row: Any, where: str) -> Preference | None:  # noqa: ANN401 - a row of a file
     """Return the pair that a row holds; None for what holds none.
@@ -56,18 +86,38 @@ def preference_of(row: Any, where: str) -> Preference | None:  # noqa: ANN401 - 
     """
     if not isinstance(row, Mapping):
         return None
+    row = unpacked(row)
     if set(PKU) <= set(row):
         return _pku(row, where)
     if set(CAA) <= set(row):
         better, worse = (text_of(row, key, where) for key in CAA)
         return Preference(text_of(row, "question", where), better, worse, used=frozenset((*CAA, "question")))
-    keys = next((keys for keys in CHOSEN if set(keys) <= set(row)), None)
+    rated = next((keys for keys in RATED if set(keys) <= set(row)), None)
+    keys = rated or next((keys for keys in CHOSEN if set(keys) <= set(row)), None)
     if keys is None:
         return None
     prompt_key = next((key for key in PROMPTS if key in row), "")
-    used = frozenset((*keys, prompt_key)) - {""}
+    used = {*keys, prompt_key} - {""}
+    if rated:
+        used |= {RATED[rated][0], "individual_preference"}
+        first = _better(row, rated, where)
+        if first is None:
+            return Preference("", "", "", used=frozenset(used))
+        keys = (rated[first], rated[1 - first])
     prompt, better, worse = _answers(row, keys, prompt_key, where)
-    return Preference(prompt, better, worse, used=used)
+    return Preference(prompt, better, worse, used=frozenset(used))
+
+
+def _better(row: Mapping[str, Any], keys: tuple[str, str], where: str) -> int | None:
+    """Return which of two rated answers is better, 0 or 1; None for neither."""
+    by, meanings = RATED[keys]
+    said = str(row.get(by)).casefold().removesuffix(".0")
+    if said not in meanings:
+        known = ", ".join(meanings)
+        raise DataError(
+            f"{where}, {by}: {row.get(by)!r} does not say which answer is better", fix=f"Write one of {known}."
+        )
+    return meanings[said]
 
 
 def _answers(row: Mapping[str, Any], keys: tuple[str, str], prompt_key: str, where: str) -> tuple[str, str, str]:

@@ -4,8 +4,11 @@
     + ContextString, context                            stands before the prompt, as HarmBench asks its contextual behaviours
     + input, behind "instruction"                       belongs to it, as in Alpaca
     + adversarial prompt, jailbreak, ..                 is asked instead; the question in it is kept beside
-    messages, conversations, a list of messages         the last request, behind what was said before it
-    a fact (`fact_formats`)                             its prompt
+    messages, contents, a list of messages              the last request, behind what was said before it
+    turns, a list of texts (MT-Bench)                   the first; the others follow answers, which the file does not hold
+    + system, history (LlamaFactory)                    stand before the prompt
+    message_id, parent_id, role, text (Open Assistant)  what the prompter says, behind what it answers
+    a fact (`fact_formats`)                             its prompt; the questions of MQuAKE
     question + attack name + input                      the same, of NLPCC 2024's files of SafeEdit
 
 Source: Mazeika et al. 2024, "HarmBench: A Standardized Evaluation Framework for Automated Red Teaming and Robust Refusal",
@@ -14,20 +17,22 @@ for how context and behaviour are joined; Wang et al. 2024 (SafeEdit) for attack
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..io.rows import described, rows
+from ..io.rows import Row, described, rows
 from ..io.unread import Unread
 from ..text.letters import places
-from .conversation import BETWEEN, CHATS, Turn, is_chat, request, system_of, turns_of, unpacked
+from .conversation import BETWEEN, earlier_of, request
+from .trees import KNOWN, is_reply, threads
+from .turns import CHATS, Turn, is_chat, speaker, turns_of, unpacked
 
 PROMPT_COLUMNS = tuple(
     "prompt instruction text goal Goal Behavior behavior forbidden_prompt question request query sentence content vanilla "
-    "comment_text comment review tweet".split()
+    "comment_text comment review tweet user_input prompts".split()
 )
 CONTEXT_COLUMNS = ("ContextString", "context")
 ATTACK_COLUMNS = (
@@ -44,7 +49,7 @@ FLAGS = frozenset("true false yes no y n t f 0 1 0.0 1.0 none null nan n/a".spli
 UNASKED = frozenset(  # what rows of prompts hold beside them: answers, and what describes a row
     "behavior behaviorid functionalcategory semanticcategory unsafetycategory attackname attackcategory label focus note notes "
     "target answer answers output response completion safegeneration unsafegeneration knowledgeconstrain generalizationtest "
-    "continuation challenging subject topic taskid hash".split()
+    "continuation challenging subject topic taskid hash reference questionid".split()
 )
 
 
@@ -69,18 +74,54 @@ def prompts_of(source: str | Path) -> list[Asked]:
     Raises:
         DataError: naming file, line and column.
     """
-    prompts, unread = [], Unread(source)
-    for place, row in rows(source):
-        prompt = asked(row, f"{source}, {place}")
+    prompts, unread, listed = [], Unread(source), list(rows(source))
+    for row, prompt in _asked_by(listed, str(source), unread):
         unread.see(row, prompt.used | UNASKED)
         if prompt.text:
             prompts.append(prompt)
         else:
             unread.left_out["without a text"] += 1
     if not prompts:
+        if listed:
+            raise DataError(f"{source} asks nothing", why="No row of it has a prompt.", fix="Give a text a line.")
         raise DataError(f"{source} is empty", fix="Give a text a line.")
+    unread.rows = len(listed)
     unread.tell()
     return prompts
+
+
+def _asked_by(listed: Sequence[Row], source: str, unread: Unread) -> Iterator[tuple[Any, Asked]]:
+    """Yield (row, prompt) of a file; what of its rows can not be asked by itself is counted."""
+    if listed and all(is_reply(row.value) for row in listed):
+        for _, row, turns in threads(listed, source):
+            if turns[-1][0] == "user":
+                yield row, Asked(request(turns), "", KNOWN)
+            else:
+                unread.left_out["answers of the assistant"] += 1
+        return
+    for place, row in listed:
+        if isinstance(row, Mapping):
+            if questions := _several(row, "questions" if "requested_rewrite" in row else "turns"):
+                used = frozenset(("questions", "requested_rewrite", "turns"))
+                if "requested_rewrite" in row:  # MQuAKE's ask the same in other words
+                    yield from ((row, Asked(text, "", used | {*row})) for text in questions)
+                else:
+                    if len(questions) > 1:
+                        unread.left_out["turns that follow an answer, which is not there"] += len(questions) - 1
+                    yield row, Asked(questions[0], "", used)
+                continue
+            if speaker(row) == "assistant" and not {*row} & {*PROMPT_COLUMNS} - {"text", "content"}:
+                unread.left_out["answers of the assistant"] += 1
+                continue
+        yield row, asked(row, f"{source}, {place}")
+
+
+def _several(row: Mapping[str, Any], key: str) -> list[str]:
+    """Return the texts below a key that holds a list of them, an empty list for anything else."""
+    texts = unpacked(row).get(key)
+    if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+        return [text.strip() for text in texts if text.strip()]
+    return []
 
 
 def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
@@ -97,10 +138,12 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
         return Asked(_last_request(row, where))
     if not isinstance(row, Mapping):
         return Asked(_text(row, where))
-    row, system = unpacked(row), system_of(row)
-    said = frozenset(("system",) if system else ())
-    if chat := next((key for key in (*CHATS, "prompt") if is_chat(row.get(key))), ""):
-        return Asked(_last_request(row[chat], f"{where}, {chat}", system), "", said | {chat})
+    if speaker(row) == "user" and isinstance(row.get("content"), list):  # one message, in parts
+        return Asked(_last_request([row], where), "", frozenset(("role", "content")))
+    row = unpacked(row)
+    earlier, said = earlier_of(row, where)
+    if chat := next((key for key in (*CHATS, "prompt", "context") if is_chat(row.get(key))), ""):
+        return Asked(_last_request(row[chat], f"{where}, {chat}", earlier), "", said | {chat})
     if attack := _attack(row):
         plain = next((name for name in PLAIN_COLUMNS if isinstance(row.get(name), str) and name != attack), "")
         return Asked(
@@ -125,8 +168,8 @@ def asked(row: Any, where: str) -> Asked:  # noqa: ANN401 - a row of a file
     for context in CONTEXT_COLUMNS:
         if text and _has_text(row.get(context)):
             text, used = f"{row[context].strip()}{BETWEEN}{text}", used | {context}
-    if text and system:
-        text, used = request([*system, ("user", text)]), used | said
+    if text and earlier:
+        text, used = request([*earlier, ("user", text)]), used | said
     return Asked(text, "", frozenset(used))
 
 
@@ -140,9 +183,9 @@ def _attack(row: Mapping[str, Any]) -> str:
     return ""
 
 
-def _last_request(messages: Any, where: str, system: Sequence[Turn] = ()) -> str:  # noqa: ANN401 - a value of a file
+def _last_request(messages: Any, where: str, earlier: Sequence[Turn] = ()) -> str:  # noqa: ANN401 - a value of a file
     """Return the last request of a chat, behind what was said before it; an answer behind it is not asked."""
-    turns = [*system, *turns_of(messages, where)]
+    turns = [*earlier, *turns_of(messages, where)]
     last = max((index for index, (role, _) in enumerate(turns) if role == "user"), default=None)
     if last is None:
         raise DataError(f"{where}: no message of the user", fix="Give a chat with a request.")

@@ -57,7 +57,9 @@ def contrasted(path: str | Path) -> tuple[list[str], list[str]]:
     unread = Unread(path)
     for place, row in unread.seen(records(path), KNOWN):
         label = row.get("label") or ("unsafe" if (row.get("type") or "").startswith("contrast") else "safe")
-        if label not in ("safe", "unsafe") or not (row.get("prompt") or "").strip():
+        if label not in ("safe", "unsafe"):
+            raise DataError(f"{path}, {place}, label: {label!r} is none of XSTest", fix="Write safe or unsafe.")
+        if not (row.get("prompt") or "").strip():
             raise DataError(f"{path}, {place}: no prompt of XSTest", fix="Fetch the file again.")
         prompts[label == "unsafe"].append(row["prompt"].strip())
     unread.tell()

@@ -22,22 +22,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint.format.contents import ADAPTER
 from ..checkpoint.format.folder import Checkpoint
 from ..checkpoint.format.header import Slot, read_header, read_json
 from ..checkpoint.format.reading import reading
 from ..checkpoint.format.unsupported import FLOATS
-from ..errors import CorruptFile, MissingFile, PatchMismatch, UnsupportedModel
+from ..errors import CorruptFile, MissingFile, PatchMismatch, UnsupportedModel, UsageError
+from ..io.adapters import ADAPTER, ADAPTER_WEIGHTS
 from ..model.arch.anatomy import Anatomy, is_transposed
 from ..model.arch.forms import checkpoint_forms
+from ..model.lm import LM
 from ..model.load.kinds import built
 from ..model.load.loading import read_config
 from ..patch.delta import LowRank
 from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
+from ..registry import models
 from ._stored import StoredModel, stored
 
-WEIGHTS, PREFIX = "adapter_model.safetensors", "base_model.model."
+PREFIX = "base_model.model."
 NAMED = re.compile(r"(?P<path>.+?)(?P<inner>(?:\.base_layer)*)\.lora_(?P<side>[AB])\.weight")
 MERGED = (
     "Merge it in peft (merge_and_unload, save_pretrained) and take the difference: suture diff BASE MERGED -o PATCH"
@@ -75,6 +77,37 @@ def base_named(path: str | Path) -> str:
     path = Path(path)
     named = read_json((path if path.is_dir() else path.parent) / ADAPTER).get("base_model_name_or_path")
     return named if isinstance(named, str) else ""
+
+
+def read_adapter(path: str | Path, base: str | Path | None = None) -> Patch:
+    """Return an adapter as a patch of the model that it is for.
+
+    Args:
+        path: the folder of the adapter, or its adapter_model.safetensors.
+        base: that model, a folder or a name; by default the one that the adapter names.
+
+    Raises:
+        UsageError: when the adapter names no base, and none is given.
+        UnsupportedModel, PatchMismatch, CorruptFile, NoEffect: as `adapter_patch`.
+    """
+    named = base or base_named(path)
+    if not named:
+        raise UsageError(
+            f"the adapter {path} does not name its base",
+            why="A patch says which weights it is for.",
+            fix="Give its base: Patch.load(ADAPTER, base=BASE), or suture apply BASE ADAPTER -o OUT",
+        )
+    return adapter_patch(path, _folder(named), str(named))
+
+
+def _folder(model: str | Path) -> Path:
+    """Return the folder of a model's files; one of the Hub is loaded for that."""
+    folder = models().get(str(model), Path(model))
+    if folder.is_dir():
+        return folder
+    files = LM.load(model, device="cpu").path
+    assert files is not None  # what was loaded by its name has files
+    return files
 
 
 def adapter_patch(path: str | Path, base: Path, name: str) -> Patch:
@@ -125,14 +158,14 @@ def _refused(folder: Path, why: str) -> UnsupportedModel:
 
 def _factors(folder: Path, config: Mapping[str, Any], model: nn.Module) -> dict[str, _Factors]:
     """Return what an adapter says, by the name of the live parameter."""
-    if not (folder / WEIGHTS).is_file():
+    if not (folder / ADAPTER_WEIGHTS).is_file():
         pickled = (folder / "adapter_model.bin").is_file()
         raise (UnsupportedModel if pickled else MissingFile)(
-            f"{folder} has no {WEIGHTS}",
+            f"{folder} has no {ADAPTER_WEIGHTS}",
             why="Its weights are pickles, which can run any code." if pickled else "",
             fix="Save it again where you trust it: PeftModel.save_pretrained(NEW)." if pickled else "Fetch it whole.",
         )
-    slots = read_header(folder / WEIGHTS)
+    slots = read_header(folder / ADAPTER_WEIGHTS)
     sides: dict[str, dict[str, Slot]] = {}
     unknown = []
     for tensor, slot in slots.items():
@@ -146,7 +179,9 @@ def _factors(folder: Path, config: Mapping[str, Any], model: nn.Module) -> dict[
     made = {}
     for place, pair in sides.items():
         if pair.keys() != {"A", "B"}:
-            raise CorruptFile(f"{folder / WEIGHTS} has only one factor of {place}", fix="Fetch the adapter again.")
+            raise CorruptFile(
+                f"{folder / ADAPTER_WEIGHTS} has only one factor of {place}", fix="Fetch the adapter again."
+            )
         path = re.sub(r"(\.base_layer)*$", "", place)
         parameter = _parameter(config, model, path, place.count(".base_layer"), folder)
         made[parameter] = _Factors(

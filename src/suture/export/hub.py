@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import UsageError
+from ..io.adapters import ADAPTER, ADAPTER_WEIGHTS, is_adapter
 from ..io.files import built
 from ..io.network import unreachable
 from ..io.tensorfile import check_form
@@ -39,21 +40,30 @@ def save(patch: Patch, folder: str | Path, report: str | Path | None = None) -> 
 
 
 def fetch(name: str | Path, revision: str | None = None) -> Path:
-    """Return the patch file of a folder, or of a repository, fetched into the Hub's cache.
+    """Return the patch file of a folder or of a repository, fetched into the Hub's cache; the folder where it holds an adapter.
 
     Raises:
         UsageError: when there is none.
     """
     folder = Path(name)
     if folder.is_dir():
-        return folder / FILE
+        return folder if is_adapter(folder) and not (folder / FILE).exists() else folder / FILE
     if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
         raise UsageError(f"no folder {name}", fix=f"Give a folder that holds {FILE}, or a Hub name: OWNER/NAME")
 
     def download() -> Path:
         from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
 
-        return Path(hf_hub_download(str(name), FILE, revision=revision, local_files_only=unreachable()))
+        where: dict[str, Any] = {"revision": revision, "local_files_only": unreachable()}
+        try:
+            return Path(hf_hub_download(str(name), FILE, **where))
+        except (EntryNotFoundError, FileNotFoundError) as problem:
+            try:
+                hf_hub_download(str(name), ADAPTER, **where)
+            except (EntryNotFoundError, FileNotFoundError):
+                raise problem from None
+            return Path(hf_hub_download(str(name), ADAPTER_WEIGHTS, **where)).parent
 
     return _ask(download, f"can not fetch {name}")
 

@@ -14,10 +14,12 @@ from typing import Any
 import torch
 
 from ..checkpoint.format.contents import GGUF, INDEX, PICKLED
+from ..checkpoint.format.folder import Checkpoint
 from ..model.arch.anatomy import Anatomy
 from ..model.lm import BATCH_TOKENS, BUNDLED, SMALL, checkpoint_forms
+from ..model.load.filled import check_headers, check_tokens
 from ..model.load.kinds import built, check_files
-from ..model.load.loading import is_local, read_config
+from ..model.load.loading import is_local, read_config, read_tokenizer
 from ..runs.process import resident
 
 RUNTIME = 1.4  # of a block's activations: what the allocator keeps beside them; measured on two models, see tests/test_plan.py
@@ -76,7 +78,7 @@ def plan(
     """Forecast reading `examples` texts of about `tokens` tokens at every block's MLP input.
 
     Args:
-        name: "patient", "patient-moe", a folder or a Hub name; only its config is read.
+        name: "patient", "patient-moe", a folder or a Hub name; its config, tokenizer and the headers of its weights are read.
         examples: texts.
         tokens: of each.
         dtype: what `LM.load` will be given.
@@ -86,15 +88,20 @@ def plan(
     Raises:
         UsageError: when there is no such config.
         UnsupportedModel: when its parts are not known.
+        CorruptFile: when its files would not fill it.
     """
     folder = BUNDLED.get(str(name), Path(name))
-    local = is_local(name, folder)
+    local, weighed = is_local(name, folder), False
     config = read_config(name, folder)
     if local and any(
         file.name == INDEX or file.suffix in (".safetensors", GGUF, *PICKLED) for file in folder.iterdir()
     ):
         check_files(name, folder)
+        weighed = True
     model = built(name, config)
+    if weighed:
+        check_headers(name, model, Checkpoint.open(folder).slots)
+        check_tokens(name, model, read_tokenizer(name, folder))
     anatomy = Anatomy(model, checkpoint_forms(model))
     count = sum(p.numel() for p in model.parameters())
     disk_type = getattr(config, "dtype", None) or torch.float32

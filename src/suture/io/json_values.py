@@ -18,7 +18,9 @@ from ..errors import DataError
 from .unread import left_out
 
 Complain = Callable[[DataError], None]
-WRAPPERS = ("data", "rows", "records", "examples", "instances", "items", "train", "validation", "test", "dataset")
+WRAPPERS = ("data", "rows", "records", "examples", "instances", "items", "train", "validation", "test", "dataset", "facts",
+            "prompts", "jailbreaks")  # fmt: skip
+RECORD = frozenset(("prompt_templates", "samples"))  # lists of one record: of a relation with its facts
 SPLIT = frozenset(("columns", "index", "data"))  # of pandas' `orient="split"`
 BLANK = re.compile(r"[ \t\r\n\ufeff]*")
 BETWEEN = re.compile(r"[ \t\r\n,\ufeff]*")  # lines that end with a comma are lines all the same
@@ -159,6 +161,8 @@ def _unwrapped(source: str, text: str, only: Row) -> Iterator[Row]:
 def _columns(record: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Return the columns of a table that is written by columns, each a list or an object by index; {} for no table."""
     held = list(record.values())
+    if set(record) >= RECORD:
+        return {}
     if held and all(isinstance(column, Mapping) and column for column in held):
         indexes = [list(column) for column in held]
         if all(index.isdigit() for index in indexes[0]) and all(index == indexes[0] for index in indexes):

@@ -25,6 +25,7 @@ from .json_values import Row as Row
 HUB = "hub:"
 TABLES = {".csv": "", ".tsv": "\t", ".tab": "\t", ".psv": "|"}  # ending -> delimiter; "": found
 PLAIN = (".txt", ".text", ".md")
+MARKUP = {".yaml": "YAML", ".yml": "YAML", ".toml": "TOML", ".xml": "XML"}  # line by line they would be other texts
 COLUMNS = tables.USUAL
 LINE_END = re.compile(r"\r\n|\n|\r")  # as editors count lines; a text may hold Unicode's other ends of lines
 MOST = 64  # columns looked at
@@ -66,9 +67,13 @@ def rows(source: str | Path, bad: Complain = refuse) -> Iterator[Row]:
     elif (ending not in PLAIN and text.lstrip()[:1] in ("{", "[")) or (
         ending in PLAIN and (_is_object(_first_line(text)) or _is_json(text))
     ):
-        yield from json_values.values(str(path), text, bad)
+        yield from map(_small, json_values.values(str(path), text, bad))
     elif ending in (".json", ".jsonl", ".ndjson"):
-        yield from json_values.values(str(path), text, bad)
+        yield from map(_small, json_values.values(str(path), text, bad))
+    elif ending in MARKUP:
+        raise DataError(
+            f"{path} is {MARKUP[ending]}", why=f"Read are {KNOWN}.", fix="Write it as JSON lines: an object a line."
+        )
     elif not _is_table(text, known=2 if ending in PLAIN else 1):
         yield from (Row(f"line {n}", line) for n, line in enumerate(LINE_END.split(text), 1) if line.strip())
     else:
@@ -87,7 +92,11 @@ def records(source: str | Path, bad: Complain = refuse, form: str = FORM) -> Ite
         if isinstance(value, Mapping):
             yield place, value
         else:
-            bad(DataError(f"{source}, {place}: not an object", why=described(value), fix=f"Write {form}"))
+            bad(
+                DataError(
+                    f"{source}, {place}: not an object", why=described(value), fix=f"Write {form}, an object a line."
+                )
+            )
 
 
 def text_of(record: Record, key: str, where: str) -> str:
@@ -148,6 +157,13 @@ def plain_stem(source: str | Path) -> str:
     """Return the name of a file without its folder and endings: what it is called in reports."""
     path = Path(source)
     return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+def _small(row: Row) -> Row:
+    """Return a row whose usual keys are in small letters, as those of tables are."""
+    if not isinstance(row.value, Mapping) or all(map(str.islower, row.value)):
+        return row
+    return Row(row.place, dict(zip(tables.small(list(row.value)), row.value.values(), strict=True)))
 
 
 def _first_line(text: str) -> str:

@@ -24,6 +24,7 @@ TRIED = 20  # rows
 USUAL = frozenset(("prompt", "text", "label", "question", "goal", "subject", "target", "answer", "instruction"))
 NAMED = frozenset(("comment", "comment_text", "sentence", "content", "labels", "toxic", "toxicity", "score", "request", "chosen",
                    "rejected", "target_new", "target_true", "ground_truth", "rephrase_prompt"))  # fmt: skip
+ALSO = frozenset(("response", "output", "completion"))  # too common in prose to tell a table by
 LABELS = frozenset(("0", "1", "0.0", "1.0"))
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # of the process; Python's own 131,072 is less than one long text
 
@@ -37,14 +38,14 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
         delimiter: what parts columns; by default found.
 
     Raises:
-        DataError: naming the line, for quotes that do not end and rows of another number of columns.
+        DataError: naming the line, for quotes that do not end and rows of another number of columns; for no rows at all.
     """
     if sep := re.match(r"sep=(.)\r?\n", text):  # Excel's own note
         delimiter, text = sep[1], "\n" + text[sep.end() :]
     delimiter = delimiter or delimiter_of(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
-    begin = 1
+    begin, rows_read = 1, 0
     try:
         for cells in reader:
             line, begin = begin, reader.line_num + 1
@@ -54,7 +55,7 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
                 if len(cells) == 2 and cells[1].strip() in LABELS:  # SST-2 names no columns
                     header = ["text", "label"]
                 else:
-                    header = _small([name.strip() for name in cells])
+                    header = small([name.strip() for name in cells])
                     _check(source, line, header)
                     continue
             if len(cells) != len(header):
@@ -63,6 +64,7 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
                     why=f"Columns are parted by {_named(delimiter)}.",
                     fix=f"Put texts that hold {_named(delimiter)} in quotes.",
                 )
+            rows_read += 1
             yield Row(f"line {line}", dict(zip(header, cells, strict=True)))
     except csv.Error as problem:
         raise DataError(
@@ -70,6 +72,11 @@ def rows(source: str, text: str, delimiter: str = "") -> Iterator[Row]:
             why=f"The row ends at line {reader.line_num}." if reader.line_num > begin else "",
             fix='Correct the quoting: a quote inside of quotes is written twice, "".',
         ) from problem
+    if header is not None and not rows_read:
+        columns = ", ".join(name for name in header if name)
+        raise DataError(
+            f"{source} has a header and no rows", why=f"Its columns are {columns}.", fix="Give a row a line."
+        )
 
 
 def delimiter_of(text: str) -> str:
@@ -95,9 +102,9 @@ def _columns(text: str, delimiter: str) -> int:
     return counts.pop() if len(counts) == 1 else 0
 
 
-def _small(names: list[str]) -> list[str]:
+def small(names: list[str]) -> list[str]:
     """Return the names of columns, usual ones in small letters: people write Prompt and Label in their tables."""
-    return [name.casefold() if name.casefold() in (USUAL | NAMED) - {*names} else name for name in names]
+    return [name.casefold() if name.casefold() in (USUAL | NAMED | ALSO) - {*names} else name for name in names]
 
 
 def _check(source: str, line: int, header: list[str]) -> None:

@@ -13,11 +13,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..errors import DataError
+from .mistakes import told_once
+
 log = logging.getLogger(__name__)
 ABOUT = frozenset(  # of a row, whatever it holds: which it is, where it is from, of what sort
     "id uid index idx number source split category subcategory tags type lang language date url license author version level"
     " filename case_id".split()
 )
+SHOWN = 20  # sorts of mistakes that are told
 Row = TypeVar("Row")
 
 
@@ -33,6 +37,7 @@ class Unread:
         self.rows = 0
         self.left_out: Counter[str] = Counter()  # rows that a reader could not use, by why
         self.found: Counter[str] = Counter()
+        self.mistakes: list[DataError] = []  # of rows that are left out
 
     def see(self, row: object, known: Collection[str], inside: str = "") -> None:
         """Count the keys of a row that are not among those known; what is no object has none.
@@ -57,6 +62,10 @@ class Unread:
 
     def tell(self) -> None:
         """Log what was found, a line each."""
+        for line in told_once(self.mistakes, self.source)[:SHOWN]:
+            log.warning("left out: %s", line)
+        if self.mistakes:
+            log.warning("%s: left out, of %d rows: %d that can not be used", self.source, self.rows, len(self.mistakes))
         if self.left_out:
             reasons = ", ".join(f"{count} {why}" for why, count in self.left_out.items())
             log.warning("%s: left out, of %d rows: %s", self.source, self.rows, reasons)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ..errors import NoEffect, PatchMismatch, UsageError
+from ..io.adapters import is_adapter
 from . import file as patch_file
 from .delta import canonical
 from .delta_kind import Delta
@@ -228,13 +229,23 @@ class Patch:
         return Path(path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Patch:
-        """Read a patch file and check all of it.
+    def load(cls, path: str | Path, *, base: str | Path | None = None) -> Patch:
+        """Read a patch file, or the folder of a LoRA adapter of peft, and check all of it.
+
+        Args:
+            path: of either.
+            base: the model that an adapter is for, a folder or a name; by default the one that it names.
 
         Raises:
-            UsageError: when there is no such file.
+            UsageError: when there is no such file, or an adapter names no base.
             CorruptFile: when it is not a whole patch.
+            UnsupportedModel: when an adapter is more than low-rank factors.
+            PatchMismatch: when it does not fit its base.
         """
+        if is_adapter(path):
+            from ..export.adapter import read_adapter
+
+            return read_adapter(path, base)
         terms, before, after, provenance = patch_file.read(Path(path))
         return cls(terms, before, provenance, after)
 
@@ -250,12 +261,13 @@ class Patch:
         return hub.save(self, folder, report)
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, revision: str | None = None) -> Patch:
-        """Read a patch from a folder that `save_pretrained` wrote, or from a repository of the Hugging Face Hub.
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, base: str | Path | None = None) -> Patch:
+        """Read a patch from a folder that `save_pretrained` or peft wrote, or from a repository of the Hugging Face Hub.
 
         Args:
             name: a folder, or OWNER/NAME.
             revision: branch, tag or commit of a repository.
+            base: the model that a LoRA adapter is for; by default the one that it names.
 
         Raises:
             UsageError: when there is none.
@@ -263,7 +275,7 @@ class Patch:
         """
         from ..export import hub
 
-        return cls.load(hub.fetch(name, revision))
+        return cls.load(hub.fetch(name, revision), base=base)
 
     def push_to_hub(
         self, name: str, *, report: str | Path | None = None, private: bool = True, revision: str | None = None

@@ -36,21 +36,31 @@ def whole(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
     return int(given) if isinstance(given, float) and given.is_integer() and abs(given) < 2**53 else given
 
 
-def only(*neutral: Any, named: int = 2) -> Callable[[Any], Any]:  # noqa: ANN401 - anything JSON can hold
-    """Return a check that takes values which ask for nothing, and refuses what is not offered.
-
-    Args:
-        neutral: the values.
-        named: how many of them are named in the advice.
-    """
-    advice = " or ".join(map(_written, neutral[:named]))
+def only(*neutral: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - anything JSON can hold
+    """Return a check that takes values which ask for nothing, and refuses what is not offered."""
 
     def check(given: Any) -> Any:  # noqa: ANN401
         if given not in neutral:
-            raise ValueError("this is not offered here; leave it out" + f", or give {advice}" * bool(advice))
+            raise ValueError(
+                f"this is not offered here; leave it out, or give {' or '.join(map(_written, neutral[:2]))}"
+            )
         return given
 
     return check
+
+
+def nothing(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    """Take what is empty or false for an absent key, and refuse what is not offered."""
+    if given not in ([], {}, "", False):
+        raise ValueError("this is not offered here; leave it out")
+    return given
+
+
+def unbiased(given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+    """Take a bias of 0 for none."""
+    if not isinstance(given, dict) or any(value != 0 for value in given.values()):
+        raise ValueError("this is not offered here; leave it out, or give {}")
+    return given
 
 
 def _written(value: Any) -> str:  # noqa: ANN401
@@ -59,7 +69,7 @@ def _written(value: Any) -> str:  # noqa: ANN401
 
 Whole = Annotated[int, BeforeValidator(whole)]
 Idle = Any  # a field that changes nothing
-None_ = Annotated[Any, AfterValidator(only([], {}, "", False, named=0))]  # of fields of several types
+None_ = Annotated[Any, AfterValidator(nothing)]
 Off = Annotated[Any, AfterValidator(only(False))]
 On = Annotated[Any, AfterValidator(only(True))]
 Zero = Annotated[Any, AfterValidator(only(0))]
@@ -107,7 +117,7 @@ class Known(Strict):
     frequency_penalty: Zero = 0
     repetition_penalty: One = 1
     length_penalty: One = 1
-    logit_bias: Annotated[Any, AfterValidator(only({}))] = Field(default_factory=dict)
+    logit_bias: Annotated[Any, AfterValidator(unbiased)] = Field(default_factory=dict)
     top_k: Annotated[Any, AfterValidator(only(-1, 0))] = 0
     min_p: Zero = 0
     typical_p: One = 1

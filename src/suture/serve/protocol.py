@@ -31,6 +31,7 @@ from .request import GenerationRequest
 TOKENS = 256  # longest answer, where a request does not say
 LONGEST = 1 << 16  # tokens of an answer that can be asked for
 TURNS, PARTS = 4096, 256  # of a chat; of a message
+TEXT = ("text", "input_text", "output_text")  # how parts of text are called, also in OpenAI's other interface
 STOPS, STOP_LENGTH = 32, 200  # strings that end a text; characters of one
 TOP = 20  # tokens whose log-probabilities are told beside the one that was written
 SAMPLES = 128  # texts for one prompt
@@ -48,7 +49,7 @@ def prompts_of(given: Any) -> list[str] | list[list[int]]:  # noqa: ANN401 - any
         return [given]
     if not isinstance(given, list) or not given:
         raise ValueError("a text is expected, or token ids, or a list of either")
-    rows = [given] if _is_id(given[0]) else given
+    rows = [given] if isinstance(given[0], int | float) else given
     if len(rows) > PROMPTS:
         raise ValueError(f"{len(rows)} prompts; at most {PROMPTS} are read")
     kind = str if isinstance(rows[0], str) else list
@@ -213,6 +214,8 @@ class Part(Strict):
     @model_validator(mode="before")
     @classmethod
     def _only_text(cls, given: Any) -> Any:  # noqa: ANN401 - anything JSON can hold
+        if isinstance(given, dict) and given.get("type") in TEXT:
+            given = {**given, "type": "text"}
         if isinstance(given, dict) and given.get("type") in ("text", "refusal") and given["type"] not in given:
             raise ValueError(f"there is no {given['type']!r} in this part")
         if isinstance(given, dict) and isinstance(given.get("type"), str) and given["type"] not in ("text", "refusal"):

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CorruptFile, SutureError
+from ...io.adapters import ADAPTER as ADAPTER
+from ...io.adapters import is_adapter as is_adapter
 from .causes import AGAIN, fault
 from .header import LARGEST, read_json, regular
 
 SINGLE, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
-ADAPTER = "adapter_config.json"
+GENERATION = "generation_config.json"
 SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,250}\.safetensors")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 GGUF = ".gguf"
@@ -29,13 +31,6 @@ TOKENIZED_BY = (
 )  # JSON, all of them
 TEMPLATE = "chat_template.jinja"
 TOKENIZED = ("BPE", "Unigram", "WordLevel", "WordPiece")  # kinds of model in a tokenizer.json
-
-
-def is_adapter(path: str | Path) -> bool:
-    """Return whether a path is the folder of an adapter, or the file of its weights in one."""
-    path = Path(path)
-    folder = path if path.is_dir() else path.parent
-    return (path.is_dir() or path.name.startswith("adapter_model.")) and (folder / ADAPTER).is_file()
 
 
 def told_file(name: str | Path, file: Path) -> SutureError:
@@ -94,6 +89,24 @@ def read_config(path: Path, name: str | Path | None = None) -> dict[str, Any]:
             raise
         why = f"{problem.what}. {problem.why}".strip()
         raise fault("broken config", name=path if name is None else name, why=why) from problem
+
+
+def check_generation(path: Path, name: str | Path | None = None) -> None:
+    """Raise CorruptFile when generation_config.json is damaged: transformers would go on without it, and without its ends.
+
+    Args:
+        path: the folder.
+        name: what errors call it, if not by its path.
+    """
+    if not (path / GENERATION).exists():
+        return
+    try:
+        read_json(path / GENERATION)
+    except CorruptFile as problem:
+        if problem.what.endswith("the file itself"):
+            raise
+        why = f"{problem.what}. {problem.why}".strip().rstrip(".") + "."
+        raise fault("broken generation", name=path if name is None else name, why=why) from problem
 
 
 def weight_files(path: Path, name: str | Path | None = None) -> tuple[list[str], dict[str, str] | None]:
@@ -196,6 +209,8 @@ def _vocabulary(model: dict[str, object]) -> bool:
 
 def _without(path: Path, name: str | Path) -> SutureError:
     """Return what is wrong with a folder that has no safetensors of a model."""
+    if lost := [file for file in (SINGLE, INDEX) if (path / file).is_symlink()]:
+        return fault("missing shard", name=name, missing=1, total=1, file=f"{lost[0]}, a link to nothing")
     if (path / ADAPTER).is_file():
         return told_adapter(name, path / ADAPTER)
     files = sorted(file.name for file in path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 
 from ...checkpoint.format.causes import fault, renamed
+from ...checkpoint.format.header import Slot
+from ..arch.forms import checkpoint_forms
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,35 @@ def check_filled(name: str | Path, model: Any, info: Mapping[str, Any]) -> None:
             len(beside),
             _first(beside),
         )
+
+
+def check_headers(name: str | Path, model: Any, slots: Mapping[str, Slot]) -> None:  # noqa: ANN401 - a transformers model
+    """Raise CorruptFile when the files would not fill a model, as far as their headers tell.
+
+    Args:
+        name: of the model.
+        model: built without memory.
+        slots: the tensors in the files.
+    """
+    forms = checkpoint_forms(model, slots)
+    # Of a tied pair the model has one; the files may hold the other.
+    pairs = getattr(model, "_tied_weights_keys", None)
+    tied = [{*pair} for pair in pairs.items() if not {*pair} <= {*forms}] if isinstance(pairs, Mapping) else []
+    missing = [
+        tensor
+        for tensor in forms
+        if tensor not in slots and not any(tensor in pair and pair & {*slots} for pair in tied)
+    ]
+    stored = {
+        tensor: (tuple(slots[tensor].raw), tuple(form.shape)) for tensor, form in forms.items() if tensor in slots
+    }
+    unfit = [  # experts in one tensor are compared as rows
+        (tensor, raw, shape)
+        for tensor, (raw, shape) in stored.items()
+        if raw != shape and (len(raw) < 3 or raw[-1:] != shape[-1:] or math.prod(raw) != math.prod(shape))
+    ]
+    beside = [tensor for tensor in slots if tensor not in forms] if missing else []
+    check_filled(name, model, {"missing_keys": missing, "unexpected_keys": beside, "mismatched_keys": unfit})
 
 
 def check_finite(name: str | Path, model: Any) -> None:  # noqa: ANN401 - a transformers model

@@ -12,11 +12,11 @@ from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ...checkpoint.format.causes import WRAPPERS, fault, renamed
-from ...checkpoint.format.contents import check_tokenizer, weight_files
+from ...checkpoint.format.contents import check_generation, check_tokenizer, weight_files
 from ...checkpoint.format.folder import Checkpoint
+from ...checkpoint.format.kind import WHOLE, architecture, senses
 from ...checkpoint.format.unsupported import quantisation, scheme
 
-SENSES = {"vision_config": "pictures", "vq_config": "pictures", "audio_config": "sound"}  # what else a model reads
 UNBUILT = (
     LookupError,
     AttributeError,
@@ -25,8 +25,8 @@ UNBUILT = (
     TypeError,
     ValueError,
     RuntimeError,
+    ImportError,
 )  # of transformers
-WHOLE = "ForConditionalGeneration"  # how the classes end that are more than a language model
 
 
 def check_words(name: str | Path, words: Mapping[str, Any]) -> None:
@@ -41,6 +41,8 @@ def check_words(name: str | Path, words: Mapping[str, Any]) -> None:
     kind = words.get("model_type")
     if not isinstance(kind, str) or not kind:
         raise fault("broken config", name=name, why="It says no model_type.")
+    if empty := next((key for key in ("num_hidden_layers", "n_layer") if words.get(key) == 0), ""):
+        raise fault("broken config", name=name, why=f"It says {empty} 0: a model without blocks.")
     if kind not in CONFIG_MAPPING:
         if words.get("auto_map"):
             raise fault("remote code", name=name, kind=repr(kind))
@@ -53,17 +55,17 @@ def check_kind(name: str | Path, config: Any) -> None:  # noqa: ANN401 - a trans
     if method := quantisation(words):
         raise fault("quantised", name=name, scheme=method)
     known = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    named = ", ".join(words.get("architectures") or []) or kind
+    named = architecture(words) or kind
     if words.get("is_encoder_decoder"):
         raise fault("encoder-decoder", name=name, architecture=named)
     if kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not words.get("is_decoder"):
         raise fault("masked", name=name, architecture=named)
-    inner, reads = words.get("text_config"), [sense for part, sense in SENSES.items() if words.get(part)]
+    inner, reads = words.get("text_config"), senses(words)
     text = known.get(inner.get("model_type")) if isinstance(inner, Mapping) else None
     larger = kind in modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES or text is not None
     if reads and larger and (kind not in known or str(known[kind]).endswith(WHOLE)):
         saved = f", or save the language model in it, {text}, by itself: docs/models.md says how" if text else ""
-        raise fault("pictures", name=name, architecture=named, reads=" and ".join(dict.fromkeys(reads)), or_text=saved)
+        raise fault("pictures", name=name, architecture=named, reads=reads, or_text=saved)
     if kind not in known:
         raise fault("no language model", name=name, architecture=named)
 
@@ -107,4 +109,5 @@ def check_files(name: str | Path, folder: Path) -> None:
     for tensor in checkpoint.slots:
         if tensor.endswith(".weight") and (quantised := scheme(checkpoint, tensor)):
             raise fault("quantised", name=name, scheme=f"{tensor} is {quantised}")
+    check_generation(folder, name)
     check_tokenizer(folder, name)

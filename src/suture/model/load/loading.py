@@ -74,7 +74,7 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
         config = read_config(name, folder, revision, offline=offline)
         if local:
             check_files(name, folder)
-        tokenizer = _tokenizer(name, place, revision, local=local, offline=offline)
+        tokenizer = read_tokenizer(name, place, revision, local=local, offline=offline)
         try:
             with _quiet():
                 model, info = transformers.AutoModelForCausalLM.from_pretrained(
@@ -98,7 +98,22 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
         return Loaded(model, tokenizer, files, disk_tensors(files), commit)
 
 
-def _tokenizer(name: str | Path, place: str, revision: str | None, *, local: bool, offline: bool) -> Any:  # noqa: ANN401 - of transformers
+def read_tokenizer(
+    name: str | Path, place: str | Path, revision: str | None = None, *, local: bool = True, offline: bool = True
+) -> Any:  # noqa: ANN401 - of transformers
+    """Return the tokenizer of a model.
+
+    Args:
+        name: of the model, as it was given.
+        place: the folder or the repository of its files.
+        revision: branch, tag or commit of a repository.
+        local: whether it is a folder.
+        offline: look at the Hub's cache alone.
+
+    Raises:
+        CorruptFile: when its files can not be read.
+        UsageError: when there are none.
+    """
     try:
         with _quiet():
             return transformers.AutoTokenizer.from_pretrained(
