@@ -60,9 +60,9 @@ def patch_files(paths: Sequence[Path], base: Path) -> Iterator[list[Path]]:
 
 def _folder(model: Path | str) -> Path:
     """Return the folder of a model's files; one of the Hub is loaded for that."""
-    from ..registry import models
+    from ..model.load.named import model_folder
 
-    folder = models().get(str(model), Path(model))
+    folder = model_folder(model)
     if folder.is_dir():
         return folder
     from ..model.lm import LM

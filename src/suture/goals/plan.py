@@ -15,9 +15,10 @@ import torch
 
 from ..checkpoint.format.contents import GGUF, INDEX, PICKLED
 from ..model.arch.anatomy import Anatomy
-from ..model.lm import BATCH_TOKENS, BUNDLED, SMALL, checkpoint_forms
+from ..model.lm import BATCH_TOKENS, SMALL, checkpoint_forms
 from ..model.load.kinds import built, check_files
 from ..model.load.loading import is_local, read_config
+from ..model.load.named import model_folder
 from ..runs.process import resident
 
 RUNTIME = 1.4  # of a block's activations: what the allocator keeps beside them; measured on two models, see tests/test_plan.py
@@ -87,7 +88,7 @@ def plan(
         UsageError: when there is no such config.
         UnsupportedModel: when its parts are not known.
     """
-    folder = BUNDLED.get(str(name), Path(name))
+    folder = model_folder(name)
     local = is_local(name, folder)
     config = read_config(name, folder)
     if local and any(
