@@ -51,7 +51,7 @@ def tiny_gguf(path, family, tokenizer, *, kind=gguf.GGMLQuantizationType.F32, le
             values = _paired(values, HEADS if "attn_q" in there else KEYS)
         if "gemma" in family and there.endswith("norm.weight"):
             values = values + 1
-        whole = values.shape[-1] % 32 == 0  # blocks of most types are so long
+        whole = values.shape[-1] % 32 == 0 or kind.name == "F16"  # blocks of most types are so long
         if values.ndim > 1 and whole and kind != gguf.GGMLQuantizationType.F32:
             writer.add_tensor(there, gguf.quantize(values, kind), raw_dtype=kind)
         else:

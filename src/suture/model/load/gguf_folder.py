@@ -149,9 +149,11 @@ def _unpacked() -> dict[str, Any]:
 
 
 def _dtype(header: GGUFHeader) -> torch.dtype:
-    """Return the type of the matrices where it is one that safetensors hold, else bfloat16."""
+    """Return the type that holds what the matrices hold, bfloat16 where one of them is quantised."""
     matrices = set(header.matrix_types)
-    return PLAIN.get(matrices.pop(), torch.bfloat16) if len(matrices) == 1 else torch.bfloat16
+    if not matrices <= PLAIN.keys():
+        return torch.bfloat16
+    return PLAIN[matrices.pop()] if len(matrices) == 1 else torch.float32
 
 
 def _asked(file: Path, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - of transformers
