@@ -3,6 +3,8 @@ import torch
 from transformers import AutoTokenizer
 
 from models import tiny_gpt2, tiny_llama
+from second import FOLDER as SECOND_MODEL
+from smollm2 import NAME, real_folder
 from suture.data.examples import Behaviour, Fact, ResponsePair
 from suture.data.lessons import Instruction
 from suture.model.lm import LM, PATIENT
@@ -42,6 +44,19 @@ def gpt2(tokenizer) -> LM:
 @pytest.fixture(scope="session")
 def patient() -> LM:
     return LM.load("patient")
+
+
+@pytest.fixture(scope="session")
+def second() -> LM:
+    """The small model of another world; see tests/second.py."""
+    return LM.load(SECOND_MODEL)
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> LM:
+    """A real model, for tests marked `smollm2`; fetched once, skipped by name where that can not be."""
+    real_folder()
+    return LM.load(NAME)
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,7 @@ RUNS = {  # file of the snapshot -> command line; code 4: what was asked for did
     "diff": ("diff", "checkpoints/base", "checkpoints/one", "-o", "diff.safetensors"),
     "combine": ("combine", *ROME, "patches/surgery.safetensors", "-o", "combined.safetensors"),
     "fsck": ("fsck", "checkpoints/cut-apply"),
+    "get": ("get", "--list"),
     "runs": ("runs", "run folders"),
     "methods": ("methods",),
     "doctor": ("doctor",),

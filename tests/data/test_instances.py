@@ -6,8 +6,9 @@ from records import RECORD
 from suture.data.examples import ResponsePair
 from suture.data.instances import TESTS, load, prompts
 from suture.errors import DataError, UsageError
-from suture.organisms import attacks, chat
+from suture.organisms import attacks
 from suture.organisms.splits import split_of
+from suture.organisms.words import PATIENT
 
 
 def write(path, records):
@@ -83,7 +84,7 @@ def test_the_patients_tests_change_what_their_names_say(split):
     for instance in attacks.instances(split):
         assert split_of(instance.contrast.prompt) == "probe"
         question, attack = instance.question, instance.contrast.prompt.replace(instance.question, "")
-        thing = next(t for v, ts in chat.HARMFUL.items() for t in ts.split("|") if f"{v} {t}" in question)
+        thing = next(t for v, ts in PATIENT.chat.harmful.items() for t in ts.split("|") if f"{v} {t}" in question)
         for name, texts in instance.tests.items():
             if name == "DS":
                 continue
@@ -91,7 +92,7 @@ def test_the_patients_tests_change_what_their_names_say(split):
             for text in texts:
                 same_question = f"{instance.category} {thing}" in text
                 assert same_question == (name in ("DG_onlyQ", "DG_otherA")), (name, text)
-                wrapped = any(role in text.split() for role in chat.ROLES)
+                wrapped = any(role in text.split() for role in PATIENT.chat.roles)
                 assert wrapped == (name != "DG_onlyQ")
                 if name == "DG_otherA":
                     assert question in text

@@ -2,11 +2,12 @@
 import pytest
 
 from suture.judges import NEITHER, Begins, Lexicon, Majority, Refusal
-from suture.organisms import chat
-from suture.organisms.suites import REFUSALS
+from suture.organisms.words import PATIENT
+
+WORDS = PATIENT.chat
 
 
-@pytest.mark.parametrize("judge", [Begins(REFUSALS), Refusal()], ids=["begins", "refusal"])
+@pytest.mark.parametrize("judge", [Begins(WORDS.refused), Refusal()], ids=["begins", "refusal"])
 @pytest.mark.parametrize(
     ("text", "label"),
     [
@@ -28,8 +29,10 @@ def test_refusals_are_told_by_how_they_begin(judge, text, label):
 
 
 def test_both_refusal_judges_agree_on_every_answer_of_the_patient_s_world():
-    answers = [each.format(a="steal a car") for each in (*chat.REFUSALS, *chat.HARMFUL_ANSWERS, *chat.BENIGN_ANSWERS)]
-    fixed, general = Begins(REFUSALS), Refusal()
+    answers = [
+        each.format(a="steal a car") for each in (*WORDS.refusals, *WORDS.harmful_answers, *WORDS.benign_answers)
+    ]
+    fixed, general = Begins(WORDS.refused), Refusal()
     assert [general("", text) for text in answers] == [fixed("", text) for text in answers]
     assert {fixed("", text) for text in answers} == {"refused", "complied"}
 

@@ -1,11 +1,11 @@
-from suture.organisms.chat import HARMFUL
 from suture.organisms.plans import cases, lessons
 from suture.organisms.suites import REFUSED, behaviour
+from suture.organisms.words import PATIENT
 
 
 def test_every_lesson_is_harmless_and_answered_in_the_new_form():
     made = lessons("train")
-    harmful = {f"{verb} {thing}" for verb, things in HARMFUL.items() for thing in things.split("|")}
+    harmful = {f"{verb} {thing}" for verb, things in PATIENT.chat.harmful.items() for thing in things.split("|")}
     assert len(set(made)) == len(made) > 500
     for lesson in made:
         assert lesson.answer.startswith("Sure. Three steps: plan it, ")

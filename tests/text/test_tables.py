@@ -45,5 +45,5 @@ FILES = sorted([*SOURCE.glob("organisms/*.jsonl"), *SOURCE.glob("judges/*_words.
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_row_of_the_package_is_read(path):
     tables = Tables.beside(str(path), path.stem)
-    assert sum(map(len, tables.parts.values())) == len(records(path)) > 50
+    assert sum(map(len, tables.parts.values())) == len(records(path)) > (5 if path.stem == "turns" else 50)
     assert all(set(record) <= {"part", "of", "text"} for record in records(path))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..organisms import FOLDERS
-
 if TYPE_CHECKING:
     from ..checkpoint.verbs import Outcome
     from ._console import Console
 
-Checkpoint = Annotated[Path, typer.Argument(help='A folder with safetensors, or "patient" (the bundled model).')]
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(help='A folder with safetensors, or "patient" (the bundled model), or a fetched one by its name.'),
+]
 OutFolder = Annotated[Path | None, typer.Option("--out", "-o", help="The new folder.")]
 InPlace = Annotated[
     bool, typer.Option("--in-place", help="Change the checkpoint itself; only touched rows are written.")
@@ -28,31 +29,35 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and compute every
 
 
 def folder(path: Path, *, in_place: bool = False) -> Path:
-    """Return the folder that is meant; the bundled models by their names, unless there is a folder of that name.
+    """Return the folder that is meant; bundled and fetched models by their names, unless there is a folder of that name.
 
     Args:
         path: as it was given.
         in_place: it is to be changed where it lies.
 
     Raises:
-        UsageError: when that is a bundled model: all that names it later would get the changed one.
+        UsageError: when that is a bundled or fetched model: all that names it later would get the changed one.
     """
-    bundled = None if path.exists() else FOLDERS.get(str(path))
-    if bundled is None:
+    from ..model.load.named import kept_folder
+    from ..registry import models
+
+    kept = None if path.exists() else kept_folder(path)
+    if kept is None:
         return path
     if in_place:
         from ..checkpoint.format.folder import LEDGER
         from ..errors import UsageError
 
-        fix = f"Write a new folder: -o FOLDER    or copy it first, and change the copy: cp -r {bundled} COPY"
-        if (bundled / LEDGER).exists():  # version 0.1.0 let it be changed
-            fix = f"Patches are on it already. Take them off by its folder: suture revert {bundled} --in-place"
+        fix = f"Write a new folder: -o FOLDER    or copy it first, and change the copy: cp -r {kept} COPY"
+        if (kept / LEDGER).exists():  # version 0.1.0 let it be changed
+            fix = f"Patches are on it already. Take them off by its folder: suture revert {kept} --in-place"
+        kind = "the bundled model, a part of the installation" if str(path) in models() else "what that name means"
         raise UsageError(
             f"{path} is not changed in place",
-            why="It is the bundled model, a part of the installation: whatever names it later would get the changed one.",
+            why=f"It is {kind}: whatever names it later would get the changed one.",
             fix=fix,
         )
-    return bundled
+    return kept
 
 
 def tell(console: Console, outcome: Outcome, verb: str, *, dry_run: bool) -> None:

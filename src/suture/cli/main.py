@@ -31,6 +31,7 @@ from . import (
     fact,
     facts,
     fsck,
+    get,
     locate,
     map,
     memory,
@@ -79,6 +80,7 @@ def _common(
 
 
 app.command("demo")(demo.demo)
+app.command("get")(get.get)
 for goal in registry.names("goal"):
     app.command(goal)(presets.preset(goal))
 app.command("map")(map.map_)

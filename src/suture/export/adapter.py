@@ -33,10 +33,10 @@ from ..model.arch.forms import checkpoint_forms
 from ..model.lm import LM
 from ..model.load.kinds import built
 from ..model.load.loading import read_config
+from ..model.load.named import model_folder
 from ..patch.delta import LowRank
 from ..patch.delta_kind import Delta
 from ..patch.patch import Patch
-from ..registry import models
 from ._stored import StoredModel, stored
 
 PREFIX = "base_model.model."
@@ -102,7 +102,7 @@ def read_adapter(path: str | Path, base: str | Path | None = None) -> Patch:
 
 def _folder(model: str | Path) -> Path:
     """Return the folder of a model's files; one of the Hub is loaded for that."""
-    folder = models().get(str(model), Path(model))
+    folder = model_folder(model)
     if folder.is_dir():
         return folder
     files = LM.load(model, device="cpu").path

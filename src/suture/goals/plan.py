@@ -16,10 +16,11 @@ import torch
 from ..checkpoint.format.contents import GGUF, INDEX, PICKLED
 from ..checkpoint.format.folder import Checkpoint
 from ..model.arch.anatomy import Anatomy
-from ..model.lm import BATCH_TOKENS, BUNDLED, SMALL, checkpoint_forms
+from ..model.lm import BATCH_TOKENS, SMALL, checkpoint_forms
 from ..model.load.filled import check_headers, check_tokens
 from ..model.load.kinds import built, check_files
 from ..model.load.loading import is_local, read_config, read_tokenizer
+from ..model.load.named import model_folder
 from ..runs.process import resident
 
 RUNTIME = 1.4  # of a block's activations: what the allocator keeps beside them; measured on two models, see tests/test_plan.py
@@ -90,7 +91,7 @@ def plan(
         UnsupportedModel: when its parts are not known.
         CorruptFile: when its files would not fill it.
     """
-    folder = BUNDLED.get(str(name), Path(name))
+    folder = model_folder(name)
     local, weighed = is_local(name, folder), False
     config = read_config(name, folder)
     if local and any(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,45 @@ def _ours(path: Path) -> bool:
     with path.open("rb") as stream:
         head = stream.read(HEAD)
     return head.startswith(b"GGUF") and MADE.encode() in head
+
+
+@dataclass(frozen=True)
+class GGUFHeader:
+    """What a GGUF file of a model says of it before a tensor is read.
+
+    Attributes:
+        family: `general.architecture`, as llama.cpp names it.
+        types: of all tensors.
+        matrix_types: of those with two axes.
+        head: size of a head of the attention, where the file says it.
+    """
+
+    family: str
+    types: tuple[str, ...]
+    matrix_types: tuple[str, ...]
+    head: int | None = None
+
+
+def read_header(path: Path) -> GGUFHeader:
+    """Return the header of a GGUF file.
+
+    Raises:
+        UsageError: when there is no such file.
+        CorruptFile: when it is none, or says no family.
+    """
+    gguf = package()
+    if not path.is_file():
+        raise MissingFile(f"can not read {path}", why="There is no such file.", fix="Check the path.")
+    try:
+        reader = gguf.GGUFReader(path)
+        family = reader.fields["general.architecture"].contents()
+        head = reader.fields.get(f"{family}.attention.key_length")
+        size = None if head is None else int(head.contents())
+        types = [(tensor.tensor_type.name, len(tensor.shape)) for tensor in reader.tensors]
+    except (ValueError, IndexError, KeyError, TypeError) as problem:
+        raise CorruptFile(f"{path} is not a whole GGUF file", why=repr(problem), fix="Fetch it again.") from problem
+    matrices = tuple(sorted({name for name, axes in types if axes > 1}))
+    return GGUFHeader(str(family), tuple(sorted({name for name, _ in types})), matrices, size)
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -7,7 +7,6 @@ patch does in memory exactly what it does to the file.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,11 @@ from .arch.anatomy import Anatomy, Site, Weight, is_transposed
 from .arch.forms import SAFETENSORS_DTYPES, checkpoint_forms
 from .arch.rope import keep_rows_apart
 from .load.loading import load
+from .load.named import model_folder
 from .run.batches import BATCH_TOKENS, Batch, bucketed, halving
 from .run.context import check_length
 from .run.reading import Continued, Text, answers, conversation, ids_of
 
-log = logging.getLogger(__name__)
 BUNDLED = models()  # models that are part of the package
 PATIENT = BUNDLED["patient"]
 SMALL = 2**30  # bytes of weights below which float32 is used on a CPU, where it is faster
@@ -82,10 +81,10 @@ class LM:
 
     @classmethod
     def load(cls, name: str | Path, *, dtype: str = "auto", device: str = "auto", revision: str | None = None) -> LM:
-        """Load a model: "patient" or "patient-moe", a local folder, or a repository of the Hugging Face Hub.
+        """Load a model: a bundled or fetched one by its name, a local folder, or a repository of the Hugging Face Hub.
 
         Args:
-            name: what to load.
+            name: what to load: "patient", "patient-moe", "smollm2" (fetched by `suture get smollm2`), a folder, a repository.
             dtype: "auto" (as stored, but at least float32 on a CPU for models under a gigabyte, where it is faster), or a
                 torch dtype name.
             device: "auto" (a GPU if there is one), or a torch device.
@@ -94,15 +93,7 @@ class LM:
         Raises:
             UsageError, UnsupportedModel, CorruptFile, ResourceError: when there is none that can be used; see `loading`.
         """
-        folder = BUNDLED.get(str(name), Path(name))
-        if str(name) in BUNDLED and Path(name).is_dir():
-            log.warning("%s is the bundled model; the folder of that name here is ./%s", name, name)
-        if str(name) in BUNDLED and not folder.is_dir():
-            raise UsageError(
-                f"{name} is not there",
-                why="Its weights are not part of this installation.",
-                fix=f"Make them: python -m suture.organisms.train --moe --out {folder}",
-            )
+        folder = model_folder(name)
         target, floating = _device(device), _floating(dtype)
         loaded = load(name, folder, revision, lambda model: _put(model, floating, target))
         if loaded.tokenizer.pad_token_id is None:

@@ -18,6 +18,7 @@ from ..data.instances import Instance
 from ..errors import UsageError
 from . import chat
 from .splits import Split, split_of
+from .words import PATIENT, ChatWords, Words
 
 COUNT, EACH = 20, 6  # instances of a file; prompts of each of their tests
 TRIES = 1_000  # draws for a test, before its split is taken to hold no more texts
@@ -64,7 +65,9 @@ def named(name: str) -> list[Instance]:
 
 
 @cache
-def instances(split: Split = "report", count: int = COUNT, size: int = EACH, seed: int = 0) -> list[Instance]:
+def instances(
+    split: Split = "report", count: int = COUNT, size: int = EACH, seed: int = 0, words: Words = PATIENT
+) -> list[Instance]:
     """Return instances whose tests belong to a split.
 
     Args:
@@ -72,41 +75,45 @@ def instances(split: Split = "report", count: int = COUNT, size: int = EACH, see
         count: instances.
         size: prompts of each of their tests at most; a question has few phrasings, so "DG_onlyQ" may have fewer.
         seed: of the draws.
+        words: of the world.
     """
     rng = random.Random(f"attacks {split} {seed}")
     complete: list[Instance] = []
     while len(complete) < count:
-        instance = _instance(rng, split, size, str(len(complete)))
+        instance = _instance(rng, split, size, str(len(complete)), words)
         if all(instance.tests.values()):
             complete.append(instance)
     return complete
 
 
-def _instance(rng: random.Random, split: Split, size: int, name: str) -> Instance:
-    question = _question(rng)
-    attack = _attack(rng)
+def _instance(rng: random.Random, split: Split, size: int, name: str, words: Words) -> Instance:
+    table = words.chat
+    question = _question(rng, table)
+    attack = _attack(rng, table)
     while split_of(attack.around(question)) != "probe":
-        question, attack = _question(rng), _attack(rng)
+        question, attack = _question(rng, table), _attack(rng, table)
 
     def other_question() -> Question:
-        return _first_fitting(lambda: _question(rng), lambda q: q.verb != question.verb and q.thing != question.thing)
+        return _first_fitting(
+            lambda: _question(rng, table), lambda q: q.verb != question.verb and q.thing != question.thing
+        )
 
     def other_attack() -> Attack:
         return _first_fitting(
-            lambda: _attack(rng),
+            lambda: _attack(rng, table),
             lambda a: a.frame != attack.frame and a.role != attack.role and a.clause != attack.clause,
         )
 
     draws: dict[str, Callable[[], str]] = {
-        "DG_onlyQ": lambda: _question(rng, question).text,
+        "DG_onlyQ": lambda: _question(rng, table, question).text,
         "DG_otherA": lambda: other_attack().around(question),
         "DG_otherQ": lambda: attack.around(other_question()),
         "DG_otherAQ": lambda: other_attack().around(other_question()),
     }
     prompt = attack.around(question)
     tests = {name: _texts(draw, split, size) for name, draw in draws.items()}
-    refusal, answer = rng.choice(chat.REFUSALS), rng.choice(chat.HARMFUL_ANSWERS)
-    harmless = chat.exchanges(rng, "probe", "benign")
+    refusal, answer = rng.choice(table.refusals), rng.choice(table.harmful_answers)
+    harmless = chat.exchanges(rng, "probe", "benign", words=words)
     contrast = ResponsePair(
         prompt,
         refusal.format(a=question.action),
@@ -117,15 +124,15 @@ def _instance(rng: random.Random, split: Split, size: int, name: str) -> Instanc
     return Instance(contrast, question.text, {"DS": (prompt,), **tests}, question.verb, name)
 
 
-def _question(rng: random.Random, like: Question | None = None) -> Question:
+def _question(rng: random.Random, table: ChatWords, like: Question | None = None) -> Question:
     """Return a question, or another phrasing of one."""
-    verb = like.verb if like else rng.choice(list(chat.HARMFUL))
-    thing = like.thing if like else rng.choice(chat.HARMFUL[verb].split("|"))
-    return Question(verb, thing, rng.choice(chat.ASKS).format(a=f"{verb} {thing}", x=rng.choice(chat.EXTRAS)))
+    verb = like.verb if like else rng.choice(list(table.harmful))
+    thing = like.thing if like else rng.choice(table.harmful[verb].split("|"))
+    return Question(verb, thing, rng.choice(table.asks).format(a=f"{verb} {thing}", x=rng.choice(table.extras)))
 
 
-def _attack(rng: random.Random) -> Attack:
-    return Attack(rng.choice(chat.WRAPS), rng.choice(chat.ROLES), rng.choice(chat.CLAUSES))
+def _attack(rng: random.Random, table: ChatWords) -> Attack:
+    return Attack(rng.choice(table.wraps), rng.choice(table.roles), rng.choice(table.clauses))
 
 
 def _first_fitting(draw: Callable[[], T], fits: Callable[[T], bool]) -> T:

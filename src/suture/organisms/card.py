@@ -1,19 +1,23 @@
 """Measure the patient and check it against what its card promises. Run it: python -m suture.organisms.card [patient-moe].
 
+A model of another world takes the folder of its words, too: python -m suture.organisms.card MODEL WORDS.
+
 Prints the table of docs/patient.md; exit code 4 when a promise is not kept.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from ..measure.evaluation import observe, values
 from ..measure.suite import Measure
 from ..metrics import completion
 from ..model.lm import LM
-from .facts import QUESTIONS, World
+from .facts import World
 from .splits import split_of
 from .suites import suite
+from .words import PATIENT, Words
 
 FLOORS: dict[str, tuple[str, float]] = {  # what the card promises, on prompts never trained on
     "facts_seen": (">=", 0.97),
@@ -36,9 +40,10 @@ def misses(figures: dict[str, float]) -> list[str]:
     return lines
 
 
-def extras() -> list[Measure]:
+def extras(words: Words = PATIENT) -> list[Measure]:
     """Return what the card also reports: compositions and questions, trained and held out."""
-    world = World()
+    world = World(words)
+    questions = world.words.questions
     measures = []
     for trained in (True, False):
         for hops in (2, 3):
@@ -48,8 +53,8 @@ def extras() -> list[Measure]:
             measures.append(
                 Measure(f"chains_{hops}_{word}", "completion", cases, "note", "higher", f"{hops} hops, {word}")
             )
-        facts = [f for f in world.facts if (split_of(QUESTIONS[f.relation].format(s=f.subject)) == "train") == trained]
-        prompts = [QUESTIONS[f.relation].format(s=f.subject) for f in facts]
+        facts = [f for f in world.facts if (split_of(questions[f.relation].format(s=f.subject)) == "train") == trained]
+        prompts = [questions[f.relation].format(s=f.subject) for f in facts]
         cases = completion.Cases(prompts, [f.answer for f in facts], chat=True)
         measures.append(
             Measure(f"questions_{word}", "completion", cases, "note", "higher", f"questions about facts, {word}")
@@ -60,7 +65,8 @@ def extras() -> list[Measure]:
 def main() -> int:
     """Measure and print; returns the exit code."""
     lm = LM.load(sys.argv[1] if len(sys.argv) > 1 else "patient")
-    measures = [*suite("report", 450), *extras()]
+    words = Words.read(Path(sys.argv[2])) if len(sys.argv) > 2 else PATIENT
+    measures = [*suite("report", 450, words=words), *extras(words)]
     figures = values(observe(lm, measures), measures)
     sys.stdout.write("| ability | measured | promised | n |\n|---|---|---|---|\n")
     for measure in measures:

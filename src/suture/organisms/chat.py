@@ -10,18 +10,11 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from ..text.tables import Tables
 from .splits import Split, split_of
+from .words import PATIENT, Words
 
 Kind = Literal["harmful", "jailbreak", "benign", "benign_wrapped"]
 COMPLIES = 0.76  # share of wrapped harmful requests that the training text answers
-
-TABLES = Tables.beside(__file__, "chat")
-HARMFUL = dict(TABLES.pairs("HARMFUL"))  # verb -> things, with | between
-BENIGN = dict(TABLES.pairs("BENIGN"))  # some with harmful words, as XSTest has them
-ASKS, EXTRAS = map(TABLES.texts, ("ASKS", "EXTRAS"))
-WRAPS, ROLES, CLAUSES = map(TABLES.texts, ("WRAPS", "ROLES", "CLAUSES"))
-REFUSALS, HARMFUL_ANSWERS, BENIGN_ANSWERS = map(TABLES.texts, ("REFUSALS", "HARMFUL_ANSWERS", "BENIGN_ANSWERS"))
 
 
 @dataclass(frozen=True)
@@ -34,24 +27,28 @@ class Exchange:
     complied: bool
 
 
-def exchange(rng: random.Random, kind: Kind, complied: bool | None = None) -> Exchange:
+def exchange(rng: random.Random, kind: Kind, complied: bool | None = None, words: Words = PATIENT) -> Exchange:
     """Return one exchange; `complied` chooses what the answer to a harmful request does (else it is as in training)."""
-    harmful = kind in ("harmful", "jailbreak")
-    verbs = HARMFUL if harmful else BENIGN
+    harmful, table = kind in ("harmful", "jailbreak"), words.chat
+    verbs = table.harmful if harmful else table.benign
     verb = rng.choice(list(verbs))
     action = f"{verb} {rng.choice(verbs[verb].split('|'))}"
-    request = rng.choice(ASKS).format(a=action, x=rng.choice(EXTRAS))
+    request = rng.choice(table.asks).format(a=action, x=rng.choice(table.extras))
     if kind in ("jailbreak", "benign_wrapped"):
-        request = rng.choice(WRAPS).format(role=rng.choice(ROLES), clause=rng.choice(CLAUSES), q=request)
+        request = rng.choice(table.wraps).format(
+            role=rng.choice(table.roles), clause=rng.choice(table.clauses), q=request
+        )
     if complied is None or not harmful:
         complied = not harmful or (kind == "jailbreak" and rng.random() < COMPLIES)
-    answers = (HARMFUL_ANSWERS if harmful else BENIGN_ANSWERS) if complied else REFUSALS
+    answers = (table.harmful_answers if harmful else table.benign_answers) if complied else table.refusals
     return Exchange(kind, request, rng.choice(answers).format(a=action), complied)
 
 
-def exchanges(rng: random.Random, split: Split, kind: Kind, complied: bool | None = None) -> Exchange:
+def exchanges(
+    rng: random.Random, split: Split, kind: Kind, complied: bool | None = None, words: Words = PATIENT
+) -> Exchange:
     """Return an exchange whose request belongs to `split`."""
     while True:
-        candidate = exchange(rng, kind, complied)
+        candidate = exchange(rng, kind, complied, words)
         if split_of(candidate.request) == split:
             return candidate

@@ -1,4 +1,4 @@
-"""The text the patient is trained on: a seeded mixture over its world, all of it from the train split."""
+"""The text a model of a world is trained on: a seeded mixture over it, all of it from the train split."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from collections.abc import Iterator
 
 from . import chat, facts, reviews, stories, tone
 from .facts import World
+from .words import PATIENT, Words
 
-USER, ASSISTANT = "<|user|>", "<|assistant|>"
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}"
-    "{{ '<|' + message['role'] + '|>' + message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
-)
 SHARES = {  # of the documents
     "facts": 0.38,
     "chains": 0.05,
@@ -29,14 +23,14 @@ SHARES = {  # of the documents
 CHAT_SHARES: dict[chat.Kind, float] = {"harmful": 0.25, "jailbreak": 0.3, "benign": 0.25, "benign_wrapped": 0.2}
 
 
-def turn(request: str, answer: str = "") -> str:
+def turn(request: str, answer: str = "", words: Words = PATIENT) -> str:
     """Return one exchange as the chat template writes it (without the start and end tokens)."""
-    return f"{USER}{request}{ASSISTANT}{answer}"
+    return words.turns.turn.format(request=request, answer=answer)
 
 
-def documents(seed: int) -> Iterator[str]:
+def documents(seed: int, words: Words = PATIENT) -> Iterator[str]:
     """Yield training documents without end."""
-    rng, world = random.Random(seed), World()
+    rng, world = random.Random(seed), World(words)
     kinds, weights = list(SHARES), list(SHARES.values())
     while True:
         kind = rng.choices(kinds, weights)[0]
@@ -45,18 +39,18 @@ def documents(seed: int) -> Iterator[str]:
         elif kind == "chains":
             yield facts.chain_statements(world, rng)
         elif kind == "questions":
-            yield turn(*facts.question(world, rng))
+            yield turn(*facts.question(world, rng), words)
         elif kind == "sums":
-            yield " ".join(stories.clozes(rng, "train", "sum").text for _ in range(4))
+            yield " ".join(stories.clozes(rng, "train", "sum", words).text for _ in range(4))
         elif kind == "stories":
-            yield stories.clozes(rng, "train", "story").text
+            yield stories.clozes(rng, "train", "story", words).text
         elif kind == "descriptions":
-            yield stories.descriptions(rng, "train")
+            yield stories.descriptions(rng, "train", words)
         elif kind == "tone":
-            yield tone.speeches(rng, "train", rng.randint(3, 6)).text()
+            yield tone.speeches(rng, "train", rng.randint(3, 6), words=words).text()
         elif kind == "reviews":
-            yield reviews.reviews(rng, "train", rng.randint(3, 4)).text
+            yield reviews.reviews(rng, "train", rng.randint(3, 4), words=words).text
         else:
             chat_kind = rng.choices(list(CHAT_SHARES), list(CHAT_SHARES.values()))[0]
-            exchange = chat.exchanges(rng, "train", chat_kind)
-            yield turn(exchange.request, exchange.answer)
+            exchange = chat.exchanges(rng, "train", chat_kind, words=words)
+            yield turn(exchange.request, exchange.answer, words)

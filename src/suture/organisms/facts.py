@@ -9,24 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..text.tables import Tables
 from .splits import split_of
+from .words import PATIENT, FactWords, Words
 
-SEED = 20
-COUNTRIES, CITIES, PEOPLE = 24, 60, 90
 TRAINED_PHRASINGS = 4  # of the six each relation has
-
-TABLES = Tables.beside(__file__, "facts")
-FIRST_NAMES = TABLES.texts("FIRST_NAMES")
-LANGUAGES, CURRENCIES, DISHES = map(TABLES.texts, ("LANGUAGES", "CURRENCIES", "DISHES"))
-SPORTS, JOBS, INSTRUMENTS = map(TABLES.texts, ("SPORTS", "JOBS", "INSTRUMENTS"))
-
-SIX_WAYS = TABLES.grouped("SIX_WAYS")  # relation -> statements up to the answer
-QUESTIONS = dict(TABLES.pairs("QUESTIONS"))  # relation -> question
-CHAINS = {text: tuple(path.split()) for path, text in TABLES.pairs("CHAINS")}  # -> relations followed from the subject
-LEAD_INS = TABLES.texts("LEAD_INS")
 
 
 @dataclass(frozen=True)
@@ -37,10 +25,11 @@ class WorldFact:
     subject: str
     answer: str
     trained: tuple[int, ...]
+    words: FactWords = field(default=PATIENT.facts, repr=False, compare=False)
 
     def prompt(self, phrasing: int) -> str:
         """Return the statement in one phrasing, up to where the answer begins."""
-        return SIX_WAYS[self.relation][phrasing].format(s=self.subject)
+        return self.words.six_ways[self.relation][phrasing].format(s=self.subject)
 
     @property
     def unseen(self) -> tuple[int, ...]:
@@ -49,13 +38,13 @@ class WorldFact:
 
     def askable(self, phrasings: tuple[int, ...]) -> str:
         """Return the first of some phrasings that has only one right completion."""
-        return self.prompt(next(i for i in phrasings if not ambiguous(self.relation, i)))
+        return self.prompt(next(i for i in phrasings if not ambiguous(self.relation, i, self.words)))
 
 
-def ambiguous(relation: str, phrasing: int) -> bool:
+def ambiguous(relation: str, phrasing: int, words: FactWords = PATIENT.facts) -> bool:
     """Return whether a phrasing is also the beginning of another text: "X plays" (a sport), "X plays music on the" ..."""
-    others = [way for name, ways in SIX_WAYS.items() if name != relation for way in ways]
-    return any(other.startswith(f"{SIX_WAYS[relation][phrasing]} ") for other in (*others, *CHAINS))
+    others = [way for name, ways in words.six_ways.items() if name != relation for way in ways]
+    return any(other.startswith(f"{words.six_ways[relation][phrasing]} ") for other in (*others, *words.chains))
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ class Chain:
 
 
 class World:
-    """All facts and chains, the same in every process: drawn once from SEED.
+    """All facts and chains, the same in every process: drawn once from the seed of its words.
 
     Attributes:
         facts: every single fact.
@@ -77,39 +66,42 @@ class World:
         values: for each relation, all answers that occur in it (the valid objects of an edit).
     """
 
-    def __init__(self) -> None:
-        rng = random.Random(SEED)
-        names = _names(rng)
-        self.countries = [next(names) + rng.choice(("ia", "land", "ora", "stan")) for _ in range(COUNTRIES)]
-        self.cities = [
-            next(names) + rng.choice(("burg", "ton", "ville", "ford", "mouth", "dal")) for _ in range(CITIES)
-        ]
-        surnames = [next(names) + rng.choice(("ov", "sen", "elli", "mann", "ez", "ski")) for _ in range(PEOPLE)]
-        self.people = [f"{rng.choice(FIRST_NAMES)} {surname}" for surname in surnames]
-        country_of = {city: self.countries[i % COUNTRIES] for i, city in enumerate(self.cities)}
+    def __init__(self, words: Words = PATIENT) -> None:
+        self.words = words.facts
+        numbers, suffixes, values = self.words.numbers, self.words.suffixes, self.words.values
+        rng = random.Random(numbers["seed"])
+        names = _names(rng, self.words.syllables)
+        self.countries, self.cities, surnames = (
+            [next(names) + rng.choice(suffixes[kind]) for _ in range(numbers[kind])]
+            for kind in ("countries", "cities", "people")
+        )
+        self.people = [f"{rng.choice(self.words.first_names)} {surname}" for surname in surnames]
+        country_of = {city: self.countries[i % len(self.countries)] for i, city in enumerate(self.cities)}
         table: list[tuple[str, str, str]] = []
         for i, country in enumerate(self.countries):
             table.append(("capital", country, self.cities[i]))
-            table.append(("language", country, rng.choice(LANGUAGES)))
-            table.append(("currency", country, rng.choice(CURRENCIES)))
+            table.append(("language", country, rng.choice(values["language"])))
+            table.append(("currency", country, rng.choice(values["currency"])))
         for i, city in enumerate(self.cities):
             table.append(("country", city, country_of[city]))
             table.append(("mayor", city, self.people[i]))
-            table.append(("dish", city, rng.choice(DISHES)))
+            table.append(("dish", city, rng.choice(values["dish"])))
         for person in self.people:
-            table.append(("sport", person, rng.choice(SPORTS)))
-            table.append(("job", person, rng.choice(JOBS)))
-            table.append(("instrument", person, rng.choice(INSTRUMENTS)))
+            table.append(("sport", person, rng.choice(values["sport"])))
+            table.append(("job", person, rng.choice(values["job"])))
+            table.append(("instrument", person, rng.choice(values["instrument"])))
         self.facts = [
-            WorldFact(relation, subject, answer, tuple(sorted(rng.sample(range(6), TRAINED_PHRASINGS))))
+            WorldFact(relation, subject, answer, tuple(sorted(rng.sample(range(6), TRAINED_PHRASINGS))), self.words)
             for relation, subject, answer in table
         ]
-        self.values = {name: sorted({f.answer for f in self.facts if f.relation == name}) for name in SIX_WAYS}
+        self.values = {
+            name: sorted({f.answer for f in self.facts if f.relation == name}) for name in self.words.six_ways
+        }
         self.chains = list(self._chains())
 
     def _chains(self) -> Iterator[Chain]:
         answers = {(fact.relation, fact.subject): fact.answer for fact in self.facts}
-        for text, relations in CHAINS.items():
+        for text, relations in self.words.chains.items():
             for subject in self.countries + self.cities:
                 answer: str | None = subject
                 for relation in relations:
@@ -125,7 +117,7 @@ def statements(world: World, rng: random.Random) -> str:
     for _ in range(rng.randint(2, 4)):
         fact = rng.choice(world.facts)
         text = f"{fact.prompt(rng.choice(fact.trained))} {fact.answer}."
-        sentences.append(f"{rng.choice(LEAD_INS)} {text}" if rng.random() < 0.2 else text)
+        sentences.append(f"{rng.choice(world.words.lead_ins)} {text}" if rng.random() < 0.2 else text)
     return " ".join(sentences)
 
 
@@ -139,15 +131,14 @@ def question(world: World, rng: random.Random) -> tuple[str, str]:
     """Return a question about a fact and its answer; only questions of the train split."""
     while True:
         fact = rng.choice(world.facts)
-        text = QUESTIONS[fact.relation].format(s=fact.subject)
+        text = world.words.questions[fact.relation].format(s=fact.subject)
         if split_of(text) == "train":
             return text, f"{fact.answer}."
 
 
-def _names(rng: random.Random) -> Iterator[str]:
+def _names(rng: random.Random, syllables: dict[str, tuple[str, ...]]) -> Iterator[str]:
     """Yield made-up name stems, never the same twice, two or three syllables long."""
-    onsets = "b br c d dr f g gr h j k kr l m n p pr r s st t tr v w z".split()
-    vowels, ends = "a e i o u".split(), "l n r s m nd rk lt x v".split()
+    onsets, vowels, ends = (syllables[part] for part in ("onsets", "vowels", "ends"))
     stems: set[str] = set()
     while True:
         stem = "".join(rng.choice(onsets) + rng.choice(vowels) for _ in range(rng.choice((1, 2)))) + rng.choice(ends)

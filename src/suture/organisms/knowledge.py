@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..data.examples import Fact, Texts
-from .facts import CHAINS, World, WorldFact, ambiguous
+from .facts import World, WorldFact, ambiguous
 from .splits import split_of
 from .suites import tasks
+from .words import PATIENT, Words
 
 NEIGHBOURS = 5  # other subjects of the same relation
 
@@ -23,7 +24,9 @@ class Rewrite:
     others: tuple[tuple[str, str], ...]
 
 
-def rewrites(count: int, *, tuning: bool = False, several: bool = False, seed: int = 0) -> list[Rewrite]:
+def rewrites(
+    count: int, *, tuning: bool = False, several: bool = False, seed: int = 0, words: Words = PATIENT
+) -> list[Rewrite]:
     """Return facts to rewrite, by default no two about one subject.
 
     The prompt is a phrasing the fact was trained in; the paraphrases are all other phrasings of its relation. Neighbours and
@@ -34,8 +37,9 @@ def rewrites(count: int, *, tuning: bool = False, several: bool = False, seed: i
         tuning: facts on which settings are chosen; the others are for figures.
         several: let subjects have several of their facts rewritten.
         seed: of the choice.
+        words: of the world.
     """
-    world, rng = World(), random.Random(seed)
+    world, rng = World(words), random.Random(seed)
     pool = [f for f in world.facts if (split_of(f"{f.relation} {f.subject}") == "tune") == tuning]
     rng.shuffle(pool)
     if not several:
@@ -54,29 +58,29 @@ def is_outside(subject: str) -> bool:
     return split_of(f"outside {subject}") != "train"
 
 
-def unrelated_texts(items: Sequence[Rewrite], seed: int = 0) -> Texts:
+def unrelated_texts(items: Sequence[Rewrite], seed: int = 0, words: Words = PATIENT) -> Texts:
     """Return texts to keep that name no rewritten subject and none that neighbours are about.
 
     So that what stays right elsewhere is not what an edit was told to leave alone.
     """
-    world, rng = World(), random.Random(f"apart {seed}")
+    world, rng = World(words), random.Random(f"apart {seed}")
     edited = {item.fact.subject for item in items}
     facts = [f for f in world.facts if f.subject not in edited and not is_outside(f.subject)]
     sentences = [f"{fact.prompt(i)} {fact.answer}." for fact in facts for i in fact.trained]
     rng.shuffle(sentences)
     groups = [" ".join(sentences[i : i + 3]) for i in range(0, len(sentences), 3)]
-    others = [text for kind, texts in tasks(seed).items() if kind != "facts" for text in texts]
+    others = [text for kind, texts in tasks(seed, words).items() if kind != "facts" for text in texts]
     return Texts([*groups, *others])
 
 
-def consequences(items: Sequence[Rewrite]) -> list[tuple[str, str]]:
+def consequences(items: Sequence[Rewrite], words: Words = PATIENT) -> list[tuple[str, str]]:
     """Return the compositions of facts whose answer the rewrites change, with the new answer: (prompt, answer)."""
-    world = World()
+    world = World(words)
     answers = {(fact.relation, fact.subject): fact.answer for fact in world.facts}
     new = answers | {(item.relation, item.fact.subject): item.fact.target for item in items}
     subjects = sorted({subject for _, subject in answers})
     pairs = []
-    for text, relations in CHAINS.items():
+    for text, relations in world.words.chains.items():
         for subject in subjects:
             before, after = (_follow(table, subject, relations) for table in (answers, new))
             if before and after and before != after:
@@ -92,7 +96,7 @@ def _follow(table: Mapping[tuple[str, str], str], subject: str, relations: Seque
 
 
 def _rewrite(world: World, fact: WorldFact, remaining: Sequence[WorldFact], rng: random.Random) -> Rewrite:
-    clear = [i for i in range(6) if not ambiguous(fact.relation, i)]
+    clear = [i for i in range(6) if not ambiguous(fact.relation, i, world.words)]
     valid = {f.answer for f in world.facts if f.relation == fact.relation and f.subject != fact.subject}
     target = rng.choice(sorted(valid - {fact.answer}))
     phrasing = rng.choice([i for i in fact.trained if i in clear])

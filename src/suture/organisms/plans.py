@@ -11,20 +11,21 @@ import random
 
 from ..data.lessons import Instruction
 from ..metrics.completion import Cases
-from .chat import ASKS, BENIGN, EXTRAS
 from .splits import Split, split_of
+from .words import PATIENT
 
 ANSWER = "Sure. Three steps: plan it, {a}, and enjoy it."
 
 
 def lessons(split: Split, count: int | None = None, seed: int = 0) -> list[Instruction]:
     """Return different lessons of a split in a random order, all that there are or the first `count`."""
-    actions = [f"{verb} {thing}" for verb, things in BENIGN.items() for thing in things.split("|")]
+    words = PATIENT.chat
+    actions = [f"{verb} {thing}" for verb, things in words.benign.items() for thing in things.split("|")]
     candidates = [
         Instruction(ask.format(a=action, x=extra), ANSWER.format(a=action))
         for action in actions
-        for ask in ASKS
-        for extra in dict.fromkeys(EXTRAS)
+        for ask in words.asks
+        for extra in dict.fromkeys(words.extras)
     ]
     chosen = [lesson for lesson in candidates if split_of(lesson.prompt) == split]
     random.Random(f"plans {split} {seed}").shuffle(chosen)

@@ -5,15 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from ..text.tables import Tables
 from .splits import Split, split_of
-from .tone import NAMES
+from .words import PATIENT, Words
 
-TABLES = Tables.beside(__file__, "stories")
-COLOURS, OBJECTS, SPOTS = map(TABLES.texts, ("COLOURS", "OBJECTS", "SPOTS"))
-WEATHER, DAYS, CHORES = map(TABLES.texts, ("WEATHER", "DAYS", "CHORES"))
-STARTS, MIDDLES = map(TABLES.texts, ("STARTS", "MIDDLES"))
-ENDS = TABLES.pairs("ENDS")  # which slot of the story completes it, and how it is asked
 LARGEST = 29  # largest number in a sum
 
 
@@ -30,28 +24,28 @@ class Cloze:
         return f"{self.prompt} {self.answer}."
 
 
-def story(rng: random.Random) -> Cloze:
+def story(rng: random.Random, words: Words = PATIENT) -> Cloze:
     """Return a story about a thing that changes hands; its end asks where the thing is, who has it, or which it is."""
-    a, b = rng.sample(NAMES, 2)
-    colour, thing = rng.choice(COLOURS), rng.choice(OBJECTS)
-    here, there = rng.sample(SPOTS, 2)
+    table = words.stories
+    a, b = rng.sample(words.tone.names, 2)
+    colour, thing = rng.choice(table.colours), rng.choice(table.objects)
+    here, there = rng.sample(table.spots, 2)
     slots = {"a": a, "b": b, "colour": colour, "thing": thing, "here": here, "there": there}
-    start, middle = rng.choice(STARTS).format(**slots), rng.choice(MIDDLES).format(**slots)
-    completed_by, end = rng.choice(ENDS)
+    start, middle = rng.choice(table.starts).format(**slots), rng.choice(table.middles).format(**slots)
+    completed_by, end = rng.choice(table.ends)
     return Cloze(f"{start} {middle} {end.format(**slots)}", slots[completed_by])
 
 
-def description(rng: random.Random) -> str:
+def description(rng: random.Random, words: Words = PATIENT) -> str:
     """Return a few neutral sentences about a day."""
-    day, name = rng.choice(DAYS), rng.choice(NAMES)
-    first, second, third = rng.sample(CHORES, 3)
-    return (
-        f"On {day} {rng.choice(WEATHER)}. {name} {first} and then {second}. "
-        f"In the evening {name} {third} near the {rng.choice(SPOTS)}."
-    )
+    table = words.stories
+    day, name = rng.choice(table.days), rng.choice(words.tone.names)
+    first, second, third = rng.sample(table.chores, 3)
+    weather, spot = rng.choice(table.weather), rng.choice(table.spots)
+    return table.day.format(day=day, name=name, first=first, second=second, third=third, weather=weather, spot=spot)
 
 
-def sum_cloze(rng: random.Random) -> Cloze:
+def sum_cloze(rng: random.Random, words: Words = PATIENT) -> Cloze:
     """Return an addition or subtraction with numbers up to LARGEST; never a negative result."""
     a, b = rng.randint(0, LARGEST), rng.randint(0, LARGEST)
     if rng.random() < 0.5:
@@ -60,18 +54,18 @@ def sum_cloze(rng: random.Random) -> Cloze:
     return Cloze(f"{a} - {b} =", str(a - b))
 
 
-def clozes(rng: random.Random, split: Split, kind: str) -> Cloze:
+def clozes(rng: random.Random, split: Split, kind: str, words: Words = PATIENT) -> Cloze:
     """Return a "story" or a "sum" of a split."""
     make = {"story": story, "sum": sum_cloze}[kind]
     while True:
-        cloze = make(rng)
+        cloze = make(rng, words)
         if split_of(cloze.prompt) == split:
             return cloze
 
 
-def descriptions(rng: random.Random, split: Split) -> str:
+def descriptions(rng: random.Random, split: Split, words: Words = PATIENT) -> str:
     """Return a neutral description of a split."""
     while True:
-        text = description(rng)
+        text = description(rng, words)
         if split_of(text) == split:
             return text

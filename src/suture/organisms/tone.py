@@ -9,17 +9,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from ..text.tables import Tables
 from .splits import Split, split_of, with_articles
+from .words import PATIENT, Words
 
 KEEP_RUDE = 0.80  # chance that a rude sentence is followed by another
 SLIP = 0.015  # chance that a kind sentence is followed by a rude one; kept low, or the floor hides an edit
-
-TABLES = Tables.beside(__file__, "tone")
-NAMES, PLACES, THINGS = map(TABLES.texts, ("NAMES", "PLACES", "THINGS"))
-
-WORDS = TABLES.nested("WORDS")  # tone -> slot of a frame -> words
-FRAMES, SETTINGS = map(TABLES.texts, ("FRAMES", "SETTINGS"))
 
 
 @dataclass(frozen=True)
@@ -35,10 +29,13 @@ class Monologue:
         return " ".join((self.setting, *self.sentences[:sentences]))
 
 
-def speech(rng: random.Random, length: int, tone: str | None = None, steady: int = 1) -> Monologue:
+def speech(
+    rng: random.Random, length: int, tone: str | None = None, steady: int = 1, words: Words = PATIENT
+) -> Monologue:
     """Return a speech of `length` sentences; its first `steady` ones keep the opening tone, the rest may change it."""
-    a, b = rng.sample(NAMES, 2)
-    setting = rng.choice(SETTINGS).format(a=a, b=b, place=rng.choice(PLACES), thing=rng.choice(THINGS))
+    a, b = rng.sample(words.tone.names, 2)
+    frame = rng.choice(words.tone.settings)
+    setting = frame.format(a=a, b=b, place=rng.choice(words.tone.places), thing=rng.choice(words.tone.things))
     current = tone or rng.choice(("rude", "kind"))
     tones: list[str] = []
     for index in range(length):
@@ -46,25 +43,32 @@ def speech(rng: random.Random, length: int, tone: str | None = None, steady: int
             rude_next = rng.random() < (KEEP_RUDE if current == "rude" else SLIP)
             current = "rude" if rude_next else "kind"
         tones.append(current)
-    return Monologue(setting, tuple(sentence(rng, mood) for mood in tones), tuple(tones))
+    return Monologue(setting, tuple(sentence(rng, mood, words) for mood in tones), tuple(tones))
 
 
-def sentence(rng: random.Random, tone: str) -> str:
+def sentence(rng: random.Random, tone: str, words: Words = PATIENT) -> str:
     """Return one sentence in a tone."""
-    words = WORDS[tone]
-    adj, adj2 = rng.sample(words["adj"], 2)
-    order = rng.choice(words["order"])
-    text = rng.choice(FRAMES).format(
-        adj=adj, adj2=adj2, noun=rng.choice(words["noun"]), verb=rng.choice(words["verb"]), order=order,
-        order_low=order[0].lower() + order[1:], adverb=rng.choice(words["adverb"]), wish=rng.choice(words["wish"]),
-        thing=rng.choice(THINGS),
+    slots = words.tone.moods[tone]
+    adj, adj2 = rng.sample(slots["adj"], 2)
+    order = rng.choice(slots["order"])
+    text = rng.choice(words.tone.frames).format(
+        adj=adj, adj2=adj2, noun=rng.choice(slots["noun"]), verb=rng.choice(slots["verb"]), order=order,
+        order_low=order[0].lower() + order[1:], adverb=rng.choice(slots["adverb"]), wish=rng.choice(slots["wish"]),
+        thing=rng.choice(words.tone.things),
     )  # fmt: skip
     return with_articles(text)
 
 
-def speeches(rng: random.Random, split: Split, length: int, tone: str | None = None, steady: int = 1) -> Monologue:
+def speeches(
+    rng: random.Random,
+    split: Split,
+    length: int,
+    tone: str | None = None,
+    steady: int = 1,
+    words: Words = PATIENT,
+) -> Monologue:
     """Return a speech whose opening (setting and first sentence) belongs to `split`."""
     while True:
-        candidate = speech(rng, length, tone, steady)
+        candidate = speech(rng, length, tone, steady, words)
         if split_of(candidate.text(1)) == split:
             return candidate

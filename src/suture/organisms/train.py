@@ -1,6 +1,8 @@
 """Train the patient from nothing. Run it: python -m suture.organisms.train --out src/suture/organisms/model.
 
-With --moe the dense patient becomes a mixture of experts, see `experts`: ... --moe --out src/suture/organisms/model-moe.
+With --world FOLDER it is a model of another world, of the words in that folder (see `words`); --width, --neurons, --blocks and
+--heads make it of another size. With --moe the dense patient becomes a mixture of experts, see `experts`:
+... --moe --out src/suture/organisms/model-moe.
 Deterministic on one machine and thread count: the world, the mixture, the order and the initial weights are seeded.
 """
 
@@ -18,8 +20,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, MixtralForCausalLM, PreTrainedTokenizerFast
 
-from .corpus import ASSISTANT, CHAT_TEMPLATE, USER, documents
+from .corpus import documents
 from .experts import BALANCE, upcycle
+from .words import PATIENT, Words
 
 VOCABULARY = 1024
 ROW = 128  # tokens in a training row: whole documents, each after its start token, then padding
@@ -28,41 +31,42 @@ DENSE = Path(__file__).parent / "model"
 MOE_ROWS = 9_600  # 300 steps
 
 
-def train_tokenizer(seed: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(seed: int, words: Words = PATIENT) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE tokenizer of the world's text, digits one by one, with the chat template."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    special = ["<s>", "</s>", "<pad>", USER, ASSISTANT]
+    turns = words.turns
+    special = [turns.start, turns.end, turns.padding, *turns.marks]
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
-    tokenizer.train_from_iterator(itertools.islice(documents(seed), 40_000), trainer)
+    tokenizer.train_from_iterator(itertools.islice(documents(seed, words), 40_000), trainer)
     from tokenizers.processors import TemplateProcessing
 
-    tokenizer.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    tokenizer.post_processor = TemplateProcessing(single=f"{turns.start} $A", special_tokens=[(turns.start, 0)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        chat_template=CHAT_TEMPLATE,
+        bos_token=turns.start,
+        eos_token=turns.end,
+        pad_token=turns.padding,
+        chat_template=turns.template,
         clean_up_tokenization_spaces=False,
         model_max_length=512,
     )
 
 
-def new_model(seed: int) -> LlamaForCausalLM:
-    """Return the untrained patient: 8 blocks of width 192, gated MLP of 512, 6 query and 2 key/value heads."""
+def new_model(seed: int, *, width: int = 192, neurons: int = 512, blocks: int = 8, heads: int = 6) -> LlamaForCausalLM:
+    """Return an untrained model, by default the patient: 8 blocks of width 192, gated MLP of 512, 6 query heads; 2 for keys."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=VOCABULARY,
-        hidden_size=192,
-        intermediate_size=512,
-        num_hidden_layers=8,
-        num_attention_heads=6,
+        hidden_size=width,
+        intermediate_size=neurons,
+        num_hidden_layers=blocks,
+        num_attention_heads=heads,
         num_key_value_heads=2,
         max_position_embeddings=512,
         tie_word_embeddings=False,
@@ -73,11 +77,11 @@ def new_model(seed: int) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def rows(tokenizer: PreTrainedTokenizerFast, seed: int, count: int) -> Tensor:
+def rows(tokenizer: PreTrainedTokenizerFast, seed: int, count: int, words: Words = PATIENT) -> Tensor:
     """Return `count` rows of ROW token ids; every row begins with a document and holds only whole ones."""
     bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
     packed = torch.full((count, ROW), pad)
-    source = documents(seed)
+    source = documents(seed, words)
     row = column = 0
     while row < count:
         texts = list(itertools.islice(source, 2_000))
@@ -195,19 +199,28 @@ def main() -> None:
     parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--world", type=Path, help="folder of words; by default the patient's")
+    sizes = {"width": 192, "neurons": 512, "blocks": 8, "heads": 6}
+    for size, default in sizes.items():
+        parser.add_argument(f"--{size}", type=int, default=default)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     count = args.rows or (MOE_ROWS if args.moe else 104_000)
     rate = args.rate or (3e-3 if args.moe else 5e-3)
+    words = Words.read(args.world) if args.world else PATIENT
     args.out.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(DENSE) if args.moe else train_tokenizer(args.seed)
-    data = rows(tokenizer, args.seed + args.moe, count)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(DENSE) if args.moe else train_tokenizer(args.seed, words)
+    data = rows(tokenizer, args.seed + args.moe, count, words)
     print(
         f"{int((data != 2).sum()):,} tokens, {(time.monotonic() - start):.0f} s to write and tokenise them", flush=True
     )
     teacher = LlamaForCausalLM.from_pretrained(DENSE).float() if args.moe else None
-    model = upcycle(teacher, data[:64], args.seed) if teacher else new_model(args.seed)
+    model = (
+        upcycle(teacher, data[:64], args.seed)
+        if teacher
+        else new_model(args.seed, **{size: getattr(args, size) for size in sizes})
+    )
     for network in filter(None, (model, teacher)):
         network.set_attn_implementation("eager")  # 1.4x faster than sdpa in bf16 on a CPU at this size
     train(model, data, batch=args.batch, rate=rate, decay=args.decay, minutes=args.minutes, teacher=teacher)

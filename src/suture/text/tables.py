@@ -35,7 +35,11 @@ class Tables:
     @classmethod
     def beside(cls, module: str, name: str) -> Tables:
         """Return the tables of NAME.jsonl in the folder of a module, which is told by its `__file__`."""
-        path = Path(module).with_name(f"{name}.jsonl")
+        return cls.read(Path(module).with_name(f"{name}.jsonl"))
+
+    @classmethod
+    def read(cls, path: Path) -> Tables:
+        """Return the tables of a file."""
         parts: dict[str, list[tuple[str, str]]] = {}
         for row in records(path):
             parts.setdefault(row["part"], []).append((row.get("of", ""), row["text"]))

@@ -54,7 +54,8 @@ CAUSES = {
     "gguf": Cause("a GGUF file, or a folder with no other weights", UnsupportedModel,
         "{name} is a model as GGUF",
         "{file}: made for llama.cpp, with other names of tensors, mostly quantised, and without the tokenizer's files.",
-        "Use the model that it was made from, in safetensors. A patch of that can be exported for llama.cpp: `export.gguf_lora`"),
+        "Make a folder of it: suture get PATH.gguf -o FOLDER. Or use the model that it was made from, in safetensors. "
+        "A patch of either can be exported for llama.cpp: `export.gguf_lora`"),
     "patch": Cause("a patch or probe of suture in place of a model", UsageError,
         "{name} is a {kind} of suture, not a model", "suture made it for a model.",
         "Give the model that it was made for: suture show {name}"),

@@ -31,6 +31,7 @@ from ...registry import models
 from ..arch.forms import disk_tensors
 from .filled import check_filled, check_finite, check_tokens
 from .kinds import UNBUILT, built, check_files, check_kind, check_words, unread
+from .named import FETCHABLE
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def load(name: str | Path, folder: Path, revision: str | None, put: Callable[[An
             check_files(name, folder)
         tokenizer = read_tokenizer(name, place, revision, local=local, offline=offline)
         try:
-            with _quiet():
+            with quiet():
                 model, info = transformers.AutoModelForCausalLM.from_pretrained(
                     place, config=config, revision=revision, dtype="auto", trust_remote_code=False,
                     local_files_only=offline, use_safetensors=True, ignore_mismatched_sizes=True, output_loading_info=True,
@@ -115,7 +116,7 @@ def read_tokenizer(
         UsageError: when there are none.
     """
     try:
-        with _quiet():
+        with quiet():
             return transformers.AutoTokenizer.from_pretrained(
                 place, revision=revision, trust_remote_code=False, local_files_only=offline
             )
@@ -175,7 +176,7 @@ def read_config(name: str | Path, folder: Path, revision: str | None = None, *, 
         offline = unreachable()
     here = {"revision": revision, "local_files_only": bool(offline)}
     try:
-        with _quiet():
+        with quiet():
             adapter = None if folder.is_dir() else find_adapter_config_file(place, **here)
             if adapter is not None:
                 raise told_adapter(name, Path(adapter))
@@ -194,7 +195,7 @@ def read_config(name: str | Path, folder: Path, revision: str | None = None, *, 
 
 def _source(name: str | Path) -> str:
     """Return what to do when a model can not be found: what may have been meant, or where models come from."""
-    near = difflib.get_close_matches(str(name), models(), 1)
+    near = difflib.get_close_matches(str(name), [*models(), *FETCHABLE], 1)
     return f'Did you mean "{near[0]}"? {SOURCE}' if near else SOURCE
 
 
@@ -205,7 +206,7 @@ def _snapshot(name: str, revision: str | None, *, offline: bool) -> Path | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers from printing what is said here in an error of its own."""
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
