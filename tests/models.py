@@ -75,8 +75,8 @@ FAMILIES: dict[str, dict] = {
 }  # fmt: skip
 
 
-def tiny_family(name: str, tokenizer, *, square=False) -> LM:
-    """A random model of a family with two blocks of width 32."""
+def tiny_family(name: str, tokenizer, *, square=False, **given) -> LM:
+    """A random model of a family with two blocks of width 32; `given` replaces values of its config."""
     torch.manual_seed(3)
     sizes = {
         "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 32 if square else 48, "num_hidden_layers": 2,
@@ -86,7 +86,7 @@ def tiny_family(name: str, tokenizer, *, square=False) -> LM:
     more = dict(FAMILIES[name])
     if square and "n_inner" in more:
         more["n_inner"] = 32
-    config = AutoConfig.for_model(name, **{**sizes, **more})
+    config = AutoConfig.for_model(name, **{**sizes, **more, **given})
     return LM(AutoModelForCausalLM.from_config(config).float(), tokenizer, name=f"tiny-{name}")
 
 
