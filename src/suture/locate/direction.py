@@ -71,6 +71,11 @@ class Direction:
         """Return what strength 1 adds: a vector as long as the typical state; for heads the vector itself, in deviations."""
         return self.vector(layer) if self.space == "heads" else self.unit(layer) * self.sizes[self._at(layer)]
 
+    @property
+    def shared(self) -> bool:
+        """Whether a strength is a total that the blocks steered share: not of heads, nor of vectors that were made elsewhere."""
+        return self.space == "residual" and not self.about.get("as_they_are", False)
+
     def level(self, layer: int, which: Literal["wanted", "unwanted"] = "wanted") -> float:
         """Return the mean component of a class along the unit vector.
 
@@ -167,7 +172,9 @@ class Direction:
         layers = sorted(vectors)
         stacked = torch.stack([vectors[layer].float() for layer in layers])
         unknown = torch.full((len(layers), 2), torch.nan)
-        return cls(name, "residual", layers, stacked, stacked.norm(dim=1), unknown, about=dict(about))
+        return cls(
+            name, "residual", layers, stacked, stacked.norm(dim=1), unknown, about={**about, "as_they_are": True}
+        )
 
     def _at(self, layer: int) -> int:
         if layer not in self.layers:

@@ -69,7 +69,8 @@ def steering(
         strength: what is added, in units of `unit`, by default 0.4 of "total" and 0.1 of the others; for "project" and "clamp"
             the share of the change, by default 1, which is all of it.
         unit: "total": the typical length of the states of a block, shared by the blocks steered; "state": the same in each of
-            them; "raw": the vector as it came out. Heads are steered in standard deviations, in each block.
+            them; "raw": the vector as it came out. In each block alike are steered heads, in standard deviations, and vectors
+            made elsewhere, as they are.
         toward: "wanted" moves away from label 1, "unwanted" towards it.
         mode: "add"; "turn", which keeps the length of each state; "project", which takes the component out; "clamp", which sets
             it.
@@ -101,8 +102,8 @@ def _default(kind: Kind, direction: Direction | None, unit: Unit, mode: Mode) ->
     """Return the strength where none is given."""
     if mode not in ADDING:
         return 1.0
-    heads = direction.space == "heads" if direction else kind == "heads"
-    return TOTAL if unit == "total" and not heads else EACH
+    shared = direction.shared if direction else kind != "heads"
+    return TOTAL if unit == "total" and shared else EACH
 
 
 def _blocks(lm: LM, direction: Direction, layers: Sequence[int] | None) -> list[int]:
@@ -131,7 +132,7 @@ def _steers(
         raise UsageError(f"heads are steered by adding, not by {mode!r}", fix='Use mode="add", or another kind.')
     sign = -1.0 if toward == "wanted" else 1.0
     place: Place = "heads" if direction.space == "heads" else "residual"
-    share = len(layers) if unit == "total" and place == "residual" else 1
+    share = len(layers) if unit == "total" and direction.shared else 1
     for layer in layers:
         if mode in ADDING:
             vector = sign * (strength / share) * (direction.vector(layer) if unit == "raw" else direction.step(layer))
