@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,6 +14,32 @@ from ..arch.anatomy import Site
 from ..lm import LM, Batch, bucketed, halving
 from .pooling import Pool, StateLengths, averaging, spanned
 from .tracing import trace
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """How much of each token is read.
+
+    Attributes:
+        tokens: (batch, tokens), rows sum to 1.
+        alone: (batch, 1) bool, texts that are nothing but sinks, of which a shorter state is read; None where there are none.
+    """
+
+    tokens: Tensor
+    alone: Tensor | None
+
+    @classmethod
+    def of(cls, batch: Batch, first: Sequence[int], sinks: Tensor) -> Weights:
+        """Return the weights with some sinks; see `averaging`."""
+        tokens = averaging(batch, first, sinks)
+        alone = ((tokens > 0) & sinks).any(1, keepdim=True)
+        return cls(tokens, alone if bool(alone.any()) else None)
+
+    def same(self, other: Weights) -> bool:
+        """Return whether both read the same."""
+        if self.alone is None or other.alone is None:
+            return self.alone is other.alone and torch.equal(self.tokens, other.tokens)
+        return torch.equal(self.alone, other.alone) and torch.equal(self.tokens, other.tokens)
 
 
 @torch.no_grad()
@@ -79,31 +106,27 @@ def _pooled(
     batch is run once more. It is nearly always right, and what is returned does not depend on it.
     """
     if usual is None:
-        return _pass(lm, batch, averaging(batch, first), sites, None, None, see)[0]
+        return _pass(lm, batch, Weights(averaging(batch, first), None), sites, None, see)[0]
     sinks = usual.guess(batch.mask)
-    captures, seen = _pass(lm, batch, averaging(batch, first, sinks), sites, usual, sinks, see)
-    if not torch.equal(averaging(batch, first, seen), averaging(batch, first, sinks)):
-        captures, _ = _pass(lm, batch, averaging(batch, first, seen), sites, usual, seen, see)
-    return captures
+    captures, seen = _pass(lm, batch, guessed := Weights.of(batch, first, sinks), sites, usual, see)
+    right = Weights.of(batch, first, seen)
+    return captures if right.same(guessed) else _pass(lm, batch, right, sites, usual, see)[0]
 
 
 def _pass(
     lm: LM,
     batch: Batch,
-    weights: Tensor,
+    weights: Weights,
     sites: Sequence[Site],
     usual: StateLengths | None,
-    sinks: Tensor | None,
     see: Callable[[Tensor], Tensor] | None,
 ) -> tuple[dict[Site, Tensor], Tensor]:
-    """Return pooled states by site with the weights (batch, tokens), and the sinks that were seen."""
-    alone = None if sinks is None else ((weights > 0) & sinks).any(1, keepdim=True)  # texts that are nothing but sinks
-    alone = alone if alone is not None and bool(alone.any()) else None
+    """Return pooled states by site, and the sinks that were seen on the way."""
 
     def pooled(site: Site, states: Tensor, length: Tensor | None) -> Tensor:
-        values, factors = states.float() if see is None else see(states.float()), weights.to(states.device)
-        if usual and alone is not None and length is not None:
-            factors = torch.where(alone.to(states.device), factors * usual.shortened(site, length), factors)
+        values, factors = states.float() if see is None else see(states.float()), weights.tokens.to(states.device)
+        if usual and weights.alone is not None and length is not None:
+            factors = torch.where(weights.alone.to(states.device), factors * usual.shortened(site, length), factors)
         return torch.einsum("bt,btd->bd", factors, values).cpu()
 
     if usual is None:

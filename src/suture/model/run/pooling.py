@@ -124,9 +124,8 @@ class StateLengths:
         return torch.isin(places, torch.tensor(self.places, device=mask.device, dtype=places.dtype))
 
     def shortened(self, site: Site, length: Tensor) -> Tensor:
-        """Return factors that bring sinks down to the typical length of their block, 1 for all others: as `length`."""
-        typical, limit = (float(values[site.layer]) for values in (self.typical, self.limits))
-        return torch.where(length > limit, typical / length.clamp(min=1e-30), 1.0)
+        """Return factors that bring states down to the typical length of their block, where they are longer: as `length`."""
+        return (float(self.typical[site.layer]) / length.clamp(min=1e-30)).clamp(max=1.0)
 
 
 def spanned(
