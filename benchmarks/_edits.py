@@ -42,9 +42,7 @@ def chosen(lm, edit: str, direction, tune: int, budget: Budget):
     """The patch that a search and fresh prompts agree on, and its settings; None when nothing keeps the budget."""
     name, toward, *_ = EDITS[edit]
     made = {
-        str(blocks): steering(
-            lm, behaviour(name), direction=direction, layers=blocks, strength=1 / len(blocks), toward=toward
-        )
+        str(blocks): steering(lm, behaviour(name), direction=direction, layers=blocks, strength=1.0, toward=toward)
         for blocks in BLOCKS
     }
     seen = measures("tune", tune, edit, SEARCHED)

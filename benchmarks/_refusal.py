@@ -70,7 +70,7 @@ def conditions(lm, tune, report, size) -> dict[str, dict]:
     ):
         made = {
             str(blocks): steering(
-                lm, texts, direction=read, layers=blocks, strength=1.0, mode=mode, condition=condition
+                lm, texts, direction=read, layers=blocks, strength=1.0, unit="state", mode=mode, condition=condition
             )
             for blocks in BLOCKS
         }

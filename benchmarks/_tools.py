@@ -45,7 +45,7 @@ def _learn_suture(lm: LM, pairs: Pairs) -> Any:
 
 def _use_suture(lm: LM, learnt: Any, blocks: list[int], strength: float) -> AbstractContextManager:
     given, direction = learnt
-    return steering(lm, given, direction=direction, layers=blocks, strength=strength).attached(lm)
+    return steering(lm, given, direction=direction, layers=blocks, strength=strength, unit="state").attached(lm)
 
 
 def _tokenizer(lm: LM) -> Any:

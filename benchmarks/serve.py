@@ -117,7 +117,7 @@ def main() -> None:
     args = parser.parse_args()
     lm = LM.load("patient")
     patches = {
-        "positive": steering(lm, behaviour("attitude"), layers=[5, 6], strength=0.2),
+        "positive": steering(lm, behaviour("attitude"), layers=[5, 6], strength=0.4),
         "kind": surgery(lm, behaviour("tone"), rows=0.02, strength=1.0),
     }
     prompts = [p for m in suite("report", 50) if m.name in ("rude", "positive") for p in m.cases.prompts]

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from models import tiny_family
 from suture.chat.talk import Talk
 from suture.data.examples import Behaviour, Labelled
 from suture.errors import PatchMismatch, UsageError
@@ -36,6 +37,41 @@ def test_a_state_is_moved_by_its_share_of_the_mean_length(llama, behaviour, kind
     before = along(llama, found, 1)
     with patch.attached(llama):
         assert torch.allclose(along(llama, found, 1), before - 0.25 * found.sizes[1], atol=1e-3)
+
+
+def added(lm, patch, layers):
+    return [float(term(lm, patch, layer).vector.norm()) for layer in layers]
+
+
+def test_a_strength_is_shared_by_the_blocks_steered(llama, behaviour):
+    """What a block adds stays in the stream: the shares sum to the strength, however many blocks take part."""
+    read = directions(llama, behaviour)
+    for layers in ([1], [0, 2], [0, 1, 2]):
+        patch = steering(llama, behaviour, direction=read, layers=layers, strength=0.3)
+        shares = [length / float(read.sizes[i]) for i, length in zip(layers, added(llama, patch, layers), strict=True)]
+        assert shares == pytest.approx([0.3 / len(layers)] * len(layers), rel=1e-4)
+        apart = steering(llama, behaviour, direction=read, layers=layers, strength=0.3 / len(layers), unit="state")
+        assert all(
+            torch.allclose(term(llama, patch, i).vector, term(llama, apart, i).vector, rtol=1e-6) for i in layers
+        )
+    assert steering(llama, behaviour, direction=read).provenance.settings["strength"] == 0.4
+
+
+def test_the_default_of_0_1_0_is_the_default_still_on_four_blocks(tokenizer, behaviour):
+    """A tenth of the typical state in each of the middle half of eight blocks, as version 0.1.0 spent it."""
+    lm = tiny_family("llama", tokenizer, num_hidden_layers=8)
+    read = directions(lm, behaviour)
+    now = steering(lm, behaviour, direction=read)
+    before = steering(lm, behaviour, direction=read, unit="state", strength=0.1)
+    assert len(now.terms) == 4
+    assert {n: t[0].digest() for n, t in now.terms.items()} == {n: t[0].digest() for n, t in before.terms.items()}
+
+
+def test_vectors_made_elsewhere_are_added_as_they_are_in_every_block(llama, behaviour):
+    vectors = {layer: torch.full((32,), float(layer + 1)) for layer in range(3)}
+    given = Direction.of_vectors("mine", vectors, {"kind": "mine"})
+    patch = steering(llama, behaviour, direction=given, layers=[0, 1, 2], strength=1.0, toward="unwanted")
+    assert all(torch.allclose(term(llama, patch, i).vector, vectors[i]) for i in range(3))
 
 
 def test_toward_the_unwanted_is_the_opposite(llama, behaviour):

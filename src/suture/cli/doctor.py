@@ -1,16 +1,47 @@
-"""suture doctor: is this machine ready?"""
+"""suture doctor: is this machine ready? What is this model like?"""
 
 from __future__ import annotations
 
-from ._options import Json
+from typing import Annotated
+
+import typer
+
+from ._options import Device, Dtype, Json
 
 EXTRAS = {  # of pyproject.toml, each with the package that is looked for
     "search": "optuna", "eval": "lm_eval", "detoxify": "detoxify", "peft": "peft", "gguf": "gguf", "serve": "starlette",
 }  # fmt: skip
 
 
-def doctor(json: Json = False) -> None:
-    """Check the installation, the memory, the accelerators and the bundled model. Exit code 4 when something is broken."""
+def doctor(
+    model: Annotated[str | None, typer.Argument(help="A model to look at, instead of the installation.")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    json: Json = False,
+) -> None:
+    """Check the installation, the memory, the accelerators and the bundled model; exit code 4 when something is broken.
+
+    With MODEL: what that model is like: sizes and memory, special tokens, chat format, how long its states are block by
+    block, and its sinks (positions of massive length, which are left out of all that is read).
+    """
+    if model is None:
+        _installation(json)
+        return
+    from dataclasses import asdict
+
+    from ..model.lm import LM
+    from ..model.run.profile import profile
+    from ._console import Console
+    from ._profile import show_profile
+
+    console = Console(json)
+    seen = profile(LM.load(model, device=device, dtype=dtype))
+    show_profile(console, seen)
+    console.result(asdict(seen))
+
+
+def _installation(json: bool) -> None:
+    """Look at this machine and at what is installed."""
     import importlib.util
     import os
     import platform

@@ -52,7 +52,8 @@ def export(
         source: a probe or direction of the residual stream, or a patch that adds to the outputs of blocks.
         out: the file, by custom `.gguf`.
         toward: which way the directions of a probe or a direction point.
-        strength: length of a probe's directions; of a direction's in its own unit, the mean state.
+        strength: length of a probe's directions; of a direction's in its own unit, the typical state, shared by
+            its blocks.
         hint: llama.cpp's name of the architecture, where there is no model to ask.
 
     Raises:
@@ -116,7 +117,8 @@ def of_direction(direction: Direction, toward: Toward, strength: float = 1.0) ->
             why="llama.cpp adds to the outputs of blocks; this direction is added before they are joined.",
             fix="Read one there: suture locate directions MODEL --behaviour DATA --kind means",
         )
-    sign = strength if toward == "unwanted" else -strength
+    share = strength / len(direction.layers) if direction.shared else strength  # as `steering` spends it
+    sign = share if toward == "unwanted" else -share
     return {layer: sign * direction.step(layer) for layer in direction.layers}
 
 

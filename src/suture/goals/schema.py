@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:  # a preset is read before anything heavy is
     from ..data.examples import Behaviour, Texts
     from ..measure.suite import Suite
-    from ..model.run.features import Pool
+    from ..model.run.pooling import Pool
 
 Name = str  # of a goal: its file's
 Better = Literal["higher", "lower"]

@@ -15,8 +15,7 @@ from ..data.examples import Labelled
 from ..model.arch.anatomy import FINAL, Site
 from ..model.lm import LM
 from ..model.run.contrasts import Row
-from ..model.run.features import averaging, spanned
-from ..model.run.tracing import trace
+from ..model.run.pooling import StateLengths, averaging, spanned
 from .probe import Probe
 
 Scores = Callable[[int], Tensor]  # number of a batch -> the sum of its examples' scores, with a graph behind it
@@ -66,13 +65,15 @@ def probe_scores(lm: LM, probe: Probe, examples: Sequence[Labelled], batch: int)
     site = FINAL if probe.space == "final" else Site(layer, probe.space)
     direction = (probe.wanted - probe.unwanted)[probe.best].to(lm.device).float()
     rows, spans = spanned(lm, examples, "decision")
+    usual = StateLengths.of(lm)
 
     def score(number: int) -> Tensor:
         part = slice(number * batch, (number + 1) * batch)
         inputs = lm.batch(rows[part])
-        with trace(lm, [site], stop=True) as by_site:
+        with usual.traced(lm, [site]) as (by_site, lengths):
             lm.forward(inputs, head=False)
-        states = torch.einsum("bt,btd->bd", averaging(inputs, spans[part]), by_site[site].float())
+        weights = averaging(inputs, spans[part], usual.sinks(lengths, inputs.mask))
+        states = torch.einsum("bt,btd->bd", weights, by_site[site].float())
         return (states @ direction - probe.bias[probe.best].to(lm.device)).sum()
 
     return score, -(-len(rows) // batch)

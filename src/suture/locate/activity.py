@@ -17,8 +17,7 @@ from ..data.examples import Behaviour, Labelled
 from ..errors import UsageError
 from ..model.arch.anatomy import Site
 from ..model.lm import LM, bucketed, halving
-from ..model.run.features import averaging, spanned
-from ..model.run.tracing import trace
+from ..model.run.pooling import StateLengths, averaging, spanned
 from ..patch.patch import Patch
 from .region import Region
 
@@ -43,7 +42,7 @@ def firing_rates(lm: LM, region: Region, texts: Sequence[Labelled]) -> Tensor:
     Args:
         lm: the model, as it is now (patched or not).
         region: rows or columns of MLP matrices; each stands for the neuron of its number.
-        texts: counted as probes read them: the answer of a chat, all tokens but the start token of a plain text.
+        texts: counted as probes read them: the answer of a chat, all tokens but start token and sinks of a plain text.
 
     Raises:
         UsageError: when a row is no neuron's (attention).
@@ -57,13 +56,14 @@ def firing_rates(lm: LM, region: Region, texts: Sequence[Labelled]) -> Tensor:
     first = lm.anatomy.first
     gates = {site: Site(site.layer, first, site.expert) for site in region.rows}
     rows, spans = spanned(lm, texts, "response")
+    usual = StateLengths.of(lm)
     total = torch.zeros(region.count, dtype=torch.float64)
 
     def run(part: Sequence[int]) -> Tensor:
         batch = lm.batch([rows[i] for i in part])
-        with trace(lm, list(dict.fromkeys(gates.values())), stop=True) as states:
+        with usual.traced(lm, list(dict.fromkeys(gates.values()))) as (states, lengths):
             lm.forward(batch, head=False)
-        weights = averaging(batch, [spans[i] for i in part])  # (batch, tokens)
+        weights = averaging(batch, [spans[i] for i in part], usual.sinks(lengths, batch.mask))  # (batch, tokens)
         rates = []
         for site, numbers in region.rows.items():
             cut = lm.anatomy.weight(gates[site]).cut

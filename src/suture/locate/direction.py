@@ -38,7 +38,8 @@ class Direction:
         space: "residual" (block outputs) or "heads" (what the attention heads put out, side by side, before `attn.o`).
         layers: the blocks.
         vectors: (layers, d) float32, unnormalised.
-        sizes: (layers,) float32, mean length of the states where the vectors were read: the unit of strengths.
+        sizes: (layers,) float32, typical length of the states where the vectors were read (the mean; sinks left out): the unit
+            of strengths.
         levels: (layers, 2) float32, mean component along the unit vector of wanted and of unwanted texts; NaN after algebra.
         scores: held-out separation of each block; none after algebra.
         about: how they were made.
@@ -67,8 +68,13 @@ class Direction:
         return vector / vector.norm().clamp(min=1e-30)
 
     def step(self, layer: int) -> Tensor:
-        """Return what strength 1 adds: a vector as long as the mean state; for heads the vector itself, in deviations."""
+        """Return what strength 1 adds: a vector as long as the typical state; for heads the vector itself, in deviations."""
         return self.vector(layer) if self.space == "heads" else self.unit(layer) * self.sizes[self._at(layer)]
+
+    @property
+    def shared(self) -> bool:
+        """Whether a strength is a total that the blocks steered share: not of heads, nor of vectors that were made elsewhere."""
+        return self.space == "residual" and not self.about.get("as_they_are", False)
 
     def level(self, layer: int, which: Literal["wanted", "unwanted"] = "wanted") -> float:
         """Return the mean component of a class along the unit vector.
@@ -166,7 +172,9 @@ class Direction:
         layers = sorted(vectors)
         stacked = torch.stack([vectors[layer].float() for layer in layers])
         unknown = torch.full((len(layers), 2), torch.nan)
-        return cls(name, "residual", layers, stacked, stacked.norm(dim=1), unknown, about=dict(about))
+        return cls(
+            name, "residual", layers, stacked, stacked.norm(dim=1), unknown, about={**about, "as_they_are": True}
+        )
 
     def _at(self, layer: int) -> int:
         if layer not in self.layers:

@@ -24,7 +24,8 @@ from ..data.examples import Behaviour
 from ..errors import DataError, UsageError
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
-from ..model.run.features import Pool, extract
+from ..model.run.features import extract
+from ..model.run.pooling import Pool
 from ..numerics.linalg import logistic_regression, roc_area
 from ..registry import locator
 from ..text.phase import Progress

@@ -24,7 +24,8 @@ from ..data.examples import Behaviour
 from ..errors import DataError, NoEffect
 from ..model.arch.anatomy import Site
 from ..model.lm import LM, bucketed
-from ..model.run.features import extract, token_ids
+from ..model.run.features import extract
+from ..model.run.pooling import token_ids
 from ..model.run.tracing import Edit, trace
 from ..numerics.divergence import kl_divergence
 from ..registry import locator

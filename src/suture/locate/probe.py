@@ -2,7 +2,7 @@
 
 Source: Wang et al. 2025, "Model Surgery: Modulating LLM's Behavior via Simple Parameter Editing", eq. 1.
     P(y | x) = softmax(W x + b),   W = [W_wanted; W_unwanted] : (2, d_model),   x = mean_t h_t : (d_model,)
-Differs from the paper by default: the start token is left out of the mean, the fit is an L2-regularised logistic
+Differs from the paper by default: start token and sinks are left out of the mean, the fit is an L2-regularised logistic
 regression solved to its optimum (so two directions, w and -w), and the state may be read where the gate rows read it
 (the MLP input of each block). `parity="paper"` is the paper's recipe to the constant: it reads the text alone, without the
 request it answers and without a chat template, as the authors' code does.
@@ -25,8 +25,8 @@ from ..errors import CorruptFile, PatchMismatch, UsageError
 from ..io import tensorfile
 from ..model.arch.anatomy import FINAL, Site
 from ..model.lm import LM, bucketed
-from ..model.run.features import Pool, extract, token_ids
-from ..model.run.tracing import trace
+from ..model.run.features import extract
+from ..model.run.pooling import Pool, StateLengths, content, token_ids
 from ..numerics.linalg import logistic_regression, roc_area
 from ..text.phase import Progress, counted
 
@@ -240,11 +240,12 @@ def whitened_probe(
     label = int(away_from == "unwanted")
     rows = [lm.encode(text) for text in keep]
     rows += [token_ids(lm, e)[0] for e in (behaviour.examples if behaviour else ()) if e.label != label]
+    usual = StateLengths.of(lm)
     for group in bucketed([len(row) for row in rows]):
         batch = lm.batch([rows[i] for i in group])
-        with trace(lm, sites, stop=True) as by_site:
+        with usual.traced(lm, sites) as (by_site, lengths):
             lm.forward(batch, head=False)
-        real = batch.mask.bool() & (batch.ids != lm.tokenizer.bos_token_id)
+        real = content(lm, batch, usual.sinks(lengths, batch.mask))
         for index, site in enumerate(sites):
             states = by_site[site][real].double().cpu()  # (tokens, d)
             moments[index] += states.T @ states

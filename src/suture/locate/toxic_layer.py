@@ -21,6 +21,7 @@ from ..data.examples import ResponsePair
 from ..errors import NoEffect, UsageError
 from ..model.arch.anatomy import FINAL, Site
 from ..model.lm import LM
+from ..model.run.pooling import StateLengths
 from ..model.run.tracing import trace
 from ..registry import locator
 from .region import Region
@@ -93,12 +94,24 @@ def located(region: Region) -> int:
 
 @torch.no_grad()
 def _states(lm: LM, pair: ResponsePair, sites: Sequence[Site]) -> list[tuple[Tensor, Tensor]]:
-    """Return for each site the states of both answers, (tokens, d) float64 each, padding and start token left out."""
+    """Return for each site the states of both answers, (tokens, d) float64 each, padding, start token and sinks left out.
+
+    A place at which either has a sink is left out of both, so that tokens are compared with those at the same place; where the
+    answers share no other place, sinks are compared.
+    """
     rows = [lm.encode(pair.safe), lm.encode(pair.unsafe)]
-    skip = 1 if all(row[:1] == [lm.tokenizer.bos_token_id] for row in rows) else 0  # its norm would drown the rest
-    with trace(lm, sites, keep=lambda states: states.double().cpu(), stop=True) as by_site:
-        lm.forward(lm.batch(rows), head=False)
-    return [(by_site[site][0, skip : len(rows[0])], by_site[site][1, skip : len(rows[1])]) for site in sites]
+    batch, usual = lm.batch(rows), StateLengths.of(lm)
+    with usual.traced(lm, sites, lambda site, states, length: states.double().cpu()) as (by_site, lengths):
+        lm.forward(batch, head=False)
+    places = ~usual.sinks(lengths, batch.mask).any(0).cpu()
+    if all(row[:1] == [lm.tokenizer.bos_token_id] for row in rows):
+        places[0] = False  # its norm would drown the rest
+    shared = min(map(len, rows))
+    places[:shared] |= not bool(places[:shared].any())
+    return [
+        (by_site[s][0, : len(rows[0])][places[: len(rows[0])]], by_site[s][1, : len(rows[1])][places[: len(rows[1])]])
+        for s in sites
+    ]
 
 
 def _distances(lm: LM, pair: ResponsePair, blocks: Sequence[int], normalize: Normalize) -> Tensor:

@@ -25,7 +25,7 @@ from ..locate.direction import Direction
 from ..locate.directions import Kind, directions
 from ..model.arch.anatomy import Weight
 from ..model.lm import LM
-from ..model.run.features import Pool
+from ..model.run.pooling import Pool
 from ..patch.delta import LowRank, Shift
 from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch

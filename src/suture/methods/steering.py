@@ -2,11 +2,13 @@
 
 Source: Rimsky et al. 2024, "Steering Llama 2 via Contrastive Activation Addition"; Arditi et al. 2024, "Refusal in Language
 Models Is Mediated by a Single Direction", eq. 3-4; Li et al. 2023, "Inference-Time Intervention"; conditions: Lee et al. 2025.
-    h' = h + strength * |h_l| * r_l / |r_l|       h, r_l: (d_model,), |h_l|: mean length of the states of block l
+    h' = h + strength / n * |h_l| * r_l / |r_l|   h, r_l: (d_model,), |h_l|: typical length of the states of block l, n: blocks
 The other modes ("turn", "project", "clamp") are in `suture.patch.runtime.steer`. No weight changes: the patch is attached, not
 applied; where the model has biases, `suture.export.bake` writes an addition into them.
-Differs from the sources: the strength is in units of the mean state, so that it means the same in every block and model
-(`unit="raw"`: the difference as it came out; for heads the unit is a standard deviation, as in ITI).
+Differs from the sources: the strength is in units of the typical state (the mean of those read, sinks left out) and is shared by
+the blocks steered, so that it means the same in every block and model. What a block adds stays in the stream, so behind the last
+block steered stands the sum: at most `strength` of a state there, however many blocks took part. `unit="state"` spends the
+strength in each block; `unit="raw"` adds the difference as it came out; for heads the unit is a standard deviation, as in ITI.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ from ..locate.direction import Direction
 from ..locate.directions import Kind, directions
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
-from ..model.run.features import Pool
+from ..model.run.pooling import Pool
 from ..patch.activation import Place, Positions
 from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 from ..patch.runtime.steer import Likeness, Mode, Steer
 from ..registry import method
 
-STRENGTH = 0.1  # of the mean state, in each block steered
+TOTAL = 0.4  # of the typical state, shared by the blocks steered; 0.1 in each of the four of the bundled model
+EACH = 0.1  # in units of the others, in each block steered
+ADDING: tuple[Mode, ...] = ("add", "turn")  # modes whose strength is a length
+Unit = Literal["total", "state", "raw"]
 
 
 @method
@@ -41,8 +46,8 @@ def steering(
     pool: Pool = "response",
     back: int = 0,
     layers: list[int] | None = None,
-    strength: float = STRENGTH,
-    unit: Literal["state", "raw"] = "state",
+    strength: float | None = None,
+    unit: Unit = "total",
     toward: Literal["wanted", "unwanted"] = "wanted",
     mode: Mode = "add",
     positions: Positions = "all",
@@ -61,8 +66,11 @@ def steering(
         pool: the tokens it is read from.
         back: tokens before the last it is read from.
         layers: the blocks steered; by default those of the middle half (all that have chosen heads for "heads").
-        strength: what is added, in units of `unit`; for "project" and "clamp" the share of the change, 1 is all of it.
-        unit: "state": the mean length of the states of the block; "raw": the vector as it came out.
+        strength: what is added, in units of `unit`, by default 0.4 of "total" and 0.1 of the others; for "project" and "clamp"
+            the share of the change, by default 1, which is all of it.
+        unit: "total": the typical length of the states of a block, shared by the blocks steered; "state": the same in each of
+            them; "raw": the vector as it came out. In each block alike are steered heads, in standard deviations, and vectors
+            made elsewhere, as they are.
         toward: "wanted" moves away from label 1, "unwanted" towards it.
         mode: "add"; "turn", which keeps the length of each state; "project", which takes the component out; "clamp", which sets
             it.
@@ -75,6 +83,7 @@ def steering(
         seed: of the held-out texts.
     """
     many = behaviours if isinstance(behaviours, list) else [behaviours]
+    amount = _default(kind, direction, unit, mode) if strength is None else strength
     terms: list[tuple[str, Delta]] = []
     examples: dict[str, Any] = {"behaviours": [b.summary() for b in many]}
     if condition:
@@ -84,8 +93,17 @@ def steering(
         behaviour_direction.check(lm)
         chosen = _blocks(lm, behaviour_direction, layers)
         fitted = fit_condition(lm, condition, range(chosen[0] + 1), likeness=likeness) if condition else None
-        terms += _steers(lm, behaviour_direction, chosen, toward, strength, unit, mode, positions, level, fitted)
-    return Patch.make(lm, by_tensor(terms), method="steering", settings=registry.settings(), examples=examples)
+        terms += _steers(lm, behaviour_direction, chosen, toward, amount, unit, mode, positions, level, fitted)
+    settings = {**registry.settings(), "strength": amount}
+    return Patch.make(lm, by_tensor(terms), method="steering", settings=settings, examples=examples)
+
+
+def _default(kind: Kind, direction: Direction | None, unit: Unit, mode: Mode) -> float:
+    """Return the strength where none is given."""
+    if mode not in ADDING:
+        return 1.0
+    shared = direction.shared if direction else kind != "heads"
+    return TOTAL if unit == "total" and shared else EACH
 
 
 def _blocks(lm: LM, direction: Direction, layers: Sequence[int] | None) -> list[int]:
@@ -103,7 +121,7 @@ def _steers(
     layers: Sequence[int],
     toward: Literal["wanted", "unwanted"],
     strength: float,
-    unit: Literal["state", "raw"],
+    unit: Unit,
     mode: Mode,
     positions: Positions,
     level: float | None,
@@ -114,9 +132,10 @@ def _steers(
         raise UsageError(f"heads are steered by adding, not by {mode!r}", fix='Use mode="add", or another kind.')
     sign = -1.0 if toward == "wanted" else 1.0
     place: Place = "heads" if direction.space == "heads" else "residual"
+    share = len(layers) if unit == "total" and direction.shared else 1
     for layer in layers:
-        if mode in ("add", "turn"):
-            vector = sign * strength * (direction.vector(layer) if unit == "raw" else direction.step(layer))
+        if mode in ADDING:
+            vector = sign * (strength / share) * (direction.vector(layer) if unit == "raw" else direction.step(layer))
         else:
             vector = direction.unit(layer)
         sets = (direction.level(layer, toward) if level is None else level) if mode == "clamp" else 0.0
@@ -132,7 +151,7 @@ def _steers(
                 reads=_anchor(lm, condition.layer) if condition else "",
                 threshold=condition.threshold if condition else 0.0,
                 likeness=condition.likeness if condition else "cosine",
-                scale=1.0 if mode in ("add", "turn") else strength,
+                scale=1.0 if mode in ADDING else strength,
             ),
         )
 

@@ -23,7 +23,7 @@ from ..locate.probe import Parity, Probe, Space, fit_probe, random_probe, whiten
 from ..locate.probe_rows import PAPER_SHARE, WRITERS, probe_rows, vectors
 from ..locate.region import Region
 from ..model.lm import LM
-from ..model.run.features import Pool
+from ..model.run.pooling import Pool
 from ..numerics.linalg import mean_norm
 from ..patch.delta import LowRank
 from ..patch.delta_kind import Delta, by_tensor

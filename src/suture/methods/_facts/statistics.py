@@ -2,8 +2,8 @@
 
 Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 3.1.
     C = mean_t k_t k_t^T + ridge * mean(diag C) * I      k_t: (d_ff,)   C: (d_ff, d_ff) float64
-over the tokens of some texts, start tokens left out. With fewer tokens than d_ff the mean alone is singular; the ridge
-makes it positive definite whatever the texts are.
+over the tokens of some texts, start tokens and sinks left out (see `suture.model.run.pooling`). With fewer tokens than d_ff the
+mean alone is singular; the ridge makes it positive definite whatever the texts are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...errors import CorruptFile
 from ...io import tensorfile
 from ...model.arch.anatomy import Site
 from ...model.lm import LM, bucketed, halving
-from ...model.run.tracing import trace
+from ...model.run.pooling import StateLengths, content
 
 FORMAT = "suture.statistics/1"
 RIDGE = 1e-2  # of the mean diagonal
@@ -44,7 +44,7 @@ def second_moments(lm: LM, layers: Sequence[int], texts: Texts, cache: Path | No
     if cache is None:
         return _measure(lm, layers, texts)
     model = fingerprint(lm)
-    names = {i: {"model": model, "layer": i, "texts": texts.summary()["sha256"]} for i in layers}
+    names = {i: {"model": model, "layer": i, "texts": texts.summary()["sha256"], "left out": "sinks"} for i in layers}
     files = {
         i: cache / f"{hashlib.sha256(json.dumps(name).encode()).hexdigest()[:32]}.safetensors"
         for i, name in names.items()
@@ -87,14 +87,14 @@ def _measure(lm: LM, layers: Sequence[int], texts: Texts) -> dict[int, Tensor]:
     rows = [lm.encode(text) for text in texts]
     sites = {layer: Site(layer, "mlp.key") for layer in layers}
     totals: dict[int, Tensor] = {}
-    count = 0
+    usual, count = StateLengths.of(lm), 0
 
     def run(part: Sequence[int]) -> None:
         nonlocal count
         batch = lm.batch([rows[i] for i in part])
-        real = batch.mask.bool() & (batch.ids != lm.tokenizer.bos_token_id)
-        with trace(lm, list(sites.values()), stop=True) as by_site:
+        with usual.traced(lm, list(sites.values())) as (by_site, lengths):
             lm.forward(batch, head=False)
+        real = content(lm, batch, usual.sinks(lengths, batch.mask))
         for layer, site in sites.items():
             states = by_site[site][real].double().cpu()  # (tokens, d_ff)
             product = states.T @ states

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,9 +12,34 @@ from ...data.examples import Labelled
 from ...text.phase import Progress
 from ..arch.anatomy import Site
 from ..lm import LM, Batch, bucketed, halving
+from .pooling import Pool, StateLengths, averaging, spanned
 from .tracing import trace
 
-Pool = Literal["mean", "mean_with_bos", "last", "response", "decision"]
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """How much of each token is read.
+
+    Attributes:
+        tokens: (batch, tokens), rows sum to 1.
+        alone: (batch, 1) bool, texts that are nothing but sinks, of which a shorter state is read; None where there are none.
+    """
+
+    tokens: Tensor
+    alone: Tensor | None
+
+    @classmethod
+    def of(cls, batch: Batch, first: Sequence[int], sinks: Tensor) -> Weights:
+        """Return the weights with some sinks; see `averaging`."""
+        tokens = averaging(batch, first, sinks)
+        alone = ((tokens > 0) & sinks).any(1, keepdim=True)
+        return cls(tokens, alone if bool(alone.any()) else None)
+
+    def same(self, other: Weights) -> bool:
+        """Return whether both read the same."""
+        if self.alone is None or other.alone is None:
+            return self.alone is other.alone and torch.equal(self.tokens, other.tokens)
+        return torch.equal(self.alone, other.alone) and torch.equal(self.tokens, other.tokens)
 
 
 @torch.no_grad()
@@ -36,28 +60,22 @@ def extract(
         lm: the model.
         examples: texts; one with a prompt is written with the chat template.
         sites: where to read; the forward pass ends at the deepest.
-        pool: "mean" over all tokens but the start token (whose norm would drown the rest); "mean_with_bos" over all,
-            as the Model Surgery paper's code does; "last" token; "response": mean over the answer of a chat, all tokens but the
-            start token where there is no prompt; "decision": the last token before the answer, where it is still open.
+        pool: "mean" over all tokens but start token and sinks (whose norm would drown the rest, see `pooling`); "mean_with_bos"
+            over all, as the Model Surgery paper's code does; "last" token; "response": mean over the answer of a chat, where
+            there is no prompt as "mean"; "decision": the last token before the answer, where it is still open. For a last token
+            that is a sink the nearest before it is read.
         max_tokens: cut longer texts.
         back: read this many tokens earlier ("last", "decision") or leave out this many at the end (the means).
         see: what is pooled, as a function of the states (batch, tokens, d); by default they themselves.
         progress: called with ("texts", texts finished, of).
     """
     rows, spans = spanned(lm, examples, pool, max_tokens, back)
+    usual = None if pool == "mean_with_bos" else StateLengths.of(lm)
     result = torch.zeros(0)
 
     def run(part: Sequence[int]) -> int:
-        batch = lm.batch([rows[i] for i in part])
-        weights = averaging(batch, [spans[i] for i in part])
-
-        def pooled(states: Tensor) -> Tensor:
-            values = states.float() if see is None else see(states.float())
-            return torch.einsum("bt,btd->bd", weights.to(states.device), values).cpu()
-
         nonlocal result
-        with trace(lm, sites, keep=pooled, stop=True) as captures:
-            lm.forward(batch, head=False)
+        captures = _pooled(lm, lm.batch([rows[i] for i in part]), [spans[i] for i in part], sites, usual, see)
         if not len(result):
             result = torch.zeros(len(rows), len(sites), captures[sites[0]].shape[1])
         # Written at once: pieces kept between the activations of many batches would pin these in the allocator's heap.
@@ -74,39 +92,47 @@ def extract(
     return result
 
 
-def spanned(
-    lm: LM, examples: Sequence[Labelled], pool: Pool, max_tokens: int | None = None, back: int = 0
-) -> tuple[list[array[int]], list[int]]:
-    """Return the ids of each example, four bytes each, and the first token that is averaged, see `extract`."""
-    rows, spans = [], []
-    for example in examples:
-        ids, begin = token_ids(lm, example)
-        skip = 1 if ids[:1] == [lm.tokenizer.bos_token_id] and len(ids) > 1 else 0
-        if pool == "decision" and begin:
-            ids = ids[:begin]
-        ids = ids[: max(1, len(ids) - back)]
-        first = {
-            "decision": len(ids) - 1,
-            "mean": skip,
-            "mean_with_bos": 0,
-            "last": len(ids) - 1,
-            "response": max(begin, skip),
-        }[pool]
-        ids = ids[:max_tokens]
-        rows.append(array("i", ids))
-        spans.append(min(first, len(ids) - 1))
-    return rows, spans
+def _pooled(
+    lm: LM,
+    batch: Batch,
+    first: Sequence[int],
+    sites: Sequence[Site],
+    usual: StateLengths | None,
+    see: Callable[[Tensor], Tensor] | None,
+) -> dict[Site, Tensor]:
+    """Return the pooled states of a batch, (batch, d) by site, without keeping the states themselves.
+
+    A block is pooled before a later one shows which positions are sinks, so these are guessed; where the guess was wrong, the
+    batch is run once more. It is nearly always right, and what is returned does not depend on it.
+    """
+    if usual is None:
+        return _pass(lm, batch, Weights(averaging(batch, first), None), sites, None, see)[0]
+    sinks = usual.guess(batch.mask)
+    captures, seen = _pass(lm, batch, guessed := Weights.of(batch, first, sinks), sites, usual, see)
+    right = Weights.of(batch, first, seen)
+    return captures if right.same(guessed) else _pass(lm, batch, right, sites, usual, see)[0]
 
 
-def token_ids(lm: LM, example: Labelled) -> tuple[list[int], int]:
-    """Return the ids of an example, and where its answer begins (0 for a plain text)."""
-    if example.prompt is None:
-        return lm.encode(example.text), 0
-    return lm.encode_chat(example.prompt, example.text)
+def _pass(
+    lm: LM,
+    batch: Batch,
+    weights: Weights,
+    sites: Sequence[Site],
+    usual: StateLengths | None,
+    see: Callable[[Tensor], Tensor] | None,
+) -> tuple[dict[Site, Tensor], Tensor]:
+    """Return pooled states by site, and the sinks that were seen on the way."""
 
+    def pooled(site: Site, states: Tensor, length: Tensor | None) -> Tensor:
+        values, factors = states.float() if see is None else see(states.float()), weights.tokens.to(states.device)
+        if usual and weights.alone is not None and length is not None:
+            factors = torch.where(weights.alone.to(states.device), factors * usual.shortened(site, length), factors)
+        return torch.einsum("bt,btd->bd", factors, values).cpu()
 
-def averaging(batch: Batch, first: Sequence[int]) -> Tensor:
-    """Return averaging weights over the tokens from `first` on: (batch, tokens), rows sum to 1."""
-    columns = torch.arange(batch.mask.shape[1], device=batch.mask.device)
-    chosen = batch.mask * (columns >= torch.tensor(list(first), device=batch.mask.device)[:, None])
-    return chosen.float() / chosen.sum(1, keepdim=True)
+    if usual is None:
+        with trace(lm, sites, keep=lambda states: pooled(sites[0], states, None), stop=True) as captures:
+            lm.forward(batch, head=False)
+        return captures, torch.zeros_like(batch.mask, dtype=torch.bool)
+    with usual.traced(lm, sites, pooled) as (captures, lengths):
+        lm.forward(batch, head=False)
+    return captures, usual.sinks(lengths, batch.mask)

@@ -40,7 +40,7 @@ def trace(
     sites: Sequence[Site] = (),
     *,
     edit: Mapping[Site, Edit] | None = None,
-    keep: Edit | None = None,
+    keep: Edit | Mapping[Site, Edit] | None = None,
     stop: bool = False,
 ) -> Iterator[dict[Site, Tensor]]:
     """Capture activations at `sites`, replace those in `edit`.
@@ -49,7 +49,8 @@ def trace(
         lm: the model.
         sites: where to read; each forward pass overwrites what was read before.
         edit: functions (batch, tokens, d) -> same shape, applied before reading.
-        keep: what to keep of each capture, so that a pass need not hold all of them (a pooled state, a few positions).
+        keep: what to keep of each capture, so that a pass need not hold all of them (a pooled state, a few
+            positions); one function, or one for each site.
         stop: leave the forward pass (and the block) once every site has been read. Nothing behind the deepest site is
             computed; statements after the forward call inside the block do not run.
 
@@ -71,7 +72,8 @@ def trace(
         new = edits[site](value) if site in edits else None
         if site in sites:
             state = value if new is None else new
-            captures[site] = state if keep is None else keep(state)
+            chosen = keep[site] if isinstance(keep, Mapping) else keep
+            captures[site] = state if chosen is None else chosen(state)
             if stop and len(captures) == len(sites):
                 raise _Stop
         return new

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ...errors import UsageError
 from ...io.tensorfile import view
+from ...numerics.outliers import lengths, outlier_limit
 from ..activation import ActivationDelta
 from ..codebook import Codebook, joined
 from ..host import Stage
@@ -83,10 +84,13 @@ class ForwardContext:
 def prompt_mean(states: Tensor, prompt: Tensor) -> Tensor:
     """Return the mean state of each prompt, (batch, tokens, d), (batch, tokens) bool -> (batch, d).
 
-    The first token is left out where there are others: its state is of massive length in most models, and says nothing.
+    The first token is left out where there are others: its state is of massive length in most models, and says nothing. So are
+    others of massive length, told from the rest of their prompt: what passes here is all that is known.
     """
     first = prompt & (prompt.cumsum(1) == 1) & (prompt.sum(1, keepdim=True) > 1)
-    weights = (prompt & ~first).float()
+    rest = prompt & ~first
+    sizes = lengths(states)
+    weights = (rest & ~(sizes > outlier_limit(sizes, rest)[:, None])).float()
     return torch.einsum("bt,btd->bd", weights, states.float()) / weights.sum(1, keepdim=True).clamp(min=1)
 
 
