@@ -169,13 +169,15 @@ def make(
     from ..errors import VerificationFailed
     from ..patch.patch import Patch
     from ..runs.run import Run
+    from ..text.heard import heard_by
     from ..text.phase import begin, counted
     from ._said import print_said, said
 
     with Run.begin(name, sys.argv[1:], settings, out) as run, console.progress(name) as step:
         making, checking, asking = counted(step, ["make the patch", "check it", "ask before and after"])
         begin(making)
-        patch = run.stage("patch", produce, Patch.save, Patch.load)
+        with heard_by(making):
+            patch = run.stage("patch", produce, Patch.save, Patch.load)
         path = run.path("patch.safetensors")
         begin(checking)
         effect = patch.verify(lm)

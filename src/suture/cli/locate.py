@@ -38,6 +38,7 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
         from ..locate.mask import Mask
         from ..model.lm import LM
         from ..runs.run import Run
+        from ..text.heard import heard_by
         from ..text.phase import begin, within
         from ._console import Console
 
@@ -52,7 +53,8 @@ def _body(name: str, function: Callable[..., Any]) -> Callable[..., None]:
                 begin(step, "search")
                 if PROGRESS in inspect.signature(function).parameters:
                     settings[PROGRESS] = within(step, "search")
-                yield
+                with heard_by(within(step, "search")):
+                    yield
 
         stage = kind.__name__.lower()  # mask, direction or region: the name of its file, too
         with Run.begin(name, sys.argv[1:], settings, out, form=form) as run, searching():

@@ -37,6 +37,7 @@ from ..numerics.divergence import kl_divergence
 from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 from ..registry import method
+from ..text.heard import tell
 from ._trained.changed import changed, deltas
 from ._trained.harmless import harmless
 from ._trained.watch import Watch
@@ -213,7 +214,8 @@ def _train_change(
     watch = Watch(lm, [*attacks.prompts, *benign.prompts]) if plan.guard != "none" else None
     trail: list[float] = []
     good: Tensor | None = None  # the latest change whose answers do not repeat themselves
-    for _ in range(plan.steps):
+    for number in range(plan.steps):
+        tell("steps", number + 1, plan.steps)
         with torch.enable_grad() if plan.constrained else torch.no_grad(), changed(lm, layer, change, columns):
             kl = benign.kl_to_base(base, benign.likely(lm))
         with torch.enable_grad(), changed(lm, layer, change, columns):

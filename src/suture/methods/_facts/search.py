@@ -17,6 +17,7 @@ from ...model.arch.anatomy import Site
 from ...model.lm import LM
 from ...model.run.fact_rows import Row
 from ...model.run.tracing import Edit
+from ...text.heard import tell
 from .keyvalue import read, up_to
 from .problem import Problem
 from .settings import ValueOptimization
@@ -55,6 +56,7 @@ def optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site]
             total = search.objective(problem, losses, added)
         (gradient,) = torch.autograd.grad(total, added)
         search.step(gradient)
+        tell("steps", number + 1, aim.steps)
     search.measure(search.live)
     return Values(search.added[:, 0].double().cpu(), search.worst.double().cpu(), search.adam.steps.cpu())
 

@@ -23,6 +23,7 @@ from ...model.run.tracing import moved
 from ...numerics.divergence import kl_divergence, masked_mean
 from ...patch.delta import Dense, LowRank
 from ...patch.delta_kind import Delta, by_tensor
+from ...text.heard import tell
 
 KEPT, TOKENS = 8, 64  # texts to keep in each step, and tokens of each
 Loss = Literal["target", "prompt_last"]
@@ -181,6 +182,7 @@ def train(
                     after()
         losses.append(total)
         log.info("pass %d: loss %.4f", number + 1, total)
+        tell("passes", number + 1, course.steps)
         if total < course.stop:
             break
     return losses

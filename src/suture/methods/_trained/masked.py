@@ -22,6 +22,7 @@ from torch import Tensor
 from ...errors import UsageError
 from ...io import tensorfile
 from ...model.lm import LM, Batch
+from ...text.heard import tell
 from ...text.phase import Progress
 
 FORMAT = "suture.training/1"
@@ -207,8 +208,7 @@ def train(
             part.advance(step + 1, schedule.at(step), schedule.decay)
         if saved and ((step + 1) % saved.every == 0 or step + 1 == schedule.steps):
             saved.save(parts, step + 1)
-        if progress:
-            progress("steps", step + 1, schedule.steps)
+        (progress or tell)("steps", step + 1, schedule.steps)
     return losses
 
 

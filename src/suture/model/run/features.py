@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...data.examples import Labelled
+from ...text.heard import tell
 from ...text.phase import Progress
 from ..arch.anatomy import Site
 from ..lm import LM, Batch, bucketed, halving
@@ -87,8 +88,7 @@ def extract(
     for group in bucketed([len(row) for row in rows]):
         for count in halving(group, run):
             done += count
-            if progress:
-                progress("texts", done, len(rows))
+            (progress or tell)("texts", done, len(rows))
     return result
 
 
