@@ -46,3 +46,9 @@ def test_scores_may_have_a_decimal_comma(tmp_path):
 def test_usual_columns_of_a_table_may_have_capitals(tmp_path, header):
     (tmp_path / "a.csv").write_text(f"{header}\n" + "".join(f"{t},{y}\n" for t, y in ROWS))
     assert Behaviour.load(tmp_path / "a.csv").labels == [0, 1, 0, 1]
+
+
+def test_a_cell_may_be_longer_than_pythons_own_limit(tmp_path):
+    long = "rude, long words " * 9_000
+    (tmp_path / "a.csv").write_text(f'text,label\n"{long}",1\n' + "".join(f"{t},{y}\n" for t, y in ROWS))
+    assert Behaviour.load(tmp_path / "a.csv").examples[0].text.strip() == long.strip()
