@@ -100,3 +100,9 @@ def test_a_column_called_label_comes_before_them(tmp_path):
     rows = [{"text": "x", "prompt": "p", "label": i % 2, "prompt_label": "safe"} for i in range(4)]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert Behaviour.load(tmp_path / "rows.jsonl").labels == [0, 1, 0, 1]
+
+
+def test_a_cell_may_be_longer_than_pythons_own_limit(tmp_path):
+    long = "rude, long words " * 9_000
+    (tmp_path / "a.csv").write_text(f'text,label\n"{long}",1\n' + "".join(f"{t},{y}\n" for t, y in ROWS))
+    assert Behaviour.load(tmp_path / "a.csv").examples[0].text.strip() == long.strip()

@@ -62,6 +62,21 @@ def test_every_matrix_has_its_own_rank_and_scale_one(llama, low_rank, tmp_path):
     assert lora.check(llama, patch, tmp_path).passed
 
 
+def test_the_config_has_no_key_that_an_older_peft_would_stumble_over(llama, low_rank, tmp_path):
+    """peft 0.13 refuses keys that it does not know, whatever their value: those at their defaults are left out."""
+    lora.export(llama, low_rank(llama, ["mlp.gate"]), tmp_path)
+    config = json.loads((tmp_path / lora.CONFIG).read_text())
+    assert {*config} == {
+        "base_model_name_or_path",
+        "inference_mode",
+        "lora_alpha",
+        "peft_type",
+        "r",
+        "target_modules",
+        "task_type",
+    }
+
+
 def test_the_file_can_be_read_by_anyone_and_is_the_same_each_time(llama, low_rank, tmp_path):
     from safetensors.torch import load_file
 
