@@ -136,6 +136,15 @@ def test_methods_and_doctor(work, command):
     assert "shards" in done.json["patient"]
 
 
+def test_the_doctor_looks_at_a_model(work):
+    seen = json.loads(suture("doctor", "patient", "--json", cwd=work).stdout.splitlines()[-1])
+    assert (seen["sizes"]["blocks"], seen["special"]["start_written"], seen["sinks"]) == (8, True, [])
+    shown = suture("doctor", "patient", cwd=work, COLUMNS="120").stdout
+    assert "3,542,208" in shown
+    assert "sinks: none in 4 texts" in shown
+    assert suture("doctor", "no/such/folder", cwd=work).returncode == 2
+
+
 @pytest.fixture(scope="module")
 def demonstrated(work):
     done = suture("demo", "--json", "--size", "20", "-o", "demo", cwd=work, COLUMNS="80")

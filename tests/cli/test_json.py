@@ -63,6 +63,7 @@ RUNS = {  # file of the snapshot -> command line; code 4: what was asked for did
     "runs": ("runs", "run folders"),
     "methods": ("methods",),
     "doctor": ("doctor",),
+    "doctor-model": ("doctor", "model"),
     "map": ("map", "model", "--data", "tone.jsonl", "--examples", 2),
     "protect": ("protect", "model", "--tune", "lessons.jsonl", "--data", "tone.jsonl", "--steps", 1, "--size", 4),
     "plan-model": ("plan", "model", "model"),

@@ -54,14 +54,14 @@ def test_a_strength_is_shared_by_the_blocks_steered(llama, behaviour):
         assert all(
             torch.allclose(term(llama, patch, i).vector, term(llama, apart, i).vector, rtol=1e-6) for i in layers
         )
-    assert steering(llama, behaviour, direction=read).provenance.settings["strength"] == 0.4
+    assert steering(llama, behaviour, direction=read).provenance.settings["strength"] == 0.2
 
 
-def test_the_default_of_0_1_0_is_the_default_still_on_four_blocks(tokenizer, behaviour):
-    """A tenth of the typical state in each of the middle half of eight blocks, as version 0.1.0 spent it."""
+def test_a_tenth_in_each_of_four_blocks_is_four_tenths_of_all_to_the_bit(tokenizer, behaviour):
+    """What version 0.1.0 did with its defaults, in both units."""
     lm = tiny_family("llama", tokenizer, num_hidden_layers=8)
     read = directions(lm, behaviour)
-    now = steering(lm, behaviour, direction=read)
+    now = steering(lm, behaviour, direction=read, strength=0.4)
     before = steering(lm, behaviour, direction=read, unit="state", strength=0.1)
     assert len(now.terms) == 4
     assert {n: t[0].digest() for n, t in now.terms.items()} == {n: t[0].digest() for n, t in before.terms.items()}

@@ -10,14 +10,17 @@ from tokenizers.processors import Sequence
 from models import FAMILIES, tiny_family
 from realistic import PRE_NORM, SINK_BLOCK, first_sink, position_sink, stretched, token_sink
 from suture import LM
-from suture.data.examples import Behaviour, Labelled, ResponsePair
+from suture.data.examples import Behaviour, Labelled, ResponsePair, Texts
 from suture.locate import directions as locate_directions
 from suture.locate import probe as locate_probe
+from suture.locate.activity import firing_rates
 from suture.locate.directions import directions
 from suture.locate.effect_rows import effect_rows
 from suture.locate.probe import fit_probe, whitened_probe
 from suture.locate.probe_rows import probe_rows
+from suture.locate.region import Region
 from suture.locate.toxic_layer import located, toxic_layer
+from suture.methods._facts.statistics import second_moment
 from suture.methods.steering import steering
 from suture.model.arch.anatomy import FINAL, Site
 from suture.model.run.features import extract
@@ -238,3 +241,21 @@ def test_a_sink_is_left_out_at_any_scale(family, tokenizer, behaviour):
     large = directions(stretched(lm, 64.0), behaviour, pool="mean")
     assert torch.allclose(large.sizes, 64 * small.sizes, rtol=1e-2)
     assert sinks_of(lm, [lm.encode(TEXTS[0])]) == [[0]]
+
+
+def test_second_moments_and_firing_rates_leave_sinks_out(planted):
+    lm, places = planted
+    layer = 3
+    keys, fired = [], []
+    for text in TEXTS:
+        ids = lm.encode(text)
+        kept = [i for i in range(len(ids)) if ids[i] != lm.tokenizer.bos_token_id and i not in places(ids)]
+        keys.append(states_of(lm, ids, Site(layer, "mlp.key"))[kept].double())
+        if kept:
+            fired.append((states_of(lm, ids, Site(layer, lm.anatomy.first))[kept] > 0).float().mean(0))
+    every = torch.cat(keys)
+    assert torch.allclose(second_moment(lm, layer, Texts(TEXTS)), every.T @ every / len(every), rtol=1e-4, atol=1e-6)
+    gate = Site(layer, lm.anatomy.first)
+    region = Region({gate: torch.arange(8)}, {gate: torch.zeros(8)}, 8, {})
+    rates = firing_rates(lm, region, [Labelled(text, 0) for text in TEXTS])
+    assert torch.allclose(rates, torch.stack(fired).mean(0)[:8], atol=1e-5)

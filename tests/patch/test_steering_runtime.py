@@ -201,6 +201,19 @@ def test_a_condition_never_met_leaves_every_bit_and_one_always_met_is_none(llama
             assert torch.equal(logits(lm), always)
 
 
+def test_the_mean_of_a_prompt_leaves_out_its_first_token_and_sinks():
+    states, prompt = (
+        torch.randn(2, 9, 16, generator=torch.Generator().manual_seed(0)),
+        torch.ones(2, 9, dtype=torch.bool),
+    )
+    prompt[1, 7:] = False
+    long = states.clone()
+    long[0, 0], long[0, 4], long[1, 3] = 1e3 * states[0, 0], 1e3 * states[0, 4], 1e3 * states[1, 3]
+    expected = torch.stack([states[0, [1, 2, 3, 5, 6, 7, 8]].mean(0), states[1, [1, 2, 4, 5, 6]].mean(0)])
+    assert torch.allclose(prompt_mean(long, prompt), expected, atol=1e-5)
+    assert torch.allclose(prompt_mean(states, prompt)[0], states[0, 1:].mean(0), atol=1e-5)
+
+
 def test_a_condition_is_decided_for_each_row_and_stays_for_its_answer(llama):
     batch = llama.batch([llama.encode(text) for text in TEXTS])
     with trace(llama, [Site(0, "residual")]) as seen, torch.no_grad():

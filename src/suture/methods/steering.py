@@ -31,7 +31,7 @@ from ..patch.patch import Patch
 from ..patch.runtime.steer import Likeness, Mode, Steer
 from ..registry import method
 
-TOTAL = 0.4  # of the typical state, shared by the blocks steered; 0.1 in each of the four of the bundled model
+TOTAL = 0.2  # of the typical state, shared by the blocks steered; twice as much makes loops in a small real model
 EACH = 0.1  # in units of the others, in each block steered
 ADDING: tuple[Mode, ...] = ("add", "turn")  # modes whose strength is a length
 Unit = Literal["total", "state", "raw"]
@@ -66,7 +66,7 @@ def steering(
         pool: the tokens it is read from.
         back: tokens before the last it is read from.
         layers: the blocks steered; by default those of the middle half (all that have chosen heads for "heads").
-        strength: what is added, in units of `unit`, by default 0.4 of "total" and 0.1 of the others; for "project" and "clamp"
+        strength: what is added, in units of `unit`, by default 0.2 of "total" and 0.1 of the others; for "project" and "clamp"
             the share of the change, by default 1, which is all of it.
         unit: "total": the typical length of the states of a block, shared by the blocks steered; "state": the same in each of
             them; "raw": the vector as it came out. In each block alike are steered heads, in standard deviations, and vectors
