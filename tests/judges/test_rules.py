@@ -7,9 +7,9 @@ from typing import NamedTuple
 import pytest
 
 from suture.judges import Toxicity
+from suture.judges._evidence import FLAGS, flags, plain, without_idioms
 from suture.judges._rules import REFERENCE, Rule, joined, rule, rules
 from suture.judges._text import sentences, unmarked, unquoted, visible
-from suture.judges._evidence import FLAGS, flags, plain, without_idioms
 from suture.judges.toxicity import bad_words, undisguised
 
 

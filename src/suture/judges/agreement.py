@@ -26,7 +26,7 @@ from ._base import Judge, label_all
 
 log = logging.getLogger(__name__)
 
-OPTIONAL = ("split", "half", "edit", "form", "source", "lang")  # what else is known of a labelled answer
+OPTIONAL = ("id", "split", "half", "edit", "kind", "form", "source", "lang")  # what else is known of a labelled answer
 Z = 1.959964  # 97.5 % quantile of the normal distribution
 
 

@@ -9,6 +9,7 @@ many scripts in turn. Each leaves its trace in figures that need no dictionary:
     compressed   bytes after zlib as a share of those before; 1 below LEAST characters, where the header weighs most
     scripts      changes of script from one letter to the next, for each word
     odd          share of words that are no words of any language: capitals inside, letters and digits mixed, or too long
+    unsaid       share of the words in Latin letters that nobody can say: no vowel, or CROWDED consonants in a row
     alone        share of words that are one letter of a script that has words
     marks        the longest row of characters that are neither letters nor digits, in units of MARKS, at most 1
     loop         1 where the text ends in one phrase said again and again
@@ -28,7 +29,7 @@ from itertools import pairwise
 from .letters import unspaced, words
 from .repetition import ends_in_loop, repeats
 
-SHAPE = ("letters", "variety", "repeated", "compressed", "scripts", "odd", "alone", "marks", "loop", "short")
+SHAPE = ("letters", "variety", "repeated", "compressed", "scripts", "odd", "unsaid", "alone", "marks", "loop", "short")
 WINDOW = 60  # words at either end in which variety is counted: long texts repeat words without looping
 LEAST = 60  # characters
 MARKS = 12
@@ -36,6 +37,10 @@ LONGEST = 24  # letters of a word; German and Finnish reach it now and then
 READ = 1200  # characters read, half of them at either end
 ENOUGH = 0.5  # of letters or digits among the characters; an answer of figures has few letters and is one all the same
 ODD = re.compile(rf"[^\W\d_]*[a-z][A-Z][^\W_]*|[A-Za-z]+\d+[A-Za-z]+\w*|[^\W\d_]{{{LONGEST},}}")
+CROWDED = 6  # five stand in "Herbststurm", six in hardly any word
+VOWELS = "aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýÿāēīōūąęėįųů"
+LATIN = re.compile(r"[a-z\u00df-\u017f]{3,}")
+UNSAID = re.compile(rf"[^{VOWELS}]+|.*[^{VOWELS}]{{{CROWDED},}}.*")
 WORD = re.compile(r"\w+")
 ROW = re.compile(r"[^\w\s](?:\s*[^\w\s])*")
 
@@ -55,6 +60,7 @@ def shape(text: str) -> tuple[float, ...]:
         len(zlib.compress(raw, 1)) / len(raw) if len(packed) >= LEAST else 1.0,
         min(1.0, _changes(packed) / count),
         sum(map(bool, map(ODD.fullmatch, spelled))) / max(1, len(spelled)),
+        _unsaid(text.lower()),
         sum(len(word) == 1 and not unspaced(word) for word in text_words) / count,
         min(1.0, max((len("".join(row.split())) for row in ROW.findall(text)), default=0) / MARKS),
         float(ends_in_loop(text)),
@@ -71,6 +77,11 @@ def says_nothing(text: str) -> bool:
 
 def _variety(part: list[str]) -> float:
     return len(set(part)) / len(part) if part else 1.0
+
+
+def _unsaid(lower: str) -> float:
+    latin = LATIN.findall(lower)
+    return sum(map(bool, map(UNSAID.fullmatch, latin))) / max(1, len(latin))
 
 
 def _changes(packed: str) -> int:
