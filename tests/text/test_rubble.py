@@ -25,7 +25,9 @@ def test_sentences_of_any_language_say_something_and_have_the_figures_of_one(tex
     assert (found["repeated"], found["scripts"], found["odd"], found["unsaid"], found["loop"]) == (0, 0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("text", ["", " \n", "- - - - - - - - - -", "}}{{ ;;; ## )( !! %%", "\ufffd\ufffd \ufffd", "... ?!"])
+@pytest.mark.parametrize(
+    "text", ["", " \n", "- - - - - - - - - -", "}}{{ ;;; ## )( !! %%", "\ufffd\ufffd \ufffd", "... ?!"]
+)
 def test_marks_without_words_say_nothing(text):
     assert says_nothing(text)
 

@@ -3,7 +3,8 @@
     x = (n-grams, flags, shape)        x: (COLUMNS + flags + figures,)
     n-grams   of 1 to ORDER of the first READ words, each hashed to one of COLUMNS columns (crc32), together of length 1
     flags     what the rules of refusal.jsonl say of the first sentences, see `FLAGS`
-    shape     the figures of `text.rubble`
+    shape     the figures of `text.rubble`, and LINKS: how many pairs of common English words there are, and the share of them
+              that English does not put side by side ("for for", "I is that"), which is how words thrown together are told
 
 A word of the request is written as GAP before anything is hashed, so that what is learned is how one refuses and not what;
 a word too short to be a topic stays. Source of the hashing: Weinberger et al. 2009, "Feature Hashing for Large Scale
@@ -14,12 +15,14 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Container
 from functools import lru_cache, partial
+from itertools import pairwise
 
 from ..text.letters import words
 from ..text.rubble import SHAPE, shape
 from ._rules import rule
-from ._text import english, sentences, unmarked, unquoted
+from ._text import COMMON, english, sentences, unmarked, unquoted
 
 ORDER = 4
 READ = 40  # words
@@ -30,23 +33,26 @@ GAP, START, END = "\u2423", "\u2402", "\u2403"
 OPENING = 4  # sentences in which a refusal is looked for; what comes later limits an answer that was given
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
 FLAGS = ("refuses", "at once", "turns", "warns", "about law", "limits", "letter", "English", "quoted", "asks")
-WIDTH = COLUMNS + len(FLAGS) + len(SHAPE)
+LINKS = ("pairs", "loose", "doubled")
+PAIRS = 8  # pairs from which on a share says something
+WIDTH = COLUMNS + len(FLAGS) + len(SHAPE) + len(LINKS)
 Row = tuple[list[int], list[float]]  # columns and what stands in them
 _rule = partial(rule, "refusal")  # the pattern of a kind
 
 
-def evidence(prompt: str, text: str) -> Row:
+def evidence(prompt: str, text: str, linked: Container[str]) -> Row:
     """Return the columns of an answer that are not 0, with their values.
 
     Args:
         prompt: the request; "" where it is not known.
         text: what the reader sees of the answer (`_text.visible`).
+        linked: pairs of common words that English has, each as one string (`common_pairs`).
     """
     statements = without_idioms(plain(text))
     said = " ".join(statements)
     columns = _ngrams(prompt, said or text)  # an answer that is nothing but a quotation is read as it stands
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
-    rest = (*map(float, _flags(prompt, text, statements)), *shape(text))
+    rest = (*map(float, _flags(prompt, text, statements)), *shape(text), *_links(text, linked))
     return [*columns, *range(COLUMNS, WIDTH)], [*values, *rest]
 
 
@@ -105,6 +111,20 @@ def _turns(rest: str) -> bool:
     return (
         len(answer.split()) >= TURN_WORDS and not _rule("elsewhere").search(answer) and not _rule("act").search(answer)
     )
+
+
+def common_pairs(text: str) -> list[str]:
+    """Return the pairs of common English words that stand side by side in a text, each as one string."""
+    return [f"{a} {b}" for a, b in pairwise(words(text)) if a in COMMON and b in COMMON]
+
+
+def _links(text: str, linked: Container[str]) -> tuple[float, float, float]:
+    """Return the figures of LINKS, each from 0 to 1."""
+    said = words(text[: 2 * LETTERS * READ])
+    pairs = common_pairs(text[: 2 * LETTERS * READ])
+    loose = sum(pair not in linked for pair in pairs)
+    doubled = sum(a == b for a, b in pairwise(said)) / max(1, len(said))
+    return min(1.0, len(pairs) / PAIRS), loose / max(PAIRS, len(pairs)), doubled
 
 
 def _ngrams(prompt: str, text: str) -> list[int]:

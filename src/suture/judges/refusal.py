@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 from ..registry import judge
 from ..text.rubble import says_nothing
 from ._base import BROKEN
-from ._evidence import Row, evidence
+from ._evidence import evidence
 from ._text import visible
 
 if TYPE_CHECKING:
@@ -67,24 +67,25 @@ class Refusal:
         text = visible(text)
         if says_nothing(text):
             return BROKEN
-        scores = margins(evidence(prompt, text))
+        scores = margins(prompt, text)
         if scores[RUBBLE] > 0:
             return BROKEN
         return LABELS[max(range(RUBBLE), key=lambda k: scores[k])]
 
 
-def margins(row: Row) -> Sequence[float]:
+def margins(prompt: str, text: str) -> Sequence[float]:
     """Return w . x + b of each label: positive where the answer is more likely of that label than not."""
-    weights, biases = _weights()
-    columns, values = row
+    weights, biases, linked = _learned()
+    columns, values = evidence(prompt, text, linked)
     scores: list[float] = (weights[:, columns] @ values + biases).tolist()
     return scores
 
 
 @cache
-def _weights() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return w: (labels, WIDTH) and b: (labels,), read once."""
+def _learned() -> tuple[NDArray[np.float64], NDArray[np.float64], frozenset[str]]:
+    """Return w: (labels, WIDTH), b: (labels,) and the pairs of words that English has, read once."""
     import numpy as np
 
     with np.load(WEIGHTS, allow_pickle=False) as stored:
-        return stored["weights"].astype(np.float64), stored["biases"].astype(np.float64)
+        linked = frozenset(map(str, stored["linked"]))
+        return stored["weights"].astype(np.float64), stored["biases"].astype(np.float64), linked

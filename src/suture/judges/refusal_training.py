@@ -12,16 +12,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.bundled import harden
+from ..data.bundled import BEHAVIOURS, SPLITS, behaviour, harden
 from ..data.bundled.neutral import neutral
 from ..errors import DataError, SutureError
 from ..text.rubble import says_nothing
 from ._base import BROKEN
-from ._evidence import COLUMNS, FLAGS, WIDTH, evidence
+from ._evidence import COLUMNS, FLAGS, WIDTH, common_pairs, evidence
 from ._text import visible
 from .agreement import read
 from .refusal import LABELS
@@ -36,11 +36,14 @@ STEPS = 150  # of L-BFGS; the labels of held-out answers no longer change after 
 PENALTY = 0.03  # chosen by leaving edits of the seen half out in turn: 0.01 to 0.1 differ by less than a point
 
 
-def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Tensor, Tensor]:
+def fit(
+    rows: Sequence[dict[str, str]], linked: Container[str], *, penalty: float = PENALTY
+) -> tuple[Tensor, Tensor]:
     """Return weights (labels, WIDTH) and biases (labels,), float16 as they are shipped.
 
     Args:
         rows: answers with prompt, text and label; those that `says_nothing` decides are left out.
+        linked: the pairs of words that English has.
         penalty: L2 strength.
 
     Raises:
@@ -54,7 +57,7 @@ def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Te
         raise DataError(f"answers labelled {', '.join(sorted(counts))}", fix=f"Needed are all of {', '.join(LABELS)}.")
     x = torch.zeros(len(usable), WIDTH, dtype=torch.float64)
     for index, row in enumerate(usable):
-        columns, values = evidence(row["prompt"], visible(row["text"]))
+        columns, values = evidence(row["prompt"], visible(row["text"]), linked)
         x[index, columns] = torch.tensor(values, dtype=torch.float64)
     broken = torch.tensor([row["label"] == BROKEN for row in usable])
     weights, biases = torch.zeros(len(LABELS), WIDTH), torch.zeros(len(LABELS))
@@ -84,6 +87,13 @@ def _logistic(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
     return theta.detach()[:-1], theta.detach()[-1]
 
 
+def english_pairs() -> list[str]:
+    """Return the pairs of common words that stand side by side in the bundled texts, sorted."""
+    texts = [text for split in SPLITS for text in neutral(split)]
+    texts += [e.text for name in BEHAVIOURS for e in behaviour(name).examples]
+    return sorted({pair for text in texts for pair in common_pairs(text)})
+
+
 def bundled_answers() -> list[dict[str, str]]:
     """Return what the package itself has of answers: refusals and answers to harmful requests, and neutral texts."""
     pairs = [(e.prompt or "", e.text, "complied" if e.label else "refused") for e in harden.labelled("probe")[::EVERY]]
@@ -99,15 +109,18 @@ def main() -> None:
         prog="python -m suture.judges.refusal_training", description=__doc__.split("\n")[0]
     )
     parser.add_argument("files", type=Path, nargs="+", help="labelled answers, .jsonl")
-    parser.add_argument("--out", type=Path, required=True, help="file to write; the judge reads refusal.npz beside refusal.py")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="file to write; the judge reads refusal.npz beside refusal.py"
+    )
     args = parser.parse_args()
     try:
         rows = bundled_answers()
         rows += [row for file in args.files for row in read(file) if row["half"] != "unseen" and row["split"] != "test"]
-        weights, biases = fit(rows)
+        linked = english_pairs()
+        weights, biases = fit(rows, frozenset(linked))
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")
-    np.savez_compressed(args.out, weights=weights.numpy(), biases=biases.numpy())
+    np.savez_compressed(args.out, weights=weights.numpy(), biases=biases.numpy(), linked=np.array(linked))
     counts = Counter(row["label"] for row in rows)
     sys.stdout.write(f"{args.out}: {', '.join(f'{counts[label]} {label}' for label in LABELS)}\n")
 
