@@ -36,9 +36,7 @@ STEPS = 150  # of L-BFGS; the labels of held-out answers no longer change after 
 PENALTY = 0.03  # chosen by leaving edits of the seen half out in turn: 0.01 to 0.1 differ by less than a point
 
 
-def fit(
-    rows: Sequence[dict[str, str]], linked: Container[str], *, penalty: float = PENALTY
-) -> tuple[Tensor, Tensor]:
+def fit(rows: Sequence[dict[str, str]], linked: Container[str], *, penalty: float = PENALTY) -> tuple[Tensor, Tensor]:
     """Return weights (labels, WIDTH) and biases (labels,), float16 as they are shipped.
 
     Args:

@@ -12,6 +12,10 @@ many scripts in turn. Each leaves its trace in figures that need no dictionary:
     unsaid       share of the words in Latin letters that nobody can say: no vowel, or CROWDED consonants in a row
     alone        share of words that are one letter of a script that has words
     marks        the longest row of characters that are neither letters nor digits, in units of MARKS, at most 1
+    glued        marks and figures that stick to the next word, a word ("it,that", "one1")
+    unclosed     brackets that are opened and not closed, or the other way, a word
+    lower        1 where the first letter is a small one of a script with capitals
+    damaged      share of the characters that stand for bytes of no character, times DAMAGE
     loop         1 where the text ends in one phrase said again and again
     short        1 / (1 + words)
 
@@ -29,11 +33,15 @@ from itertools import pairwise
 from .letters import unspaced, words
 from .repetition import ends_in_loop, repeats
 
-SHAPE = ("letters", "variety", "repeated", "compressed", "scripts", "odd", "unsaid", "alone", "marks", "loop", "short")
+SHAPE = ("letters", "variety", "repeated", "compressed", "scripts", "odd", "unsaid", "alone", "marks", "glued", "unclosed", "lower",
+    "damaged", "loop", "short",
+)  # fmt: skip
 WINDOW = 60  # words at either end in which variety is counted: long texts repeat words without looping
 LEAST = 60  # characters
 MARKS = 12
 LONGEST = 24  # letters of a word; German and Finnish reach it now and then
+DAMAGE = 20  # one such character in twenty is as bad as it gets
+GLUED = re.compile(r"[,;:!?)\]][^\W\d_]|[^\W\d_]{2}\d|\d[^\W\d_]{3}")
 READ = 1200  # characters read, half of them at either end
 ENOUGH = 0.5  # of letters or digits among the characters; an answer of figures has few letters and is one all the same
 ODD = re.compile(rf"[^\W\d_]*[a-z][A-Z][^\W_]*|[A-Za-z]+\d+[A-Za-z]+\w*|[^\W\d_]{{{LONGEST},}}")
@@ -63,6 +71,10 @@ def shape(text: str) -> tuple[float, ...]:
         _unsaid(text.lower()),
         sum(len(word) == 1 and not unspaced(word) for word in text_words) / count,
         min(1.0, max((len("".join(row.split())) for row in ROW.findall(text)), default=0) / MARKS),
+        min(1.0, len(GLUED.findall(text)) / count),
+        min(1.0, sum(abs(text.count(a) - text.count(b)) for a, b in ("()", "[]", "{}")) / count),
+        float(next(filter(str.isalpha, text), "A").islower()),
+        min(1.0, DAMAGE * packed.count("\ufffd") / max(1, len(packed))),
         float(ends_in_loop(text)),
         1 / (1 + len(text_words)),
     )
