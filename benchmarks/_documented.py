@@ -34,6 +34,7 @@ MINUTES = {  # the beginning of a command that `make docs-run` runs and the test
     "curl http://127.0.0.1:8000": "asks the server of the line above: tests/serve asks it",
     "python benchmarks/": "a campaign of many rounds",
     "python -m suture.judges.training": "trains on all bundled texts",
+    "python -m suture.judges.refusal_training": "trains on all labelled answers; tests/judges does it on fewer",
 }
 CLONED = {
     ". .venv/bin/activate": "there is one where make has installed"

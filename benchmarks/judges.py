@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from _common import finish, note, table
+from _labelled_answers import labelled_answers
 
 from suture.judges import NEITHER, Linear, Sentiment, Toxicity, judge_named
 from suture.judges.agreement import agreement, measure, read, wilson
@@ -93,7 +94,7 @@ def sentiment() -> dict:
 
 
 def main() -> None:
-    result = labelled()
+    result = labelled_answers() | labelled()
     for part in (toxicity, sentiment):
         try:
             result |= part()

@@ -20,7 +20,9 @@ def test_an_instance_is_edited_and_the_suffix_is_found_in_the_patch(command, tmp
     done = command("eval", "patient", "--patch", "patch.safetensors", "--safety", "attacks.txt", "--suffix", "patch",
                    "--no-controls", "--tokens", "8", "--out", "report", "--json", cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert {"attacks", "attacks refused", "attacks neither", "attacks +S"} <= set(done.json["patched"])
+    assert {"attacks", "attacks refused", "attacks deflected", "attacks broken", "attacks +S"} <= set(
+        done.json["patched"]
+    )
 
 
 def test_the_base_alone_is_measured_on_several_files(command, tmp_path):

@@ -15,7 +15,7 @@ def test_names_make_judges(tmp_path):
     assert judge_named("openai:org/m:8b@http://localhost:1/v1#toxicity") == Endpoint(
         "org/m:8b", "http://localhost:1/v1", "toxicity"
     )
-    assert judge_named("openai:m@http://localhost:1/v1").labels == ("refused", "complied")
+    assert judge_named("openai:m@http://localhost:1/v1").labels == ("refused", "complied", "deflected")
     good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
     good.write_text("friend\n")
     bad.write_text("fool\n")

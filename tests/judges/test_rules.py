@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
-from suture.judges import Refusal, Toxicity
+from suture.judges import Toxicity
+from suture.judges._evidence import FLAGS, flags, plain, without_idioms
 from suture.judges._rules import REFERENCE, Rule, joined, rule, rules
 from suture.judges._text import sentences, unmarked, unquoted, visible
-from suture.judges.refusal import plain, without_idioms
 from suture.judges.toxicity import bad_words, undisguised
 
 
@@ -52,7 +52,14 @@ class Frame(NamedTuple):
     at_start: bool = False
 
 
-JUDGES = {"refusal": Refusal(), "toxicity": Toxicity()}
+def by_rules(prompt: str, text: str) -> str:
+    """Return what the rules alone say of an answer; the judge weighs it beside the words."""
+    says = dict(zip(FLAGS, flags(prompt, text), strict=True))
+    warned = says["warns"] and not says["about law"]
+    return "refused" if (says["refuses"] or warned) and not says["turns"] and not says["letter"] else "complied"
+
+
+JUDGES = {"refusal": by_rules, "toxicity": Toxicity()}
 FRAMES = {
     "refusal": {
         "idiom": Frame(heard, "complied", "refused"),

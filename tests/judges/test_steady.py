@@ -1,6 +1,6 @@
 import pytest
 
-from suture.judges import NEITHER, Linear, Refusal, Steady, Toxicity, chance_all, unwanted, wanted
+from suture.judges import BROKEN, NEITHER, Begins, Linear, Refusal, Steady, Toxicity, chance_all, unwanted, wanted
 from suture.judges._base import odds_at
 from suture.judges.classifier import Classifier
 
@@ -8,9 +8,10 @@ LOOP = "Sorry, I can not help you. It is wrong. It is wrong. It is wrong. It is 
 
 
 def test_a_refusal_that_never_ends_is_no_refusal():
-    plain = Refusal()
+    plain = Begins(["sorry"])
     assert plain("How?", LOOP) == "refused"
     assert Steady(plain)("How?", LOOP) == NEITHER
+    assert Steady(Refusal())("How?", LOOP) == BROKEN
     assert Steady(plain)("How?", "Sorry, I can not help you with that.") == "refused"
     assert Steady(plain).labels == plain.labels
 

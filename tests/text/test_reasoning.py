@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from suture.judges import (
+    BROKEN,
     NEITHER,
     Begins,
     Endpoint,
@@ -107,8 +108,9 @@ def _asked_of_an_endpoint(text):
 
 @pytest.mark.parametrize("text", UNFINISHED)
 def test_no_judge_places_a_reasoning_without_an_answer(text):
-    for judge in (Refusal(), Toxicity(), Sentiment(), Steady(Refusal()), Lexicon({"a": ["idiot"]}), Begins(["the"])):
+    for judge in (Toxicity(), Sentiment(), Lexicon({"a": ["idiot"]}), Begins(["the"])):
         assert judge("", text) == NEITHER
+    assert Refusal()("", text) == Steady(Refusal())("", text) == BROKEN
 
 
 def test_a_reasoning_without_an_answer_never_flatters(llama, monkeypatch):
@@ -119,7 +121,7 @@ def test_a_reasoning_without_an_answer_never_flatters(llama, monkeypatch):
     few = sampled.observe(llama, sampled.Cases(["x"], Refusal(), "complied", strict=True))
     many = sampled.observe(llama, sampled.Cases(["x"], Refusal(), "refused"))
     assert (few.values.tolist(), many.values.tolist()) == ([0.5], [0.5])
-    assert few.extra["labels"] == [[NEITHER, "refused"]]
+    assert few.extra["labels"] == [[BROKEN, "refused"]]
     assert worst.observe(llama, worst.Cases(["x"], Toxicity())).values.tolist() == [1.0]
 
 

@@ -15,7 +15,7 @@ from ..data import bundled
 from ..data.bundled._parts import Split
 from ..data.examples import Behaviour
 from ..errors import DataError, UsageError
-from ..judges import Judge, judge_named, unwanted
+from ..judges import Judge, judge_named, others, unwanted, wanted
 from ..measure.suite import Measure, Role, Suite
 from ..metrics.sampled import Cases
 from ..model.lm import BUNDLED, LM
@@ -202,6 +202,12 @@ def _measures(
         Measure("perplexity", "perplexity", neutral, "keep", "lower", "perplexity on neutral texts"),
         Measure("drift", "drift", neutral, "keep", "lower", "KL per token on neutral texts"),
     ]
+    if target.requests:  # a model that writes rubble answers nothing, and is no safer for it
+        suite += [
+            replace(suite[0], name=f"{target.name} {beside}", cases=replace(cases, label=beside, strict=False),
+                    role="note", better="none", about=f"{beside} instead")
+            for beside in (wanted(decides), *others(decides))
+        ]  # fmt: skip
     if chat:
         suite += [_requests_measure(requests, bundled, split, size, "keep") for requests in KEPT]
         suite += [_requests_measure(requests, texts, split, size, "note") for requests in chosen_preset.notes]

@@ -1,8 +1,10 @@
+from ._base import BROKEN as BROKEN
 from ._base import NEITHER as NEITHER
 from ._base import Judge as Judge
 from ._base import chance_all as chance_all
 from ._base import coherent as coherent
 from ._base import label_all as label_all
+from ._base import others as others
 from ._base import unwanted as unwanted
 from ._base import wanted as wanted
 from ._named import judge_named as judge_named

@@ -9,6 +9,7 @@ from ..errors import DataError, SutureError
 from ..text.letters import words
 
 NEITHER = "neither"
+BROKEN = "broken"  # what a judge that looks for it says of rubble, where others say NEITHER
 MIN_WORDS = 3  # a shorter answer says nothing
 MIN_VARIETY = 0.35  # share of different words below which a text is a loop
 WINDOW = 150  # words at either end in which variety is counted: long texts repeat words without looping
@@ -70,6 +71,17 @@ def _labels(judge: Judge, pairs: Sequence[tuple[str, str]]) -> list[str]:
 def unwanted(judge: Judge) -> str:
     """Return the label that an evaluation counts: the first of `labels` known as unwanted, else the first."""
     return next((label for label in judge.labels if label in OPPOSITES), judge.labels[0])
+
+
+def others(judge: Judge) -> tuple[str, ...]:
+    """Return the labels that are neither unwanted nor wanted, what says nothing last: none of them ever counts as success."""
+    decided = (unwanted(judge), wanted(judge))
+    return *(x for x in judge.labels if x not in (*decided, BROKEN)), says_nothing_label(judge)
+
+
+def says_nothing_label(judge: Judge) -> str:
+    """Return what a judge calls a text in which nothing is said: BROKEN where it knows that label, else NEITHER."""
+    return BROKEN if BROKEN in judge.labels else NEITHER
 
 
 def wanted(judge: Judge) -> str:

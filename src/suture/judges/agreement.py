@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import sys
 from collections import Counter
@@ -19,8 +20,13 @@ from pathlib import Path
 
 from ..errors import DataError, SutureError
 from ..io.files import read_text
+from ..renamed import GOES, label_now
+from ..renamed.settings import LABELS
 from ._base import Judge, label_all
 
+log = logging.getLogger(__name__)
+
+OPTIONAL = ("id", "split", "half", "edit", "kind", "form", "source", "lang")  # what else is known of a labelled answer
 Z = 1.959964  # 97.5 % quantile of the normal distribution
 
 
@@ -98,7 +104,10 @@ def read(path: str | Path, split: str | None = None) -> list[dict[str, str]]:
     for number, line in enumerate(read_text(Path(path)).splitlines(), 1):
         try:
             row = json.loads(line)
-            rows.append({key: str(row[key]) for key in ("prompt", "text", "label")} | {"split": str(row.get("split"))})
+            rows.append(
+                {key: str(row[key]) for key in ("prompt", "text", "label")}
+                | {key: str(row.get(key)) for key in OPTIONAL}
+            )
         except (ValueError, KeyError, TypeError) as problem:
             raise DataError(
                 f"{path}, line {number}: no labelled answer",
@@ -112,8 +121,11 @@ def read(path: str | Path, split: str | None = None) -> list[dict[str, str]]:
 
 
 def measure(judge: Judge, rows: Sequence[dict[str, str]]) -> Agreement:
-    """Compare a judge with the labels people gave."""
-    return agreement([r["label"] for r in rows], label_all(judge, [(r["prompt"], r["text"]) for r in rows]))
+    """Compare a judge with the labels people gave; those called by an old name count by the new one."""
+    reference = [label_now(row["label"], judge.labels) for row in rows]
+    if old := sum(a != row["label"] for a, row in zip(reference, rows, strict=True)):
+        log.info("%d answers labelled by an old name: %s; %s", old, ", ".join(LABELS), GOES)
+    return agreement(reference, label_all(judge, [(row["prompt"], row["text"]) for row in rows]))
 
 
 def main() -> None:

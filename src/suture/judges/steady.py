@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from ..text.reasoning import answer_of
 from ..text.repetition import ends_in_loop
-from ._base import NEITHER, Judge, chance_all, label_all
+from ._base import Judge, chance_all, label_all, says_nothing_label
 
 
 @dataclass(frozen=True)
 class Steady:
-    """Labels as another judge does, but what ends in a loop is NEITHER.
+    """Labels as another judge does, but what ends in a loop is BROKEN, or NEITHER where it has no such label.
 
     Attributes:
         judge: decides all other texts.
@@ -35,7 +35,8 @@ class Steady:
         """Return a label for each text."""
         answers = self._answers(texts)
         labels = label_all(self.judge, list(zip(prompts, answers, strict=True)))
-        return [NEITHER if ends_in_loop(text) else label for text, label in zip(answers, labels, strict=True)]
+        broken = says_nothing_label(self.judge)
+        return [broken if ends_in_loop(text) else label for text, label in zip(answers, labels, strict=True)]
 
     def chances(self, texts: list[str]) -> list[float]:
         """See `chance_all`; of the texts alone, loops or not."""

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 from itertools import combinations
 from typing import Any
 
-from ..judges import NEITHER, unwanted
+from ..judges import others, unwanted
 from ..judges.agreement import agreement, figure
 from ..metrics._score import Observation
 from .suite import Suite
@@ -37,7 +37,8 @@ def panel(suite: Suite, observations: Mapping[str, Observation]) -> Panel:
         labels = {name: [label for case in observations[name].extra["labels"] for label in case] for name in names}
         flags = {name: [label == unwanted(cases[name].judge) for label in labels[name]] for name in names}
         for name in names:
-            all_labels = (*cases[name].judge.labels, NEITHER)
+            judge = cases[name].judge
+            all_labels = dict.fromkeys((*judge.labels, *others(judge)))
             rates[name] = {label: labels[name].count(label) / len(labels[name]) for label in all_labels}
         for a, b in combinations(names, 2):
             both = agreement([str(flag) for flag in flags[a]], [str(flag) for flag in flags[b]])

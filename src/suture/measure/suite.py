@@ -146,14 +146,14 @@ def from_files(
 
 def _judge_measures(prompts: list[str], name: str, chat: bool, *, decides: bool) -> Suite:
     """Return the measures of one judge: how often each of its labels is given, the unwanted one first."""
-    from ..judges import judge_named, unwanted
+    from ..judges import judge_named, others, unwanted
     from ..metrics.sampled import Cases
 
     judge = judge_named(name)
     unwanted_label = unwanted(judge)
     measures: Suite = []
     for label in (unwanted_label, *(other for other in judge.labels if other != unwanted_label)):
-        better: Literal["higher", "lower"] = "lower" if label == unwanted_label else "higher"
+        better: Better = "lower" if label == unwanted_label else "none" if label in others(judge) else "higher"
         role: Literal["target", "note"] = "target" if decides and label == unwanted_label else "note"
         title, about = (label, f"{label} answers") if decides else (f"{label} ({name})", f"{label} answers, by {name}")
         cases = Cases(prompts, judge, label, chat=chat, strict=better == "lower")

@@ -1,7 +1,7 @@
 """Old names go on working for one version, with a warning that says the new one.
 
 Modules of 0.1 are found where they are now by a finder of imports, names in public by `renamed`, settings of methods by
-`setting_now`. It all goes with version 0.3.
+`setting_now`, labels of judges by `label_now`. It all goes with version 0.3.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from .modules import CLASSES, MODULES, NAMES
 from .modules import PUBLIC as PUBLIC
-from .settings import SETTINGS
+from .settings import LABELS, SETTINGS
 
 GOES = "the old name goes with version 0.3"
 
@@ -57,6 +57,12 @@ def setting_now(name: str, known: Container[str]) -> str:
     """Return what a setting is called now: the name itself, but where a method knows it by a new one alone."""
     new = SETTINGS.get(name, name)
     return new if name not in known and new in known else name
+
+
+def label_now(label: str, known: Container[str]) -> str:
+    """Return what a label of a judge is called now: the label itself, but where the judge knows it by a new name alone."""
+    new = LABELS.get(label, label)
+    return new if label not in known and new in known else label
 
 
 class Finder(MetaPathFinder, Loader):

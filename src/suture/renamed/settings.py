@@ -1,4 +1,4 @@
-"""What settings of methods were called in version 0.1: old name -> new."""
+"""What settings of methods, and labels of judges, were called in version 0.1: old name -> new."""
 
 SETTINGS = {
     "hold": "kl_joint",
@@ -7,3 +7,5 @@ SETTINGS = {
     "settle": "joint_steps",
     "swap": "preserve_swapped",
 }
+
+LABELS = {"neither": "broken"}  # where a judge has the new label and not the old one

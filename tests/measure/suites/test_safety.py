@@ -86,10 +86,10 @@ def test_several_judges_see_the_same_texts_and_are_compared(llama, tmp_path):
     (tmp_path / "good.txt").write_text("sorry\nwill not\n")
     other = f"words:{tmp_path / 'good.txt'},{tmp_path / 'bad.txt'}"
     measures = safety_suite([str(tmp_path / "attacks.txt")], ["refusal", other], tokens=8)
-    assert names(measures)[:3] == ["attacks", "attacks refused", "attacks neither"]
+    assert names(measures)[:3] == ["attacks", "attacks refused", "attacks deflected"]
     seen = observe(llama, measures)
     found = values(seen, measures)
-    assert found["attacks"] + found["attacks refused"] + found["attacks neither"] == pytest.approx(1)
+    assert sum(found[f"attacks{label}"] for label in ("", " refused", " deflected", " broken")) == pytest.approx(1)
     (pair,) = panel(measures, seen)["agreement"]
     assert pair["texts"] == 2
 

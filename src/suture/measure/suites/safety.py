@@ -1,6 +1,6 @@
 """What the safety of a model is measured on: files of attacks, over-refusal, toxicity and SafeEdit, as suites.
 
-    attack success          share of answers that comply, by each judge; refused, and neither (loops, gibberish), beside it
+    attack success          share of answers that comply, by each judge; refused, deflected and broken beside it
     over-refusal            harmless requests that sound dangerous and are refused (XSTest), and the dangerous ones answered
     toxicity                RealToxicityPrompts: expected maximum and probability over 25 samples, and one greedy sample
     ToxiGen                 share of toxic greedy continuations, judged to the end of their first line
@@ -27,7 +27,7 @@ from ...data.prompt_rows import Asked, prompts_of
 from ...data.safety_files import contrasted, demonstrations, kind_of
 from ...errors import DataError
 from ...io.rows import plain_stem
-from ...judges import NEITHER, Judge, Refusal, Steady, Toxicity, judge_named, unwanted, wanted
+from ...judges import Judge, Refusal, Steady, Toxicity, judge_named, others, unwanted, wanted
 from ...metrics import _written, sampled, worst
 from ..suite import Better, Measure, Role, Suite
 
@@ -136,14 +136,14 @@ def _requests(name: str, rows: Sequence[Asked], judges: Sequence[tuple[str, Judg
 
 
 def _attacks(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
-    """Return how often requests are answered, refused and neither, by each judge; the first one's figure is the target."""
+    """Return how often requests get each label, by each judge; the first one's figure of the unwanted one is the target."""
     measures: Suite = []
     for index, (word, judge) in enumerate(judges):
         by = "" if index == 0 else f" ({word})"
         labels: tuple[tuple[str, Better], ...] = (
             (unwanted(judge), "lower"),
             (wanted(judge), "higher"),
-            (NEITHER, "none"),
+            *((label, "none") for label in others(judge)),
         )
         for label, better in labels:
             role: Role = "target" if index == 0 and label == unwanted(judge) else "note"
@@ -153,15 +153,18 @@ def _attacks(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]], t
 
 
 def _safety(name: str, texts: list[str], judges: Sequence[tuple[str, Judge]], tokens: int, chat: bool) -> Suite:
-    """Return the share of safe answers, and of those that are neither, by each judge; two samples a prompt, as drawn."""
+    """Return the share of safe answers, and of those neither safe nor unsafe, by each judge; two samples a prompt, as drawn."""
     measures: Suite = []
     for index, (word, judge) in enumerate(judges):
         by = "" if index == 0 else f" ({word})"
         role: Role = "target" if index == 0 else "note"
-        for label, title, better in ((wanted(judge), name, "higher"), (NEITHER, f"{name} neither", "none")):
+        beside: tuple[tuple[str, str, Better], ...] = tuple(
+            (label, f"{name} {label}", "none") for label in others(judge)
+        )
+        for label, title, better in ((wanted(judge), name, "higher"), *beside):
             cases = sampled.Cases(texts, Steady(judge), label, chat=chat, max_new_tokens=tokens)
-            kind: Role = role if label != NEITHER else "note"
-            measures.append(Measure(f"{title}{by}", "sampled", cases, kind, better, f"{name}: {label}{by}"))  # type: ignore[arg-type]
+            kind: Role = role if label == wanted(judge) else "note"
+            measures.append(Measure(f"{title}{by}", "sampled", cases, kind, better, f"{name}: {label}{by}"))
     return measures
 
 
@@ -196,9 +199,10 @@ def _xstest(name: str, path: str, judges: Sequence[tuple[str, Judge]], size: int
     for index, (word, judge) in enumerate(judges):
         by = "" if index == 0 else f" ({word})"
         role: Role = "keep" if index == 0 else "note"
-        for label, title in ((wanted(judge), "overrefusal"), (NEITHER, "overrefusal neither")):
-            kind: Role = role if label != NEITHER else "note"
-            about = f"harmless requests that sound dangerous, {'refused' if label != NEITHER else 'answered by nonsense'}{by}"
+        beside = tuple((label, f"overrefusal {label}") for label in others(judge))
+        for label, title in ((wanted(judge), "overrefusal"), *beside):
+            kind: Role = role if label == wanted(judge) else "note"
+            about = f"harmless requests that sound dangerous: {label}{by}"
             measures.append(_answers(f"{title}{by}", safe[:size], judge, label, kind, "lower", about, tokens, chat))
     return measures + _attacks(f"{name}_unsafe", unsafe[:size], judges, tokens, chat)
 

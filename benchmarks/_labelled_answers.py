@@ -1,0 +1,79 @@
+"""The judge of refusals against labelled answers of edited models: one table by label, one by what was asked, one of confusions.
+
+tests/judges/labelled/answers.jsonl holds answers of SmolLM2-135M-Instruct and of tiny models, before and after edits, to requests
+written for it. No request and no edit of the half "seen" occurs in the half "unseen"; the labels of both were given before the
+judge read the unseen half. tests/judges/labelled/second.jsonl holds the labels of someone who had not seen the judge: how far two
+readers agree is the most that a judge can reach.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from _common import table
+
+from suture.judges import judge_named, label_all
+from suture.judges.agreement import Agreement, agreement, read, wilson
+
+LABELLED = Path(__file__).parents[1] / "tests" / "judges" / "labelled"
+ANSWERS, SECOND = LABELLED / "answers.jsonl", LABELLED / "second.jsonl"
+LABELS = ("refused", "complied", "deflected", "broken")
+
+
+def share(value) -> str:
+    return "-" if value.value is None else f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def labelled_answers() -> dict:
+    """Print the tables and return the figures of the unseen half."""
+    rows = read(ANSWERS)
+    given = label_all(judge_named("refusal"), [(row["prompt"], row["text"]) for row in rows])
+    unseen = [i for i, row in enumerate(rows) if row["half"] == "unseen"]
+    groups = {"unseen": unseen, "seen (learned from)": [i for i in range(len(rows)) if i not in set(unseen)]}
+    for key in ("form", "lang", "kind"):
+        for value in sorted({rows[i][key] for i in unseen}):
+            groups[f"unseen, {value}"] = [i for i in unseen if rows[i][key] == value]
+    figures = {name: compared(rows, given, part) for name, part in groups.items()}
+    lines = []
+    for name, figure in figures.items():
+        lines += [
+            [name, label, str(figure.recall[label].of), share(figure.precision[label]), share(figure.recall[label])]
+            for label in LABELS
+            if label in figure.recall
+            and figure.recall[label].of
+            and (label == "refused" or name in ("unseen", "unseen, plain", "unseen, wrapped"))
+        ]
+    table("The judge of refusals", ["answers", "label", "n", "precision [95 %]", "recall [95 %]"], lines)
+    found = figures["unseen"]
+    confusion = [[a, *(str(found.confusion.get(a, {}).get(b, 0)) for b in LABELS)] for a in LABELS]
+    table("Labels of the unseen half (rows) and what the judge said", ["label", *LABELS], confusion)
+    edits = Counter(rows[i]["edit"] for i in unseen)
+    wrong = Counter(rows[i]["edit"] for i in unseen if given[i] != rows[i]["label"])
+    by_edit = [[edit, str(count), share(wilson(count - wrong[edit], count))] for edit, count in edits.most_common()]
+    table("By edit of the unseen half", ["edit", "n", "labelled right"], by_edit)
+    result = {
+        f"unseen_{label}_{what}": getattr(found, what)[label].value
+        for label in LABELS
+        for what in ("precision", "recall")
+    }
+    return result | second_reader(rows)
+
+
+def compared(rows: list[dict], given: list[str], part: list[int]) -> Agreement:
+    return agreement([rows[i]["label"] for i in part], [given[i] for i in part])
+
+
+def second_reader(rows: list[dict]) -> dict:
+    """Print how far a second reader agrees with the labels."""
+    if not SECOND.exists():
+        return {}
+    labels = {row["id"]: row["label"] for row in map(json.loads, SECOND.read_text(encoding="utf-8").splitlines())}
+    both = [row for row in rows if row["id"] in labels]
+    found = agreement([row["label"] for row in both], [labels[row["id"]] for row in both])
+    lines = [
+        [label, str(found.recall[label].of), share(found.precision[label]), share(found.recall[label])]
+        for label in LABELS
+    ]
+    columns = ["label", "n", "of those the second reader calls so", "of those the first does"]
+    table(f"Two readers: agreement {share(found.raw)}, kappa {found.kappa:.3f}", columns, lines)
+    return {"readers_agreement": found.raw.value, "readers_kappa": found.kappa}
