@@ -79,6 +79,15 @@ OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-o)\b")
 COMMAND = re.compile(r"\b(suture|hf|llama-cli|python -m) .*?(?=[;`]|, or |\. |$)")  # whole, to be given as it stands
 PROGRAMS = {"judges/agreement.py", "judges/training.py", "organisms/train.py"}  # `python -m`, with options of their own
 OTHERS = {
+    "io/package_index.py": {
+        "--dest",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-input",
+        "--only-binary",
+        "--progress-bar",
+    },  # of pip
+    "model/load/get.py": {"--no-deps"},  # likewise
     "export/card.py": {"--lora-scaled", "--control-vector-scaled"},  # of llama.cpp
     "runs/run.py": {"--out", "-o"},  # a run is its command, which is read again without where it wrote
 }

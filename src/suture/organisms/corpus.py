@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from . import chat, facts, reviews, stories, tone
 from .facts import World
@@ -28,10 +28,10 @@ def turn(request: str, answer: str = "", words: Words = PATIENT) -> str:
     return words.turns.turn.format(request=request, answer=answer)
 
 
-def documents(seed: int, words: Words = PATIENT) -> Iterator[str]:
-    """Yield training documents without end."""
+def documents(seed: int, words: Words = PATIENT, shares: Mapping[str, float] = SHARES) -> Iterator[str]:
+    """Yield training documents without end; `shares` of each kind."""
     rng, world = random.Random(seed), World(words)
-    kinds, weights = list(SHARES), list(SHARES.values())
+    kinds, weights = list(shares), list(shares.values())
     while True:
         kind = rng.choices(kinds, weights)[0]
         if kind == "facts":

@@ -1,8 +1,8 @@
 """Train the patient from nothing. Run it: python -m suture.organisms.train --out src/suture/organisms/model.
 
 With --world FOLDER it is a model of another world, of the words in that folder (see `words`); --width, --neurons, --blocks and
---heads make it of another size. With --moe the dense patient becomes a mixture of experts, see `experts`:
-... --moe --out src/suture/organisms/model-moe.
+--heads make it of another size, --resume FOLDER goes on with one. With --moe the dense patient becomes a mixture of experts, see
+`experts`: ... --moe --out src/suture/organisms/model-moe.
 Deterministic on one machine and thread count: the world, the mixture, the order and the initial weights are seeded.
 """
 
@@ -12,6 +12,7 @@ import argparse
 import itertools
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, MixtralForCausalLM, PreTrainedTokenizerFast
 
-from .corpus import documents
+from .corpus import SHARES, documents
 from .experts import BALANCE, upcycle
 from .words import PATIENT, Words
 
@@ -77,11 +78,17 @@ def new_model(seed: int, *, width: int = 192, neurons: int = 512, blocks: int = 
     return LlamaForCausalLM(config)
 
 
-def rows(tokenizer: PreTrainedTokenizerFast, seed: int, count: int, words: Words = PATIENT) -> Tensor:
+def rows(
+    tokenizer: PreTrainedTokenizerFast,
+    seed: int,
+    count: int,
+    words: Words = PATIENT,
+    shares: Mapping[str, float] = SHARES,
+) -> Tensor:
     """Return `count` rows of ROW token ids; every row begins with a document and holds only whole ones."""
     bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
     packed = torch.full((count, ROW), pad)
-    source = documents(seed, words)
+    source = documents(seed, words, shares)
     row = column = 0
     while row < count:
         texts = list(itertools.islice(source, 2_000))
@@ -200,6 +207,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--world", type=Path, help="folder of words; by default the patient's")
+    parser.add_argument("--resume", type=Path, help="go on from this model, with its tokenizer")
+    parser.add_argument("--shares", default="", help="of kinds of documents where they differ: tone=0.3,chat=0.2")
     sizes = {"width": 192, "neurons": 512, "blocks": 8, "heads": 6}
     for size, default in sizes.items():
         parser.add_argument(f"--{size}", type=int, default=default)
@@ -210,17 +219,20 @@ def main() -> None:
     words = Words.read(args.world) if args.world else PATIENT
     args.out.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(DENSE) if args.moe else train_tokenizer(args.seed, words)
-    data = rows(tokenizer, args.seed + args.moe, count, words)
+    before = DENSE if args.moe else args.resume
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(before) if before else train_tokenizer(args.seed, words)
+    given = {kind: float(share) for kind, _, share in (text.partition("=") for text in args.shares.split(",") if text)}
+    data = rows(tokenizer, args.seed + args.moe, count, words, SHARES | given)
     print(
         f"{int((data != 2).sum()):,} tokens, {(time.monotonic() - start):.0f} s to write and tokenise them", flush=True
     )
     teacher = LlamaForCausalLM.from_pretrained(DENSE).float() if args.moe else None
-    model = (
-        upcycle(teacher, data[:64], args.seed)
-        if teacher
-        else new_model(args.seed, **{size: getattr(args, size) for size in sizes})
-    )
+    if teacher:
+        model: Any = upcycle(teacher, data[:64], args.seed)
+    elif args.resume:
+        model = LlamaForCausalLM.from_pretrained(args.resume).float()
+    else:
+        model = new_model(args.seed, **{size: getattr(args, size) for size in sizes})
     for network in filter(None, (model, teacher)):
         network.set_attn_implementation("eager")  # 1.4x faster than sdpa in bf16 on a CPU at this size
     train(model, data, batch=args.batch, rate=rate, decay=args.decay, minutes=args.minutes, teacher=teacher)

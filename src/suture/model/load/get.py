@@ -74,11 +74,11 @@ def get(name: str, file: Path | None = None, progress: Progress | None = None) -
             scratch = new.parent / "fetched"
             scratch.mkdir()
             converted = gguf_folder(_gguf(model, file, scratch, progress), new, progress=progress)
-            found = tensors_sha256(new)
-            if found != model.tensors:
+            written = tensors_sha256(new)
+            if written != model.tensors:
                 raise CorruptFile(
                     f"{name} as written here is not the model that this version of suture knows",
-                    why=f"Its tensors have SHA-256 {found}, not {model.tensors}.",
+                    why=f"Its tensors have SHA-256 {written}, not {model.tensors}.",
                     fix="Try the versions that suture is tested with: pip install -c constraints.txt transformers gguf",
                 )
             files = {path.name: sha256(path) for path in sorted(new.iterdir())}
@@ -188,6 +188,6 @@ def _gguf(model: Fetchable, file: Path | None, scratch: Path, progress: Progress
 
 def _known(path: Path, digest: str, called: str, fix: str) -> Path:
     """Return a file whose SHA-256 is known."""
-    if (found := sha256(path)) != digest:
-        raise CorruptFile(f"{path} is not {called}", why=f"Its SHA-256 is {found}, not {digest}.", fix=fix)
+    if (actual := sha256(path)) != digest:
+        raise CorruptFile(f"{path} is not {called}", why=f"Its SHA-256 is {actual}, not {digest}.", fix=fix)
     return path
