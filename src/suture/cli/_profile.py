@@ -20,8 +20,8 @@ def show_profile(console: Console, seen: Profile) -> None:
     ]
     console.table(["block", "typical length", "a sink from"], rows, "states behind each block")
     if seen.sinks:
-        found = [_row(sink, seen.texts) for sink in seen.sinks[:SHOWN]]
-        console.table(["position", "token", "texts", "blocks", "at most"], found, "sinks: left out of all that is read")
+        shown = [_row(sink, seen.texts) for sink in seen.sinks[:SHOWN]]
+        console.table(["position", "token", "texts", "blocks", "at most"], shown, "sinks: left out of all that is read")
     else:
         console.say(f"sinks: none in {seen.texts} texts")
 
