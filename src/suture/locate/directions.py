@@ -9,7 +9,7 @@ Engineering"; "heads": Li et al. 2023, "Inference-Time Intervention".
     logistic   r = w of a logistic regression
     heads      r_h = sigma_h * theta_h in the heads whose probes separate best, 0 in the others; theta_h : (head_dim,)
 Means are taken in float64. Differs from the sources: D is not centred (centring ordered pairs removes the very direction
-looked for); a share of each class is held out, and every block is scored on it; start tokens never count.
+looked for); a share of each class is held out, and every block is scored on it; start tokens and sinks never count.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editing" (DINM), section 4.1, eq. 5, ACL 2024.
     l* = argmax_l |H_l(Y_safe) - H_l(Y_unsafe)|      H_l: (tokens, d_model) states behind block l, the answers read alone
     s_j = |k_j(Y_safe) - k_j(Y_unsafe)| |W_j|        k_j: (tokens,) key of neuron j, W_j: (d_model,) its column in block l*
-Differs from the paper: the answers are cut to the same number of tokens and no padding is compared; the last block is read
-before the final norm; the distance may be in units of the states' size, which grows from block to block (`normalize`).
+Differs from the paper: the answers are cut to the same number of tokens, neither padding nor sinks (see
+`suture.model.run.pooling`) are compared; the last block is read before the final norm; the distance may be in units of the
+states' size, which grows from block to block (`normalize`).
 `parity="reference"` is the authors' code: padding compared, too, at the positions that the model counts by itself
 (`model(**inputs)`, no positions given), and the last block read behind the norm. s_j is ours.
 """
