@@ -6,7 +6,8 @@ import torch
 
 from models import SHARED, snapshot
 from suture.errors import UsageError
-from suture.model.lm import BUNDLED, LM, PATIENT
+from suture.model.lm import LM, PATIENT
+from suture.organisms import FOLDERS
 
 
 def test_the_patient_is_bf16_in_shards_and_loads_in_plain_transformers(patient):
@@ -141,7 +142,7 @@ def test_a_device_or_type_that_is_not_there_is_said_before_loading(options, monk
 
 
 def test_a_bundled_model_without_weights_says_how_to_make_them(monkeypatch, tmp_path):
-    monkeypatch.setitem(BUNDLED, "patient-moe", tmp_path / "none")
+    monkeypatch.setitem(FOLDERS, "patient-moe", tmp_path / "none")
     with pytest.raises(UsageError, match=r"suture\.organisms\.train --moe"):
         LM.load("patient-moe")
 
