@@ -68,9 +68,9 @@ def test_what_was_read_before_is_forgotten(lm, rows):
 
 
 def test_texts_that_are_written_side_by_side_are_those_written_alone(lm, rows):
-    """Also those that cross the switch while they are written."""
+    """Also those that cross the switch while they are written. The likeliest tokens: a drawn one may lie on a rounding."""
     prompts = [*rows, lm.encode(LONG)[: SWITCH - 3]]
-    settings = {"max_new_tokens": 8, "temperature": 1.0, "seed": 5}
+    settings = {"max_new_tokens": 8, "temperature": 0.0}
     both = generate_ids(lm, prompts, **settings)
     assert both == [generate_ids(lm, [prompt], **settings)[0] for prompt in prompts]
 
