@@ -34,6 +34,7 @@ FORMAT = "suture.probe/1"
 HELD_OUT = 0.1  # share of each class kept for accuracy and AUC, as in the paper
 PAPER_RATE, PAPER_BATCH, PAPER_EPOCHS, PAPER_TOKENS = 1e-4, 16, 9, 100  # Table 14
 DAMPING = 0.01  # of `whitened_probe`; on the tune split of the bundled model 0.01 and 0.1 do alike
+MOMENT_TOKENS = 2048  # of a batch of which the states of every block are held
 Space = Literal["final", "residual", "mlp.in"]
 Parity = Literal["paper"]
 
@@ -182,16 +183,49 @@ def fit_probe(
     reading, fitting = counted(progress, ["read", "fit"])
     features = extract(lm, bare, sites, pool=pool, max_tokens=PAPER_TOKENS if parity else None, progress=reading)
     labels = torch.tensor([example.label for example in bare])
+    return probe_of(
+        behaviour.name, space, chosen, features, labels, len(train.examples),
+        parity=parity, penalty=penalty, seed=seed, progress=fitting,
+    )  # fmt: skip
+
+
+def probe_of(
+    name: str,
+    space: Space,
+    layers: list[int],
+    features: Tensor,
+    labels: Tensor,
+    train: int,
+    *,
+    parity: Parity | None = None,
+    penalty: float = 1.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Probe:
+    """Return the probe of states that were read.
+
+    Args:
+        name: of the behaviour.
+        space: where they were read.
+        layers: of which blocks; [-1] for "final".
+        features: (texts, layers, d); the first `train` texts are fitted, the others scored.
+        labels: (texts,) of 0 and 1.
+        train: number of the texts that are fitted.
+        parity: see `fit_probe`, as for the others.
+        penalty: see there.
+        seed: see there.
+        progress: called with (what, done, of) of layers.
+    """
     fitted = []
-    for column, layer in enumerate(chosen):
-        if fitting:
-            fitting(f"layer {layer}" if layer >= 0 else "final state", column, len(sites))
+    for column, layer in enumerate(layers):
+        if progress:
+            progress(f"layer {layer}" if layer >= 0 else "final state", column, len(layers))
         states = features[:, column]  # (texts, d)
-        fitted.append(_fit_layer(states, labels, len(train.examples), parity=parity, penalty=penalty, seed=seed))
+        fitted.append(_fit_layer(states, labels, train, parity=parity, penalty=penalty, seed=seed))
     return Probe(
-        behaviour.name,
+        name,
         space,
-        chosen,
+        layers,
         unwanted=torch.stack([f[1] for f in fitted]),
         wanted=torch.stack([f[0] for f in fitted]),
         bias=torch.tensor([f[2] for f in fitted]),
@@ -235,12 +269,35 @@ def whitened_probe(
         damping: ridge, relative to the mean diagonal of C.
     """
     layers = list(range(lm.anatomy.layers)) if probe.space == "final" else probe.layers
+    moments = second_moments(lm, layers, keep, behaviour, away_from=away_from)
+    name = f"{probe.name}, quiet on {len(keep)} texts ({Texts(keep).summary()['sha256'][:8]})"
+    return turned(probe, layers, moments, name, damping=damping)
+
+
+@torch.no_grad()
+def second_moments(
+    lm: LM,
+    layers: Sequence[int],
+    keep: Sequence[str],
+    behaviour: Behaviour | None = None,
+    *,
+    away_from: Literal["unwanted", "wanted"] = "unwanted",
+) -> Tensor:
+    """Return the sums of x_t x_t^T over the states that the gate rows of blocks read: (layers, d, d) float64.
+
+    Args:
+        lm: the model.
+        layers: of which blocks.
+        keep: texts.
+        behaviour: see `whitened_probe`, as for the last.
+        away_from: see there.
+    """
     sites = [Site(layer, "mlp.in") for layer in layers]
     moments = torch.zeros(len(sites), lm.width, lm.width, dtype=torch.float64)
     label = int(away_from == "unwanted")
     rows = [lm.encode(text) for text in keep]
     rows += [token_ids(lm, e)[0] for e in (behaviour.examples if behaviour else ()) if e.label != label]
-    for group in bucketed([len(row) for row in rows]):
+    for group in bucketed([len(row) for row in rows], MOMENT_TOKENS):
         batch = lm.batch([rows[i] for i in group])
         with trace(lm, sites, stop=True) as by_site:
             lm.forward(batch, head=False)
@@ -248,17 +305,21 @@ def whitened_probe(
         for index, site in enumerate(sites):
             states = by_site[site][real].double().cpu()  # (tokens, d)
             moments[index] += states.T @ states
+    return moments
+
+
+def turned(probe: Probe, layers: list[int], moments: Tensor, name: str, *, damping: float = DAMPING) -> Probe:
+    """Return a probe turned away from the states of some moments, one direction a block; see `whitened_probe`."""
     diagonal = moments.diagonal(dim1=1, dim2=2).mean(1)  # (layers,)
-    ridge = damping * diagonal[:, None, None] * torch.eye(lm.width, dtype=torch.float64)
+    ridge = damping * diagonal[:, None, None] * torch.eye(moments.shape[-1], dtype=torch.float64)
 
     def turn(directions: Tensor) -> Tensor:
-        vectors = directions.expand(len(sites), -1).double()
+        vectors = directions.expand(len(layers), -1).double()
         turned = torch.linalg.solve(moments + ridge, vectors)
         return (turned / turned.norm(dim=1, keepdim=True) * vectors.norm(dim=1, keepdim=True)).float()
 
-    bias = probe.bias.expand(len(sites)).clone()
-    scores = probe.scores * (len(sites) // len(probe.scores))
-    name = f"{probe.name}, quiet on {len(keep)} texts ({Texts(keep).summary()['sha256'][:8]})"
+    bias = probe.bias.expand(len(layers)).clone()
+    scores = probe.scores * (len(layers) // len(probe.scores))
     return Probe(name, "mlp.in", layers, turn(probe.unwanted), turn(probe.wanted), bias, scores)
 
 

@@ -40,7 +40,7 @@ class Bracket:
     evaluations: int
 
 
-def bracket(
+def find_bracket(
     levels: Levels,
     start: float,
     *,

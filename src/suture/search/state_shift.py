@@ -8,7 +8,7 @@ long: nothing of what the model read is sure to be left there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,12 +86,14 @@ def state_shifts(lm: LM, patch: Patch, strengths: Sequence[float], texts: Sequen
         texts: the first TEXTS are read, TOKENS of each; the start token is left out.
     """
     rows = [lm.encode(text)[:TOKENS] for text in texts[:TEXTS]]
-    base = [states for states in _final(lm, rows)]
+    base = _final(lm, rows)
     length = torch.cat(base).norm(dim=-1).median().clamp(min=torch.finfo(torch.float32).tiny)
     moved: list[list[Tensor]] = []
     if patch.attachable(lm):
         with patch.attached(lm) as dose:
-            many = _final(lm, rows * len(strengths), lambda part: setattr(dose, "strength", _doses(part, strengths, rows)))
+            many = _final(
+                lm, rows * len(strengths), lambda part: setattr(dose, "strength", _doses(part, strengths, rows))
+            )
         moved = [many[i * len(rows) : (i + 1) * len(rows)] for i in range(len(strengths))]
     else:
         for strength in strengths:
@@ -107,7 +109,9 @@ def _doses(part: Sequence[int], strengths: Sequence[float], rows: Sequence[objec
     return torch.tensor([strengths[index // len(rows)] for index in part])
 
 
-def _final(lm: LM, rows: Sequence[list[int]], before=lambda part: None) -> list[Tensor]:
+def _final(
+    lm: LM, rows: Sequence[list[int]], before: Callable[[Sequence[int]], None] = lambda part: None
+) -> list[Tensor]:
     """Return what the head reads of each row, (tokens, d_model) float32, without its start token."""
     states: dict[int, Tensor] = {}
     for group in bucketed([len(row) for row in rows]):

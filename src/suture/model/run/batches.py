@@ -12,6 +12,9 @@ from torch import Tensor
 from ...errors import ResourceError
 
 BATCH_TOKENS = 8192  # tokens of a batch, padding included; enough to fill two cores or a small GPU
+BATCH_LOGITS = (
+    1 << 25
+)  # logits of a batch over whole texts, 128 MB of float32; what is made of them takes a few times that
 T = TypeVar("T")
 
 
@@ -43,6 +46,11 @@ def bucketed(lengths: Sequence[int], tokens: int = BATCH_TOKENS) -> list[list[in
         else:
             groups.append([index])
     return groups
+
+
+def tokens_with_logits(vocabulary: int, most: int = BATCH_TOKENS) -> int:
+    """Return how many tokens a batch has whose logits are all held: `most`, or fewer where the vocabulary is large."""
+    return max(1, min(most, BATCH_LOGITS // max(vocabulary, 1)))
 
 
 def halving(group: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterator[T]:
