@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._options import Json
 
 EXTRAS = {  # of pyproject.toml, each with the package that is looked for
-    "search": "optuna", "eval": "lm_eval", "detoxify": "detoxify", "peft": "peft", "gguf": "gguf", "serve": "starlette",
+    "eval": "lm_eval", "detoxify": "detoxify", "peft": "peft", "gguf": "gguf", "serve": "starlette",
 }  # fmt: skip
 
 

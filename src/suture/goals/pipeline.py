@@ -73,7 +73,7 @@ def reach(
         budget: what it may cost.
         space: values that each setting may take.
         first: settings tried before any others.
-        trials: settings of surgery tried: all on few cases, the better third on more, the best LAST on all.
+        trials: settings of surgery tried: all on few cases, the better third on more, the best two on all.
         methods: tried; by default those of the goal.
         margin: share of the budget's points that the chosen one may use on the prompts that confirm it, but always as much as
             the base differs from itself.

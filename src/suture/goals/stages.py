@@ -26,12 +26,13 @@ from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
-from ..search import Frontier, Measured, Rung, Settings, confirm_choice, drawn, explore, refine_choice
+from ..search import Frontier, Measured, Settings, confirm_choice, drawn, explore, refine_choice
 from ..text.phase import begin, numbered, within
 from .factory import CandidateFactory
 from .measures import MARGIN as MARGIN_NAME
-from .measures import screened
+from .measures import SHORT, screened
 from .messages import absent, foreign, unmoved
+from .rungs import LAST, rungs
 from .schema import Goal, Method
 
 PHASES = ("screen", "measure", "search", "measure afresh", "confirm", "refine", "make", "report")
@@ -39,9 +40,6 @@ ENOUGH = 0.1  # of the way from the base to the best that may be left
 PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
 # perplexity of neutral texts, as a share of the vocabulary, from which they are in no language of the model
 ABSURD = 0.1
-READ, FEW = 12, 3  # cases that rank all candidates; the share of the cases that ranks the better third: one in FEW
-LAST = 2  # candidates measured on all cases
-DOSES = (2**-0.5, 1.0)  # of the strongest within the budget, where the better third is measured
 T = TypeVar("T")
 
 
@@ -166,7 +164,9 @@ class Stages:
         assert best is not None
 
         def figures() -> Report:
-            control = [m for m in goal.report if m.name == goal.target or m.kind.cost == "reads"]
+            # long answers to requests are dear, and say little of a random patch
+            brief = [m for m in goal.report if getattr(m.cases, "max_new_tokens", 0) <= SHORT]
+            control = [*([] if self.target.name in {m.name for m in brief} else [self._target(goal.report)]), *brief]
             step = self._phase("report")
             return evaluate(lm, patch, goal.report, control_suite=control, seed=self.seed, progress=step)
 
@@ -204,20 +204,6 @@ class Stages:
         """The base, and what figures are compared by."""
         return Measured.of(self.lm, self.searched, self.goal.target, self.budget, None, self.baseline)
 
-    def rungs(self, candidates: int) -> list[Rung]:
-        """Return how so many candidates are measured: all on what is read in seconds, fewer on some cases, LAST on all.
-
-        The first rung ranks by the margin of wanted over unwanted continuations for what they cost on neutral texts.
-        """
-        whole = self.measured
-        if candidates <= LAST:
-            return [Rung(whole, candidates)]
-        everything = Measured.of(self.lm, self.tune, MARGIN_NAME, self.budget, None, self.baseline)
-        reads = {m.name: READ for m in self.searched if m.kind.cost == "reads" and m.name != self.goal.target}
-        margin = everything.part({MARGIN_NAME: len(measure_named(self.tune, MARGIN_NAME)), **reads})
-        some = whole.part({m.name: max(READ, len(m) // FEW) for m in self.searched})
-        return [Rung(margin, -(-candidates // 3), ()), Rung(some, LAST, DOSES), Rung(whole, LAST)]
-
     def _search(self) -> Frontier:
         plan, goal, measured, progress = self.plan, self.goal, self.measured, self._phase("search")
         self._check_room()
@@ -230,11 +216,11 @@ class Stages:
             frontier = explore(
                 self.factory.patch,
                 candidates,
-                self.rungs(len(candidates)),
+                rungs(measured, self.tune, self.baseline, len(candidates)),
                 goal.keep,
                 first=min(LAST, len(plan.first)),
                 stop_at=self._enough(),
-                journal=self.run.path("search.jsonl"),
+                journal=self.run.path("candidates.jsonl"),
                 say=self.say,
                 progress=progress,
             )

@@ -126,7 +126,7 @@ def _totals(
     """
     probes = next(iter(directions.values())).shape[1]
     totals = {weight.site: torch.zeros(probes, weight.shape[0], dtype=torch.float64) for weight in weights}
-    most = tokens_with_logits(int(lm.model.config.vocab_size), TOKENS)
+    most = tokens_with_logits(int(lm.model.config.vocab_size), TOKENS, copies=2)
     for group in bucketed([len(ids) for ids, _, _ in texts], most):
         chunk = [texts[i] for i in group]
         batch = lm.batch([ids for ids, _, _ in chunk])

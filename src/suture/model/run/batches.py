@@ -48,9 +48,15 @@ def bucketed(lengths: Sequence[int], tokens: int = BATCH_TOKENS) -> list[list[in
     return groups
 
 
-def tokens_with_logits(vocabulary: int, most: int = BATCH_TOKENS) -> int:
-    """Return how many tokens a batch has whose logits are all held: `most`, or fewer where the vocabulary is large."""
-    return max(1, min(most, BATCH_LOGITS // max(vocabulary, 1)))
+def tokens_with_logits(vocabulary: int, most: int = BATCH_TOKENS, copies: int = 1) -> int:
+    """Return how many tokens a batch has whose logits are all held.
+
+    Args:
+        vocabulary: numbers of a token.
+        most: tokens of a batch, or fewer where the vocabulary is large.
+        copies: so many times as much is held for each as where they are only read (a graph for gradients).
+    """
+    return max(1, min(most, BATCH_LOGITS // max(copies * vocabulary, 1)))
 
 
 def halving(group: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterator[T]:
