@@ -98,7 +98,7 @@ def _tokens(trials: int, tune: int, report: int, width: int, *, chat: bool, requ
     confirmed = 3 * neutral * TEXT
     shown = 3 * report * TEXT
     point = tune + (asked if requests else 0)
-    texts = min(SCREENED * tune, PROMPTS) + tune + better * 2 * point // FEW + last * 3 * point + 5 * report
+    texts = min(SCREENED * tune, PROMPTS) + tune + better * 2 * point // FEW + last * 3 * point + 6 * report
     answers = 3 * asked  # base and two strengths confirm a choice
     long = 2 * (report if requests else min(report, ANSWERED)) * KINDS if chat else 0
     written = SHORT * (texts + answers) + LONG * long

@@ -36,7 +36,7 @@ from .rungs import LAST, rungs
 from .schema import Goal, Method
 
 PHASES = ("screen", "measure", "search", "measure afresh", "confirm", "refine", "make", "report")
-ENOUGH = 0.1  # of the way from the base to the best that may be left
+ENOUGH = 0.05  # of the way from the base to the best that may be left; on prompts not seen yet it is somewhat more
 PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
 # perplexity of neutral texts, as a share of the vocabulary, from which they are in no language of the model
 ABSURD = 0.1
