@@ -42,7 +42,7 @@ def pool(shows, better="lower"):
 
 def test_prompts_that_show_the_behaviour_are_chosen_in_their_order():
     measure, observation = pool([i % 10 == 7 for i in range(50)])
-    prompts, count = screened(measure, observation, 8)
+    prompts, count = screened(measure, observation, 16)
     assert count == 5
     assert {f"p{i}" for i in (7, 17, 27, 37, 47)} <= set(prompts)
     assert prompts == sorted(prompts, key=lambda p: int(p[1:]))
@@ -56,7 +56,7 @@ def test_a_frequent_behaviour_needs_no_screening():
 
 def test_where_more_is_better_prompts_without_it_are_chosen():
     measure, observation = pool([i % 10 != 3 for i in range(50)], "higher")
-    prompts, count = screened(measure, observation, 5)
+    prompts, count = screened(measure, observation, 10)
     assert (prompts, count) == (["p3", "p13", "p23", "p33", "p43"], 5)
 
 

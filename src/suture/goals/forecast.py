@@ -89,7 +89,7 @@ def forecast_goal(
 
 def _tokens(trials: int, tune: int, report: int, width: int, *, chat: bool, requests: bool) -> tuple[int, int]:
     """Return tokens read and written; every text that is written begins with its prompt, which is read."""
-    neutral, asked = min(tune, NEUTRAL), min(tune, ANSWERED) * KINDS if chat else 0
+    neutral, answers_kept = min(tune, NEUTRAL), min(tune, ANSWERED) * KINDS if chat else 0
     last, better = min(trials, LAST), 0 if trials <= LAST else -(-trials // 3) + 1
     probes = (HELD_OUT + PORTION) * TEXT + max(KEEP_TOKENS, KEEP_WIDTHS * width) + PORTION // 2 * TEXT
     ranking = BACKWARD * (2 * CONTRASTS * TEXT + RANK_TOKENS)
@@ -97,9 +97,9 @@ def _tokens(trials: int, tune: int, report: int, width: int, *, chat: bool, requ
     looked = EVALUATIONS * TEXT * (better * neutral // FEW + last * neutral)
     confirmed = 3 * neutral * TEXT
     shown = 3 * report * TEXT
-    point = tune + (asked if requests else 0)
+    point = tune + (answers_kept if requests else 0)
     texts = min(SCREENED * tune, PROMPTS) + tune + better * 2 * point // FEW + last * 3 * point + 6 * report
-    answers = 3 * asked  # base and two strengths confirm a choice
+    answers = 3 * answers_kept  # base and two strengths confirm a choice
     long = 2 * (report if requests else min(report, ANSWERED)) * KINDS if chat else 0
     written = SHORT * (texts + answers) + LONG * long
     read = probes + ranking + first + looked + confirmed + shown + PROMPT * texts + REQUEST * (answers + long)

@@ -143,8 +143,8 @@ def screened(measure: Measure, observation: Observation, count: int) -> tuple[li
     Args:
         measure: the target on the pool.
         observation: what the base wrote.
-        count: of prompts to return. The first ones, where PLENTY have something to lose; else those whose text is judged
-            nearest to what is unwanted.
+        count: of prompts to return. The first ones, where PLENTY have something to lose; else half as many, to be continued
+            twice, whose text is judged nearest to what is unwanted.
     """
     cases = measure.cases
     lower = measure.better == "lower"
@@ -154,4 +154,4 @@ def screened(measure: Measure, observation: Observation, count: int) -> tuple[li
     texts = [(prompt, texts[0]) for prompt, texts in zip(cases.prompts, observation.texts, strict=True)]
     chances = chance_all(cases.judge, texts)
     order = sorted(range(len(texts)), key=lambda i: (not moves[i], -chances[i] if lower else chances[i], i))
-    return [cases.prompts[i] for i in sorted(order[:count])], sum(moves)
+    return [cases.prompts[i] for i in sorted(order[: max(1, count // 2)])], sum(moves)

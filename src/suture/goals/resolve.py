@@ -89,6 +89,7 @@ def goal(
     neutral = _neutral(keep)
     make = Measures(chosen_preset, lm, texts, judge)
     pool, few = split_prompts["tune"][: SCREENED * tune], min(tune, NEUTRAL)
+    answered = report if about_requests else min(report, ANSWERED)
     requests = make.requests("tune", 2 * tune if about_requests else min(tune, ANSWERED))
     searched = [m.part(slice(tune)) for m in requests] if about_requests else []
     choosing = [make.target(pool[:tune], seed=1), *make.neutral(neutral["tune"][:few]), *searched]
@@ -103,11 +104,7 @@ def goal(
         methods=chosen_preset.methods,
         tune=[*choosing, make.margin(behaviour)],
         confirm=_fresh([*make.neutral(neutral["tune"][: 3 * few]), *requests], choosing),
-        report=make.reported(
-            split_prompts["report"][:report],
-            neutral["report"][:report],
-            report if about_requests else min(report, ANSWERED),
-        ),
+        report=make.reported(split_prompts["report"][:report], neutral["report"][:report], answered),
         related={key: behaviour if key == name else bundled.behaviour(key) for key in bundled.BEHAVIOURS},
         tasks=bundled.tasks("probe"),
         screen=make.target(pool) if len(pool) > tune else None,

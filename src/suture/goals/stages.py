@@ -93,7 +93,8 @@ class Stages:
             return self.goal.tune
         prompts, _ = self.shown
         target = self._target(self.goal.tune)
-        target = replace(target, cases=replace(target.cases, prompts=prompts))
+        samples = target.cases.samples * max(1, len(target) // len(prompts))  # as many texts of fewer prompts
+        target = replace(target, cases=replace(target.cases, prompts=prompts, samples=samples))
         return [target if m.name == self.goal.target else m for m in self.goal.tune]
 
     @cached_property

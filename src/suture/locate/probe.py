@@ -11,7 +11,6 @@ request it answers and without a chat template, as the authors' code does.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,27 +26,18 @@ from ..model.arch.anatomy import FINAL, Site
 from ..model.lm import LM, bucketed
 from ..model.run.features import Pool, extract, token_ids
 from ..model.run.tracing import trace
-from ..numerics.linalg import logistic_regression, roc_area
 from ..text.phase import Progress, counted
+from ._probe_fit import Parity as Parity
+from ._probe_fit import Score as Score
+from ._probe_fit import fit_layer
+from ._probe_fit import score_of as score_of
 
 FORMAT = "suture.probe/1"
 HELD_OUT = 0.1  # share of each class kept for accuracy and AUC, as in the paper
-PAPER_RATE, PAPER_BATCH, PAPER_EPOCHS, PAPER_TOKENS = 1e-4, 16, 9, 100  # Table 14
+PAPER_TOKENS = 100  # Table 14
 DAMPING = 0.01  # of `whitened_probe`; on the tune split of the bundled model 0.01 and 0.1 do alike
 MOMENT_TOKENS = 2048  # of a batch of which the states of every block are held
 Space = Literal["final", "residual", "mlp.in"]
-Parity = Literal["paper"]
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well one probe separates: shares of texts classified right, area under the ROC curve, and their numbers."""
-
-    train_accuracy: float
-    accuracy: float
-    auc: float
-    train: int
-    held_out: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +211,7 @@ def probe_of(
         if progress:
             progress(f"layer {layer}" if layer >= 0 else "final state", column, len(layers))
         states = features[:, column]  # (texts, d)
-        fitted.append(_fit_layer(states, labels, train, parity=parity, penalty=penalty, seed=seed))
+        fitted.append(fit_layer(states, labels, train, parity=parity, penalty=penalty, seed=seed))
     return Probe(
         name,
         space,
@@ -231,16 +221,6 @@ def probe_of(
         bias=torch.tensor([f[2] for f in fitted]),
         scores=[f[3] for f in fitted],
     )
-
-
-def _fit_layer(
-    states: Tensor, labels: Tensor, count: int, *, parity: Parity | None, penalty: float, seed: int
-) -> tuple[Tensor, Tensor, float, Score]:
-    """Return the directions wanted and unwanted, their bias and the score, of one layer; the first `count` texts are fitted."""
-    x, y = states[:count], labels[:count]
-    wanted, unwanted, bias = _fit_paper(x, y, seed) if parity == "paper" else _fit(x, y, penalty)
-    logit = states.double() @ (unwanted - wanted).double() + bias
-    return wanted, unwanted, bias, score_of(logit, labels, count)
 
 
 @torch.no_grad()
@@ -336,42 +316,4 @@ def random_probe(probe: Probe, seed: int = 0) -> Probe:
         -unwanted,
         torch.zeros_like(probe.bias),
         probe.scores,
-    )
-
-
-def _fit(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor, float]:
-    """Return wanted, unwanted (d,) and bias; w is split evenly, so that unwanted - wanted is the fitted weight."""
-    scale = float(x.double().square().mean().sqrt()) or 1.0
-    weight, bias = logistic_regression(x / scale, y, penalty=penalty)
-    half = (weight / scale / 2).float()
-    return -half, half, bias
-
-
-def _fit_paper(x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor, float]:
-    """Train nn.Linear(d, 2) as the paper does (A.2): its rows are not exact opposites."""
-    generator = torch.Generator().manual_seed(seed)
-    bound = 1 / math.sqrt(x.shape[1])  # PyTorch's own initialisation of a linear layer
-    weight = ((torch.rand(2, x.shape[1], generator=generator) * 2 - 1) * bound).requires_grad_()
-    bias = ((torch.rand(2, generator=generator) * 2 - 1) * bound).requires_grad_()
-    optimiser = torch.optim.Adam([weight, bias], lr=PAPER_RATE)
-    with torch.enable_grad():
-        for _ in range(PAPER_EPOCHS):
-            for part in torch.randperm(len(x), generator=generator).split(PAPER_BATCH):
-                loss = torch.nn.functional.cross_entropy(x[part] @ weight.T + bias, y[part])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-    weight, bias = weight.detach(), bias.detach()
-    return weight[0].clone(), weight[1].clone(), float(bias[1] - bias[0])
-
-
-def score_of(logit: Tensor, labels: Tensor, train: int) -> Score:
-    """Return how well a logit separates the first `train` texts and the rest: (texts,), (texts,) of 0 and 1."""
-    right = ((logit > 0).long() == labels).double()
-    return Score(
-        train_accuracy=float(right[:train].mean()),
-        accuracy=float(right[train:].mean()),
-        auc=roc_area(logit[train:], labels[train:]),
-        train=train,
-        held_out=len(labels) - train,
     )

@@ -93,20 +93,15 @@ def evaluate(
     after = _observe_edited(lm, patch, suite, beside, steps["edited"])
     randomised: Baseline | None = None
     if controls and patch:
-        less = suite if control_suite is None else control_suite
-        randomised = _observe_edited(lm, patch.randomised(lm, seed), less, None, steps["random patch"])
+        randomised = _observe_edited(
+            lm, patch.randomised(lm, seed), control_suite or suite, None, steps["random patch"]
+        )
     lines = [_line(measure, before, after, randomised, controls=controls) for measure in suite]
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
     provenance = patch.provenance if patch else Provenance("memory" if beside else "base")
     effect = patch.effect(lm) if patch else {"intended": 0.0, "effective": 0.0, "entries": 0}
-    return Report(
-        lm.name,
-        provenance.method,
-        provenance.settings,
-        effect,
-        lines,
-        extra={"judges": judges} if judges["base"] else {},
-    )
+    extra = {"judges": judges} if judges["base"] else {}
+    return Report(lm.name, provenance.method, provenance.settings, effect, lines, extra=extra)
 
 
 def _observe_edited(
