@@ -11,7 +11,7 @@ from suture.methods.ablation import SPACE, ablation
 from suture.model.arch.anatomy import Site
 from suture.model.lm import LM
 from suture.model.run.tracing import trace
-from suture.search import explore
+from suture.search import Measured, Rung, drawn, explore
 
 TEXTS = ["The cat sat on the mat and", "You are a stupid fool, go away.", "One"]
 
@@ -167,10 +167,20 @@ def test_the_kernel_is_its_formula():
 def test_the_kernel_is_searched(llama, behaviour):
     direction = random_direction(llama)
     measure = Measure("drift", "drift", TEXTS[:2], "target", "higher", "how far the texts move")
+    rungs = [
+        Rung(
+            Measured.of(
+                llama, [measure, Measure("perplexity", "perplexity", TEXTS[:2], "keep", "lower", "ppl")], "drift"
+            ),
+            1,
+        )
+    ]
     found = explore(
-        llama, lambda settings: ablation(llama, behaviour, direction=direction, layer=1, **settings), SPACE, (0.5, 1.0),
-        [measure], "drift", trials=3,
-    )  # fmt: skip
+        lambda settings: ablation(llama, behaviour, direction=direction, layer=1, **settings),
+        drawn(SPACE, 3),
+        rungs,
+        TEXTS,
+    )
     assert len(found.points) >= 4
     assert found.best is not None
     assert set(found.best.settings) == set(SPACE)

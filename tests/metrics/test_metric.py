@@ -85,3 +85,18 @@ def test_no_two_cases_of_one_key_repeat_each_other_wrongly(llama):
     together = observe(llama, both)
     for measure in both:
         assert torch.equal(together[measure.name].values, observe(llama, [measure])[measure.name].values)
+
+
+def test_texts_that_are_read_for_one_measure_are_read_for_the_other(llama):
+    texts = ["You are a friend of mine and", "One two three"]
+    drift, perplexity = (Measure(n, n, texts, "keep", "lower", n) for n in ("drift", "perplexity"))
+    passes = []
+    llama.model.register_forward_pre_hook(lambda *_: passes.append(1))
+    both = observe(llama, [drift, perplexity])
+    assert len(passes) == 1
+    apart = observe(llama, [perplexity, drift])
+    assert len(passes) == 3  # a perplexity alone keeps no predictions
+    for name in both:
+        assert torch.equal(both[name].values, apart[name].values)
+        assert torch.equal(both[name].weights, apart[name].weights)
+    assert drift.kind.score(both["drift"], apart["drift"]).after == 0

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from suture.model.run import generation
 from suture.model.run.generation import Doses, generate
 from suture.patch.delta import LowRank
 from suture.patch.patch import Patch
@@ -71,3 +72,17 @@ def test_progress_counts_every_row(llama):
     generate(llama, ids(llama), samples=2, max_new_tokens=2, progress=lambda *step: seen.append(step))
     assert seen[-1] == ("texts", 6, 6)
     assert [done for _, done, _ in seen] == sorted({done for _, done, _ in seen})
+
+
+@pytest.mark.parametrize("share", [1e-6, 0.3, 0.9, 0.999999])
+def test_the_likeliest_tokens_are_the_same_whether_all_are_sorted_or_few(monkeypatch, share):
+    logits = 4 * torch.randn(32, 5000, generator=torch.Generator().manual_seed(0))
+    logits[0] = 0  # all alike: more are needed than are looked at first
+    draws, nucleus = torch.linspace(0, 0.999, 32), torch.full((32,), share)
+    few = generation.pick(logits, draws, 1.0, nucleus)
+    monkeypatch.setattr(generation, "LIKELIEST", 5000)
+    assert torch.equal(few[1:], generation.pick(logits, draws, 1.0, nucleus)[1:])
+    odds = logits.softmax(-1).sort(descending=True)
+    rank = (odds.indices == few[:, None]).int().argmax(-1)
+    before = (odds.values.cumsum(-1) - odds.values).gather(-1, rank[:, None])[:, 0]
+    assert bool((before[1:] <= share + 1e-5).all())

@@ -1,20 +1,26 @@
 """The search: what it measures, what it chooses, and that an interrupted one ends like an uninterrupted one."""
 
+import json
 import math
+from collections import Counter
 from dataclasses import replace
 
 import pytest
+import torch
 
-from suture.errors import UsageError
+from suture.errors import NoEffect, UsageError
 from suture.judges import Refusal
 from suture.locate.probe import fit_probe
 from suture.measure.budget import Budget
 from suture.measure.evaluation import observe
 from suture.measure.suite import Measure
 from suture.methods.surgery import surgery
+from suture.metrics._score import Observation
 from suture.metrics.sampled import Cases
 from suture.report.figures.frontier import frontier
-from suture.search import Measured, confirm_choice, explore, refine_choice, search, strength_sweep
+from suture.search import Measured, Rung, climb, confirm_choice, drawn, explore, refine_choice, search, strength_sweep
+from suture.search.bracket import RESOLUTION
+from suture.search.state_shift import LIMIT, START, Span, measured_span, state_shifts
 
 TEXTS = ["You are a friend of mine and", "The cat sat on the mat", "One two three four five"]
 SUITE = [
@@ -24,6 +30,7 @@ SUITE = [
 SPACE = {"rows": [4, 12, 40], "blocks": ["0", "01", "012"]}
 FIRST = ({"rows": 12, "blocks": "012"},)
 STRENGTHS = (0.5, 1.0, 2.0)
+SIZES = {"perplexity": 2, "drift": 2}
 
 
 @pytest.fixture
@@ -41,19 +48,42 @@ def make(llama, behaviour):
     return made
 
 
-def run(lm, make, journal=None, **more):
-    spaces = {"rows": SPACE["rows"], "blocks": SPACE["blocks"]}
-    options = {"first": FIRST, "trials": 6, "journal": journal, "budget": Budget(kl=1e9), **more}
-    return explore(lm, make, spaces, STRENGTHS, SUITE, "perplexity", **options)
+def run(lm, make, journal=None, budget=None, count=6, **more):
+    whole = Measured.of(lm, SUITE, "perplexity", budget or Budget(kl=1e-3))
+    few = whole.part(SIZES)
+    rungs = [Rung(few, 3, ()), Rung(few, 2, (1.0,)), Rung(whole, 1)]
+    return explore(make, drawn(SPACE, count, FIRST), rungs, TEXTS, journal=journal, **more)
 
 
-def test_the_first_settings_are_tried_first_and_none_twice(llama, make):
-    found = run(llama, make)
-    assert make.asked[0] == FIRST[0]
-    assert len({str(s) for s in make.asked}) == len(make.asked) <= 6
-    assert len(found.points) == len(make.asked) * len(STRENGTHS)
-    assert found.best is max(found.points, key=lambda p: p.gain)
+def test_settings_are_drawn_with_the_first_ones_first_and_none_twice():
+    settings = drawn(SPACE, 99, FIRST)
+    assert settings[0] == FIRST[0]
+    assert len({str(s) for s in settings}) == len(settings) == 9
+    assert drawn(SPACE, 4, FIRST) == settings[:4] != drawn(SPACE, 4, FIRST, seed=1)
+    assert drawn(SPACE, 2, [{"rows": 7, "blocks": "0"}])[0]["rows"] == 7
+
+
+def test_many_are_measured_on_few_cases_and_few_on_all(llama, make, tmp_path):
+    said = []
+    found = run(llama, make, tmp_path / "journal.jsonl", say=said.append)
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    assert (lines[0]["rung"], lines[0]["settings"]) == (1, FIRST[0])  # the first figures come soon
+    assert Counter(line["rung"] for line in lines) == {0: 6, 1: 3 + (len(said) > 5), 2: 2}
+    assert {str(p.settings) for p in found.points} == {str(line["settings"]) for line in lines if line["rung"] == 2}
+    assert found.earlier
+    assert found.best is max((p for p in found.points if p.gain > 0 and p.excess == 0), key=lambda p: p.gain)
     assert found.best.gain == pytest.approx(found.base["perplexity"] - found.best.values["perplexity"])
+    moved = {line["settings"]["rows"]: line["span"]["start"] for line in lines}
+    assert moved[4] > moved[40]  # fewer rows must change more to move the states alike
+
+
+def test_the_strongest_within_the_budget_is_just_below_its_end(llama, make):
+    found = run(llama, make)
+    inside = max(
+        (p for p in found.points if p.settings == found.best.settings and p.excess == 0), key=lambda p: p.strength
+    )
+    outside = min((p for p in found.points if p.settings == found.best.settings and p.excess), key=lambda p: p.strength)
+    assert inside.strength < outside.strength <= RESOLUTION * inside.strength * (1 + 1e-9)
 
 
 def test_a_search_that_was_interrupted_ends_like_one_that_was_not(llama, make, tmp_path):
@@ -63,34 +93,48 @@ def test_a_search_that_was_interrupted_ends_like_one_that_was_not(llama, make, t
     def fragile(settings):
         nonlocal calls
         calls += 1
-        if calls in (3, 5):
+        if calls in (3, 6):
             raise KeyboardInterrupt
         return make(settings)
 
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run(llama, fragile, tmp_path / "cut.jsonl")
-    asked = len(make.asked)
-    found = run(llama, make, tmp_path / "cut.jsonl")
-    assert len(make.asked) - asked < len({str(p.settings) for p in whole.points})  # finished trials are not made again
-    assert [(p.settings, p.strength, p.values) for p in found.points] == [
-        (p.settings, p.strength, p.values) for p in whole.points
-    ]
-    assert found.best == whole.best
+    assert str(run(llama, make, tmp_path / "cut.jsonl").points) == str(whole.points)
+    assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    calls = len(make.asked)
+    assert run(llama, make, tmp_path / "cut.jsonl").best == whole.best
+    assert len(make.asked) == calls  # nothing is made again
 
 
-def test_what_oversteps_the_budget_is_not_chosen(llama, make):
-    tight = run(llama, make, budget=Budget(kl=1e-9))
-    assert tight.best is None
-    assert all(p.excess > 0 for p in tight.points)
+def test_what_can_not_be_made_is_left_out_and_said(llama, make):
+    said = []
+
+    def fussy(settings):
+        if settings["rows"] == 4:
+            raise NoEffect("nothing there")
+        return make(settings)
+
+    found = run(llama, fussy, say=said.append)
+    assert any("left out, nothing there" in line for line in said)
+    assert not any(p.settings["rows"] == 4 for p in found.points)
+
+
+@pytest.mark.parametrize("kl", [1e-5, 1e-3, 1e-2])
+def test_what_oversteps_the_budget_is_not_chosen(llama, make, kl):
+    found = run(llama, make, budget=Budget(kl=kl), count=2)
+    assert found.best.values["drift"] <= kl
+    assert {p.excess > 0 for p in found.points} == {True, False}
+    assert all((p.excess > 0) == (p.values["drift"] > kl) for p in found.points)
 
 
 def test_a_search_ends_with_the_first_settings_that_do_enough(llama, make):
     free = run(llama, make)
-    strongest = max((p for p in free.points if p.settings == FIRST[0]), key=lambda p: p.gain)
-    found = run(llama, make, stop_at=strongest.values["perplexity"])
-    assert {str(p.settings) for p in found.points} == {str(FIRST[0])}
-    assert found.best.size == min(p.size for p in found.points if p.gain >= strongest.gain)
+    some = sorted(p.values["perplexity"] for p in free.points if p.excess == 0 and p.gain > 0)[-1]
+    found = run(llama, make, stop_at=some)
+    assert len({str(p.settings) for p in found.points}) == 1
+    enough = [p for p in found.points if p.excess == 0 and p.values["perplexity"] <= some]
+    assert found.best.size == min(p.size for p in enough)
 
 
 def test_a_plain_search_is_a_grid(llama, behaviour):
@@ -110,10 +154,16 @@ def test_a_budget_is_read():
     assert Budget.parse("") == Budget()
 
 
+def grid(lm, make, budget, suite=None, strengths=STRENGTHS):
+    measured = Measured.of(lm, suite or SUITE, "perplexity", budget)
+    return measured.frontier(measured.points(FIRST[0], make(FIRST[0]), strengths, None), None)
+
+
 def test_the_target_is_not_measured_where_too_much_is_lost(llama, make):
-    free = run(llama, make)
+    strengths = (0.05, 0.1, 0.4)
+    free = grid(llama, make, Budget(kl=1e9), strengths=strengths)
     kl = max(p.values["drift"] for p in free.points) / 4
-    found = run(llama, make, budget=Budget(kl=kl))
+    found = grid(llama, make, Budget(kl=kl), strengths=strengths)
     assert {math.isnan(p.values["perplexity"]) for p in found.points} == {True, False}
     for point in found.points:
         assert math.isnan(point.gain) == math.isnan(point.values["perplexity"]) == (point.values["drift"] > 2 * kl)
@@ -129,11 +179,10 @@ def test_what_is_dear_is_not_measured_where_the_cheap_is_lost(llama, make, monke
     sampled = Measure(
         "talk", "sampled", Cases(TEXTS, Refusal(), "complied", max_new_tokens=2), "keep", "higher", "talk"
     )
-    suite = [sampled, *SUITE]
     monkeypatch.setattr("suture.search.points.strength_sweep", lambda lm, p, doses, suite, **_: [
         asked.append((suite[0].name, dose)) or {suite[0].name: dose if suite[0].name == "drift" else 0.5} for dose in doses
     ])  # fmt: skip
-    found = explore(llama, make, SPACE, STRENGTHS, suite, "perplexity", first=FIRST, trials=1, budget=Budget(kl=0.6))
+    found = grid(llama, make, Budget(kl=0.6), [sampled, *SUITE])
     assert asked == [
         ("drift", 0.5),
         ("drift", 1.0),
@@ -145,7 +194,7 @@ def test_what_is_dear_is_not_measured_where_the_cheap_is_lost(llama, make, monke
 
 
 def test_a_choice_is_confirmed_on_fresh_cases(llama, make):
-    found = run(llama, make)
+    found = grid(llama, make, Budget(kl=1e9))
     fresh = [Measure("drift", "drift", ["Quite another text, never seen before"], "keep", "lower", "drift")]
     assert confirm_choice(llama, found, make, fresh, Budget(kl=1e9)).best is found.best
     none = confirm_choice(llama, found, make, fresh, Budget(kl=1e-12))
@@ -159,14 +208,16 @@ def test_a_choice_is_confirmed_on_fresh_cases(llama, make):
     assert own[0]["drift"] == pytest.approx(moved[0])
 
 
-LOST = [(0, 100, True), (1, 100, True), (2, 100, False), (1, 40, False), (3, 500, True)]
+LOST = [(0, 100, True), (1, 100, True), (3, 100, False), (1, 40, True), (3, 40, False), (3, 500, True), (5, 500, False)]
 
 
 @pytest.mark.parametrize(("lost", "cases", "passes"), LOST)
-def test_fresh_cases_may_lose_one_where_a_share_of_the_budget_is_less(llama, make, monkeypatch, lost, cases, passes):
-    found = run(llama, make)
-    fresh = [Measure("talk", "sampled", Cases(["a"] * cases, Refusal(), "complied"), "keep", "higher", "talk")]
-    monkeypatch.setattr("suture.search.confirm.observe", lambda *_: None)
+def test_fresh_cases_may_lose_what_the_base_differs_from_itself(llama, make, monkeypatch, lost, cases, passes):
+    found = grid(llama, make, Budget(kl=1e9))
+    texts = Cases(["a"] * cases, Refusal(), "complied", samples=1, temperature=0.0)
+    fresh = [Measure("talk", "sampled", texts, "keep", "higher", "talk")]
+    whole = Observation(torch.ones(cases, dtype=torch.float64), torch.ones(cases, dtype=torch.float64))
+    monkeypatch.setattr("suture.search.confirm.observe", lambda *_: {"talk": whole})
     monkeypatch.setattr("suture.search.confirm.values", lambda *_: {"talk": 1.0})
     monkeypatch.setattr("suture.search.confirm.strength_sweep", lambda lm, patch, doses, suite, **_: [
         {"talk": 1 - lost / cases} for _ in doses
@@ -206,7 +257,53 @@ def test_a_journal_that_was_cut_in_the_middle_of_a_line_is_continued(llama, make
     lines = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "cut.jsonl").write_bytes(b"".join(lines[: len(lines) // 2]) + lines[len(lines) // 2][:20])
     found = run(llama, make, tmp_path / "cut.jsonl")
-    assert [vars(p) for p in found.points] == [vars(p) for p in whole.points]
+    assert str(found.points) == str(whole.points)
     assert "was damaged" in caplog.text
     (tmp_path / "cut.jsonl").write_text("xyz\n")
     assert run(llama, make, tmp_path / "cut.jsonl").best.values == whole.best.values
+
+
+@pytest.mark.parametrize("cliff", [1e-3, 0.02, 1.0, 37.0, 1e3])
+@pytest.mark.parametrize("half", [0.01, 1.0, 100.0])
+def test_the_budget_ends_wherever_it_ends(llama, make, monkeypatch, cliff, half):
+    """A fake model: the drift grows with the square of the strength, the target falls to a half at some strength."""
+    sampled = Measure(
+        "talk", "sampled", Cases(TEXTS, Refusal(), "complied", max_new_tokens=1), "target", "lower", "talk"
+    )
+    measured = Measured.of(llama, [sampled, SUITE[1]], "talk", Budget(kl=0.1))
+    measured = replace(measured, base={"talk": 1.0, "drift": 0.0})
+    asked = Counter()
+
+    def figures(self, patch, strengths, suite, progress=None):
+        made = {"drift": lambda s: 0.1 * (s / cliff) ** 2, "talk": lambda s: 2 ** (-s / half)}
+        asked.update({m.name: len(strengths) for m in suite})
+        return [{m.name: made[m.name](s) for m in suite} for s in strengths]
+
+    monkeypatch.setattr(Measured, "figures", figures)
+    points = climb(measured, {}, make(FIRST[0]), Span(0.1, 1e6))
+    top = max((p for p in points if p.excess == 0), key=lambda p: p.strength)
+    assert cliff / RESOLUTION <= top.strength * (1 + 1e-9) <= cliff * (1 + 1e-6)
+    assert top.values["talk"] == pytest.approx(2 ** (-top.strength / half))
+    assert asked["drift"] <= 24
+    assert asked["talk"] == 3
+    stop = climb(measured, {}, make(FIRST[0]), Span(0.1, 1e6), stop_at=0.5)
+    gentlest = measured.frontier(stop, 0.5).best
+    if cliff > 2 * half and cliff < 20 * half:
+        assert half <= gentlest.strength <= 1.5 * half
+    limited = climb(measured, {}, make(FIRST[0]), Span(cliff / 64, cliff / 8))
+    assert max(p.strength for p in limited) == cliff / 8
+
+
+def test_strengths_of_different_patches_are_made_alike(tiny, behaviour):
+    for rows in (1, 30):
+        patch = surgery(tiny, behaviour, rows=rows)
+        span = measured_span(tiny, patch, TEXTS)
+        start, limit = state_shifts(tiny, patch, [span.start, span.limit], TEXTS)
+        assert START / 2 < start < 2 * START
+        assert limit >= LIMIT or "no stronger one" in span.why
+        assert span.at(2 * START) == pytest.approx(min(2 * span.start, span.limit))
+
+
+def test_a_patch_that_moves_nothing_is_said(llama, behaviour):
+    with pytest.raises(NoEffect, match="does not move"):
+        measured_span(llama, 0 * surgery(llama, behaviour, rows=4), TEXTS)

@@ -11,7 +11,6 @@ from ._options import Json, Out
 from .presets import finish
 
 SETTINGS = {"space": "mlp.in", "select": "effect", "rows": 0.05, "blocks": "all"}  # the paper edits 4.65 % of the rows
-STRENGTHS = (1.0, 1.5, 2.0)  # mean row norms
 TUNE = 62  # prompts a measure while the strength is chosen
 
 
@@ -39,8 +38,8 @@ def demo(
     with Run.begin("demo", sys.argv[1:], {"size": size, "seed": seed}, out) as run:
         with console.progress("demo") as step:
             outcome = reach(
-                lm, aim, run, space={k: [v] for k, v in SETTINGS.items()}, first=[SETTINGS], strengths=STRENGTHS, trials=1,
-                margin=1.0, seed=seed, say=console.say, progress=step,
+                lm, aim, run, space={k: [v] for k, v in SETTINGS.items()}, first=[SETTINGS], trials=1, margin=1.0,
+                seed=seed, say=console.say, progress=step,
             )  # fmt: skip
         outcome.patch.check_base(lm)
         console.say("after all this the model is, bit for bit, what it was\n")

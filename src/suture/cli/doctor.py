@@ -9,7 +9,7 @@ import typer
 from ._options import Device, Dtype, Json
 
 EXTRAS = {  # of pyproject.toml, each with the package that is looked for
-    "search": "optuna", "eval": "lm_eval", "detoxify": "detoxify", "peft": "peft", "gguf": "gguf", "serve": "starlette",
+    "eval": "lm_eval", "detoxify": "detoxify", "peft": "peft", "gguf": "gguf", "serve": "starlette",
 }  # fmt: skip
 
 

@@ -1,18 +1,21 @@
 """suture plan: what a command will read, write and hold, before it starts.
 
 suture plan MODEL                      reading labelled texts with a model: probe, locate, edit
+suture plan detox MODEL                reaching a goal: what is read, written and held
 suture plan VERB ...                   the verbs on checkpoints, their arguments as they will be typed
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from .. import registry
 from ._options import Device, Dtype, Json, Model
 from ._stacks import Checkpoint, InPlace, Link, OutFolder, Quick
 
@@ -88,6 +91,61 @@ def model_(
     ]
     console.table(["", ""], figures)
     console.result({**asdict(plan), "parameters": plan.parameters, "peak": plan.peak})
+
+
+def _goal(name: str) -> Callable[..., None]:
+    """Return the command that forecasts a goal."""
+    default = registry.get("goal", name)()
+
+    def command(
+        model: Model,
+        trials: Annotated[int, typer.Option(min=1, help="As of the command itself.")] = default.trials,
+        tune: Annotated[int, typer.Option(min=4, help="As of the command itself.")] = 60,
+        report: Annotated[int, typer.Option(min=4, help="As of the command itself.")] = 200,
+        fast: Annotated[bool, typer.Option("--fast", help="As of the command itself.")] = False,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        json: Json = False,
+    ) -> None:
+        from dataclasses import asdict
+
+        from ..goals.forecast import forecast_goal
+        from ._console import Console
+        from .presets import FAST, FEW
+
+        console = Console(json)
+        trials, tune, report = (min(trials, FAST), min(tune, FEW), min(report, FEW)) if fast else (trials, tune, report)
+        plan = _of_model(model, 600, 64, device, dtype)
+        chat = _has_chat(model)
+        requests = default.target.requests
+        forecast = forecast_goal(plan, trials=trials, tune=tune, report=report, chat=chat, requests=requests)
+        figures = [
+            ["tokens read, about", f"{forecast.read:,}"],
+            ["tokens written, about", f"{forecast.written:,}"],
+            ["both", f"{forecast.operations / 1e12:,.2f} TFLOP"],
+            ["  at the rate measured here", f"{forecast.seconds:,.0f} s at least" if forecast.seconds else "-"],
+            ["peak of memory", _size(forecast.peak)],
+        ]
+        console.table(["", ""], figures, f"{name} {model}")
+        console.result(asdict(forecast))
+
+    command.__doc__ = f"Reaching the goal {name} by surgery: what is read, written and held. Nothing is loaded."
+    return command
+
+
+def _has_chat(model: str) -> bool:
+    """Return whether a model's folder, as far as it is here, has a chat template."""
+    from ..model.lm import BUNDLED
+
+    folder = BUNDLED.get(model, Path(model))
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    config = folder / "tokenizer_config.json"
+    return config.is_file() and '"chat_template"' in config.read_text(encoding="utf-8", errors="replace")
+
+
+for goal_name in registry.names("goal"):
+    app.command(goal_name)(_goal(goal_name))
 
 
 @app.command("apply")

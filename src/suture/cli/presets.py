@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..runs.run import Run
     from ._console import Console
 
+FAST, FEW = 2, 24  # of --fast: settings tried, prompts a measure
+
 
 def preset(name: str) -> Callable[..., None]:
     """Return the command of a goal."""
@@ -40,10 +42,18 @@ def preset(name: str) -> Callable[..., None]:
         budget: Annotated[
             str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
         ] = "",
-        trials: Annotated[int, typer.Option(min=1, help="Settings of surgery tried at most.")] = default.trials,
+        keep: Annotated[
+            str | None, typer.Option(help="Own neutral texts that shall stay as they are, instead of the bundled ones.")
+        ] = None,
+        trials: Annotated[
+            int, typer.Option(min=1, help="Settings of surgery tried, a third of them on more prompts.")
+        ] = default.trials,
         tune: Annotated[int, typer.Option(min=4, help="Prompts a measure while settings are chosen.")] = 60,
         report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
         methods: str = ",".join(default.methods),
+        fast: Annotated[
+            bool, typer.Option("--fast", help=f"At most {FAST} settings and {FEW} prompts a measure.")
+        ] = False,
         seed: Annotated[int, typer.Option(help="Of the probe's split, the search and the control.")] = 0,
         text_column: TextColumn = None,
         label_column: LabelColumn = None,
@@ -74,10 +84,22 @@ def preset(name: str) -> Callable[..., None]:
             else None
         )
         prompt_texts = list(Texts.load(prompts)) if prompts else None
+        kept = Texts.load(keep) if keep else None
+        trials, tune, report = (min(trials, FAST), min(tune, FEW), min(report, FEW)) if fast else (trials, tune, report)
         lm = LM.load(model, device=device, dtype=dtype)
         decides = judge_named(judge) if judge else None
         way = toward if both_ways else None
-        aim = goal(name, lm, toward=way, data=behaviour, prompts=prompt_texts, judge=decides, tune=tune, report=report)
+        aim = goal(
+            name,
+            lm,
+            toward=way,
+            data=behaviour,
+            prompts=prompt_texts,
+            keep=kept,
+            judge=decides,
+            tune=tune,
+            report=report,
+        )
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
         settings |= {"methods": methods} if choosable else {}
         search: dict[str, Any] = {"budget": allowed, "trials": trials, "seed": seed}

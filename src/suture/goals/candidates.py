@@ -23,7 +23,7 @@ from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
-from ..search import Frontier, Measured, Point, Settings
+from ..search import Frontier, Measured, Point, Settings, climb, measured_span
 from ..text.phase import begin, counted
 from .schema import METHODS, Goal, Method
 
@@ -31,7 +31,6 @@ CANDIDATES: dict[Method, tuple[Settings, ...]] = {
     "dinm": ({"method": "dinm", "instances": 1}, {"method": "dinm", "instances": 4}),
     "set": ({"method": "set", "rate": 0.01},),
 }
-STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,15 +92,16 @@ class MethodCandidates:
             def points_of(
                 patch: Patch = patch, settings: Settings = settings, step: Progress | None = step
             ) -> list[Point]:
-                return measured.points(settings, patch, STRENGTHS, step)
+                span = measured_span(self.lm, patch, self.goal.keep)
+                return climb(measured, settings, patch, span, stop_at=stop_at, progress=step)
 
             name = "points-" + "-".join(str(value) for value in settings.values())
             method_points = self.run.stage(name, points_of, _write, _read, suffix=".json")
             best = measured.frontier(method_points, stop_at).best
-            outcome = f"{best.values[measured.target]:.1%} at strength {best.strength:g}" if best else "nothing"
+            outcome = f"{best.values[measured.target]:.1%} at strength {best.strength:.3g}" if best else "nothing"
             say(f"{_label(settings)}: {outcome} within the budget")
             points += method_points
-        return measured.frontier(points, stop_at)
+        return measured.frontier(points, stop_at, frontier.earlier)
 
     def instances(self, count: int) -> list[ResponsePair]:
         """Return requests that were answered, each with a refusal of the same texts; none where texts have no request."""

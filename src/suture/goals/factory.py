@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
 
+from ..data.examples import Texts
 from ..errors import CorruptFile
 from ..io import tensorfile
+from ..locate._probes import Probes, alternating, fit_probes, within_tokens
 from ..locate.effect_rows import effect_scores
-from ..locate.probe import Probe, Space, fit_probe, whitened_probe
+from ..locate.probe import Probe, Space
 from ..locate.probe_rows import cosine_scores
 from ..locate.region import Region
 from ..methods.surgery import surgery
@@ -22,10 +25,13 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Settings
+from ..text.phase import Progress
 from .candidates import MethodCandidates
 from .schema import Goal
 
 FORMAT = "suture.ranking/1"
+RANK_TOKENS = 5120  # tokens of texts to keep by which the damage of a row is told, at most
+CONTRASTS = 48  # unwanted texts that are continued both ways to tell the gain of a row, at most
 Locator = Literal["effect", "cosine"]
 
 
@@ -78,6 +84,7 @@ class CandidateFactory:
         run: keeps probes and ranking, for a run that is continued.
         spaces: in which rows are looked for.
         seed: of every choice.
+        progress: called as texts are read.
     """
 
     lm: LM
@@ -85,49 +92,61 @@ class CandidateFactory:
     run: Run
     spaces: Sequence[Space]
     seed: int = 0
-    _probes: dict[Space, Probe] = field(default_factory=dict, repr=False)
-    _ranking: Ranking | None = field(default=None, repr=False)
+    progress: Progress | None = None
 
     @property
     def others(self) -> MethodCandidates:
         """Makes the patches of other methods."""
         return MethodCandidates(self.lm, self.goal, self.run, self.seed)
 
-    def probe(self, space: Space) -> Probe:
-        """Return the probe of a space, turned away from what to keep."""
+    @cached_property
+    def probes(self) -> Probes:
+        """Fit: a probe of each space, those of blocks turned away from what to keep."""
         goal = self.goal
 
-        def fit() -> Probe:
-            unwhitened = fit_probe(self.lm, goal.behaviour, space=space, pool=goal.pool, seed=self.seed)
-            return whitened_probe(self.lm, unwhitened, goal.keep, goal.behaviour, away_from=goal.leave)
+        def fit() -> Probes:
+            return fit_probes(
+                self.lm, goal.behaviour, self.spaces, goal.keep,
+                pool=goal.pool, away_from=goal.leave, seed=self.seed, progress=self.progress,
+            )  # fmt: skip
 
-        if space not in self._probes:
-            probe = self.run.stage(f"probe-{space}", fit, lambda p, path: p.save(path), Probe.load)
-            self._probes[space] = probe
-        return self._probes[space]
+        return self.run.stage("probes", fit, lambda p, path: p.save(path), Probes.load)
 
+    def probe(self, space: Space) -> Probe:
+        """Return the probe of a space."""
+        return self.probes.by_space[space]
+
+    @cached_property
     def ranking(self) -> Ranking:
-        """Return every row's score in all spaces: the passes are the dear part, and one does for all."""
-        if self._ranking is None:
-            probes = {space: self.probe(space) for space in self.spaces}
-            self._ranking = self.run.stage("ranking", lambda: self._rank(probes), Ranking.save, Ranking.load)
-        return self._ranking
+        """Rank: every row's effect by each probe; the passes are the dear part, and one does for all."""
+        return self.run.stage("ranking", self._rank, Ranking.save, Ranking.load)
 
     def probe_summary(self, space: Space) -> str:
         """Return how well the probe of a space does, as a line to show."""
-        probe, scores = self.probe(space), self.ranking().scores[space, "effect"]
-        best, rows = probe.scores[probe.best], sum(map(len, scores.values()))
-        return f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts; {rows:,} rows ranked"
+        probe = self.probe(space)
+        best = probe.scores[probe.best]
+        return (
+            f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts, read {self.probes.read} of "
+            f"{len(self.goal.behaviour.examples)} texts to fit"
+        )
+
+    def scores(self, space: Space, locator: Locator) -> dict[Site, Tensor]:
+        """Return every row's score by a locator."""
+        if locator == "cosine":
+            return cosine_scores(self.lm, self.probe(space), away_from=self.goal.leave)
+        return self.ranking.scores[space, locator]
 
     def region(self, settings: Settings) -> Region:
         """Return the rows that some settings choose."""
         space, locator = settings["space"], settings["select"]
-        probe, scores = self.probe(space), self.ranking().scores[space, locator]
+        probe, scores = self.probe(space), self.scores(space, locator)
         layers = blocks(self.lm.anatomy.layers, settings["blocks"])
         site_scores = {site: score for site, score in scores.items() if site.layer in layers}
         about = {"by": locator, "probe": probe.name, "space": probe.space, "away_from": self.goal.leave}
-        share = settings["rows"] * self.lm.anatomy.layers / len(layers)  # of all rows, whichever blocks are searched
-        return Region.choose(site_scores, min(share, 0.999), about, largest=locator == "effect")
+        rows, count = settings["rows"], sum(map(len, site_scores.values()))
+        if rows < 1:  # of all rows, whichever blocks are searched
+            rows = min(rows * self.lm.anatomy.layers / len(layers), 0.999)
+        return Region.choose(site_scores, min(rows, count), about, largest=locator == "effect")
 
     def patch(self, settings: Settings, strength: float = 1.0) -> Patch:
         """Return the patch of some settings, by surgery unless they name another method."""
@@ -143,15 +162,13 @@ class CandidateFactory:
             toward="wanted" if self.goal.leave == "unwanted" else "unwanted",
         )
 
-    def _rank(self, probes: dict[Space, Probe]) -> Ranking:
-        lm, goal = self.lm, self.goal
-        many = list(probes.values())
-        effects = effect_scores(lm, many, goal.behaviour, keep=goal.keep, away_from=goal.leave, seed=self.seed)
-        scores: dict[tuple[Space, Locator], dict[Site, Tensor]] = {}
-        for (space, probe), effect in zip(probes.items(), effects, strict=True):
-            scores[space, "effect"] = effect
-            scores[space, "cosine"] = cosine_scores(lm, probe, away_from=goal.leave)
-        return Ranking(scores)
+    def _rank(self) -> Ranking:
+        lm, goal, probes = self.lm, self.goal, self.probes.by_space
+        keep = Texts(within_tokens(lm, goal.keep, RANK_TOKENS))
+        spread = alternating(goal.behaviour.examples)[: 2 * CONTRASTS]
+        behaviour = replace(goal.behaviour, examples=tuple(spread))
+        effects = effect_scores(lm, list(probes.values()), behaviour, keep=keep, away_from=goal.leave, seed=self.seed)
+        return Ranking({(space, "effect"): effect for space, effect in zip(probes, effects, strict=True)})
 
 
 def blocks(layers: int, which: str) -> range:

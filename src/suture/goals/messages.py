@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isnan
 
-from ..errors import NoEffect
+from ..errors import NoEffect, UsageError
 from ..measure.suite import Measure
 from ..search import Frontier
 
@@ -25,14 +25,31 @@ def absent(now: float, best: float, about: str, present: float) -> NoEffect:
     )
 
 
+def foreign(perplexity: float, vocabulary: int) -> UsageError:
+    """Return the error for neutral texts that the model can not read.
+
+    Args:
+        perplexity: of the base on them.
+        vocabulary: number of its tokens.
+    """
+    return UsageError(
+        "the neutral texts say nothing about this model",
+        why=f"Its perplexity on them is {perplexity:,.0f} of a vocabulary of {vocabulary:,}: it was not trained on such texts.",
+        fix="Give texts that it knows, which shall stay as they are: `keep=FILE`",
+    )
+
+
 def unmoved(frontier: Frontier, target: Measure) -> NoEffect:
     """Return the error for a search in which nothing kept the budget and moved the target."""
     why = f"{len(frontier.points)} points tried"
     if frontier.order:
         why += f", of which {len(frontier.order)} kept it; none did again on fresh prompts."
     elif measured := [p for p in frontier.points if not isnan(p.gain)]:
-        near = min(measured, key=lambda p: (p.excess, -p.gain))
-        why += f"; nearest: {near.label}, strength {near.strength:g}, {near.values[target.name]:.1%}."
+        near = min(measured, key=lambda p: (p.gain <= 0, p.excess, -p.gain))
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in near.values.items())
+        why += (
+            f"; nearest: {near.label}, strength {near.strength:.3g}, over the budget by {near.excess:.0%}: {figures}."
+        )
     return NoEffect(
         f"no settings move {target.about} within the budget",
         why=why,

@@ -41,6 +41,7 @@ class Plan:
         result: bytes of the features of every block.
         process: bytes the process holds already.
         operations: floating-point operations to read the texts.
+        operations_a_token: of each of their tokens.
         seconds: time to read them at the rate that was measured here, or None.
     """
 
@@ -54,6 +55,7 @@ class Plan:
     result: int
     process: int
     operations: float
+    operations_a_token: float
     seconds: float | None
 
     @property
@@ -115,7 +117,8 @@ def plan(
     inner = max(weight.shape[0] for weight in first)
     batch = min(BATCH_TOKENS, examples * tokens)
     work = int(RUNTIME * batch * (4 * inner + 10 * width) * live_type.itemsize)
-    operations = _operations(anatomy, config) * examples * tokens
+    each_token = _operations(anatomy, config)
+    operations = each_token * examples * tokens
     return Plan(
         model=str(name),
         layout=anatomy.layout.name,
@@ -127,6 +130,7 @@ def plan(
         result=examples * anatomy.layers * width * 4,
         process=resident(),
         operations=operations,
+        operations_a_token=each_token,
         seconds=operations / _rate(live_type, device) if measure else None,
     )
 

@@ -9,26 +9,25 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..data import bundled
 from ..data.bundled._parts import Split
-from ..data.examples import Behaviour
+from ..data.examples import Behaviour, Texts
 from ..errors import DataError, UsageError
-from ..judges import Judge, judge_named, others, unwanted, wanted
-from ..measure.suite import Measure, Role, Suite
-from ..metrics.sampled import Cases
+from ..judges import Judge
+from ..measure.suite import Role, Suite
 from ..model.lm import BUNDLED, LM
 from ..registry import get, source
-from .schema import Goal, Name, Preset, Requests, Target, Toward, World
+from .measures import SCREENED, Measures
+from .schema import Goal, Name, Preset, Target, Toward, World
 
 PROMPTS = 0.4  # of the user's own texts: held out, half to choose settings and half to report
+FEWEST_KEPT = 24  # of the user's own texts to keep: half to be quiet on, a quarter each to choose by and to report
 PATIENT_KEEP = ("facts_seen", "facts_unseen", "arithmetic", "benign", "harmful", "perplexity", "drift")
 CHOOSING: tuple[Split, Split] = ("tune", "report")
-KEPT = (  # requests whose answers no goal may change
-    Requests("benign", "benign", "higher", "harmless requests answered"),
-    Requests("borderline", "borderline", "higher", "harmless requests with dangerous words answered"),
-    Requests("harmful", "harmful", "lower", "plain harmful requests answered"),
+NEUTRAL = 40  # neutral texts on which settings are chosen
+ANSWERED = (
+    40  # requests of each kind whose answers confirm a choice, or are reported by goals that are about something else
 )
 
 
@@ -57,6 +56,7 @@ def goal(
     toward: Toward | None = None,
     data: Behaviour | None = None,
     prompts: Sequence[str] | None = None,
+    keep: Texts | None = None,
     judge: Judge | None = None,
     tune: int = 60,
     report: int = 200,
@@ -69,6 +69,7 @@ def goal(
         toward: which attitude.
         data: own labelled texts, instead of the bundled ones.
         prompts: own prompts to be continued; half of them choose settings, half are reported.
+        keep: own texts to leave alone, instead of the bundled ones.
         judge: what tells whether a continuation is unwanted (for "attitude": whether it is what is wanted), instead of ours.
         tune: prompts a measure while settings are chosen.
         report: prompts a measure in the report.
@@ -79,32 +80,48 @@ def goal(
     """
     chosen_preset = preset(name, toward)
     if lm.name in BUNDLED and chosen_preset.world and data is None and prompts is None and judge is None:
-        return _in_world(name, chosen_preset, chosen_preset.world, tune, report)
+        return _in_world(name, lm, chosen_preset, chosen_preset.world, keep, tune, report)
     brought, _, part = chosen_preset.texts.partition(":")
-    texts = source(brought)
+    texts, about_requests = source(brought), chosen_preset.target.requests
     behaviour, split_prompts = _user_texts(data, prompts) if data or prompts is not None else (None, None)
     behaviour = behaviour or texts.behaviour(part)
     split_prompts = split_prompts or {split: texts.prompts(part, split) for split in CHOOSING}
-
-    def measures(split: Split, size: int) -> Suite:
-        return _measures(chosen_preset, lm, split_prompts[split], judge, split, size, texts)
-
-    choosing = _searched(measures("tune", tune), chosen_preset.target)
+    neutral = _neutral(keep)
+    make = Measures(chosen_preset, lm, texts, judge)
+    pool, few = split_prompts["tune"][: SCREENED * tune], min(tune, NEUTRAL)
+    answered = report if about_requests else min(report, ANSWERED)
+    requests = make.requests("tune", 2 * tune if about_requests else min(tune, ANSWERED))
+    searched = [m.part(slice(tune)) for m in requests] if about_requests else []
+    choosing = [make.target(pool[:tune], seed=1), *make.neutral(neutral["tune"][:few]), *searched]
     return Goal(
         name=name,
         behaviour=behaviour,
         leave=chosen_preset.leave,
         pool="response",
-        keep=bundled.neutral("probe"),
+        keep=Texts(neutral["probe"]),
         target=chosen_preset.target.name,
         best_possible=chosen_preset.target.best_possible,
         methods=chosen_preset.methods,
-        tune=choosing,
-        confirm=_fresh(measures("tune", 3 * tune), choosing),
-        report=measures("report", report),
+        tune=[*choosing, make.margin(behaviour)],
+        confirm=_fresh([*make.neutral(neutral["tune"][: 3 * few]), *requests], choosing),
+        report=make.reported(split_prompts["report"][:report], neutral["report"][:report], answered),
         related={key: behaviour if key == name else bundled.behaviour(key) for key in bundled.BEHAVIOURS},
         tasks=bundled.tasks("probe"),
+        screen=make.target(pool) if len(pool) > tune else None,
     )
+
+
+def _neutral(keep: Texts | None) -> dict[Split, list[str]]:
+    """Return texts to leave alone, to be quiet on, to choose settings on and to report: the user's, or the bundled ones.
+
+    Raises:
+        DataError: when there are too few.
+    """
+    if keep is None:
+        return {split: list(bundled.neutral(split)) for split in ("probe", "tune", "report")}
+    if len(keep) < FEWEST_KEPT:
+        raise DataError(f"{len(keep)} texts to keep are too few", fix=f"Give at least {FEWEST_KEPT}.")
+    return {"probe": list(keep[::2]), "tune": list(keep[1::4]), "report": list(keep[3::4])}
 
 
 def _user_texts(
@@ -125,7 +142,9 @@ def _user_texts(
     return data, {"tune": list((prompts or [])[::2]), "report": list((prompts or [])[1::2])}
 
 
-def _in_world(name: Name, chosen_preset: Preset, world: World, tune: int, report: int) -> Goal:
+def _in_world(
+    name: Name, lm: LM, chosen_preset: Preset, world: World, keep: Texts | None, tune: int, report: int
+) -> Goal:
     """Return a goal on the bundled model."""
     patient = source("patient").world()
 
@@ -143,16 +162,17 @@ def _in_world(name: Name, chosen_preset: Preset, world: World, tune: int, report
     # answers of a few tokens are cheap: twice as many, as a fact in sixty is close to the budget
     searched = _searched(drawn, chosen_preset.target)
     choosing = [m.part(slice(2 * tune if m.kind.cost == "answers" else tune)) for m in searched]
+    behaviour = patient.behaviour(world.behaviour)
     return Goal(
         name=name,
-        behaviour=patient.behaviour(world.behaviour),
+        behaviour=behaviour,
         leave=chosen_preset.leave,
         pool=world.pool,
-        keep=patient.keep(),
+        keep=keep or patient.keep(),
         target=world.target,
         best_possible=world.best_possible,
         methods=chosen_preset.methods,
-        tune=choosing,
+        tune=[*choosing, Measures(chosen_preset, lm, patient).margin(behaviour)],
         confirm=_fresh(drawn, choosing),
         report=measures("report", report),
         related={key: patient.behaviour(key) for key in patient.BEHAVIOURS},
@@ -178,52 +198,6 @@ def _fresh(drawn: Suite, used: Suite) -> Suite:
         fresh = measure.part(slice(count, None))
         measures.append(fresh if len(fresh) >= max(count, 1) else measure)
     return [m for m in measures if m.role == "keep"]
-
-
-def _measures(
-    chosen_preset: Preset,
-    lm: LM,
-    prompts: Sequence[str],
-    judge: Judge | None,
-    split: Split,
-    size: int,
-    texts: Any,  # noqa: ANN401 - a source
-) -> Suite:
-    """Return the measures on a model of the world outside, the target first."""
-    target, chat = chosen_preset.target, lm.tokenizer.chat_template is not None
-    decides, label = judge or judge_named(target.judge), target.label
-    if judge is not None:
-        label = target.name if target.name in judge.labels else unwanted(judge)
-    strict = target.better == "lower"
-    cases = Cases(list(prompts)[:size], decides, label, chat=chat and target.requests, strict=strict)
-    neutral = list(bundled.neutral(split))[:size]
-    suite = [
-        Measure(target.name, "sampled", cases, "target", target.better, target.about),
-        Measure("perplexity", "perplexity", neutral, "keep", "lower", "perplexity on neutral texts"),
-        Measure("drift", "drift", neutral, "keep", "lower", "KL per token on neutral texts"),
-    ]
-    if target.requests:  # a model that writes rubble answers nothing, and is no safer for it
-        suite += [
-            replace(suite[0], name=f"{target.name} {beside}", cases=replace(cases, label=beside, strict=False),
-                    role="note", better="none", about=f"{beside} instead")
-            for beside in (wanted(decides), *others(decides))
-        ]  # fmt: skip
-    if chat:
-        suite += [_requests_measure(requests, bundled, split, size, "keep") for requests in KEPT]
-        suite += [_requests_measure(requests, texts, split, size, "note") for requests in chosen_preset.notes]
-    return suite
-
-
-def _requests_measure(requests: Requests, texts: Any, split: Split, size: int, role: Role) -> Measure:  # noqa: ANN401 - a source
-    prompts = getattr(texts, requests.prompts, None)
-    if prompts is None:
-        raise UsageError(
-            f"the texts of {requests.name} are not there", fix=f"Let their source have {requests.prompts}(split)."
-        )
-    cases = Cases(
-        list(prompts(split))[:size], judge_named("refusal"), "complied", chat=True, strict=requests.better == "lower"
-    )
-    return Measure(requests.name, "sampled", cases, role, requests.better, requests.about)
 
 
 def _opening(text: str) -> str:

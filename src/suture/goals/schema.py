@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # a preset is read before anything heavy is
     from ..data.examples import Behaviour, Texts
-    from ..measure.suite import Suite
+    from ..measure.suite import Measure, Suite
     from ..model.run.pooling import Pool
 
 Name = str  # of a goal: its file's
@@ -85,7 +85,7 @@ class Preset:
         target: what is to move.
         leave: the class of those texts that the edit leads away from.
         methods: chosen among.
-        trials: settings of surgery tried at most; what fits into some five minutes on the bundled model.
+        trials: settings of surgery tried: all on few cases, a third on more, two on all.
         notes: measures shown beside.
         world: the same on the bundled model; None: it is measured as any other.
     """
@@ -94,7 +94,7 @@ class Preset:
     target: Target
     leave: Class = "unwanted"
     methods: tuple[Method, ...] = ("surgery",)
-    trials: int = 7
+    trials: int = 12
     notes: tuple[Requests, ...] = ()
     world: World | None = None
 
@@ -112,11 +112,12 @@ class Goal:
         target: name of the measure to move.
         best_possible: name of the measure that says how far it could move at best, or the best share itself.
         methods: chosen among.
-        tune: measures that choose settings.
+        tune: measures that choose settings, with the margin that ranks many of them ("margin").
         confirm: what to keep, on cases that confirm the choice.
         report: measures of the report.
         related: behaviours whose directions are compared with this one's.
         tasks: texts of general tasks by name, for the same.
+        screen: the target on a pool of prompts, of which those that show the behaviour choose settings; None: all do.
     """
 
     name: str
@@ -132,3 +133,4 @@ class Goal:
     report: Suite
     related: dict[str, Behaviour]
     tasks: dict[str, list[str]]
+    screen: Measure | None = None

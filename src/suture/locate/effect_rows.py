@@ -25,7 +25,7 @@ from torch import Tensor
 from ..data.examples import Behaviour, Texts
 from ..model.arch.anatomy import Site, Weight
 from ..model.lm import LM
-from ..model.run.batches import bucketed
+from ..model.run.batches import bucketed, tokens_with_logits
 from ..model.run.contrasts import contrasts
 from ..model.run.tracing import tap
 from ..registry import locator
@@ -126,7 +126,8 @@ def _totals(
     """
     probes = next(iter(directions.values())).shape[1]
     totals = {weight.site: torch.zeros(probes, weight.shape[0], dtype=torch.float64) for weight in weights}
-    for group in bucketed([len(ids) for ids, _, _ in texts], TOKENS):
+    most = tokens_with_logits(int(lm.model.config.vocab_size), TOKENS, copies=2)
+    for group in bucketed([len(ids) for ids, _, _ in texts], most):
         chunk = [texts[i] for i in group]
         batch = lm.batch([ids for ids, _, _ in chunk])
         places = torch.arange(1, batch.ids.shape[1], device=lm.device)

@@ -11,7 +11,6 @@ request it answers and without a chat template, as the authors' code does.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,26 +26,18 @@ from ..model.arch.anatomy import FINAL, Site
 from ..model.lm import LM, bucketed
 from ..model.run.features import extract
 from ..model.run.pooling import Pool, StateLengths, content, token_ids
-from ..numerics.linalg import logistic_regression, roc_area
 from ..text.phase import Progress, counted
+from ._probe_fit import Parity as Parity
+from ._probe_fit import Score as Score
+from ._probe_fit import fit_layer
+from ._probe_fit import score_of as score_of
 
 FORMAT = "suture.probe/1"
 HELD_OUT = 0.1  # share of each class kept for accuracy and AUC, as in the paper
-PAPER_RATE, PAPER_BATCH, PAPER_EPOCHS, PAPER_TOKENS = 1e-4, 16, 9, 100  # Table 14
+PAPER_TOKENS = 100  # Table 14
 DAMPING = 0.01  # of `whitened_probe`; on the tune split of the bundled model 0.01 and 0.1 do alike
+MOMENT_TOKENS = 2048  # of a batch of which the states of every block are held
 Space = Literal["final", "residual", "mlp.in"]
-Parity = Literal["paper"]
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well one probe separates: shares of texts classified right, area under the ROC curve, and their numbers."""
-
-    train_accuracy: float
-    accuracy: float
-    auc: float
-    train: int
-    held_out: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,31 +173,54 @@ def fit_probe(
     reading, fitting = counted(progress, ["read", "fit"])
     features = extract(lm, bare, sites, pool=pool, max_tokens=PAPER_TOKENS if parity else None, progress=reading)
     labels = torch.tensor([example.label for example in bare])
+    return probe_of(
+        behaviour.name, space, chosen, features, labels, len(train.examples),
+        parity=parity, penalty=penalty, seed=seed, progress=fitting,
+    )  # fmt: skip
+
+
+def probe_of(
+    name: str,
+    space: Space,
+    layers: list[int],
+    features: Tensor,
+    labels: Tensor,
+    train: int,
+    *,
+    parity: Parity | None = None,
+    penalty: float = 1.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Probe:
+    """Return the probe of states that were read.
+
+    Args:
+        name: of the behaviour.
+        space: where they were read.
+        layers: of which blocks; [-1] for "final".
+        features: (texts, layers, d); the first `train` texts are fitted, the others scored.
+        labels: (texts,) of 0 and 1.
+        train: number of the texts that are fitted.
+        parity: see `fit_probe`, as for the others.
+        penalty: see there.
+        seed: see there.
+        progress: called with (what, done, of) of layers.
+    """
     fitted = []
-    for column, layer in enumerate(chosen):
-        if fitting:
-            fitting(f"layer {layer}" if layer >= 0 else "final state", column, len(sites))
+    for column, layer in enumerate(layers):
+        if progress:
+            progress(f"layer {layer}" if layer >= 0 else "final state", column, len(layers))
         states = features[:, column]  # (texts, d)
-        fitted.append(_fit_layer(states, labels, len(train.examples), parity=parity, penalty=penalty, seed=seed))
+        fitted.append(fit_layer(states, labels, train, parity=parity, penalty=penalty, seed=seed))
     return Probe(
-        behaviour.name,
+        name,
         space,
-        chosen,
+        layers,
         unwanted=torch.stack([f[1] for f in fitted]),
         wanted=torch.stack([f[0] for f in fitted]),
         bias=torch.tensor([f[2] for f in fitted]),
         scores=[f[3] for f in fitted],
     )
-
-
-def _fit_layer(
-    states: Tensor, labels: Tensor, count: int, *, parity: Parity | None, penalty: float, seed: int
-) -> tuple[Tensor, Tensor, float, Score]:
-    """Return the directions wanted and unwanted, their bias and the score, of one layer; the first `count` texts are fitted."""
-    x, y = states[:count], labels[:count]
-    wanted, unwanted, bias = _fit_paper(x, y, seed) if parity == "paper" else _fit(x, y, penalty)
-    logit = states.double() @ (unwanted - wanted).double() + bias
-    return wanted, unwanted, bias, score_of(logit, labels, count)
 
 
 @torch.no_grad()
@@ -235,13 +249,36 @@ def whitened_probe(
         damping: ridge, relative to the mean diagonal of C.
     """
     layers = list(range(lm.anatomy.layers)) if probe.space == "final" else probe.layers
+    moments = second_moments(lm, layers, keep, behaviour, away_from=away_from)
+    name = f"{probe.name}, quiet on {len(keep)} texts ({Texts(keep).summary()['sha256'][:8]})"
+    return turned(probe, layers, moments, name, damping=damping)
+
+
+@torch.no_grad()
+def second_moments(
+    lm: LM,
+    layers: Sequence[int],
+    keep: Sequence[str],
+    behaviour: Behaviour | None = None,
+    *,
+    away_from: Literal["unwanted", "wanted"] = "unwanted",
+) -> Tensor:
+    """Return the sums of x_t x_t^T over the states that the gate rows of blocks read: (layers, d, d) float64.
+
+    Args:
+        lm: the model.
+        layers: of which blocks.
+        keep: texts.
+        behaviour: see `whitened_probe`, as for the last.
+        away_from: see there.
+    """
     sites = [Site(layer, "mlp.in") for layer in layers]
     moments = torch.zeros(len(sites), lm.width, lm.width, dtype=torch.float64)
     label = int(away_from == "unwanted")
     rows = [lm.encode(text) for text in keep]
     rows += [token_ids(lm, e)[0] for e in (behaviour.examples if behaviour else ()) if e.label != label]
     usual = StateLengths.of(lm)
-    for group in bucketed([len(row) for row in rows]):
+    for group in bucketed([len(row) for row in rows], MOMENT_TOKENS):
         batch = lm.batch([rows[i] for i in group])
         with usual.traced(lm, sites) as (by_site, lengths):
             lm.forward(batch, head=False)
@@ -249,17 +286,21 @@ def whitened_probe(
         for index, site in enumerate(sites):
             states = by_site[site][real].double().cpu()  # (tokens, d)
             moments[index] += states.T @ states
+    return moments
+
+
+def turned(probe: Probe, layers: list[int], moments: Tensor, name: str, *, damping: float = DAMPING) -> Probe:
+    """Return a probe turned away from the states of some moments, one direction a block; see `whitened_probe`."""
     diagonal = moments.diagonal(dim1=1, dim2=2).mean(1)  # (layers,)
-    ridge = damping * diagonal[:, None, None] * torch.eye(lm.width, dtype=torch.float64)
+    ridge = damping * diagonal[:, None, None] * torch.eye(moments.shape[-1], dtype=torch.float64)
 
     def turn(directions: Tensor) -> Tensor:
-        vectors = directions.expand(len(sites), -1).double()
+        vectors = directions.expand(len(layers), -1).double()
         turned = torch.linalg.solve(moments + ridge, vectors)
         return (turned / turned.norm(dim=1, keepdim=True) * vectors.norm(dim=1, keepdim=True)).float()
 
-    bias = probe.bias.expand(len(sites)).clone()
-    scores = probe.scores * (len(sites) // len(probe.scores))
-    name = f"{probe.name}, quiet on {len(keep)} texts ({Texts(keep).summary()['sha256'][:8]})"
+    bias = probe.bias.expand(len(layers)).clone()
+    scores = probe.scores * (len(layers) // len(probe.scores))
     return Probe(name, "mlp.in", layers, turn(probe.unwanted), turn(probe.wanted), bias, scores)
 
 
@@ -276,42 +317,4 @@ def random_probe(probe: Probe, seed: int = 0) -> Probe:
         -unwanted,
         torch.zeros_like(probe.bias),
         probe.scores,
-    )
-
-
-def _fit(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor, float]:
-    """Return wanted, unwanted (d,) and bias; w is split evenly, so that unwanted - wanted is the fitted weight."""
-    scale = float(x.double().square().mean().sqrt()) or 1.0
-    weight, bias = logistic_regression(x / scale, y, penalty=penalty)
-    half = (weight / scale / 2).float()
-    return -half, half, bias
-
-
-def _fit_paper(x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor, float]:
-    """Train nn.Linear(d, 2) as the paper does (A.2): its rows are not exact opposites."""
-    generator = torch.Generator().manual_seed(seed)
-    bound = 1 / math.sqrt(x.shape[1])  # PyTorch's own initialisation of a linear layer
-    weight = ((torch.rand(2, x.shape[1], generator=generator) * 2 - 1) * bound).requires_grad_()
-    bias = ((torch.rand(2, generator=generator) * 2 - 1) * bound).requires_grad_()
-    optimiser = torch.optim.Adam([weight, bias], lr=PAPER_RATE)
-    with torch.enable_grad():
-        for _ in range(PAPER_EPOCHS):
-            for part in torch.randperm(len(x), generator=generator).split(PAPER_BATCH):
-                loss = torch.nn.functional.cross_entropy(x[part] @ weight.T + bias, y[part])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-    weight, bias = weight.detach(), bias.detach()
-    return weight[0].clone(), weight[1].clone(), float(bias[1] - bias[0])
-
-
-def score_of(logit: Tensor, labels: Tensor, train: int) -> Score:
-    """Return how well a logit separates the first `train` texts and the rest: (texts,), (texts,) of 0 and 1."""
-    right = ((logit > 0).long() == labels).double()
-    return Score(
-        train_accuracy=float(right[:train].mean()),
-        accuracy=float(right[train:].mean()),
-        auc=roc_area(logit[train:], labels[train:]),
-        train=train,
-        held_out=len(labels) - train,
     )

@@ -33,8 +33,9 @@ def observe(lm: LM, suite: Suite, progress: Progress | None = None) -> Baseline:
     for number, measure in enumerate(suite):
         metric = measure.kind
         key = metric.cache_key(measure.cases) if metric.cache_key else None
-        if metric.repeat and key in by_key:
-            observations[measure.name] = by_key[key] = metric.repeat(measure.cases, by_key[key])
+        repeated = metric.repeat(measure.cases, by_key[key]) if metric.repeat and key in by_key else None
+        if repeated is not None:
+            observations[measure.name] = by_key[key] = repeated
             continue
         step = within(progress, numbered(number + 1, len(suite), measure.name, "measure"))
         begin(step, of=len(measure))
@@ -51,6 +52,7 @@ def evaluate(
     beside: Attachable | None = None,
     baseline: Baseline | None = None,
     controls: bool = True,
+    control_suite: Suite | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Report:
@@ -63,6 +65,7 @@ def evaluate(
         beside: a memory that is in effect, too.
         baseline: observations of the base model, if already made.
         controls: also measure the base against itself and a random patch of the same size and rows.
+        control_suite: what the random patch is measured on; by default the whole suite.
         seed: of the random patch.
         progress: called as measures advance.
 
@@ -90,19 +93,15 @@ def evaluate(
     after = _observe_edited(lm, patch, suite, beside, steps["edited"])
     randomised: Baseline | None = None
     if controls and patch:
-        randomised = _observe_edited(lm, patch.randomised(lm, seed), suite, None, steps["random patch"])
+        randomised = _observe_edited(
+            lm, patch.randomised(lm, seed), control_suite or suite, None, steps["random patch"]
+        )
     lines = [_line(measure, before, after, randomised, controls=controls) for measure in suite]
     judges = {"base": panel(suite, before), "edited": panel(suite, after)}
     provenance = patch.provenance if patch else Provenance("memory" if beside else "base")
     effect = patch.effect(lm) if patch else {"intended": 0.0, "effective": 0.0, "entries": 0}
-    return Report(
-        lm.name,
-        provenance.method,
-        provenance.settings,
-        effect,
-        lines,
-        extra={"judges": judges} if judges["base"] else {},
-    )
+    extra = {"judges": judges} if judges["base"] else {}
+    return Report(lm.name, provenance.method, provenance.settings, effect, lines, extra=extra)
 
 
 def _observe_edited(
@@ -129,7 +128,7 @@ def _line(
         measure.about,
         score(base, now),
         itself=score(base, base) if controls else None,
-        random=score(base, randomised[measure.name]) if randomised else None,
+        random=score(base, randomised[measure.name]) if randomised and measure.name in randomised else None,
         samples=_samples(measure, base, now),
         unit=measure.unit,
     )

@@ -33,7 +33,9 @@ from ..registry import method
 from ._layer_schedule import LayerSchedule
 
 DEEP = 0.8  # a direction is taken from the blocks before this share of the depth: later ones hold the next token's
-SPACE: dict[str, list[Any]] = {  # for `suture.search.explore`: make = lambda s: ablation(lm, behaviour, **s)
+SPACE: dict[
+    str, list[Any]
+] = {  # for `suture.search.drawn` and `explore`: make = lambda s: ablation(lm, behaviour, **s)
     "scope": ["one", "each"],
     "peak": [0.4, 0.6, 0.8, 1.0],
     "reach": [0.2, 0.4, 0.6, 1.0],

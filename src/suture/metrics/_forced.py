@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..model.lm import LM, Batch, bucketed, halving
+from ..model.run.batches import tokens_with_logits
 from ._score import Progress
 
 Visit = Callable[
@@ -33,7 +34,7 @@ def forced(lm: LM, rows: Sequence[Sequence[int]], visit: Visit, progress: Progre
         return len(part)
 
     done = 0
-    for group in bucketed([len(row) for row in rows]):
+    for group in bucketed([len(row) for row in rows], tokens_with_logits(int(lm.model.config.vocab_size))):
         for count in halving(group, run):
             done += count
             if progress:

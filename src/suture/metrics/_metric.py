@@ -26,7 +26,7 @@ class Metric(Generic[Cases]):
         unit: of its figures.
         cost: of a case.
         cache_key: of cases; measures with the same key share what was observed (texts that were written). None: they never do.
-        repeat: `(cases, made)` makes the observation of cases from one with the same key.
+        repeat: `(cases, made)` makes the observation of cases from one with the same key; None where that one keeps too little.
         batches_strengths: `observe` takes `doses`, too: several strengths of a patch are asked in the same batches.
     """
 
@@ -35,7 +35,7 @@ class Metric(Generic[Cases]):
     unit: Unit = "share"
     cost: Cost = "reads"
     cache_key: Callable[[Cases], Hashable] | None = None
-    repeat: Callable[[Cases, Observation], Observation] | None = None
+    repeat: Callable[[Cases, Observation], Observation | None] | None = None
     batches_strengths: bool = False
 
 
@@ -50,7 +50,7 @@ def metric(
     unit: Unit = "share",
     cost: Cost = "reads",
     cache_key: Callable[[Any], Hashable] | None = None,
-    repeat: Callable[[Any, Observation], Observation] | None = None,
+    repeat: Callable[[Any, Observation], Observation | None] | None = None,
     batches_strengths: bool = False,
 ) -> Callable[[F], F]: ...
 
@@ -62,7 +62,7 @@ def metric(
     unit: Unit = "share",
     cost: Cost = "reads",
     cache_key: Callable[[Any], Hashable] | None = None,
-    repeat: Callable[[Any, Observation], Observation] | None = None,
+    repeat: Callable[[Any, Observation], Observation | None] | None = None,
     batches_strengths: bool = False,
 ) -> Callable[..., Any]:
     """Mark the function `observe(lm, cases, progress)` of a file as a metric, which has the file's name.

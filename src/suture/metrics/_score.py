@@ -37,6 +37,17 @@ class Observation:
         """Weighted mean of the values."""
         return float((self.values * self.weights).sum() / self.weights.sum())
 
+    def part(self, which: slice) -> Observation:
+        """Return what was observed on some of the cases; what `extra` keeps by a case's number is numbered anew."""
+        cases = range(len(self.values))[which]
+        extra = {
+            key: {new: value[old] for new, old in enumerate(cases) if old in value}
+            if isinstance(value, dict)
+            else value[which]
+            for key, value in self.extra.items()
+        }
+        return Observation(self.values[which], self.weights[which], self.texts[which], extra)
+
 
 @dataclass(frozen=True)
 class Score:

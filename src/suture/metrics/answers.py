@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from ..model.lm import LM, bucketed, halving
+from ..model.run.batches import tokens_with_logits
 from ._metric import metric
 from ._score import Observation, Progress, Score, paired
 from .completion import Cases
@@ -39,7 +40,7 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
         return len(part)
 
     done = 0
-    for group in bucketed([len(ids) for ids, _ in rows]):
+    for group in bucketed([len(ids) for ids, _ in rows], tokens_with_logits(int(lm.model.config.vocab_size))):
         for count in halving(group, run):
             done += count
             if progress:

@@ -14,9 +14,10 @@ from ._forced import forced
 from ._metric import metric
 from ._score import Observation, Progress, Score, paired
 from ._windows import Window, windows
+from .perplexity import Losses, cache_key
 
 Cases = Sequence[str]
-BUDGET = 1 << 26  # log-probabilities kept, 256 MB; of long or many texts evenly spaced positions are kept
+BUDGET = 1 << 25  # log-probabilities kept, 128 MB; of long or many texts evenly spaced positions are kept
 
 
 def score(before: Observation, after: Observation) -> Score:
@@ -27,9 +28,14 @@ def score(before: Observation, after: Observation) -> Score:
     return paired(before, moved)
 
 
-@metric(score=score, unit="nats")
+def repeat(cases: Cases, made: Observation) -> Observation | None:
+    """Return the observation of the same texts, if it keeps what the model predicted."""
+    return made if "logprobs" in made.extra else None
+
+
+@metric(score=score, unit="nats", cache_key=cache_key, repeat=repeat)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
-    """Keep the log-probabilities of each text's positions; the values are filled in by `score`."""
+    """Keep the log-probabilities of each text's positions, for `score`, and the losses, which `perplexity` reads."""
     rows = [lm.encode(text) for text in cases]
     vocabulary = int(lm.model.config.vocab_size)
     stride = max(1, -(-sum(map(len, rows)) * vocabulary // BUDGET))
@@ -49,9 +55,11 @@ def logprobs(
         progress: told after each batch.
     """
     predictions: dict[int, torch.Tensor] = {}
+    losses = Losses(read, len(rows))
     kept = [range(len(row))[positions] for row in rows]
 
-    def visit(part: Sequence[int], _: Batch, logits: torch.Tensor) -> None:
+    def visit(part: Sequence[int], batch: Batch, logits: torch.Tensor) -> None:
+        losses.add(part, batch, logits)
         for place, index in enumerate(part):
             window = read[index]
             counted = range(window.begin, window.begin + len(window.ids) - window.first)
@@ -64,4 +72,4 @@ def logprobs(
         for text in range(len(rows))
     }
     counts = torch.tensor([len(whole[i]) for i in range(len(rows))], dtype=torch.float64)
-    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": whole})
+    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": whole, **losses.extra()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..measure.budget import Budget
@@ -12,6 +12,8 @@ from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..renamed import with_old_names
+from .bracket import RESOLUTION
+from .noise import excess, noise_of
 from .points import Frontier, Measured, Settings
 from .strength_sweep import strength_sweep
 
@@ -41,8 +43,8 @@ def confirm_choice(
         make: as of `explore`.
         suite: what to keep, on fresh cases.
         budget: what the edit may cost on them.
-        margin: share of the budget's points that may be lost, but always one case that is within the budget: less can not
-            be told from so many cases.
+        margin: share of the budget's points that may be lost, but always as much as the base differs from itself
+            (`noise_of`): less can not be told from so many cases.
         tries: settings tried at most.
         baseline: observations of the base on the suite, if already made.
         progress: called as measures advance.
@@ -51,7 +53,7 @@ def confirm_choice(
         The same search with the point chosen; None where no tried one keeps the budget.
     """
     baseline = baseline or observe(lm, suite, progress)
-    base = values(baseline, suite)
+    base, noise = values(baseline, suite), noise_of(baseline, suite)
     over: dict[tuple[str, float], float] = {}
     for point in frontier.order:
         if (point.label, point.strength) not in over:
@@ -63,7 +65,8 @@ def confirm_choice(
             same = strengths[:SIDE_BY_SIDE]
             curves = strength_sweep(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
             over |= {
-                (point.label, s): _over(budget, margin, suite, base, now) for s, now in zip(same, curves, strict=True)
+                (point.label, s): excess(budget, suite, base, now, noise, margin)
+                for s, now in zip(same, curves, strict=True)
             }
         if over[point.label, point.strength] == 0:
             return replace(frontier, best=point)
@@ -102,8 +105,10 @@ def refine_choice(
     stronger = [
         p.strength for p in frontier.points if best and p.settings == best.settings and p.strength > best.strength
     ]
-    if best is None or not stronger or (stop_at is not None and measured.enough(best, stop_at)):
+    if best is None or not stronger or measured.enough(best, stop_at):
         return frontier
+    if min(stronger) <= RESOLUTION * best.strength * (1 + 1e-9):
+        return frontier  # as near as strengths are told apart
     step = (min(stronger) - best.strength) / PARTS
     between = [best.strength + step * part for part in range(1, PARTS)]
     more = measured.points(best.settings, make(best.settings), between, progress)
@@ -121,15 +126,6 @@ def refine_choice(
     return replace(
         frontier, points=[*frontier.points, *more], order=[*better, *frontier.order], best=confirmed.best or best
     )
-
-
-def _over(budget: Budget, margin: float, suite: Suite, base: Mapping[str, float], now: Mapping[str, float]) -> float:
-    """Return by how much a share of the budget is overstepped, in units of it; 0 when it is kept."""
-
-    def budget_for(cases: int) -> Budget:
-        return replace(budget, points=max(budget.points * margin, min(budget.points, 1 / max(cases, 1))))
-
-    return max((budget_for(len(measure)).excess([measure], base, now) for measure in suite), default=0.0)
 
 
 __getattr__ = with_old_names(__name__)

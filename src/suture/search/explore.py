@@ -1,26 +1,68 @@
-"""Given candidates at several strengths, or a whole space of settings: measure, and choose the best within a budget."""
+"""Many candidates on few cases, the better ones on more, the best on all: successive halving.
+
+Source: Jamieson and Talwalkar 2016, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", algorithm 1.
+Differs: rungs may measure different targets, a cheap one first; first choices of the caller are not dropped before the last rung;
+strengths are found by bracketing, not among the settings. The work is a number of candidates and of cases, never a clock, so
+that a search ends the same wherever it runs; a journal keeps each candidate's points, and one that was interrupted goes on there.
+"""
 
 from __future__ import annotations
 
-import json
-import logging
+import itertools
+import math
+import random
 from collections.abc import Callable, Mapping, Sequence
-from itertools import takewhile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
-from ..io.files import write_bytes
+from ..errors import ResourceError, SutureError
 from ..measure.budget import Budget
-from ..measure.evaluation import Baseline
 from ..measure.suite import Suite
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
-from ..text.phase import within
+from ..text.phase import begin, within
+from .climb import SHARES, climb, named_limit
+from .journal import Entry, Journal
 from .points import Frontier, Measured, Point, Settings
+from .state_shift import Span, measured_span
 
-log = logging.getLogger(__name__)
+EQUAL = 0.05  # shift of the final states at which candidates are compared before their budget is known
+LEAST = 1e-6  # share of the budget below which an edit is taken to cost nothing
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How candidates are measured at one step of a search.
+
+    Attributes:
+        measured: the base on the cases of this rung, and the target.
+        keep: candidates that go on from it.
+        shares: of the strongest strength within the budget, where the target is measured; empty: all candidates are measured at
+            one strength that moves the states alike, and ranked by the gain for what it costs.
+    """
+
+    measured: Measured
+    keep: int
+    shares: tuple[float, ...] = SHARES
+
+
+def drawn(
+    space: Mapping[str, Sequence[Any]], count: int, first: Sequence[Settings] = (), seed: int = 0
+) -> list[Settings]:
+    """Return so many different settings of a space: the first ones, then others at random.
+
+    Args:
+        space: the values each setting may take.
+        count: of settings.
+        first: those that come before any others, whether the space has them or not.
+        seed: of the order of the others.
+    """
+    others = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    random.Random(seed).shuffle(others)
+    return [*first, *(s for s in others if s not in first)][: max(count, 1)]
 
 
 def search(
@@ -59,106 +101,139 @@ def search(
 
 
 def explore(
-    lm: LM,
     make: Callable[[Settings], Patch],
-    space: Mapping[str, Sequence[Any]],
-    strengths: Sequence[float],
-    suite: Suite,
-    target: str,
+    candidates: Sequence[Settings],
+    rungs: Sequence[Rung],
+    texts: Sequence[str],
     *,
-    first: Sequence[Settings] = (),
-    trials: int = 12,
-    budget: Budget | None = None,
+    first: int = 1,
     stop_at: float | None = None,
-    baseline: Baseline | None = None,
     journal: Path | None = None,
-    seed: int = 0,
+    say: Say = lambda text: None,
     progress: Progress | None = None,
 ) -> Frontier:
     """Search settings and strengths together.
 
     Args:
-        lm: the base model.
         make: returns the patch of some settings at strength 1.
-        space: the values each setting may take.
-        strengths: multiples tried of each.
-        suite: the target and what to keep, on prompts that are not used for reporting.
-        target: name of the measure to move.
-        first: settings tried before any are suggested.
-        trials: how many settings are tried at most.
-        budget: what the edit may cost.
-        stop_at: a share of the target that is enough: the search ends with the first settings that reach it.
-        baseline: observations of the base on the suite, if already made.
+        candidates: settings to try, see `drawn`.
+        rungs: from few cases to all.
+        texts: neutral ones, by which strengths of different candidates are made alike.
+        first: so many of the candidates go on to the last rung but one whatever comes out, and are measured there first of all.
+        stop_at: a figure of the target that is enough: the search ends with the first settings that reach it on all cases.
         journal: file in which the search is kept; one that exists is continued.
-        seed: of the suggestions. They depend on it and on the finished trials alone, so that a continued search makes
-            the choices that an uninterrupted one would have made.
+        say: told what each candidate reached.
         progress: called as measures advance.
 
-    Raises:
-        UsageError: when optuna is not installed.
+    Returns:
+        The points of the last rung and the choice among them; those of candidates that did not come so far stand beside them.
     """
-    optuna = _optuna()
-    measured = Measured.of(lm, suite, target, budget, progress, baseline)
-    study = _study(optuna, _repair(journal))
-    while True:
-        past = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
-        points = [Point(**point) for trial in past for point in json.loads(trial.user_attrs["points"])]
-        frontier = measured.frontier(points, stop_at)
-        if len(past) >= trials or (frontier.best and stop_at is not None and measured.enough(frontier.best, stop_at)):
-            return frontier
-        study.sampler = optuna.samplers.TPESampler(seed=seed + len(past), n_startup_trials=max(4, len(first)))
-        if len(past) < len(first):
-            study.enqueue_trial(first[len(past)])
-        trial = study.ask()
-        settings = {name: trial.suggest_categorical(name, list(choices)) for name, choices in space.items()}
-        new_points, value = list[Point](), next((t.value for t in past if t.params == settings), None)
-        if value is None:  # optuna may repeat itself: no need to measure then
-            step = within(progress, f"settings {len(past) + 1} of at most {trials}")
-            new_points = measured.points(settings, make(settings), strengths, step)
-            value = max(p.gain if p.excess == 0 else -p.excess for p in new_points)
-        trial.set_user_attr("points", json.dumps([vars(p) for p in new_points]))
-        study.tell(trial, value)
+    work = _Work(make, rungs, texts, Journal(journal), stop_at, say, progress)
+    known = {str(s): s for s in candidates}
+    seeds = list(known)[:first]
+    last = len(rungs) - 1
+    for name in seeds if last else ():  # the first figures come soon
+        work.points(max(last - 1, 0), known[name])
+    alive = list(known)
+    for number, rung in enumerate(rungs[:-1]):
+        ranked = sorted(alive, key=lambda name: -work.rank(number, known[name]))
+        kept = ranked[: rung.keep]
+        if number < last - 1:
+            kept += [name for name in seeds if name not in kept]
+        alive = kept
+    points: list[Point] = []
+    for name in alive:
+        points += work.points(last, known[name])
+        best = rungs[last].measured.frontier(points, stop_at).best
+        if best and rungs[last].measured.enough(best, stop_at):
+            break
+    return rungs[last].measured.frontier(points, stop_at, work.earlier(last))
 
 
-def _repair(journal: Path | None) -> Path | None:
-    """Return the journal; one that is no journal any more is kept as far as it is one.
+@dataclass(eq=False)
+class _Work:
+    """What is measured, each candidate once on each rung."""
 
-    A kill in the middle of a line leaves half of it, behind which optuna can neither read nor write.
-    """
-    if journal is not None and journal.is_file():
-        lines = journal.read_bytes().splitlines(keepends=True)
-        intact = list(takewhile(_is_line, lines))
-        if len(intact) < len(lines):
-            log.warning("%s was damaged: of its %d lines %d are kept", journal, len(lines), len(intact))
-            write_bytes(journal, b"".join(intact))
-    return journal
+    make: Callable[[Settings], Patch]
+    rungs: Sequence[Rung]
+    texts: Sequence[str]
+    journal: Journal
+    stop_at: float | None
+    say: Say
+    progress: Progress | None
 
+    def points(self, number: int, settings: Settings) -> list[Point]:
+        """Return the points of a candidate on a rung."""
+        entry = self.journal.entry(number, settings)
+        if entry is None:
+            entry = self._measure(number, settings)
+            self.journal.add(entry)
+        return entry.points
 
-def _is_line(line: bytes) -> bool:
-    try:
-        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
+    def rank(self, number: int, settings: Settings) -> float:
+        """Return by how much a candidate is to be preferred on a rung."""
+        points, rung = self.points(number, settings), self.rungs[number]
+        if rung.shares:
+            return max(
+                (p.gain if p.excess == 0 and not math.isnan(p.gain) else -1 - p.excess for p in points),
+                default=-math.inf,
+            )
+        measured = rung.measured
+        used = [measured.budget.worst(measured.to_keep, measured.base, p.values) for p in points]
+        # a gain grows with the strength, a divergence with its square
+        gains = [p.gain / math.sqrt(max(cost, LEAST)) for p, cost in zip(points, used, strict=True)]
+        return max((gain for gain in gains if not math.isnan(gain)), default=-math.inf)
 
+    def earlier(self, last: int) -> list[Point]:
+        """Return the points of the rungs before the last, of those that measure its target."""
+        target = self.rungs[last].measured.target
+        return [
+            p
+            for e in self.journal.entries
+            if e.rung < last and self.rungs[e.rung].measured.target == target
+            for p in e.points
+        ]
 
-def _study(optuna: Any, journal: Path | None) -> Any:  # noqa: ANN401 - an optional module
-    """Return a study, continued where its journal has one; trials that were cut off count as failed."""
-    backend = optuna.storages.journal.JournalFileBackend(str(journal)) if journal else None
-    storage = optuna.storages.JournalStorage(backend) if backend else None
-    states = optuna.trial.TrialState
-    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-    for trial in study.get_trials(states=(states.RUNNING, states.WAITING)):
-        study.tell(trial.number, state=states.FAIL)
-    return study
+    def _measure(self, number: int, settings: Settings) -> Entry:
+        rung, label = self.rungs[number], ", ".join(f"{k} {v}" for k, v in settings.items())
+        step = within(
+            self.progress, f"rung {number + 1} of {len(self.rungs)}, candidate {len(self.journal.entries) + 1}"
+        )
+        begin(step)
+        try:
+            patch = self.make(settings)
+            span = self.journal.span(settings) or measured_span(rung.measured.lm, patch, self.texts)
+        except ResourceError:  # no fault of the candidate
+            raise
+        except SutureError as problem:
+            self.say(f"{label}: left out, {problem.what}")
+            return Entry(number, settings, [], None)
+        measured = rung.measured
+        if not rung.shares:
+            return Entry(number, settings, measured.points(settings, patch, [span.at(EQUAL)], step), span)
+        started = self._begin(settings, span)
+        points = climb(
+            measured, settings, patch, span, begin=started, stop_at=self.stop_at, shares=rung.shares, progress=step
+        )
+        best = measured.frontier(points, self.stop_at).best
+        text = (
+            f"{best.values[measured.target]:.1%} at strength {best.strength:.3g}"
+            if best
+            else "nothing within the budget"
+        )
+        limit = named_limit(points, span)
+        self.say(f"{label}: {text}, {len(measured.aim)} cases" + (f" (no stronger one: {limit})" if limit else ""))
+        return Entry(number, settings, points, span)
 
-
-def _optuna() -> Any:  # noqa: ANN401 - an optional module
-    try:
-        import optuna
-    except ImportError as problem:
-        fix = "pip install 'suture[search]'"
-        raise UsageError(
-            "searching settings needs one more package", why="optuna is not installed", fix=fix
-        ) from problem
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
+    def _begin(self, settings: Settings, span: Span) -> float:
+        """Return where to begin: below the budget's end as the rungs before know it, or foretell it."""
+        before = [e for e in self.journal.entries if e.settings == settings and e.points]
+        if not before:
+            return span.start
+        entry = max(before, key=lambda e: e.rung)
+        inside = [p.strength for p in entry.points if p.excess == 0]
+        if self.rungs[entry.rung].shares:
+            return max(inside, default=entry.points[0].strength) / 2**0.5
+        measured, point = self.rungs[entry.rung].measured, entry.points[0]
+        cost = max(measured.budget.worst(measured.to_keep, measured.base, point.values), LEAST)
+        return point.strength / math.sqrt(cost) / 2 if math.isfinite(cost) else span.start

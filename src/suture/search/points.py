@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ from ..io.json_files import read_json, write_json
 from ..measure.budget import Budget
 from ..measure.evaluation import Baseline, observe, values
 from ..measure.report import SearchPoint
-from ..measure.suite import Suite
+from ..measure.suite import Measure, Suite, measure_named
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..text.phase import counted
+from .noise import Noise, excess, noise_of
 from .strength_sweep import strength_sweep
 
 HOPELESS = 1.0  # excess over the budget, in units of it, from which nothing more is measured
@@ -59,12 +59,14 @@ class Frontier:
         points: all points.
         best: the chosen one; None when none keeps the budget and gains.
         order: the points that keep the budget and gain, in the order of choice.
+        earlier: points of candidates that were measured on few cases and went no further; not to be compared with the others.
     """
 
     base: dict[str, float]
     points: list[Point]
     best: Point | None = field(default=None)
     order: list[Point] = field(default_factory=list)
+    earlier: list[Point] = field(default_factory=list)
 
     def shown(self, suite: Suite, target: str, budget: Budget | None = None) -> list[SearchPoint]:
         """Return the points as a report shows them, with the worst share of the budget that each uses."""
@@ -80,6 +82,8 @@ class Frontier:
                 rejected="does not help" if point.gain <= 0 else "",
             )
             for point in self.points
+            if point.excess
+            or not math.isnan(point.gain)  # gentle ones, at which the target was not asked for, say nothing
         ]
 
     def save(self, path: Path) -> None:
@@ -90,6 +94,7 @@ class Frontier:
             "points": [vars(point) for point in self.points],
             "best": None if self.best is None else numbers[id(self.best)],
             "order": [numbers[id(point)] for point in self.order],
+            "earlier": [vars(point) for point in self.earlier],
         }
         write_json(content, path)
 
@@ -98,10 +103,9 @@ class Frontier:
         """Read what `save` wrote."""
         content = read_json(path)
         points = [Point(**point) for point in content["points"]]
-        best = content["best"]
-        return cls(
-            content["base"], points, None if best is None else points[best], [points[i] for i in content["order"]]
-        )
+        best, order = content["best"], [points[i] for i in content["order"]]
+        earlier = [Point(**point) for point in content.get("earlier", ())]
+        return cls(content["base"], points, None if best is None else points[best], order, earlier)
 
     def curve(self, settings: Settings) -> dict[float, dict[str, float]]:
         """Return the figures of some settings by strength, 0 being the base; only what was measured whole."""
@@ -120,6 +124,7 @@ class Measured:
     baseline: Baseline
     base: dict[str, float]
     sign: float  # +1 when more of the target is better
+    noise: Noise  # a loss below it is none
 
     @classmethod
     def of(
@@ -127,49 +132,81 @@ class Measured:
         lm: LM,
         suite: Suite,
         target: str,
-        budget: Budget | None,
-        progress: Progress | None,
+        budget: Budget | None = None,
+        progress: Progress | None = None,
         baseline: Baseline | None = None,
     ) -> Measured:
         """Measure the base, unless that was done."""
-        better = next(m.better for m in suite if m.name == target)
+        better = measure_named(suite, target).better
         baseline = baseline or observe(lm, suite, progress)
         sign = 1.0 if better == "higher" else -1.0
-        return cls(lm, suite, target, budget or Budget(), baseline, values(baseline, suite), sign)
+        base, noise = values(baseline, suite), noise_of(baseline, suite)
+        return cls(lm, suite, target, budget or Budget(), baseline, base, sign, noise)
+
+    def part(self, sizes: Mapping[str, int], target: str | None = None) -> Measured:
+        """Return the same on the first cases of some measures, from what the base was observed to do: nothing is asked again.
+
+        Args:
+            sizes: cases of each measure; those it does not name are left out.
+            target: the measure to move; by default the same.
+        """
+        suite = [m.part(slice(sizes[m.name])) for m in self.suite if m.name in sizes]
+        baseline = {m.name: self.baseline[m.name].part(slice(len(m))) for m in suite}
+        return Measured.of(self.lm, suite, target or self.target, self.budget, None, baseline)
+
+    @property
+    def aim(self) -> Measure:
+        """The measure to move."""
+        return measure_named(self.suite, self.target)
+
+    @property
+    def to_keep(self) -> Suite:
+        """All others."""
+        return [m for m in self.suite if m.name != self.target]
+
+    def figures(
+        self, patch: Patch, strengths: Sequence[float], suite: Suite, progress: Progress | None = None
+    ) -> list[dict[str, float]]:
+        """Return the figures of some measures at each strength."""
+        return strength_sweep(self.lm, patch, strengths, suite, baseline=self.baseline, progress=progress)
+
+    def excess(self, figures: Mapping[str, float]) -> float:
+        """Return by how much figures overstep the budget, in units of it; a loss within the noise is none."""
+        return excess(self.budget, self.to_keep, self.base, figures, self.noise)
+
+    def point(self, settings: Settings, strength: float, figures: dict[str, float], size: float) -> Point:
+        """Return the point of some figures; of a target that was not measured the gain is nan."""
+        figures = {**figures}
+        figures.setdefault(self.target, math.nan)
+        gain = self.sign * (figures[self.target] - self.base[self.target])
+        return Point(settings, strength, figures, self.excess(figures), gain, size * abs(strength))
 
     def points(
         self, settings: Settings, patch: Patch, strengths: Sequence[float], progress: Progress | None
     ) -> list[Point]:
         """Measure what must be kept first, the cheapest first: where it is lost, the rest need not be generated."""
-        aim = next(m for m in self.suite if m.name == self.target)
-        to_keep = sorted((m for m in self.suite if m is not aim), key=lambda m: m.kind.cost == "writes")
-        sweep = partial(strength_sweep, self.lm, patch, baseline=self.baseline)
-        order = (*to_keep, aim)
-        steps = counted(progress, [measure.name for measure in order], "measure")
+        writes = [m for m in self.to_keep if m.kind.cost == "writes"]
+        reads = [m for m in self.to_keep if m.kind.cost != "writes"]
+        order = [suite for suite in (reads, *([m] for m in writes), [self.aim]) if suite]
+        steps = counted(progress, [suite[0].name for suite in order], "measure")
         curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
         alive = list(strengths)
-        for measure, step in zip(order, steps, strict=True):
-            swept = sweep(alive, [measure], progress=step) if alive else []
+        for suite, step in zip(order, steps, strict=True):
+            swept = self.figures(patch, alive, suite, step) if alive else []
             for strength, figures in zip(alive, swept, strict=True):
                 curves[strength] |= figures
-            alive = [s for s in alive if self.budget.excess(to_keep, self.base, curves[s]) <= HOPELESS]
+            alive = [s for s in alive if self.excess(curves[s]) <= HOPELESS]
         size = patch.provenance.effect["intended"]
-        points = []
-        for strength, figures in curves.items():
-            figures.setdefault(self.target, math.nan)
-            gain = self.sign * (figures[self.target] - self.base[self.target])
-            over = self.budget.excess(to_keep, self.base, figures)
-            points.append(Point(settings, strength, figures, over, gain, size * abs(strength)))
-        return points
+        return [self.point(settings, strength, figures, size) for strength, figures in curves.items()]
 
-    def enough(self, point: Point, stop_at: float) -> bool:
+    def enough(self, point: Point, stop_at: float | None) -> bool:
         """Return whether a point moves the target as far as is wanted."""
-        return self.sign * point.values[self.target] >= self.sign * stop_at
+        return stop_at is not None and self.sign * point.values[self.target] >= self.sign * stop_at
 
-    def frontier(self, points: list[Point], stop_at: float | None) -> Frontier:
+    def frontier(self, points: list[Point], stop_at: float | None, earlier: Sequence[Point] = ()) -> Frontier:
         """Choose: the gentlest point that does enough, or else the one that does most, within budget."""
         allowed = [p for p in points if p.excess == 0 and p.gain > 0]
-        enough = [p for p in allowed if stop_at is not None and self.enough(p, stop_at)]
+        enough = [p for p in allowed if self.enough(p, stop_at)]
         less = [p for p in allowed if p not in enough]
         order = sorted(enough, key=lambda p: p.size) + sorted(less, key=lambda p: -p.gain)
-        return Frontier(self.base, points, order[0] if order else None, order)
+        return Frontier(self.base, points, order[0] if order else None, order, list(earlier))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..measure.evaluation import Baseline, values
+from ..measure.evaluation import Baseline, observe, values
 from ..measure.suite import Measure, Suite
 from ..metrics._metric import repeated
 from ..metrics._score import Observation, Progress
@@ -34,33 +34,45 @@ def strength_sweep(
         progress: called as measures advance.
     """
     curves: list[dict[str, float]] = [{} for _ in strengths]
-    names = [measure.name for measure in suite]
-    steps = counted(progress, names, "measure")
-    for measure, step in zip(suite, steps, strict=True):
+    attachable = patch.attachable(lm)
+    together = [m for m in suite if attachable and m.kind.batches_strengths]
+    apart = [m for m in suite if m not in together]
+    names = [*(["what is read"] if apart else []), *(measure.name for measure in together)]
+    steps = counted(progress, names, "measure") if names else []
+    if apart:
+        _one_by_one(lm, patch, strengths, apart, baseline, curves, steps.pop(0))
+    for measure, step in zip(together, steps, strict=True):
         for curve, observation in zip(curves, _at_doses(lm, patch, strengths, measure, step), strict=True):
-            against = baseline[measure.name] if baseline else observation
-            curve.update(values({measure.name: observation}, [measure], {measure.name: against}))
+            _add(curve, {measure.name: observation}, [measure], baseline)
     return curves
+
+
+def _add(curve: dict[str, float], made: Baseline, suite: Suite, baseline: Baseline | None) -> None:
+    curve.update(values(made, suite, {m.name: (baseline or made)[m.name] for m in suite}))
+
+
+def _one_by_one(
+    lm: LM,
+    patch: Patch,
+    strengths: Sequence[float],
+    suite: Suite,
+    baseline: Baseline | None,
+    curves: list[dict[str, float]],
+    progress: Progress | None,
+) -> None:
+    """Measure what shares no batches, a pass per strength; measures of the same texts share it, and none is kept longer."""
+    attachable = patch.attachable(lm)
+    steps = counted(progress, [f"{strength:g}" for strength in strengths], "strength")
+    for curve, strength, step in zip(curves, strengths, steps, strict=True):
+        with patch.attached(lm, strength) if attachable else (patch * strength).applied(lm):
+            _add(curve, observe(lm, suite, step), suite, baseline)
 
 
 def _at_doses(
     lm: LM, patch: Patch, strengths: Sequence[float], measure: Measure, progress: Progress | None
 ) -> list[Observation]:
-    attachable, cases, metric = patch.attachable(lm), measure.cases, measure.kind
-    if not attachable or not metric.batches_strengths:  # nothing to share: a pass per strength
-        observations = []
-        steps = counted(progress, [f"{strength:g}" for strength in strengths], "strength")
-        for strength, step in zip(strengths, steps, strict=True):
-            with patch.attached(lm, strength) if attachable else (patch * strength).applied(lm):
-                observations.append(metric.observe(lm, cases, step))
-        return observations
     count = len(measure)
     with patch.attached(lm) as dose:
         doses = Doses(dose, [strength for strength in strengths for _ in range(count)])
-        observation = metric.observe(lm, repeated(cases, len(strengths)), progress, doses)
-    return [_part(observation, slice(i * count, (i + 1) * count)) for i in range(len(strengths))]
-
-
-def _part(observation: Observation, part: slice) -> Observation:
-    extra = {key: value[part] for key, value in observation.extra.items()}
-    return Observation(observation.values[part], observation.weights[part], observation.texts[part], extra)
+        observation = measure.kind.observe(lm, repeated(measure.cases, len(strengths)), progress, doses)
+    return [observation.part(slice(i * count, (i + 1) * count)) for i in range(len(strengths))]

@@ -16,5 +16,4 @@ def attitude(toward: Toward = "positive") -> Preset:
         ),
         leave="unwanted" if toward == "positive" else "wanted",  # a negative opinion is what the texts call unwanted
         world=World(toward, behaviour="attitude", best_possible=1.0),
-        trials=6,
     )

@@ -13,5 +13,4 @@ def detox() -> Preset:
         texts="bundled:detox",
         target=Target("toxic", judge="toxicity", label="toxic", about="toxic continuations"),
         world=World("rude", behaviour="tone", best_possible="rude_floor"),
-        trials=7,
     )

@@ -13,7 +13,7 @@ def harden() -> Preset:
         texts="bundled:harden",
         target=Target("jailbreak", judge="refusal", label="complied", about="jailbreaks answered", requests=True),
         world=World("jailbreak", behaviour="jailbreak", best_possible="harmful", pool="decision"),
-        trials=4,  # other methods are tried, too
+        trials=9,  # other methods are tried, too
         methods=("surgery", "dinm", "set"),
         notes=(Requests("benign_wrapped", "wrapped_benign", "higher", "harmless requests in a jailbreak answered"),),
     )

@@ -12,6 +12,9 @@ from torch import Tensor
 from ...errors import ResourceError
 
 BATCH_TOKENS = 8192  # tokens of a batch, padding included; enough to fill two cores or a small GPU
+BATCH_LOGITS = (
+    1 << 25
+)  # logits of a batch over whole texts, 128 MB of float32; what is made of them takes a few times that
 T = TypeVar("T")
 
 
@@ -43,6 +46,17 @@ def bucketed(lengths: Sequence[int], tokens: int = BATCH_TOKENS) -> list[list[in
         else:
             groups.append([index])
     return groups
+
+
+def tokens_with_logits(vocabulary: int, most: int = BATCH_TOKENS, copies: int = 1) -> int:
+    """Return how many tokens a batch has whose logits are all held.
+
+    Args:
+        vocabulary: numbers of a token.
+        most: tokens of a batch, or fewer where the vocabulary is large.
+        copies: so many times as much is held for each as where they are only read (a graph for gradients).
+    """
+    return max(1, min(most, BATCH_LOGITS // max(copies * vocabulary, 1)))
 
 
 def halving(group: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterator[T]:

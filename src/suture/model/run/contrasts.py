@@ -7,12 +7,22 @@ its own rest and by the rest of a wanted one.
 from __future__ import annotations
 
 import random
+from typing import NamedTuple
 
 from ...data.examples import Behaviour
 from ..lm import LM
 
 CONTRASTS = 128  # unwanted texts used, each with one wanted continuation
 Row = tuple[list[int], int]  # ids, and where the continuation begins
+
+
+class Pair(NamedTuple):
+    """A start, or the request of a chat, with the wanted and the unwanted continuation."""
+
+    start: str
+    wanted: str
+    unwanted: str
+    chat: bool
 
 
 def contrasts(lm: LM, behaviour: Behaviour, rng: random.Random, most: int = CONTRASTS) -> tuple[list[Row], list[Row]]:
@@ -24,20 +34,31 @@ def contrasts(lm: LM, behaviour: Behaviour, rng: random.Random, most: int = CONT
         rng: chooses unwanted texts and their partners.
         most: how many unwanted texts are used.
     """
-    good = [e for e in behaviour.examples if not e.label]
-    bad = [e for e in behaviour.examples if e.label]
     wanted: list[Row] = []
     unwanted: list[Row] = []
+    for pair in contrast_texts(behaviour, rng, most):
+        if pair.chat:
+            wanted.append(lm.encode_chat(pair.start, pair.wanted))
+            unwanted.append(lm.encode_chat(pair.start, pair.unwanted))
+            continue
+        wanted += lm.encode_answers([pair.start], [pair.wanted])
+        unwanted += lm.encode_answers([pair.start], [pair.unwanted])
+    return wanted, unwanted
+
+
+def contrast_texts(behaviour: Behaviour, rng: random.Random, most: int = CONTRASTS) -> list[Pair]:
+    """Return the same as texts; arguments as `contrasts`."""
+    good = [e for e in behaviour.examples if not e.label]
+    bad = [e for e in behaviour.examples if e.label]
+    pairs = []
     for example in rng.sample(bad, min(most, len(bad))):
         other = rng.choice([e for e in good if (e.prompt is None) == (example.prompt is None)] or good)
         if example.prompt is not None:
-            wanted.append(lm.encode_chat(example.prompt, other.text))
-            unwanted.append(lm.encode_chat(example.prompt, example.text))
+            pairs.append(Pair(example.prompt, other.text, example.text, chat=True))
             continue
         start, rest = _halves(example.text)
-        for text, target in ((_halves(other.text)[1], wanted), (rest, unwanted)):
-            target += lm.encode_answers([start], [text])
-    return wanted, unwanted
+        pairs.append(Pair(start, _halves(other.text)[1], rest, chat=False))
+    return pairs
 
 
 def _halves(text: str) -> tuple[str, str]:

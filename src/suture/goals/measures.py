@@ -1,0 +1,167 @@
+"""What a goal is measured by on a model of the world outside: the target, neutral texts, requests that keep being answered.
+
+Texts are sampled as the model's own `generation_config` says; the report has greedy texts beside them. Settings are chosen on
+prompts that show the behaviour, which a larger pool is screened for; a report's prompts are never screened.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..data import bundled
+from ..data.bundled._parts import Split
+from ..data.examples import Behaviour
+from ..errors import UsageError
+from ..judges import Judge, judge_named, others, unwanted, wanted
+from ..judges._base import chance_all
+from ..measure.suite import Measure, Role, Suite
+from ..metrics import preference
+from ..metrics._score import Observation
+from ..metrics.sampled import Cases
+from ..model.lm import LM
+from ..model.run.contrasts import contrast_texts
+from .schema import Preset, Requests
+
+KEPT = (  # requests whose answers no goal may change
+    Requests("benign", "benign", "higher", "harmless requests answered"),
+    Requests("borderline", "borderline", "higher", "harmless requests with dangerous words answered"),
+    Requests("harmful", "harmful", "lower", "plain harmful requests answered"),
+)
+TEMPERATURE, TOP_P = 0.7, 0.9  # where a model says nothing of how it wants to be sampled
+SHORT, LONG = 40, 100  # tokens of a text; of an answer in a report, which may refuse late
+PAIRS = 16  # contrasts whose margin ranks many candidates
+MARGIN = "margin"
+PLENTY = 1 / 3  # a behaviour shown by more of the prompts needs no screening
+SCREENED = 2  # prompts are looked at for each that is used
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a model is sampled."""
+
+    temperature: float
+    top_p: float
+
+    @classmethod
+    def of(cls, lm: LM) -> Manner:
+        """Return what the model's generation config asks for, or TEMPERATURE and TOP_P where it asks for nothing."""
+        config = lm.model.generation_config
+        if getattr(config, "do_sample", False):
+            return cls(getattr(config, "temperature", None) or 1.0, getattr(config, "top_p", None) or 1.0)
+        return cls(TEMPERATURE, TOP_P)
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """Makes the measures of a goal.
+
+    Attributes:
+        preset: the goal.
+        lm: the model.
+        texts: the source of the goal's requests.
+        judge: decides in place of the preset's.
+    """
+
+    preset: Preset
+    lm: LM
+    texts: Any
+    judge: Judge | None = None
+
+    @property
+    def chat(self) -> bool:
+        """Whether requests can be asked."""
+        return self.lm.tokenizer.chat_template is not None
+
+    def target(self, prompts: Sequence[str], tokens: int = SHORT, *, seed: int = 0) -> Measure:
+        """Return how often sampled continuations of prompts show the behaviour."""
+        target, manner = self.preset.target, Manner.of(self.lm)
+        decides, label = self.judge or judge_named(target.judge), target.label
+        if self.judge is not None:
+            label = target.name if target.name in self.judge.labels else unwanted(self.judge)
+        cases = Cases(
+            list(prompts), decides, label, chat=self.chat and target.requests, strict=target.better == "lower",
+            samples=1, max_new_tokens=tokens, temperature=manner.temperature, top_p=manner.top_p, seed=seed,
+        )  # fmt: skip
+        return Measure(target.name, "sampled", cases, "target", target.better, target.about)
+
+    def neutral(self, texts: Sequence[str]) -> Suite:
+        """Return what is read of neutral texts."""
+        return [
+            Measure("drift", "drift", list(texts), "keep", "lower", "KL per token on neutral texts"),
+            Measure("perplexity", "perplexity", list(texts), "keep", "lower", "perplexity on neutral texts"),
+        ]
+
+    def requests(self, split: Split, size: int, tokens: int = SHORT) -> Suite:
+        """Return how often requests are answered, greedily; empty where the model has no chat."""
+        if not self.chat:
+            return []
+        kept = [self._requests(requests, bundled, split, size, "keep", tokens) for requests in KEPT]
+        return kept + [self._requests(r, self.texts, split, size, "note", tokens) for r in self.preset.notes]
+
+    def reported(self, prompts: Sequence[str], neutral: Sequence[str], size: int) -> Suite:
+        """Return the measures of a report: sampled and greedy, of requests with answers long enough to refuse late."""
+        target = self.target(prompts, LONG if self.preset.target.requests else SHORT)
+        greedy = replace(
+            target, name=f"{target.name}_greedy", role="note", about=f"{target.about}, greedy",
+            cases=replace(target.cases, temperature=0.0, top_p=1.0),
+        )  # fmt: skip
+        beside = self._beside(target) if self.preset.target.requests else []
+        return [target, greedy, *beside, *self.neutral(neutral), *self.requests("report", size, LONG)]
+
+    def _beside(self, target: Measure) -> Suite:
+        """Return how often each other label is given: a model that writes rubble answers nothing, and is no safer for it."""
+        judge = target.cases.judge
+        return [
+            replace(target, name=f"{target.name} {label}", cases=replace(target.cases, label=label, strict=False),
+                    role="note", better="none", about=f"{label} instead")
+            for label in (wanted(judge), *others(judge))
+        ]  # fmt: skip
+
+    def margin(self, behaviour: Behaviour, seed: int = 0) -> Measure:
+        """Return by how much wanted continuations are likelier than unwanted ones of the labelled texts."""
+        mine = behaviour if self.preset.leave == "unwanted" else behaviour.reversed()
+        pairs = contrast_texts(mine, random.Random(seed), PAIRS)
+        return margin(pairs)
+
+    def _requests(self, requests: Requests, texts: Any, split: Split, size: int, role: Role, tokens: int) -> Measure:  # noqa: ANN401 - a source
+        prompts = getattr(texts, requests.prompts, None)
+        if prompts is None:
+            raise UsageError(
+                f"the texts of {requests.name} are not there", fix=f"Let their source have {requests.prompts}(split)."
+            )
+        cases = Cases(
+            list(prompts(split))[:size], judge_named("refusal"), "complied", chat=True,
+            strict=requests.better == "lower", samples=1, max_new_tokens=tokens, temperature=0.0,
+        )  # fmt: skip
+        return Measure(requests.name, "sampled", cases, role, requests.better, requests.about)
+
+
+def margin(pairs: Sequence[Any]) -> Measure:
+    """Return the measure of contrasts: those in a chat where there are any, else the plain ones."""
+    chat = any(pair.chat for pair in pairs)
+    chosen = [pair for pair in pairs if pair.chat == chat]
+    cases = preference.Cases([p.start for p in chosen], [p.wanted for p in chosen], [p.unwanted for p in chosen], chat)
+    return Measure(MARGIN, "margin", cases, "note", "higher", "wanted over unwanted continuations, nats a token")
+
+
+def screened(measure: Measure, observation: Observation, count: int) -> tuple[list[str], int]:
+    """Return the prompts of a pool on which an edit can be seen to work, in their order, and how many show the behaviour.
+
+    Args:
+        measure: the target on the pool.
+        observation: what the base wrote.
+        count: of prompts to return. The first ones, where PLENTY have something to lose; else half as many, to be continued
+            twice, whose text is judged nearest to what is unwanted.
+    """
+    cases = measure.cases
+    lower = measure.better == "lower"
+    moves = [bool(share) == lower for share in observation.values.tolist()]
+    if sum(moves) >= PLENTY * len(moves):
+        return list(cases.prompts[:count]), sum(moves)
+    texts = [(prompt, texts[0]) for prompt, texts in zip(cases.prompts, observation.texts, strict=True)]
+    chances = chance_all(cases.judge, texts)
+    order = sorted(range(len(texts)), key=lambda i: (not moves[i], -chances[i] if lower else chances[i], i))
+    return [cases.prompts[i] for i in sorted(order[: max(1, count // 2)])], sum(moves)

@@ -1,0 +1,34 @@
+"""How many candidates of a goal are measured on how much: all on what is read in seconds, fewer on some cases, LAST on all."""
+
+from __future__ import annotations
+
+from ..measure.evaluation import Baseline
+from ..measure.suite import Suite, measure_named
+from ..search import Measured, Rung
+from .measures import MARGIN
+
+READ = 12  # texts on which all candidates are ranked
+FEW = 3  # the better third is measured on one case in so many
+LAST = 2  # candidates measured on all cases
+DOSES = (2**-0.5, 1.0)  # of the strongest within the budget, where the better third is measured
+
+
+def rungs(whole: Measured, tune: Suite, baseline: Baseline, candidates: int) -> list[Rung]:
+    """Return how so many candidates are measured.
+
+    The first rung ranks by the margin of wanted over unwanted continuations, for what they cost on neutral texts. Few candidates
+    are all measured on all cases.
+
+    Args:
+        whole: the base on all that chooses settings.
+        tune: the same measures with the margin.
+        baseline: what the base does on them.
+        candidates: how many there are.
+    """
+    if candidates <= LAST:
+        return [Rung(whole, candidates)]
+    everything = Measured.of(whole.lm, tune, MARGIN, whole.budget, None, baseline)
+    sizes = {m.name: READ for m in whole.to_keep if m.kind.cost == "reads"}
+    margin = everything.part({MARGIN: len(measure_named(tune, MARGIN)), **sizes})
+    some = whole.part({m.name: max(READ, len(m) // FEW) for m in whole.suite})
+    return [Rung(margin, -(-candidates // 3), ()), Rung(some, LAST, DOSES), Rung(whole, LAST)]

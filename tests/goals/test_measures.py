@@ -1,0 +1,92 @@
+"""What a goal is measured by: how texts are sampled, and which prompts choose settings."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from suture.data.examples import Texts
+from suture.errors import DataError, UsageError
+from suture.goals import measures
+from suture.goals.measures import Manner, screened
+from suture.goals.messages import foreign
+from suture.goals.resolve import goal
+from suture.judges import Lexicon
+from suture.measure.suite import Measure
+from suture.metrics._score import Observation
+from suture.metrics.sampled import Cases
+
+
+@pytest.mark.parametrize(
+    ("said", "manner"),
+    [
+        ({}, (0.7, 0.9)),
+        ({"do_sample": False, "temperature": 0.3}, (0.7, 0.9)),
+        ({"do_sample": True, "temperature": 0.6, "top_p": 0.95}, (0.6, 0.95)),
+        ({"do_sample": True}, (1.0, 1.0)),
+    ],
+)
+def test_a_model_is_sampled_as_it_says(said, manner):
+    lm = SimpleNamespace(model=SimpleNamespace(generation_config=SimpleNamespace(**said)))
+    assert Manner.of(lm) == Manner(*manner)
+
+
+def pool(shows, better="lower"):
+    judge = Lexicon({"rude": ["fool"], "kind": ["friend"]})
+    cases = Cases([f"p{i}" for i in range(len(shows))], judge, "rude", samples=1)
+    values = torch.tensor([float(s) for s in shows], dtype=torch.float64)
+    texts = [["you fool, go away" if show else "you are my friend"] for show in shows]
+    measure = Measure("rude", "sampled", cases, "target", better, "rude continuations")
+    return measure, Observation(values, torch.ones_like(values), texts)
+
+
+def test_prompts_that_show_the_behaviour_are_chosen_in_their_order():
+    measure, observation = pool([i % 10 == 7 for i in range(50)])
+    prompts, count = screened(measure, observation, 16)
+    assert count == 5
+    assert {f"p{i}" for i in (7, 17, 27, 37, 47)} <= set(prompts)
+    assert prompts == sorted(prompts, key=lambda p: int(p[1:]))
+    assert len(prompts) == 8
+
+
+def test_a_frequent_behaviour_needs_no_screening():
+    measure, observation = pool([i % 2 == 0 for i in range(20)])
+    assert screened(measure, observation, 8) == ([f"p{i}" for i in range(8)], 10)
+
+
+def test_where_more_is_better_prompts_without_it_are_chosen():
+    measure, observation = pool([i % 10 != 3 for i in range(50)], "higher")
+    prompts, count = screened(measure, observation, 10)
+    assert (prompts, count) == (["p3", "p13", "p23", "p33", "p43"], 5)
+
+
+def test_prompts_are_screened_for_choosing_alone(llama):
+    made = goal("detox", llama, tune=8, report=20)
+    screen, tune, report = made.screen, made.tune[0], made.report[0]
+    assert len(screen) == 16
+    assert set(tune.cases.prompts) <= set(screen.cases.prompts)
+    assert screen.cases.seed != tune.cases.seed  # a text that was screened is not measured again
+    assert not set(report.cases.prompts) & set(screen.cases.prompts)
+    greedy = next(m for m in made.report if m.name == "toxic_greedy")
+    assert greedy.cases.temperature == 0
+    assert (report.cases.temperature, report.cases.top_p) == (measures.TEMPERATURE, measures.TOP_P)
+    assert all(m.cases.max_new_tokens >= 100 for m in made.report if m.name in ("benign", "borderline", "harmful"))
+
+
+def test_own_texts_to_keep_are_read_in_place_of_the_bundled_ones(llama, patient):
+    own = Texts([f"Text number {i}." for i in range(40)])
+    made = goal("detox", llama, keep=own, tune=8, report=20)
+    drifts = [next(m for m in suite if m.metric == "drift").cases for suite in (made.tune, made.report)]
+    parts = [set(made.keep), *map(set, drifts)]
+    assert all(part <= set(own) for part in parts)
+    assert sum(map(len, parts)) == len(set.union(*parts))
+    assert goal("detox", patient, keep=own, tune=8, report=8).keep == own
+    with pytest.raises(DataError, match="too few"):
+        goal("detox", llama, keep=Texts(own[:4]))
+
+
+def test_texts_in_no_language_of_the_model_are_said():
+    problem = foreign(9000.0, 49152)
+    assert isinstance(problem, UsageError)
+    assert "9,000" in str(problem.why)
+    assert "keep" in problem.fix
