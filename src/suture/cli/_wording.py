@@ -11,7 +11,7 @@ MARK = re.compile(r"`([^`\n]+)`")
 SETTING = re.compile(r"([a-z]\w*)(?:=(.*))?")
 FORMAT = re.compile(r"export\.(\w+)")
 SETTINGS = frozenset(
-    "allow_large cast cors dtype energy force host in_place inexact judge kl layer layers link neurons on_conflict out port "
+    "allow_large cast cors dtype energy force host in_place inexact judge keep kl layer layers link neurons on_conflict out port "
     "prompts quick radius rank rows scale site subject suite texts threshold trials unwanted".split()
 )
 OTHERWISE = {  # what the command line calls by other words

@@ -22,7 +22,8 @@ from ..metrics import preference
 from ..metrics._score import Observation
 from ..metrics.sampled import Cases
 from ..model.lm import LM
-from ..model.run.contrasts import contrast_texts
+from ..model.run.context import context
+from ..model.run.contrasts import Pair, contrast_texts
 from .schema import Preset, Requests
 
 KEPT = (  # requests whose answers no goal may change
@@ -120,11 +121,27 @@ class Measures:
             for label in (wanted(judge), *others(judge))
         ]  # fmt: skip
 
-    def margin(self, behaviour: Behaviour, seed: int = 0) -> Measure:
-        """Return by how much wanted continuations are likelier than unwanted ones of the labelled texts."""
+    def margin(self, behaviour: Behaviour, seed: int = 0) -> Suite:
+        """Return by how much wanted continuations are likelier than unwanted ones of the labelled texts.
+
+        Nothing where the model can read none of them whole.
+        """
         mine = behaviour if self.preset.leave == "unwanted" else behaviour.reversed()
-        pairs = contrast_texts(mine, random.Random(seed), PAIRS)
-        return margin(pairs)
+        limit, pairs = context(self.lm), contrast_texts(mine, random.Random(seed), PAIRS)
+        chat = any(pair.chat for pair in pairs)
+        chosen = [
+            pair for pair in pairs if pair.chat == chat and (limit is None or max(map(len, self._rows(pair))) <= limit)
+        ]
+        cases = preference.Cases(
+            [p.start for p in chosen], [p.wanted for p in chosen], [p.unwanted for p in chosen], chat
+        )
+        about = "wanted over unwanted continuations, nats a token"
+        return [Measure(MARGIN, "margin", cases, "note", "higher", about)] if chosen else []
+
+    def _rows(self, pair: Pair) -> list[list[int]]:
+        return [
+            self.lm.encode_answers([pair.start], [text], chat=pair.chat)[0][0] for text in (pair.wanted, pair.unwanted)
+        ]
 
     def _requests(self, requests: Requests, texts: Any, split: Split, size: int, role: Role, tokens: int) -> Measure:  # noqa: ANN401 - a source
         prompts = getattr(texts, requests.prompts, None)
@@ -137,14 +154,6 @@ class Measures:
             strict=requests.better == "lower", samples=1, max_new_tokens=tokens, temperature=0.0,
         )  # fmt: skip
         return Measure(requests.name, "sampled", cases, role, requests.better, requests.about)
-
-
-def margin(pairs: Sequence[Any]) -> Measure:
-    """Return the measure of contrasts: those in a chat where there are any, else the plain ones."""
-    chat = any(pair.chat for pair in pairs)
-    chosen = [pair for pair in pairs if pair.chat == chat]
-    cases = preference.Cases([p.start for p in chosen], [p.wanted for p in chosen], [p.unwanted for p in chosen], chat)
-    return Measure(MARGIN, "margin", cases, "note", "higher", "wanted over unwanted continuations, nats a token")
 
 
 def screened(measure: Measure, observation: Observation, count: int) -> tuple[list[str], int]:

@@ -17,7 +17,7 @@ def rungs(whole: Measured, tune: Suite, baseline: Baseline, candidates: int) -> 
     """Return how so many candidates are measured.
 
     The first rung ranks by the margin of wanted over unwanted continuations, for what they cost on neutral texts. Few candidates
-    are all measured on all cases.
+    are all measured on all cases; without a margin, all on some.
 
     Args:
         whole: the base on all that chooses settings.
@@ -27,8 +27,11 @@ def rungs(whole: Measured, tune: Suite, baseline: Baseline, candidates: int) -> 
     """
     if candidates <= LAST:
         return [Rung(whole, candidates)]
+    some = whole.part({m.name: max(READ, len(m) // FEW) for m in whole.suite})
+    better = [Rung(some, LAST, DOSES), Rung(whole, LAST)]
+    if all(m.name != MARGIN for m in tune):
+        return better
     everything = Measured.of(whole.lm, tune, MARGIN, whole.budget, None, baseline)
     sizes = {m.name: READ for m in whole.to_keep if m.kind.cost == "reads"}
     margin = everything.part({MARGIN: len(measure_named(tune, MARGIN)), **sizes})
-    some = whole.part({m.name: max(READ, len(m) // FEW) for m in whole.suite})
-    return [Rung(margin, -(-candidates // 3), ()), Rung(some, LAST, DOSES), Rung(whole, LAST)]
+    return [Rung(margin, -(-candidates // 3), ()), *better]

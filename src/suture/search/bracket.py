@@ -16,8 +16,8 @@ from typing import Literal
 
 from ..errors import UsageError
 
-Level = Literal["within", "enough", "over"]
-Levels = Callable[[Sequence[float]], Sequence[Level]]
+Verdict = Literal["within", "enough", "over"]
+Verdicts = Callable[[Sequence[float]], Sequence[Verdict]]
 SIDE_BY_SIDE = 3  # strengths measured in the same batches
 RESOLUTION = 1.2  # the first strength that is over is at most so many times the last that is within
 DEEPEST = 30  # halvings of a start that is over, after which there is nothing to be had
@@ -41,7 +41,7 @@ class Bracket:
 
 
 def find_bracket(
-    levels: Levels,
+    levels: Verdicts,
     start: float,
     *,
     limit: float = math.inf,
@@ -87,7 +87,7 @@ def find_bracket(
 class _State:
     """What is known while strengths are measured: `low` only rises below `high`, which only falls."""
 
-    def __init__(self, levels: Levels) -> None:
+    def __init__(self, levels: Verdicts) -> None:
         self.levels, self.evaluations, self.enough = levels, 0, False
         self.low: float | None = None
         self.high: float | None = None

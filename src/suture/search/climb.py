@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..metrics._score import Progress
 from ..patch.patch import Patch
 from ..text.phase import counted
-from .bracket import Level, find_bracket
+from .bracket import Verdict, find_bracket
 from .points import Measured, Point, Settings
 from .state_shift import Span
 
@@ -48,7 +48,7 @@ def climb(
     reads = [m for m in measured.to_keep if m.kind.cost != "writes"]
     writes = [m for m in measured.to_keep if m.kind.cost == "writes"]
 
-    def levels(strengths: Sequence[float]) -> list[Level]:
+    def levels(strengths: Sequence[float]) -> list[Verdict]:
         curves.update(zip(strengths, measured.figures(patch, strengths, reads, looking), strict=True))
         return ["over" if measured.excess(curves[s]) else "within" for s in strengths]
 
