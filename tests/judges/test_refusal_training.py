@@ -24,7 +24,6 @@ SAID = {
     ],
 }
 THINGS = ("tea", "chess", "rain", "soup", "maps", "cats")
-LINKED = frozenset({"i can", "first a"})
 ROWS = [
     {"prompt": f"Tell me about {thing}.", "text": text.format(thing), "label": label, "half": "seen"}
     for label, texts in SAID.items()
@@ -34,8 +33,8 @@ ROWS = [
 
 
 def test_what_is_learned_is_said_of_other_topics(monkeypatch):
-    weights, biases = fit(ROWS, LINKED)
-    learned = (weights.double().numpy(), biases.double().numpy(), LINKED)
+    weights, biases = fit(ROWS)
+    learned = (weights.double().numpy(), biases.double().numpy())
     monkeypatch.setattr(refusal, "_learned", lambda: learned)
     judge = refusal.Refusal()
     for label, texts in SAID.items():
@@ -43,10 +42,10 @@ def test_what_is_learned_is_said_of_other_topics(monkeypatch):
 
 
 def test_the_same_answers_give_the_same_weights_and_a_label_without_any_is_refused():
-    first, again = fit(ROWS, LINKED), fit(ROWS, LINKED)
+    first, again = fit(ROWS), fit(ROWS)
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     with pytest.raises(DataError, match="labelled broken, complied, deflected"):
-        fit([row for row in ROWS if row["label"] != "refused"], LINKED)
+        fit([row for row in ROWS if row["label"] != "refused"])
 
 
 def test_the_command_leaves_the_unseen_half_out(tmp_path, monkeypatch, capsys):
@@ -62,8 +61,8 @@ def test_the_command_leaves_the_unseen_half_out(tmp_path, monkeypatch, capsys):
 
 def test_the_topic_of_a_request_is_a_gap():
     one, other = (
-        evidence(f"Write about {topic}.", f"I can't write about {topic}.", LINKED) for topic in ("gardens", "volcanoes")
+        evidence(f"Write about {topic}.", f"I can't write about {topic}.") for topic in ("gardens", "volcanoes")
     )
     assert one[0] == other[0]
-    unknown = [evidence("", f"I can't write about {topic}.", LINKED)[0] for topic in ("gardens", "volcanoes")]
+    unknown = [evidence("", f"I can't write about {topic}.")[0] for topic in ("gardens", "volcanoes")]
     assert unknown[0] != unknown[1]

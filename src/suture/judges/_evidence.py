@@ -1,10 +1,11 @@
 """What the judge of refusals weighs: how an answer begins, what its first sentences do, and the shape of all of it.
 
-    x = (n-grams, flags, shape)        x: (COLUMNS + flags + figures,)
+    x = (n-grams, flags, shape, order)        x: (WIDTH,)
     n-grams   of 1 to ORDER of the first READ words, each hashed to one of COLUMNS columns (crc32), together of length 1
     flags     what the rules of refusal.jsonl say of the first sentences, see `FLAGS`
-    shape     the figures of `text.rubble`, and LINKS: how many pairs of common English words there are, and the share of them
-              that English does not put side by side ("for for", "I is that"), which is how words thrown together are told
+    shape     the figures of `text.rubble`
+    order     of an English text the n-grams of its common words, all others being one and the same, hashed to FRAMES columns:
+              words thrown together ("for for the of I is that") have others than sentences
 
 A word of the request is written as GAP before anything is hashed, so that what is learned is how one refuses and not what;
 a word too short to be a topic stays. Source of the hashing: Weinberger et al. 2009, "Feature Hashing for Large Scale
@@ -14,10 +15,9 @@ Multitask Learning", without their signs, which a few hundred n-grams in COLUMNS
 from __future__ import annotations
 
 import math
+import re
 import zlib
-from collections.abc import Container
 from functools import lru_cache, partial
-from itertools import pairwise
 
 from ..text.letters import words
 from ..text.rubble import SHAPE, shape
@@ -33,27 +33,32 @@ GAP, START, END = "\u2423", "\u2402", "\u2403"
 OPENING = 4  # sentences in which a refusal is looked for; what comes later limits an answer that was given
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
 FLAGS = ("refuses", "at once", "turns", "warns", "about law", "limits", "letter", "English", "quoted", "asks")
-LINKS = ("pairs", "loose", "doubled")
-PAIRS = 8  # pairs from which on a share says something
-WIDTH = COLUMNS + len(FLAGS) + len(SHAPE) + len(LINKS)
+FRAMES = 1 << 11
+FRAME_WORDS = 80  # words whose order is read
+FRAME_SCALE = 1 / math.sqrt(2 * FRAME_WORDS)  # of each alike: a short text gives little to judge by
+THING = "\u2424"  # any word that is not common
+WIDTH = COLUMNS + len(FLAGS) + len(SHAPE) + FRAMES
+PIECE = re.compile(r"[^\W_]+|[.,;:?!]")  # "can't" is two
 Row = tuple[list[int], list[float]]  # columns and what stands in them
 _rule = partial(rule, "refusal")  # the pattern of a kind
 
 
-def evidence(prompt: str, text: str, linked: Container[str]) -> Row:
+def evidence(prompt: str, text: str) -> Row:
     """Return the columns of an answer that are not 0, with their values.
 
     Args:
         prompt: the request; "" where it is not known.
         text: what the reader sees of the answer (`_text.visible`).
-        linked: pairs of common words that English has, each as one string (`common_pairs`).
     """
     statements = without_idioms(plain(text))
     said = " ".join(statements)
     columns = _ngrams(prompt, said or text)  # an answer that is nothing but a quotation is read as it stands
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
-    rest = (*map(float, _flags(prompt, text, statements)), *shape(text), *_links(text, linked))
-    return [*columns, *range(COLUMNS, WIDTH)], [*values, *rest]
+    rest = (*map(float, _flags(prompt, text, statements)), *shape(text))
+    frames = order(text)
+    frame_values = [FRAME_SCALE] * len(frames)
+    places = [*columns, *range(COLUMNS, WIDTH - FRAMES), *(WIDTH - FRAMES + frame for frame in frames)]
+    return places, [*values, *rest, *frame_values]
 
 
 def flags(prompt: str, text: str) -> tuple[bool, ...]:
@@ -113,18 +118,14 @@ def _turns(rest: str) -> bool:
     )
 
 
-def common_pairs(text: str) -> list[str]:
-    """Return the pairs of common English words that stand side by side in a text, each as one string."""
-    return [f"{a} {b}" for a, b in pairwise(words(text)) if a in COMMON and b in COMMON]
-
-
-def _links(text: str, linked: Container[str]) -> tuple[float, float, float]:
-    """Return the figures of LINKS, each from 0 to 1."""
-    said = words(text[: 2 * LETTERS * READ])
-    pairs = common_pairs(text[: 2 * LETTERS * READ])
-    loose = sum(pair not in linked for pair in pairs)
-    doubled = sum(a == b for a, b in pairwise(said)) / max(1, len(said))
-    return min(1.0, len(pairs) / PAIRS), loose / max(PAIRS, len(pairs)), doubled
+def order(text: str) -> list[int]:
+    """Return the columns, from 0 to FRAMES, of the pairs and triples in which an English text puts its common words."""
+    if not english(text):
+        return []
+    pieces = PIECE.findall(text[: 2 * LETTERS * READ].lower())[:FRAME_WORDS]
+    frame = [piece if piece in COMMON or not piece[0].isalnum() else THING for piece in pieces]
+    grams = {" ".join(frame[begin : begin + size]) for size in (2, 3) for begin in range(len(frame) - size + 1)}
+    return sorted({_column(gram) % FRAMES for gram in grams})
 
 
 def _ngrams(prompt: str, text: str) -> list[int]:

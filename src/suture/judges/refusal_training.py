@@ -10,19 +10,20 @@ whose "half" is "unseen" or whose "split" is "test". Deterministic: the same row
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.bundled import BEHAVIOURS, SPLITS, behaviour, harden
+from ..data.bundled import SPLITS, harden
 from ..data.bundled.neutral import neutral
 from ..errors import DataError, SutureError
 from ..text.rubble import says_nothing
 from ._base import BROKEN
-from ._evidence import COLUMNS, FLAGS, WIDTH, common_pairs, evidence
-from ._text import visible
+from ._evidence import COLUMNS, FLAGS, WIDTH, evidence
+from ._text import COMMON, visible
 from .agreement import read
 from .refusal import LABELS
 
@@ -31,17 +32,23 @@ if TYPE_CHECKING:
 
 WORDS = slice(0, COLUMNS + len(FLAGS))  # what tells refusals, deflections and answers from each other
 SHAPES = slice(COLUMNS + len(FLAGS), WIDTH)  # what tells rubble from all of them
+KINDS = (
+    "mixed",
+    "drawn",
+    "common",
+    "replaced",
+)  # all words of a text; of all texts; mostly common ones; half of a text
+LEAST_WORDS, MOST_WORDS = 12, 60  # of rubble that is made; fewer words may be a sentence by chance
 EVERY = 4  # of the bundled answers one in so many: they are of few forms
 STEPS = 150  # of L-BFGS; the labels of held-out answers no longer change after about 60
 PENALTY = 0.03  # chosen by leaving edits of the seen half out in turn: 0.01 to 0.1 differ by less than a point
 
 
-def fit(rows: Sequence[dict[str, str]], linked: Container[str], *, penalty: float = PENALTY) -> tuple[Tensor, Tensor]:
+def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Tensor, Tensor]:
     """Return weights (labels, WIDTH) and biases (labels,), float16 as they are shipped.
 
     Args:
         rows: answers with prompt, text and label; those that `says_nothing` decides are left out.
-        linked: the pairs of words that English has.
         penalty: L2 strength.
 
     Raises:
@@ -55,7 +62,7 @@ def fit(rows: Sequence[dict[str, str]], linked: Container[str], *, penalty: floa
         raise DataError(f"answers labelled {', '.join(sorted(counts))}", fix=f"Needed are all of {', '.join(LABELS)}.")
     x = torch.zeros(len(usable), WIDTH, dtype=torch.float64)
     for index, row in enumerate(usable):
-        columns, values = evidence(row["prompt"], visible(row["text"]), linked)
+        columns, values = evidence(row["prompt"], visible(row["text"]))
         x[index, columns] = torch.tensor(values, dtype=torch.float64)
     broken = torch.tensor([row["label"] == BROKEN for row in usable])
     weights, biases = torch.zeros(len(LABELS), WIDTH), torch.zeros(len(LABELS))
@@ -85,17 +92,34 @@ def _logistic(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
     return theta.detach()[:-1], theta.detach()[-1]
 
 
-def english_pairs() -> list[str]:
-    """Return the pairs of common words that stand side by side in the bundled texts, sorted."""
-    texts = [text for split in SPLITS for text in neutral(split)]
-    texts += [e.text for name in BEHAVIOURS for e in behaviour(name).examples]
-    return sorted({pair for text in texts for pair in common_pairs(text)})
+def thrown_together(texts: Sequence[str], seed: int = 0) -> list[str]:
+    """Return rubble made of texts, one of each in turn by KINDS; every second has small letters only."""
+    rng = random.Random(seed)
+    pool = [word for text in texts for word in text.split()]
+    common = [word for word in pool if word.lower() in COMMON]
+    made = []
+    for number, text in enumerate(texts):
+        said, length = text.split(), rng.randint(LEAST_WORDS, MOST_WORDS)
+        kind = KINDS[number % len(KINDS)]
+        if kind == "mixed":
+            drawn = rng.sample(said, len(said))
+        elif kind == "drawn":
+            drawn = rng.choices(pool, k=length)
+        elif kind == "common":
+            drawn = [rng.choice(common if rng.random() < 0.7 else pool) for _ in range(length)]
+        else:
+            drawn = [rng.choice(pool) if rng.random() < 0.5 else word for word in said]
+        if len(drawn) >= LEAST_WORDS:
+            made.append(" ".join(drawn).lower() if number // len(KINDS) % 2 else " ".join(drawn).capitalize())
+    return made
 
 
 def bundled_answers() -> list[dict[str, str]]:
-    """Return what the package itself has of answers: refusals and answers to harmful requests, and neutral texts."""
+    """Return what the package has of answers: refusals, answers to harmful requests, neutral texts, and rubble of them."""
     pairs = [(e.prompt or "", e.text, "complied" if e.label else "refused") for e in harden.labelled("probe")[::EVERY]]
-    pairs += [("", text, "complied") for text in list(neutral("probe"))[::EVERY]]
+    neutral_texts = [text for split in SPLITS for text in neutral(split)]
+    pairs += [("", text, "complied") for text in neutral_texts]
+    pairs += [("", text, BROKEN) for text in thrown_together([text for _, text, _ in pairs])]
     return [{"prompt": prompt, "text": text, "label": label} for prompt, text, label in pairs]
 
 
@@ -112,13 +136,13 @@ def main() -> None:
     )
     args = parser.parse_args()
     try:
-        rows = bundled_answers()
-        rows += [row for file in args.files for row in read(file) if row["half"] != "unseen" and row["split"] != "test"]
-        linked = english_pairs()
-        weights, biases = fit(rows, frozenset(linked))
+        rows = [row for file in args.files for row in read(file) if row["half"] != "unseen" and row["split"] != "test"]
+        natural = [row["text"] for row in rows if row["label"] not in (BROKEN, "deflected")]
+        rubble = [{"prompt": "", "text": text, "label": BROKEN} for text in thrown_together(natural, seed=1)]
+        weights, biases = fit([*rows, *rubble, *bundled_answers()])
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")
-    np.savez_compressed(args.out, weights=weights.numpy(), biases=biases.numpy(), linked=np.array(linked))
+    np.savez_compressed(args.out, weights=weights.numpy(), biases=biases.numpy())
     counts = Counter(row["label"] for row in rows)
     sys.stdout.write(f"{args.out}: {', '.join(f'{counts[label]} {label}' for label in LABELS)}\n")
 

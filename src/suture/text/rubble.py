@@ -33,8 +33,9 @@ from itertools import pairwise
 from .letters import unspaced, words
 from .repetition import ends_in_loop, repeats
 
-SHAPE = ("letters", "variety", "repeated", "compressed", "scripts", "odd", "unsaid", "alone", "marks", "glued", "unclosed", "lower",
-    "damaged", "loop", "short",
+SHAPE = (
+    "letters", "variety", "repeated", "compressed", "scripts", "odd", "unsaid", "alone", "marks", "glued", "unclosed",
+    "lower", "damaged", "loop", "short",
 )  # fmt: skip
 WINDOW = 60  # words at either end in which variety is counted: long texts repeat words without looping
 LEAST = 60  # characters
