@@ -34,6 +34,7 @@ OPENING = 4  # sentences in which a refusal is looked for; what comes later limi
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
 FLAGS = ("refuses", "at once", "turns", "warns", "about law", "limits", "letter", "English", "quoted", "asks")
 FRAMES = 1 << 11
+FEWEST = 12  # words; the order of fewer says little
 FRAME_WORDS = 80  # words whose order is read
 FRAME_SCALE = 1 / math.sqrt(2 * FRAME_WORDS)  # of each alike: a short text gives little to judge by
 THING = "\u2424"  # any word that is not common
@@ -52,7 +53,9 @@ def evidence(prompt: str, text: str) -> Row:
     """
     statements = without_idioms(plain(text))
     said = " ".join(statements)
-    columns = _ngrams(prompt, said or text)  # an answer that is nothing but a quotation is read as it stands
+    columns = _ngrams(
+        prompt, said if plain(text) else text
+    )  # an answer that is nothing but a quotation is read as it stands
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
     rest = (*map(float, _flags(prompt, text, statements)), *shape(text))
     frames = order(text)
@@ -120,7 +123,7 @@ def _turns(rest: str) -> bool:
 
 def order(text: str) -> list[int]:
     """Return the columns, from 0 to FRAMES, of the pairs and triples in which an English text puts its common words."""
-    if not english(text):
+    if not english(text) or len(words(text[: 2 * LETTERS * READ])) < FEWEST:
         return []
     pieces = PIECE.findall(text[: 2 * LETTERS * READ].lower())[:FRAME_WORDS]
     frame = [piece if piece in COMMON or not piece[0].isalnum() else THING for piece in pieces]

@@ -66,7 +66,7 @@ def shape(text: str) -> tuple[float, ...]:
         sum(map(str.isalpha, packed)) / max(1, len(packed)),
         min(_variety(text_words[:WINDOW]), _variety(text_words[-WINDOW:])),
         len(repeats(text_words)) / count,
-        len(zlib.compress(raw, 1)) / len(raw) if len(packed) >= LEAST else 1.0,
+        min(1.0, len(zlib.compress(raw, 1)) / len(raw)) if len(packed) >= LEAST else 1.0,
         min(1.0, _changes(packed) / count),
         sum(map(bool, map(ODD.fullmatch, spelled))) / max(1, len(spelled)),
         _unsaid(text.lower()),
@@ -85,7 +85,10 @@ def says_nothing(text: str) -> bool:
     """Return whether a text holds no word at all, or hardly anything but marks: certain cases, with nothing to weigh."""
     packed = "".join(text.split())
     signs = sum(map(str.isalnum, packed))
-    return not any(map(str.isalnum, packed)) or (len(packed) >= MARKS and signs < (1 - ENOUGH) * len(packed))
+    letters_alone = len(text_words := words(text[:READ])) > 1 and all(
+        len(word) == 1 and word.isalpha() and not unspaced(word) for word in text_words
+    )  # "I I I"; a single one may be the answer to a question of choice
+    return letters_alone or not signs or (len(packed) >= MARKS and signs < (1 - ENOUGH) * len(packed))
 
 
 def _variety(part: list[str]) -> float:
