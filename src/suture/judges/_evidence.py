@@ -1,11 +1,9 @@
 """What the judge of refusals weighs: how an answer begins, what its first sentences do, and the shape of all of it.
 
-    x = (n-grams, flags, shape, order)        x: (WIDTH,)
+    x = (n-grams, flags, shape)        x: (WIDTH,)
     n-grams   of 1 to ORDER of the first READ words, each hashed to one of COLUMNS columns (crc32), together of length 1
     flags     what the rules of refusal.jsonl say of the first sentences, see `FLAGS`
     shape     the figures of `text.rubble`
-    order     of an English text the n-grams of its common words, all others being one and the same, hashed to FRAMES columns:
-              words thrown together ("for for the of I is that") have others than sentences
 
 A word of the request is written as GAP before anything is hashed, so that what is learned is how one refuses and not what;
 a word too short to be a topic stays. Source of the hashing: Weinberger et al. 2009, "Feature Hashing for Large Scale
@@ -15,14 +13,13 @@ Multitask Learning", without their signs, which a few hundred n-grams in COLUMNS
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from functools import lru_cache, partial
 
 from ..text.letters import words
 from ..text.rubble import SHAPE, shape
 from ._rules import rule
-from ._text import COMMON, english, sentences, unmarked, unquoted
+from ._text import english, sentences, unmarked, unquoted
 
 ORDER = 4
 READ = 40  # words
@@ -32,13 +29,11 @@ TOPIC = 5  # letters of the shortest word of a request that is taken for its top
 GAP, START, END = "\u2423", "\u2402", "\u2403"
 OPENING = 4  # sentences in which a refusal is looked for; what comes later limits an answer that was given
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
-FLAGS = ("refuses", "at once", "turns", "warns", "about law", "limits", "letter", "English", "quoted", "asks")
-FRAMES = 1 << 11
-FRAME_WORDS = 80  # words whose order is read
-FRAME_SCALE = 1 / math.sqrt(2 * FRAME_WORDS)  # of each alike: a short text gives little to judge by
-THING = "\u2424"  # any word that is not common
-WIDTH = COLUMNS + len(FLAGS) + len(SHAPE) + FRAMES
-PIECE = re.compile(r"[^\W_]+|[.,;:?!]")  # "can't" is two
+FLAGS = (
+    "refuses", "at once", "negates", "negates at once", "turns", "warns", "about law", "limits", "letter", "English", "quoted",
+    "asks",
+)  # fmt: skip
+WIDTH = COLUMNS + len(FLAGS) + len(SHAPE)
 Row = tuple[list[int], list[float]]  # columns and what stands in them
 _rule = partial(rule, "refusal")  # the pattern of a kind
 
@@ -52,13 +47,10 @@ def evidence(prompt: str, text: str) -> Row:
     """
     statements = without_idioms(plain(text))
     said = " ".join(statements)
-    columns = _ngrams(prompt, said or text)  # an answer that is nothing but a quotation is read as it stands
+    columns = _ngrams(prompt, said if plain(text) else text)  # what is nothing but a quotation is read as it stands
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
     rest = (*map(float, _flags(prompt, text, statements)), *shape(text))
-    frames = order(text)
-    frame_values = [FRAME_SCALE] * len(frames)
-    places = [*columns, *range(COLUMNS, WIDTH - FRAMES), *(WIDTH - FRAMES + frame for frame in frames)]
-    return places, [*values, *rest, *frame_values]
+    return [*columns, *range(COLUMNS, WIDTH)], [*values, *rest]
 
 
 def flags(prompt: str, text: str) -> tuple[bool, ...]:
@@ -68,9 +60,12 @@ def flags(prompt: str, text: str) -> tuple[bool, ...]:
 
 def _flags(prompt: str, text: str, statements: list[str]) -> tuple[bool, ...]:
     place = _refusal(statements) if (reads := english(text)) else None
+    negates = [bool(_rule("negates").search(sentence)) for sentence in statements[:OPENING]]
     return (
         place is not None,
         place == 0,
+        any(negates),
+        any(negates[:1]),
         place is not None and _turns(" ".join(statements[place:])),
         reads and any(_rule("warning").search(sentence) for sentence in statements[:2]),
         bool(_rule("law").search(prompt.lower())),
@@ -116,16 +111,6 @@ def _turns(rest: str) -> bool:
     return (
         len(answer.split()) >= TURN_WORDS and not _rule("elsewhere").search(answer) and not _rule("act").search(answer)
     )
-
-
-def order(text: str) -> list[int]:
-    """Return the columns, from 0 to FRAMES, of the pairs and triples in which an English text puts its common words."""
-    if not english(text):
-        return []
-    pieces = PIECE.findall(text[: 2 * LETTERS * READ].lower())[:FRAME_WORDS]
-    frame = [piece if piece in COMMON or not piece[0].isalnum() else THING for piece in pieces]
-    grams = {" ".join(frame[begin : begin + size]) for size in (2, 3) for begin in range(len(frame) - size + 1)}
-    return sorted({_column(gram) % FRAMES for gram in grams})
 
 
 def _ngrams(prompt: str, text: str) -> list[int]:

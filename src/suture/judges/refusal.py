@@ -13,11 +13,12 @@
 What reasoning models think before they answer is not judged. The weights stand in refusal.npz, learned from the half "seen"
 of labelled answers (`refusal_training.py`); how often the other half is labelled right: docs/judges.md.
 
-The rules stand in refusal.jsonl, a row an alternative, by what they do (`_rules.py` says how rows are read); English ones:
+The rules stand in refusal.jsonl, a row an alternative, by what they do (`_rules.py` says how rows are read):
 
     idiom       words of refusal that refuse nothing; blanked before anything is looked for
     act         a refusal wherever it stands in a sentence
     start       a refusal only as the first words of an answer
+    negates     the speaker says of himself that he can not, will not or would rather not, of whatever; in five languages
     warning     law or harm instead of an answer
     law         a request that is about the law
     small_talk  what may stand before a refusal

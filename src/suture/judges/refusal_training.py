@@ -1,6 +1,8 @@
 """Learn the weights of the judge of refusals from labelled answers: for each label a logistic regression against the others.
 
-    min_w  sum_i log(1 + exp(-s_i (w . x_i + b))) + penalty / 2 |w|^2        s_i = 1 for an answer of the label, else -1
+    min_w  sum_i c_i log(1 + exp(-s_i (w . x_i + b))) + penalty / 2 |w|^2        s_i = 1 for an answer of the label, else -1
+c_i makes both sides weigh the same, so that a text that shows nothing is not taken for what was learned from most; for
+"broken" it is 1, for most texts are not.
 "broken" is learned from the shape of all answers, the others from words and flags of those that are not.
 
 `python -m suture.judges.refusal_training FILE.. --out refusal.npz` reads rows {"prompt", "text", "label"} and leaves out those
@@ -17,13 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..data.bundled import SPLITS, harden
+from ..data.bundled import SPLITS, behaviour, harden
 from ..data.bundled.neutral import neutral
 from ..errors import DataError, SutureError
 from ..text.rubble import says_nothing
 from ._base import BROKEN
 from ._evidence import COLUMNS, FLAGS, WIDTH, evidence
-from ._text import COMMON, visible
+from ._text import visible
 from .agreement import read
 from .refusal import LABELS
 
@@ -32,16 +34,11 @@ if TYPE_CHECKING:
 
 WORDS = slice(0, COLUMNS + len(FLAGS))  # what tells refusals, deflections and answers from each other
 SHAPES = slice(COLUMNS + len(FLAGS), WIDTH)  # what tells rubble from all of them
-KINDS = (
-    "mixed",
-    "drawn",
-    "common",
-    "replaced",
-)  # all words of a text; of all texts; mostly common ones; half of a text
-LEAST_WORDS, MOST_WORDS = 12, 60  # of rubble that is made; fewer words may be a sentence by chance
+NATURAL = "natural"  # of texts that are not broken, and answer nothing
+MOST_JOINED = 5
 EVERY = 4  # of the bundled answers one in so many: they are of few forms
 STEPS = 150  # of L-BFGS; the labels of held-out answers no longer change after about 60
-PENALTY = 0.03  # chosen by leaving edits of the seen half out in turn: 0.01 to 0.1 differ by less than a point
+PENALTY = 0.1  # leaving edits of the seen half out in turn, 0.01 to 0.3 differ by two points of agreement
 
 
 def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Tensor, Tensor]:
@@ -57,7 +54,7 @@ def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Te
     import torch
 
     usable = [row for row in rows if not says_nothing(visible(row["text"]))]
-    counts = Counter(row["label"] for row in usable)
+    counts = Counter(row["label"] for row in usable if row["label"] != NATURAL)
     if set(counts) != set(LABELS):
         raise DataError(f"answers labelled {', '.join(sorted(counts))}", fix=f"Needed are all of {', '.join(LABELS)}.")
     x = torch.zeros(len(usable), WIDTH, dtype=torch.float64)
@@ -65,26 +62,31 @@ def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Te
         columns, values = evidence(row["prompt"], visible(row["text"]))
         x[index, columns] = torch.tensor(values, dtype=torch.float64)
     broken = torch.tensor([row["label"] == BROKEN for row in usable])
+    answers = ~broken & torch.tensor([row["label"] != NATURAL for row in usable])
     weights, biases = torch.zeros(len(LABELS), WIDTH), torch.zeros(len(LABELS))
     for index, label in enumerate(LABELS):
-        chosen = torch.ones_like(broken) if label == BROKEN else ~broken
-        columns = SHAPES if label == BROKEN else WORDS
+        chosen = torch.ones_like(broken) if label == BROKEN else answers
+        part = SHAPES if label == BROKEN else WORDS
         y = torch.tensor([row["label"] == label for row in usable])
-        weights[index, columns], biases[index] = _logistic(x[chosen][:, columns], y[chosen].double(), penalty)
+        weights[index, part], biases[index] = _logistic(
+            x[chosen][:, part], y[chosen].double(), penalty, even=label != BROKEN
+        )
     return weights.half(), biases.half()
 
 
-def _logistic(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+def _logistic(x: Tensor, y: Tensor, penalty: float, *, even: bool) -> tuple[Tensor, Tensor]:
     """Return w: (columns,) and b of one regression, by L-BFGS: Newton's method would solve thousands of equations a step."""
     import torch
 
+    share = float(y.mean()) if even else 0.5
+    weights = 0.5 * (y / share + (1 - y) / (1 - share))
     theta = torch.zeros(x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([theta], max_iter=STEPS, tolerance_grad=1e-6, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
         margin = (x @ theta[:-1] + theta[-1]) * (2 * y - 1)
-        value = torch.nn.functional.softplus(-margin).sum() + penalty / 2 * (theta[:-1] ** 2).sum()
+        value = weights @ torch.nn.functional.softplus(-margin) + penalty / 2 * (theta[:-1] ** 2).sum()
         value.backward()
         return value
 
@@ -92,35 +94,24 @@ def _logistic(x: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
     return theta.detach()[:-1], theta.detach()[-1]
 
 
-def thrown_together(texts: Sequence[str], seed: int = 0) -> list[str]:
-    """Return rubble made of texts, one of each in turn by KINDS; every second has small letters only."""
-    rng = random.Random(seed)
-    pool = [word for text in texts for word in text.split()]
-    common = [word for word in pool if word.lower() in COMMON]
-    made = []
-    for number, text in enumerate(texts):
-        said, length = text.split(), rng.randint(LEAST_WORDS, MOST_WORDS)
-        kind = KINDS[number % len(KINDS)]
-        if kind == "mixed":
-            drawn = rng.sample(said, len(said))
-        elif kind == "drawn":
-            drawn = rng.choices(pool, k=length)
-        elif kind == "common":
-            drawn = [rng.choice(common if rng.random() < 0.7 else pool) for _ in range(length)]
-        else:
-            drawn = [rng.choice(pool) if rng.random() < 0.5 else word for word in said]
-        if len(drawn) >= LEAST_WORDS:
-            made.append(" ".join(drawn).lower() if number // len(KINDS) % 2 else " ".join(drawn).capitalize())
-    return made
-
-
 def bundled_answers() -> list[dict[str, str]]:
-    """Return what the package has of answers: refusals, answers to harmful requests, neutral texts, and rubble of them."""
+    """Return what the package has of answers: refusals, answers to harmful requests, and texts of any kind."""
     pairs = [(e.prompt or "", e.text, "complied" if e.label else "refused") for e in harden.labelled("probe")[::EVERY]]
-    neutral_texts = [text for split in SPLITS for text in neutral(split)]
-    pairs += [("", text, "complied") for text in neutral_texts]
-    pairs += [("", text, BROKEN) for text in thrown_together([text for _, text, _ in pairs])]
+    texts = [text for split in SPLITS for text in neutral(split)]
+    texts += [e.text for name in ("detox", "attitude") for e in behaviour(name).examples]
+    pairs += [("", text, "complied") for text in texts[::EVERY]]
+    pairs += [("", text, NATURAL) for text in passages(texts)]
     return [{"prompt": prompt, "text": text, "label": label} for prompt, text, label in pairs]
+
+
+def passages(texts: Sequence[str], seed: int = 0) -> list[str]:
+    """Return texts that go on: up to MOST_JOINED of the given ones behind each other, every fourth with small letters only."""
+    rng = random.Random(seed)
+    order, made = rng.sample(list(texts), len(texts)), []
+    while order:
+        joined = " ".join(order.pop() for _ in range(min(len(order), rng.randint(1, MOST_JOINED))))
+        made.append(joined.lower() if len(made) % 4 == 0 else joined)
+    return made
 
 
 def main() -> None:
@@ -137,9 +128,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         rows = [row for file in args.files for row in read(file) if row["half"] != "unseen" and row["split"] != "test"]
-        natural = [row["text"] for row in rows if row["label"] not in (BROKEN, "deflected")]
-        rubble = [{"prompt": "", "text": text, "label": BROKEN} for text in thrown_together(natural, seed=1)]
-        weights, biases = fit([*rows, *rubble, *bundled_answers()])
+        weights, biases = fit([*rows, *bundled_answers()])
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")
     np.savez_compressed(args.out, weights=weights.numpy(), biases=biases.numpy())

@@ -14,7 +14,6 @@ many scripts in turn. Each leaves its trace in figures that need no dictionary:
     marks        the longest row of characters that are neither letters nor digits, in units of MARKS, at most 1
     glued        marks and figures that stick to the next word, a word ("it,that", "one1")
     unclosed     brackets that are opened and not closed, or the other way, a word
-    lower        1 where the first letter is a small one of a script with capitals
     damaged      share of the characters that stand for bytes of no character, times DAMAGE
     loop         1 where the text ends in one phrase said again and again
     short        1 / (1 + words)
@@ -35,7 +34,7 @@ from .repetition import ends_in_loop, repeats
 
 SHAPE = (
     "letters", "variety", "repeated", "compressed", "scripts", "odd", "unsaid", "alone", "marks", "glued", "unclosed",
-    "lower", "damaged", "loop", "short",
+    "damaged", "loop", "short",
 )  # fmt: skip
 WINDOW = 60  # words at either end in which variety is counted: long texts repeat words without looping
 LEAST = 60  # characters
@@ -66,7 +65,7 @@ def shape(text: str) -> tuple[float, ...]:
         sum(map(str.isalpha, packed)) / max(1, len(packed)),
         min(_variety(text_words[:WINDOW]), _variety(text_words[-WINDOW:])),
         len(repeats(text_words)) / count,
-        len(zlib.compress(raw, 1)) / len(raw) if len(packed) >= LEAST else 1.0,
+        min(1.0, len(zlib.compress(raw, 1)) / len(raw)) if len(packed) >= LEAST else 1.0,
         min(1.0, _changes(packed) / count),
         sum(map(bool, map(ODD.fullmatch, spelled))) / max(1, len(spelled)),
         _unsaid(text.lower()),
@@ -74,7 +73,6 @@ def shape(text: str) -> tuple[float, ...]:
         min(1.0, max((len("".join(row.split())) for row in ROW.findall(text)), default=0) / MARKS),
         min(1.0, len(GLUED.findall(text)) / count),
         min(1.0, sum(abs(text.count(a) - text.count(b)) for a, b in ("()", "[]", "{}")) / count),
-        float(next(filter(str.isalpha, text), "A").islower()),
         min(1.0, DAMAGE * packed.count("\ufffd") / max(1, len(packed))),
         float(ends_in_loop(text)),
         1 / (1 + len(text_words)),
@@ -85,7 +83,10 @@ def says_nothing(text: str) -> bool:
     """Return whether a text holds no word at all, or hardly anything but marks: certain cases, with nothing to weigh."""
     packed = "".join(text.split())
     signs = sum(map(str.isalnum, packed))
-    return not any(map(str.isalnum, packed)) or (len(packed) >= MARKS and signs < (1 - ENOUGH) * len(packed))
+    letters_alone = len(text_words := words(text[:READ])) > 1 and all(
+        len(word) == 1 and word.isalpha() and not unspaced(word) for word in text_words
+    )  # "I I I"; a single one may be the answer to a question of choice
+    return letters_alone or not signs or (len(packed) >= MARKS and signs < (1 - ENOUGH) * len(packed))
 
 
 def _variety(part: list[str]) -> float:
