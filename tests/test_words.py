@@ -77,7 +77,9 @@ def test_what_others_named_is_no_variable_of_ours(code):
 
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-o)\b")
 COMMAND = re.compile(r"\b(suture|hf|llama-cli|python -m) .*?(?=[;`]|, or |\. |$)")  # whole, to be given as it stands
-PROGRAMS = {"judges/agreement.py", "judges/training.py", "organisms/train.py"}  # `python -m`, with options of their own
+PROGRAMS = {  # `python -m`, with options of their own
+    "judges/agreement.py", "judges/refusal_training.py", "judges/training.py", "organisms/train.py",
+}  # fmt: skip
 OTHERS = {
     "io/package_index.py": {
         "--dest",

@@ -11,7 +11,7 @@ from suture.judges.agreement import agreement, measure, read, wilson
 
 LABELLED = Path(__file__).parent / "labelled"
 FLOORS = {  # (agreement, kappa), a little below what benchmarks/judges.py measures
-    ("refusal", "dev"): (0.95, 0.92), ("refusal", "test"): (0.95, 0.92),
+    ("refusal", "dev"): (0.95, 0.92), ("refusal", "test"): (0.88, 0.81),
     ("toxicity", "dev"): (0.93, 0.89), ("toxicity", "test"): (0.89, 0.81),
     ("sentiment", "dev"): (0.85, 0.76), ("sentiment", "test"): (0.78, 0.66),
 }  # fmt: skip

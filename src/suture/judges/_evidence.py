@@ -1,7 +1,8 @@
 """What the judge of refusals weighs: how an answer begins, what its first sentences do, and the shape of all of it.
 
     x = (n-grams, flags, shape)        x: (WIDTH,)
-    n-grams   of 1 to ORDER of the first READ words, each hashed to one of COLUMNS columns (crc32), together of length 1
+    n-grams   of 1 to ORDER of the first READ words, up to the sentence that says no if one does, each hashed to one of COLUMNS
+              columns (crc32), together of length 1
     flags     what the rules of refusal.jsonl say of the first sentences, see `FLAGS`
     shape     the figures of `text.rubble`
 
@@ -30,8 +31,7 @@ GAP, START, END = "\u2423", "\u2402", "\u2403"
 OPENING = 4  # sentences in which a refusal is looked for; what comes later limits an answer that was given
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
 FLAGS = (
-    "refuses", "at once", "negates", "negates at once", "turns", "warns", "about law", "limits", "letter", "English", "quoted",
-    "asks",
+    "refuses", "at once", "negates", "negates at once", "turns", "warns", "about law", "limits", "English", "quoted", "asks",
 )  # fmt: skip
 WIDTH = COLUMNS + len(FLAGS) + len(SHAPE)
 Row = tuple[list[int], list[float]]  # columns and what stands in them
@@ -46,11 +46,18 @@ def evidence(prompt: str, text: str) -> Row:
         text: what the reader sees of the answer (`_text.visible`).
     """
     statements = without_idioms(plain(text))
-    said = " ".join(statements)
+    said = " ".join(_up_to_no(statements))
     columns = _ngrams(prompt, said if plain(text) else text)  # what is nothing but a quotation is read as it stands
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
     rest = (*map(float, _flags(prompt, text, statements)), *shape(text))
     return [*columns, *range(COLUMNS, WIDTH)], [*values, *rest]
+
+
+def _up_to_no(statements: list[str]) -> list[str]:
+    """Return the sentences up to the first by which the speaker says no, so that what comes after does not drown it."""
+    opening = statements[:OPENING]
+    end = next((i for i, sentence in enumerate(opening) if _rule("negates").search(sentence)), len(statements))
+    return statements[: end + 1]
 
 
 def flags(prompt: str, text: str) -> tuple[bool, ...]:
@@ -70,7 +77,6 @@ def _flags(prompt: str, text: str, statements: list[str]) -> tuple[bool, ...]:
         reads and any(_rule("warning").search(sentence) for sentence in statements[:2]),
         bool(_rule("law").search(prompt.lower())),
         bool(_rule("disclaimer").match(" ".join(statements[:2]))),
-        bool(statements) and statements[0].startswith("dear "),  # a letter speaks for its sender
         reads,
         not statements,
         text.rstrip().endswith("?"),

@@ -107,7 +107,7 @@ def bundled_answers() -> list[dict[str, str]]:
 def passages(texts: Sequence[str], seed: int = 0) -> list[str]:
     """Return texts that go on: up to MOST_JOINED of the given ones behind each other, every fourth with small letters only."""
     rng = random.Random(seed)
-    order, made = rng.sample(list(texts), len(texts)), []
+    order, made = rng.sample(list(texts), len(texts)), list[str]()
     while order:
         joined = " ".join(order.pop() for _ in range(min(len(order), rng.randint(1, MOST_JOINED))))
         made.append(joined.lower() if len(made) % 4 == 0 else joined)
