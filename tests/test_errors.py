@@ -37,8 +37,8 @@ ALSO = {
 CLASSES = {name: kind for name, kind in inspect.getmembers(errors, inspect.isclass)}
 STANDARD = {"ValueError", "RuntimeError", "OSError", "FileNotFoundError"}
 HARMLESS = {  # of ours, called where a standard exception is caught: they raise none of suture's
-    "Observation", "Score", "Site", "_check", "_create", "_lock", "_mark", "_quiet", "_unpacked", "quiet", "key_file", "parsed",
-    "read_entry", "read_provenance", "read_stamp", "tensorfile.parsed",
+    "Observation", "Point", "Probe", "Score", "Site", "Span", "_check", "_create", "_lock", "_mark", "_quiet", "_unpacked",
+    "key_file", "parsed", "quiet", "read_entry", "read_provenance", "read_stamp", "tensorfile.parsed",
 }  # fmt: skip
 
 

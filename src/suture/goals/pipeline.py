@@ -16,6 +16,7 @@ from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Settings
+from .factory import CandidateFactory as CandidateFactory  # it was here, as `presets.Workshop`
 from .schema import Goal, Method
 from .stages import SearchPlan, Stages
 

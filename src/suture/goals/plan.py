@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..checkpoint.format.contents import GGUF, INDEX, PICKLED
-from ..checkpoint.format.folder import Checkpoint
+from ..checkpoint.format.reading import reading
 from ..model.arch.anatomy import Anatomy
 from ..model.lm import BATCH_TOKENS, SMALL, checkpoint_forms
 from ..model.load.filled import check_headers, check_tokens
@@ -103,7 +103,8 @@ def plan(
         weighed = True
     model = built(name, config)
     if weighed:
-        check_headers(name, model, Checkpoint.open(folder).slots)
+        with reading(folder) as checkpoint:
+            check_headers(name, model, checkpoint.slots)
         check_tokens(name, model, read_tokenizer(name, folder))
     anatomy = Anatomy(model, checkpoint_forms(model))
     count = sum(p.numel() for p in model.parameters())
