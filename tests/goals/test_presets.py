@@ -93,7 +93,11 @@ def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the
     whole_aim = goal("harden", patient, tune=8, report=8)
     few = [m for m in whole_aim.tune if m.name in ("jailbreak", "harmful", "perplexity")]
     more = [m.part(slice(8)) for m in whole_aim.confirm if m.name == "perplexity"]
-    aim = replace(whole_aim, tune=few, confirm=more, report=few)
+    fewer = replace(whole_aim.behaviour, examples=whole_aim.behaviour.examples[::12])
+    aim = replace(
+        whole_aim, behaviour=fewer, keep=Texts(whole_aim.keep[::40]), tune=few, confirm=more, report=few,
+        related={"own": fewer}, tasks={name: texts[:4] for name, texts in whole_aim.tasks.items()},
+    )  # fmt: skip
     told = []
 
     def begun(folder, cut=None):
