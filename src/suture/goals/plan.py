@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..checkpoint.format.contents import GGUF, INDEX, PICKLED
 from ..checkpoint.format.reading import reading
@@ -93,19 +94,7 @@ def plan(
         UnsupportedModel: when its parts are not known.
         CorruptFile: when its files would not fill it.
     """
-    folder = model_folder(name)
-    local, weighed = is_local(name, folder), False
-    config = read_config(name, folder)
-    if local and any(
-        file.name == INDEX or file.suffix in (".safetensors", GGUF, *PICKLED) for file in folder.iterdir()
-    ):
-        check_files(name, folder)
-        weighed = True
-    model = built(name, config)
-    if weighed:
-        with reading(folder) as checkpoint:
-            check_headers(name, model, checkpoint.slots)
-        check_tokens(name, model, read_tokenizer(name, folder))
+    config, model = _described(name)
     anatomy = Anatomy(model, checkpoint_forms(model))
     count = sum(p.numel() for p in model.parameters())
     disk_type = getattr(config, "dtype", None) or torch.float32
@@ -134,6 +123,24 @@ def plan(
         operations_a_token=each_token,
         seconds=operations / _rate(live_type, device) if measure else None,
     )
+
+
+def _described(name: str | Path) -> tuple[Any, nn.Module]:
+    """Return a model's config, and the model without memory; what its files hold is looked at where they are here."""
+    folder = model_folder(name)
+    local, weighed = is_local(name, folder), False
+    config = read_config(name, folder)
+    if local and any(
+        file.name == INDEX or file.suffix in (".safetensors", GGUF, *PICKLED) for file in folder.iterdir()
+    ):
+        check_files(name, folder)
+        weighed = True
+    model = built(name, config)
+    if weighed:
+        with reading(folder) as checkpoint:
+            check_headers(name, model, checkpoint.slots)
+        check_tokens(name, model, read_tokenizer(name, folder))
+    return config, model
 
 
 def _operations(anatomy: Anatomy, config: Any) -> float:  # noqa: ANN401 - a transformers config
