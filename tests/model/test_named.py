@@ -1,10 +1,15 @@
 """What the name of a model means, and where fetched models lie."""
 
 import logging
+import shutil
+from pathlib import Path
 
 import pytest
 
+import suture
 from suture.errors import UsageError
+from suture.goals.forecast import forecast_goal
+from suture.goals.plan import plan
 from suture.model.lm import LM, PATIENT
 from suture.model.load.named import FETCHABLE, kept_folder, model_folder, models_folder
 
@@ -56,3 +61,16 @@ def test_other_names_mean_what_they_say():
 def test_a_mistyped_name_is_told(cache):
     with pytest.raises(UsageError, match='Did you mean "smollm2"'):
         LM.load("smolm2")
+
+
+def test_a_goal_on_a_fetched_model_is_forecast_like_any_other(cache):
+    shutil.copytree(PATIENT, FETCHABLE["smollm2"].folder)
+    sizes = {"trials": 2, "tune": 4, "report": 4, "chat": True}
+    fetched, bundled = (forecast_goal(plan(name, measure=False), **sizes) for name in ("smollm2", "patient"))
+    assert (fetched.read, fetched.written, fetched.operations) == (bundled.read, bundled.written, bundled.operations)
+
+
+def test_names_become_folders_in_one_place():
+    root = Path(suture.__file__).parent
+    texts = {file.relative_to(root).as_posix(): file.read_text(encoding="utf-8") for file in root.rglob("*.py")}
+    assert not [name for name, text in texts.items() if "BUNDLED.get(" in text or "models().get(" in text]

@@ -135,9 +135,9 @@ def _goal(name: str) -> Callable[..., None]:
 
 def _has_chat(model: str) -> bool:
     """Return whether a model's folder, as far as it is here, has a chat template."""
-    from ..model.lm import BUNDLED
+    from ..model.load.named import model_folder
 
-    folder = BUNDLED.get(model, Path(model))
+    folder = model_folder(model)
     if (folder / "chat_template.jinja").is_file():
         return True
     config = folder / "tokenizer_config.json"

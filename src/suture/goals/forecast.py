@@ -9,13 +9,12 @@ The counts of tokens are those of bundled texts; how often a budget is looked fo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..locate._probes import KEEP_TOKENS, KEEP_WIDTHS, PORTION
 from ..locate.effect_rows import TOKENS
 from ..metrics.drift import BUDGET
-from ..model.lm import BUNDLED
 from ..model.load.loading import read_config
+from ..model.load.named import model_folder
 from ..model.run.batches import BATCH_TOKENS, tokens_with_logits
 from ..model.run.generation import ROWS
 from ..search.bracket import SIDE_BY_SIDE
@@ -66,7 +65,7 @@ def forecast_goal(
         chat: the model has a chat template, so that requests are asked.
         requests: the goal is about requests, whose answers are measured at every point.
     """
-    config = read_config(plan.model, BUNDLED.get(plan.model, Path(plan.model))).get_text_config()
+    config = read_config(plan.model, model_folder(plan.model)).get_text_config()
     vocabulary, width, layers = int(config.vocab_size), int(config.hidden_size), int(config.num_hidden_layers)
     inner = int(getattr(config, "intermediate_size", None) or 4 * width)
     heads = int(config.num_attention_heads)

@@ -33,7 +33,7 @@ def fetchable(name: str) -> Fetchable:
     """
     if name not in FETCHABLE:
         known = ", ".join(FETCHABLE)
-        hub = f"A model of the Hub is fetched when it is used, by its own name: suture eval {name}"
+        hub = "A model of the Hub needs no get: give its name, OWNER/MODEL, to any command."
         raise UsageError(
             f"nothing can be fetched by the name {name}", why=f"Known: {known}. {hub}", fix="suture get --list"
         )
