@@ -56,7 +56,7 @@ patient: $(INSTALLED)  ## train the bundled model again (about half an hour on t
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search]' -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[gguf]' -c constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(INSTALLED)
