@@ -197,7 +197,7 @@ def _tell_tone(
     for texts in turned:
         console.say(f"\n  {texts['prompt']}", "bold")
         for name, strength in (("before", "0"), *((f"at {s:g}", f"{s:g}") for s in STRENGTHS)):
-            console.say(f"    {name:7} {texts[strength]}")
+            console.say(f"    {name:7} {' '.join(texts[strength].split())}")
     console.say()
     rows = [
         [f"{line.about} ({line.name})", *(figure(figures[dose][line.name], line.unit) for dose in figures), str(line.score.cases)]
