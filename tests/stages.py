@@ -48,29 +48,30 @@ def stages(folder):
 
 
 def check_every_end(monkeypatch, lm, work, folder, same):
-    """Kill a run at the end of each stage and go on; returns the names of the stages.
+    """Kill a run at the end of its first stage, go on to the end of the second and kill it again, and so on.
+
+    No pass is made twice: all the pieces together ask the model as often as a run that nobody stops. Returns the names of the stages.
 
     Args:
         monkeypatch: pytest's.
         lm: the model that is asked.
         work: does the whole in a folder.
-        folder: for all runs.
+        folder: for both runs.
         same: compares two folders.
     """
     with Passes(lm) as whole:
         work(folder / "whole")
-    names = stages(folder / "whole")
-    for number in range(1, len(names) + 1):
-        place = folder / f"cut{number}"
-        with Passes(lm) as passes:
-            with killed_after(monkeypatch, number):
+    names, cut = stages(folder / "whole"), folder / "cut"
+    with Passes(lm) as passes:
+        for number in range(1, len(names) + 1):
+            with killed_after(monkeypatch, 1):
                 try:
-                    work(place)
+                    work(cut)
                 except (KeyboardInterrupt, SutureError):
                     pass
-            assert stages(place) == names[:number]
-            work(place)
-        assert stages(place) == names
-        assert passes.count == whole.count, f"killed after {names[number - 1]}"
-        same(folder / "whole", place)
+            assert stages(cut) == names[:number], f"killed after {names[number - 1]}"
+        work(cut)
+    assert stages(cut) == names
+    assert passes.count == whole.count
+    same(folder / "whole", cut)
     return names
