@@ -50,7 +50,8 @@ def stages(folder):
 def check_every_end(monkeypatch, lm, work, folder, same):
     """Kill a run at the end of its first stage, go on to the end of the second and kill it again, and so on.
 
-    No pass is made twice: all the pieces together ask the model as often as a run that nobody stops. Returns the names of the stages.
+    No pass is made twice: all the pieces together ask the model as often as a run that nobody stops.
+    Returns the names of the stages.
 
     Args:
         monkeypatch: pytest's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from .. import registry
@@ -34,5 +35,7 @@ def judge_named(spec: str) -> Judge:
             judge = maker.of(rest)
     if judge is None:
         forms = ", ".join(sorted(registry.judges().values()))
-        raise DataError(f"{spec!r} is no judge", why=f"Known: {forms}.", fix="Give one of these forms, or ./mine.py")
+        near = difflib.get_close_matches(spec.partition(":")[0], registry.judges(), 1)
+        fix = f"Did you mean {near[0]}?" if near else "Give one of these forms, or ./mine.py"
+        raise DataError(f"{spec!r} is no judge", why=f"Known: {forms}.", fix=fix)
     return judge

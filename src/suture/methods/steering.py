@@ -82,6 +82,7 @@ def steering(
         direction: a direction already read; used for every behaviour.
         seed: of the held-out texts.
     """
+    lm.anatomy.check_blocks(layers or ())  # before texts are read in vain
     many = behaviours if isinstance(behaviours, list) else [behaviours]
     amount = _default(kind, direction, unit, mode) if strength is None else strength
     terms: list[tuple[str, Delta]] = []

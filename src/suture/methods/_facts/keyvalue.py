@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from ...data.examples import Fact
-from ...errors import UsageError
 from ...model.arch.anatomy import Site, Weight
 from ...model.lm import LM, bucketed, halving
 from ...model.run.fact_rows import Row, places
@@ -130,10 +129,7 @@ def chosen_layer(lm: LM, layer: int | None) -> int:
     """
     if layer is None:
         return round(EARLY * lm.anatomy.layers)
-    if not 0 <= layer < lm.anatomy.layers:
-        raise UsageError(
-            f"no block {layer}", why=f"The model has blocks 0 to {lm.anatomy.layers - 1}.", fix="Name one of these."
-        )
+    lm.anatomy.check_blocks([layer])
     return layer
 
 

@@ -6,7 +6,7 @@ of a fused tensor it covers. A layout is chosen because its paths exist in the m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -95,6 +95,13 @@ class Anatomy:
                 self.weight(Site(layer, part))
         return sorted(weights, key=lambda w: (w.site.layer, -1 if w.site.expert is None else w.site.expert))
 
+    def check_blocks(self, layers: Iterable[int]) -> None:
+        """Raise UsageError for a number that no block has."""
+        for layer in layers:
+            if not 0 <= layer < self.layers:
+                why = f"The model has blocks 0 to {self.layers - 1}."
+                raise UsageError(f"no block {layer}", why=why, fix="Name one of these.")
+
     def module(self, site: Site) -> tuple[nn.Module, Literal["input", "output"]]:
         """Return the module at whose input or output the activations of a site are found.
 
@@ -106,10 +113,7 @@ class Anatomy:
             if path is None:
                 raise UsageError(f"no activations at {site}", fix='Use "embed" or "final".')
             return self.model.get_submodule(path), "output"
-        if site.layer >= self.layers:
-            raise UsageError(
-                f"no block {site.layer}", why=f"The model has blocks 0 to {self.layers - 1}.", fix="Name one of these."
-            )
+        self.check_blocks([site.layer])
         block = self.blocks[site.layer]
         match site.part:
             case "residual":
