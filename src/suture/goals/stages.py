@@ -24,14 +24,17 @@ from ..measure.report import Report, Where
 from ..measure.suite import Measure, Suite, measure_named
 from ..metrics._score import Progress
 from ..model.lm import LM
+from ..model.run.generation import generate
+from ..model.run.pooling import Pool
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Settings, confirm_choice, drawn, explore, refine_choice
 from ..text.phase import begin, numbered, within
+from .candidates import TAUGHT, candidates
 from .factory import CandidateFactory
 from .measures import MARGIN as MARGIN_NAME
-from .measures import SHORT, screened
-from .messages import absent, foreign, unmoved
+from .measures import SHORT, Refusals, own_answers, screened
+from .messages import absent, foreign, unmoved, unrefusing
 from .rungs import LAST, rungs
 from .schema import Goal, Method
 
@@ -88,14 +91,15 @@ class Stages:
 
     @cached_property
     def tune(self) -> Suite:
-        """What chooses settings, on the prompts that were screened."""
+        """What chooses settings, on the prompts that were screened, with the base's own answers to what is harmless."""
+        harmless = self._own_answers()
         if self.shown is None:
-            return self.goal.tune
+            return [*self.goal.tune, *harmless]
         prompts, _ = self.shown
         target = self._target(self.goal.tune)
         samples = target.cases.samples * max(1, len(target) // len(prompts))  # as many texts of fewer prompts
         target = replace(target, cases=replace(target.cases, prompts=prompts, samples=samples))
-        return [target if m.name == self.goal.target else m for m in self.goal.tune]
+        return [*(target if m.name == self.goal.target else m for m in self.goal.tune), *harmless]
 
     @cached_property
     def baseline(self) -> Baseline:
@@ -111,7 +115,7 @@ class Stages:
 
     @cached_property
     def found(self) -> Frontier:
-        """Search: settings and strengths, and the other methods at few of either."""
+        """Search: settings and strengths of all methods, on one frontier."""
         return self.run.stage("search", self._search, Frontier.save, Frontier.load, suffix=".json")
 
     @cached_property
@@ -185,6 +189,7 @@ class Stages:
             budget=self.budget,
             doses=self.choice.curve(best.settings),
             search=self.choice.shown(self.searched, goal.target, self.budget),
+            extra={**report.extra, "tried": self.choice.tried(goal.target)},
             where=Where.of(region) if region else None,
             directions=directions,
             activity=fires,
@@ -198,34 +203,64 @@ class Stages:
     @property
     def searched(self) -> Suite:
         """What points are measured on."""
-        return [m for m in self.tune if m.name not in (self.goal.best_possible, MARGIN_NAME)]
+        return [m for m in self.tune if m.role != "floor" and m.name not in (self.goal.best_possible, MARGIN_NAME)]
 
     @cached_property
     def measured(self) -> Measured:
         """The base, and what figures are compared by."""
         return Measured.of(self.lm, self.searched, self.goal.target, self.budget, None, self.baseline)
 
+    def _own_answers(self) -> Suite:
+        """Return the measure of what the base answers to harmless requests; none where the goal is about something else."""
+        requests = list(self.goal.answered)
+        if not requests:
+            return []
+
+        def answer() -> list[str]:
+            ids = self.lm.encode_prompts(requests, chat=True)
+            return [text for (text,) in generate(self.lm, ids, max_new_tokens=SHORT, temperature=0)]
+
+        answers = self.run.stage("own-answers", answer, write_json, read_json, suffix=".json")
+        pairs = [(request, answer) for request, answer in zip(requests, answers, strict=True) if answer.strip()]
+        return [own_answers(*zip(*pairs, strict=True))] if pairs else []
+
     def _search(self) -> Frontier:
-        plan, goal, measured, progress = self.plan, self.goal, self.measured, self._phase("search")
+        plan, measured, progress = self.plan, self.measured, self._phase("search")
         self._check_room()
         self._check_neutral()
         begin(progress)  # probes and ranking come first
-        frontier = Frontier(measured.base, [])
-        if "surgery" in self.methods:
+        methods, pool = self._methods()
+        others = candidates(methods, pool)
+        cut = drawn(plan.space, plan.trials, plan.first, self.seed) if "surgery" in methods else []
+        if cut:
             self.say(self.factory.probe_summary(plan.first[0]["space"]))
-            candidates = drawn(plan.space, plan.trials, plan.first, self.seed)
-            frontier = explore(
-                self.factory.patch,
-                candidates,
-                rungs(measured, self.tune, self.baseline, len(candidates)),
-                goal.keep,
-                first=min(LAST, len(plan.first)),
-                stop_at=self._enough(),
-                journal=self.run.path("candidates.jsonl"),
-                say=self.say,
-                progress=progress,
-            )
-        return self.factory.others.extended(frontier, self.methods, measured, self._enough(), self.say, progress)
+        return explore(
+            self.factory.patch,
+            [*others, *cut],
+            rungs(measured, self.tune, self.baseline, len(others) + len(cut)),
+            self.goal.keep,
+            first=len(others) + min(LAST, len(plan.first), len(cut)),
+            stop_at=self._enough(),
+            journal=self.run.path("candidates.jsonl"),
+            say=self.say,
+            progress=progress,
+        )
+
+    def _methods(self) -> tuple[Sequence[Method], Pool]:
+        """Return the methods that are tried, and where directions are read.
+
+        A model that refuses harmful requests no more often than harmless ones has nothing to strengthen at the place where it
+        decides: then refusals are taught, and directions are read in given answers.
+        """
+        pool = self.goal.pool
+        taught = [method for method in self.methods if method in TAUGHT]
+        if pool != "decision" or not taught:
+            return self.methods, pool
+        refusals = Refusals.of(self.baseline, self.tune)
+        if refusals.told_apart:
+            return self.methods, pool
+        self.say(unrefusing(refusals.harmful, refusals.harmless, taught))
+        return taught, "response"
 
     def _confirm(self) -> Frontier:
         frontier = self.found
