@@ -6,7 +6,7 @@ Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editi
 W, D: (d_model, d_ff) of block l*, of each of its experts in a mixture; X is the attack, S a suffix to every request, x_t the
 tokens of the answers to harmless requests that are to stay. A few steps of Adam.
 Differs from the paper: distances are in units of each block's own states, as raw ones are largest in the last block of most
-models whatever is read; the blocks where they peak are all trained, and that one is taken which costs least on harmless requests
+models whatever is read; a few blocks where they peak are trained, and that one is taken which costs least on harmless requests
 (`_trained.refusing`); harmless requests are the model's own where none are given (`_trained.harmless`), and what the edit does to
 further ones is measured and kept with the patch; the gradient goes through the KL (in the authors' code it does not, so their
 constraint only shifts the printed loss); the KL runs from base to edited, as in their code; the rate is in units of the matrix's
@@ -28,10 +28,13 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from torch import Tensor
+
 from .. import registry
 from ..data.examples import ResponsePair
 from ..data.instances import SUFFIX
 from ..errors import UsageError
+from ..locate.region import Region
 from ..locate.toxic_layer import Control, Normalize, located, peaks, toxic_layer
 from ..model.arch.anatomy import Site
 from ..model.lm import LM
@@ -45,6 +48,7 @@ from ._trained.refusing import Fit, Guard, Plan, Texts, best_fit, train_change
 
 log = logging.getLogger(__name__)
 TRIED = 3  # blocks that are trained where none is given
+LOOK = 3  # steps after which several are compared
 
 
 @method
@@ -126,17 +130,32 @@ class _Search:
     neurons: float | None
     options: dict[str, Any]
 
-    def fits(self, lm: LM, group: list[ResponsePair], texts: Texts, plan: Plan) -> list[tuple[Fit, int]]:
-        """Return the trained blocks, with the columns of each."""
+    def trained(
+        self, lm: LM, group: list[ResponsePair], texts: Texts, plan: Plan
+    ) -> tuple[Fit, int, list[dict[str, Any]]]:
+        """Return the block that costs least, trained, with its number of columns, and what is known of those tried.
+
+        Several are trained for a few steps to be compared; which of them is gentle shows early.
+        """
         within = None if self.layer is None else [self.layer]
         region = toxic_layer(lm, group, neurons=self.neurons, layers=within, **self.options)
-        fits = []
-        for block in peaks(region)[: self.tried]:
-            if block != located(region):
-                region = toxic_layer(lm, group, neurons=self.neurons, layers=[block], **self.options)
-            columns = None if self.neurons is None else region.rows[Site(block, "mlp.down")]
-            fits.append((train_change(lm, block, columns, texts, plan), region.count))
-        return fits
+        tops = peaks(region)[: self.tried]
+        regions = {
+            block: region
+            if block == located(region)
+            else toxic_layer(lm, group, neurons=self.neurons, layers=[block], **self.options)
+            for block in tops
+        }
+        looking = plan if len(tops) == 1 else replace(plan, steps=min(plan.steps, LOOK), guard="none")
+        fits = [train_change(lm, block, self._columns(regions[block], block), texts, looking) for block in tops]
+        fit, figures = best_fit(lm, fits, texts)
+        if looking is not plan:
+            fit = train_change(lm, fit.layer, fit.columns, texts, plan)
+        rows = [{"layer": block, **row} for block, row in zip(tops, figures, strict=True)]
+        return fit, regions[fit.layer].count, rows
+
+    def _columns(self, region: Region, block: int) -> Tensor | None:
+        return None if self.neurons is None else region.rows[Site(block, "mlp.down")]
 
 
 def _edit_groups(
@@ -162,15 +181,10 @@ def _edit_groups(
     for group in groups:
         with Patch.make(lm, by_tensor(terms), method="dinm", settings={}).applied(lm) if terms else nullcontext():
             texts = Texts.of(lm, group, kept, plan)
-            fits = search.fits(lm, group, texts, plan)
-            fit, figures = best_fit(lm, [fit for fit, _ in fits], texts)
+            fit, count, tried = search.trained(lm, group, texts, plan)
         terms += deltas(lm, fit.layer, fit.change, fit.columns).items()
-        chosen.append({
-            "layer": fit.layer,
-            "columns": next(count for other, count in fits if other is fit),
-            "losses": [round(loss, 4) for loss in fit.trail],
-            "tried": [{"layer": other.layer, **row} for (other, _), row in zip(fits, figures, strict=True)],
-        })  # fmt: skip
+        losses = [round(loss, 4) for loss in fit.trail]
+        chosen.append({"layer": fit.layer, "columns": count, "losses": losses, "tried": tried})
     examples = _summary([instance for group in groups for instance in group])
     return Patch.make(lm, by_tensor(terms), method="dinm", settings={**settings, "located": chosen}, examples=examples)
 

@@ -27,7 +27,7 @@ from .watch import Watch
 # Of the authors' code for Llama 2 7B chat; for Mistral the rate is 1e-5.
 REFERENCE: dict[str, Any] = {"steps": 10, "rate": 5e-4, "weight": 0.1, "stop": 1e-4}
 UNLIKELY = 1.0  # weight of the guard "objective" against the edit loss
-HALVINGS = 6  # by which the strength is found at which fits are alike: to 2 % of the whole
+HALVINGS = 4  # by which the strength is found at which fits are alike: to 6 % of the whole
 Guard = Literal["none", "stop", "objective"]
 
 
