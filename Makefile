@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-OTHERS := docs-run exact fuzz same storm storm-below # benchmarks with a target of their own
+OTHERS := docs-run exact fuzz real same storm storm-below # benchmarks with a target of their own
 BENCHES := $(addprefix bench-,$(filter-out $(OTHERS),$(subst _,-,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py)))))
 
 .PHONY: demo test docs $(BENCHES) $(OTHERS) patient clean
@@ -43,6 +43,9 @@ fuzz: $(INSTALLED)  ## hostile patches and checkpoints
 docs-run: $(VENV)/.dev  ## every shell command of README and docs as it stands (hours); given again, it goes on. ARGS=--readme
 	$(BIN)/python benchmarks/docs_run.py $(ARGS)
 
+real: $(VENV)/.dev  ## behaviour edits of SmolLM2 by public texts (hours); given again, it goes on. ARGS="--only detox"
+	$(BIN)/python benchmarks/real.py $(ARGS)
+
 exact: $(VENV)/.dev  ## a thousand generated cases of each promise of exactness
 	$(BIN)/python benchmarks/exact.py
 
@@ -53,7 +56,7 @@ patient: $(INSTALLED)  ## train the bundled model again (about half an hour on t
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[search]' -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[gguf]' -c constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(INSTALLED)

@@ -97,8 +97,9 @@ ENDS = {  # the beginning of a command that may end otherwise than well -> the e
     "suture check examples/gates.yaml": (0, 4),
     'suture fact MODEL "The capital of Australia is"': (0, 4),
 }
-SAMPLES = {  # page -> how its block of text begins that stands below no command, and the command that prints each line of it
-    "README.md": ("prompt  ", "make demo"),
+SAMPLES = {  # page -> how its block of text begins that stands below no command, and the command that prints each line of it,
+    # up to an ANY at its end
+    "README.md": ("+ The capital of Australia is", "make demo"),
 }
 SAID = "Hello.\n"  # to what asks for a line
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from _documented import BEFORE, SAMPLES, Command
 from _lines import Ended, Terminal
-from _pages import blocks, shows
+from _pages import ANY, blocks, shows
 
 
 def missing(words: list[str], place: Path) -> list[str]:
@@ -43,6 +43,11 @@ def amiss(command: Command, ended: Ended) -> str:
     return unprinted(command, ended.out)
 
 
+def _among(line: str, printed: set[str]) -> bool:
+    """Return whether a line was printed, or one that begins like it where the page cuts it short."""
+    return line in printed or (line.endswith(ANY) and any(one.startswith(line[: -len(ANY)].strip()) for one in printed))
+
+
 def unprinted(command: Command, out: str) -> str:
     """Return what of a sample that stands elsewhere on the page a command does not print; "" for nothing, or no sample."""
     beginning, start = SAMPLES.get(command.page, ("", ""))
@@ -50,5 +55,5 @@ def unprinted(command: Command, out: str) -> str:
         return ""
     lines = {line.strip() for line in out.splitlines()}
     sample = next(block.text for block in blocks(command.page) if block.printed and block.text.startswith(beginning))
-    missing_lines = [line for line in sample.splitlines() if line.strip() not in lines]
+    missing_lines = [line for line in sample.splitlines() if not _among(line.strip(), lines)]
     return f"does not print what the page shows: {missing_lines[0]}" if missing_lines else ""

@@ -147,7 +147,7 @@ def test_the_doctor_looks_at_a_model(work):
 
 @pytest.fixture(scope="module")
 def demonstrated(work):
-    done = suture("demo", "--json", "--size", "20", "-o", "demo", cwd=work, COLUMNS="80")
+    done = suture("demo", "patient", "--json", "--size", "20", "-o", "demo", cwd=work, COLUMNS="80")
     assert done.returncode == 0, done.stderr
     return done
 

@@ -90,6 +90,21 @@ def test_drift_is_zero_for_itself_and_the_kl_for_another(llama):
     assert score.after > 0
 
 
+def test_drift_of_some_texts_is_compared_with_that_of_all(llama, monkeypatch):
+    """A search measures few of the texts on which the base was observed; of many texts fewer positions are kept."""
+    some = TEXTS[:1]
+    monkeypatch.setattr(drift, "BUDGET", 4 * len(TEXTS[0]) * llama.model.config.vocab_size)
+    base = drift.observe(llama, [TEXTS[0], *TEXTS, *TEXTS, *TEXTS])
+    with noisy(llama).applied(llama):
+        few = drift.observe(llama, some)
+        many = drift.observe(llama, [TEXTS[0], *TEXTS, *TEXTS, *TEXTS])
+    assert base.extra["stride"][0] > few.extra["stride"][0]
+    part = drift.score(base.part(slice(1)), few)
+    assert part.cases == 1
+    assert part.after == pytest.approx(drift.score(base.part(slice(1)), many.part(slice(1))).after, rel=1e-4)
+    assert part.after > 0
+
+
 @pytest.mark.parametrize(
     ("text", "answer", "right"),
     [

@@ -15,6 +15,7 @@ from suture.measure.budget import Budget
 from suture.measure.evaluation import observe
 from suture.measure.suite import Measure
 from suture.methods.surgery import surgery
+from suture.metrics import completion
 from suture.metrics._score import Observation
 from suture.metrics.sampled import Cases
 from suture.report.figures.frontier import frontier
@@ -293,6 +294,14 @@ def test_the_budget_ends_wherever_it_ends(llama, make, monkeypatch, cliff, half)
         assert half <= gentlest.strength <= 1.5 * half
     limited = climb(measured, {}, make(FIRST[0]), Span(cliff / 64, cliff / 8))
     assert max(p.strength for p in limited) == cliff / 8
+
+
+def test_at_no_strengths_nothing_is_measured(llama, behaviour):
+    """All strengths of a descent can have been measured while the budget was bracketed."""
+    answered = Measure("facts", "completion", completion.Cases(TEXTS[:1], [" Rome"]), "keep", "higher", "facts")
+    patch = surgery(llama, behaviour, rows=4)
+    assert strength_sweep(llama, patch, [], [*SUITE, answered]) == []
+    assert Measured.of(llama, [*SUITE, answered], "drift").points({}, patch, [], None) == []
 
 
 def test_strengths_of_different_patches_are_made_alike(tiny, behaviour):

@@ -63,6 +63,6 @@ def print_said(console: Console, texts: Sequence[dict[str, Any]]) -> None:
         sign = {True: "+ ", False: "- ", None: ""}[text.get("right")]
         console.say()
         console.say(f"  {sign}{text['prompt']}", "bold")
-        console.say(f"    before  {text['before']}")
-        console.say(f"    after   {text['after']}")
+        for when in ("before", "after"):
+            console.say(f"    {when:7} {' '.join(text[when].split())}")
     console.say()

@@ -169,8 +169,8 @@ class Stages:
         assert best is not None
 
         def figures() -> Report:
-            # long answers to requests are dear, and say little of a random patch
-            brief = [m for m in goal.report if getattr(m.cases, "max_new_tokens", 0) <= SHORT]
+            # long answers to requests are dear, and say little of a random patch; notes say the same of the same texts again
+            brief = [m for m in goal.report if m.role != "note" and getattr(m.cases, "max_new_tokens", 0) <= SHORT]
             control = [*([] if self.target.name in {m.name for m in brief} else [self._target(goal.report)]), *brief]
             step = self._phase("report")
             return evaluate(lm, patch, goal.report, control_suite=control, seed=self.seed, progress=step)

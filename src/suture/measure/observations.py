@@ -13,7 +13,7 @@ from ..io import tensorfile
 from ..metrics._score import Observation
 from .evaluation import Baseline
 
-FORMAT = "suture.observations/1"
+FORMAT = "suture.observations/2"
 
 
 def save(baseline: Baseline, path: Path) -> None:

@@ -5,6 +5,7 @@ A text that is longer than the model reads is read in windows, see `_windows`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -22,10 +23,17 @@ BUDGET = 1 << 25  # log-probabilities kept, 128 MB; of long or many texts evenly
 
 def score(before: Observation, after: Observation) -> Score:
     """Return the mean KL per token as `after`; `before` is 0 by definition, and so is a model against itself."""
-    old, new = before.extra["logprobs"], after.extra["logprobs"]
-    values = [float((old[i].exp() * (old[i] - new[i])).double().sum(-1).mean()) for i in range(len(old))]
+    values = [_divergence(before, after, text) for text in range(len(before.values))]
     moved = Observation(torch.tensor(values, dtype=torch.float64), before.weights)
     return paired(before, moved)
+
+
+def _divergence(before: Observation, after: Observation, text: int) -> float:
+    """Return the mean KL of a text over the positions that both keep: every `n`th and every `m`th, powers of two."""
+    kept = [observation.extra["logprobs"][text] for observation in (before, after)]
+    strides = [observation.extra["stride"][text] for observation in (before, after)]
+    old, new = (rows[:: max(strides) // stride] for rows, stride in zip(kept, strides, strict=True))
+    return float((old.exp() * (old - new)).double().sum(-1).mean())
 
 
 def repeat(cases: Cases, made: Observation) -> Observation | None:
@@ -38,7 +46,8 @@ def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observati
     """Keep the log-probabilities of each text's positions, for `score`, and the losses, which `perplexity` reads."""
     rows = [lm.encode(text) for text in cases]
     vocabulary = int(lm.model.config.vocab_size)
-    stride = max(1, -(-sum(map(len, rows)) * vocabulary // BUDGET))
+    over = sum(map(len, rows)) * vocabulary / BUDGET
+    stride = 1 << max(0, math.ceil(math.log2(over))) if over else 1  # so that few texts keep what many do, and more
     return logprobs(lm, rows, windows(lm, rows), slice(None, None, stride), progress)
 
 
@@ -72,4 +81,5 @@ def logprobs(
         for text in range(len(rows))
     }
     counts = torch.tensor([len(whole[i]) for i in range(len(rows))], dtype=torch.float64)
-    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra={"logprobs": whole, **losses.extra()})
+    extra = {"logprobs": whole, "stride": [positions.step or 1] * len(rows), **losses.extra()}
+    return Observation(torch.zeros(len(rows), dtype=torch.float64), counts, extra=extra)

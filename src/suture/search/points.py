@@ -215,8 +215,7 @@ class Measured:
         curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
         alive = list(strengths)
         for suite, step in zip(order, steps, strict=True):
-            swept = self.figures(patch, alive, suite, step) if alive else []
-            for strength, figures in zip(alive, swept, strict=True):
+            for strength, figures in zip(alive, self.figures(patch, alive, suite, step), strict=True):
                 curves[strength] |= figures
             alive = [s for s in alive if self.excess(curves[s]) <= HOPELESS]
         size = patch.provenance.effect["intended"]

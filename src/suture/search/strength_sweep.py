@@ -28,11 +28,13 @@ def strength_sweep(
     Args:
         lm: the base model.
         patch: the edit; attached, so its weights' rounding is not part of the curve.
-        strengths: multiples of the patch.
+        strengths: multiples of the patch; of none there are no figures.
         suite: what to measure.
         baseline: observations of the base, needed for measures of change (drift).
         progress: called as measures advance.
     """
+    if not strengths:
+        return []
     curves: list[dict[str, float]] = [{} for _ in strengths]
     attachable = patch.attachable(lm)
     together = [m for m in suite if attachable and m.kind.batches_strengths]
