@@ -1,6 +1,7 @@
 """Presets: goals for the bundled model and for any other, and a run that is cut off and continued."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,14 +11,15 @@ from models import tiny_family
 from stages import check_every_end
 from suture.data.examples import Behaviour, Labelled, Texts
 from suture.errors import DataError, NoEffect, UsageError
-from suture.goals.candidates import MethodCandidates, candidates
+from suture.goals.candidates import MethodCandidates, candidates, usable
 from suture.goals.factory import CandidateFactory, blocks
 from suture.goals.measures import Refusals
 from suture.goals.messages import unrefusing
+from suture.goals.own_answers import own_answers
 from suture.goals.pipeline import FIRST, reach
-from suture.goals.resolve import goal
-from suture.goals.stages import SearchPlan, Stages
+from suture.goals.resolve import OWN_ANSWERS, goal
 from suture.measure.budget import Budget
+from suture.measure.evaluation import observe
 from suture.methods._trained import harmless as _harmless
 from suture.metrics._score import Observation
 from suture.patch.patch import Patch
@@ -222,21 +224,29 @@ def test_refusals_of_its_own_are_those_that_tell_harmful_from_harmless_requests(
     assert f"{harmful} of 120 harmful requests and {harmless} of 120 harmless ones" in line
 
 
-def test_where_there_is_nothing_to_strengthen_refusals_are_taught(llama, tmp_path, monkeypatch):
-    made = goal("harden", llama, tune=4, report=4)
-    told = []
+def test_where_there_is_nothing_to_strengthen_refusals_are_taught(llama):
+    made, told = goal("harden", llama, tune=4, report=4), []
     assert (made.methods, made.pool) == (("surgery", "dinm", "set", "steering", "ablation"), "decision")
+    for refusals, expected in (
+        (Refusals((0, 8), (0, 8)), (["dinm", "set", "steering", "ablation"], "response")),
+        (Refusals((8, 8), (0, 8)), (made.methods, "decision")),
+    ):
+        assert usable(made.methods, made.pool, lambda refusals=refusals: refusals, told.append) == expected
+    assert len(told) == 1
+    assert "0 of 8 harmful requests and 0 of 8 harmless ones" in told[0]
+    assert usable(["surgery"], "decision", lambda: Refusals((0, 8), (0, 8)), told.append) == (["surgery"], "decision")
+
+
+def test_its_own_answers_are_kept_where_it_gives_any(patient, llama, tmp_path):
+    made = goal("harden", patient, tune=4, report=4)
+    assert made.answered == tuple(next(m for m in made.tune if m.name == "benign").cases.prompts[:OWN_ANSWERS])
+    assert goal("detox", patient, tune=4, report=4).answered == ()
     with Run.begin("harden", ["harden"], {}, tmp_path) as run:
-        plan = SearchPlan({}, (), 1, 1.0)
-        stages = Stages(llama, made, run, plan, Budget(), made.methods, 0, told.append, None)
-        for refusals, expected in (
-            (Refusals((0, 8), (0, 8)), (["dinm", "set", "steering", "ablation"], "response")),
-            (Refusals((8, 8), (0, 8)), (made.methods, "decision")),
-        ):
-            monkeypatch.setattr(Refusals, "of", lambda *_, refusals=refusals: refusals)
-            stages.__dict__["baseline"] = {}
-            assert stages._methods() == expected
-    assert sum("0 of 8 harmful requests and 0 of 8 harmless ones" in line for line in told) == 1
+        (measure,) = own_answers(patient, made.answered[:3], run)
+        assert own_answers(patient, (), run) == []
+    assert (measure.role, measure.better, measure.unit) == ("keep", "lower", "perplexity")
+    own = math.exp(float(observe(patient, [measure])["own_answers"].mean))
+    assert own < 3  # greedy answers are likely
 
 
 def test_a_refusal_is_that_of_the_request_likest_to_the_attack(llama, tmp_path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..data.examples import Labelled, ResponsePair
@@ -28,6 +28,8 @@ from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Settings
 from ..text.letters import words
+from .measures import Refusals
+from .messages import unrefusing
 from .schema import METHODS, Goal, Method
 
 TAUGHT: tuple[Method, ...] = ("dinm", "set", "steering", "ablation")  # methods that need no refusals of the model's own
@@ -51,6 +53,30 @@ def candidates(methods: Sequence[Method], pool: Pool) -> list[Settings]:
         "ablation": {"method": "ablation", "pool": pool},
     }
     return [settings[method] for method in METHODS if method in methods and method in settings]
+
+
+def usable(
+    methods: Sequence[Method], pool: Pool, refusals: Callable[[], Refusals], say: Callable[[str], None]
+) -> tuple[Sequence[Method], Pool]:
+    """Return the methods that are tried, and where directions are read.
+
+    A model that refuses harmful requests no more often than harmless ones has nothing to strengthen at the place where it
+    decides: then refusals are taught, and directions are read in given answers.
+
+    Args:
+        methods: those that are wished for.
+        pool: the tokens that the goal reads.
+        refusals: returns how often the base refuses.
+        say: told when it has no refusals of its own.
+    """
+    taught = [method for method in methods if method in TAUGHT]
+    if pool != "decision" or not taught:
+        return methods, pool
+    counts = refusals()
+    if counts.told_apart:
+        return methods, pool
+    say(unrefusing(counts.harmful, counts.harmless, taught))
+    return taught, "response"
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from ..judges import Judge, judge_named, others, unwanted, wanted
 from ..judges._base import chance_all
 from ..measure.evaluation import Baseline
 from ..measure.suite import Measure, Role, Suite
-from ..metrics import completion, preference
+from ..metrics import preference
 from ..metrics._score import Observation
 from ..metrics.sampled import Cases
 from ..model.lm import LM
@@ -157,14 +157,6 @@ class Measures:
             strict=requests.better == "lower", samples=1, max_new_tokens=tokens, temperature=0.0,
         )  # fmt: skip
         return Measure(requests.name, "sampled", cases, role, requests.better, requests.about)
-
-
-def own_answers(requests: Sequence[str], answers: Sequence[str]) -> Measure:
-    """Return how likely a base's own answers to harmless requests stay: an answer can be garbled long before it is no answer."""
-    cases = completion.Cases(list(requests), list(answers), chat=True)
-    return Measure(
-        "own_answers", "answers", cases, "keep", "lower", "perplexity of its own answers to harmless requests"
-    )
 
 
 @dataclass(frozen=True)

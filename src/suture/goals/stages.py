@@ -24,17 +24,16 @@ from ..measure.report import Report, Where
 from ..measure.suite import Measure, Suite, measure_named
 from ..metrics._score import Progress
 from ..model.lm import LM
-from ..model.run.generation import generate
-from ..model.run.pooling import Pool
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Settings, confirm_choice, drawn, explore, refine_choice
 from ..text.phase import begin, numbered, within
-from .candidates import TAUGHT, candidates
+from .candidates import candidates, usable
 from .factory import CandidateFactory
 from .measures import MARGIN as MARGIN_NAME
-from .measures import SHORT, Refusals, own_answers, screened
-from .messages import absent, foreign, unmoved, unrefusing
+from .measures import SHORT, Refusals, screened
+from .messages import absent, foreign, unmoved
+from .own_answers import own_answers
 from .rungs import LAST, rungs
 from .schema import Goal, Method
 
@@ -92,7 +91,7 @@ class Stages:
     @cached_property
     def tune(self) -> Suite:
         """What chooses settings, on the prompts that were screened, with the base's own answers to what is harmless."""
-        harmless = self._own_answers()
+        harmless = own_answers(self.lm, self.goal.answered, self.run)
         if self.shown is None:
             return [*self.goal.tune, *harmless]
         prompts, _ = self.shown
@@ -210,26 +209,12 @@ class Stages:
         """The base, and what figures are compared by."""
         return Measured.of(self.lm, self.searched, self.goal.target, self.budget, None, self.baseline)
 
-    def _own_answers(self) -> Suite:
-        """Return the measure of what the base answers to harmless requests; none where the goal is about something else."""
-        requests = list(self.goal.answered)
-        if not requests:
-            return []
-
-        def answer() -> list[str]:
-            ids = self.lm.encode_prompts(requests, chat=True)
-            return [text for (text,) in generate(self.lm, ids, max_new_tokens=SHORT, temperature=0)]
-
-        answers = self.run.stage("own-answers", answer, write_json, read_json, suffix=".json")
-        pairs = [(request, answer) for request, answer in zip(requests, answers, strict=True) if answer.strip()]
-        return [own_answers(*zip(*pairs, strict=True))] if pairs else []
-
     def _search(self) -> Frontier:
         plan, measured, progress = self.plan, self.measured, self._phase("search")
         self._check_room()
         self._check_neutral()
         begin(progress)  # probes and ranking come first
-        methods, pool = self._methods()
+        methods, pool = usable(self.methods, self.goal.pool, lambda: Refusals.of(self.baseline, self.tune), self.say)
         others = candidates(methods, pool)
         cut = drawn(plan.space, plan.trials, plan.first, self.seed) if "surgery" in methods else []
         if cut:
@@ -245,22 +230,6 @@ class Stages:
             say=self.say,
             progress=progress,
         )
-
-    def _methods(self) -> tuple[Sequence[Method], Pool]:
-        """Return the methods that are tried, and where directions are read.
-
-        A model that refuses harmful requests no more often than harmless ones has nothing to strengthen at the place where it
-        decides: then refusals are taught, and directions are read in given answers.
-        """
-        pool = self.goal.pool
-        taught = [method for method in self.methods if method in TAUGHT]
-        if pool != "decision" or not taught:
-            return self.methods, pool
-        refusals = Refusals.of(self.baseline, self.tune)
-        if refusals.told_apart:
-            return self.methods, pool
-        self.say(unrefusing(refusals.harmful, refusals.harmless, taught))
-        return taught, "response"
 
     def _confirm(self) -> Frontier:
         frontier = self.found
