@@ -122,19 +122,21 @@ class _Sizes:
     def tokens(self, methods: Sequence[Method]) -> tuple[int, int]:
         """Return tokens read and written; every text that is written begins with its prompt, which is read."""
         tune, neutral, others = self.tune, min(self.tune, NEUTRAL), len(set(methods) - {"surgery"})
-        own = OWN_ANSWERS * (REQUEST + SHORT) if self.requests and self.chat else 0
+        kept_answers = OWN_ANSWERS * (REQUEST + SHORT) if self.requests and self.chat else 0
         last = min(self.trials + others, LAST)
         halved = self.trials + others > LAST
         better = (others + (-(-self.trials // 3) + 1 if self.trials else 0)) if halved else 0
         first = (self.trials + others) * (READ + 2 * PAIRS + SIDE_BY_SIDE * READ // 2) * TEXT if halved else 0
-        looked = EVALUATIONS * (better * (neutral * TEXT + own) // FEW + last * (neutral * TEXT + own))
-        asked = (2 if self.requests else 0) * tune if self.chat else 0  # harmless requests at every point
-        base = tune + asked * 3 // 2  # and harmful ones, of the base
+        looked = EVALUATIONS * (
+            better * (neutral * TEXT + kept_answers) // FEW + last * (neutral * TEXT + kept_answers)
+        )
+        harmless = (2 if self.requests else 0) * tune if self.chat else 0  # harmless requests at every point
+        base = tune + harmless * 3 // 2  # and harmful ones, of the base
         confirmed_requests = 3 * self._kept  # base and two strengths
         texts = min(SCREENED * tune, PROMPTS) + base + 6 * self.report
-        texts += better * len(DOSES) * (tune + asked) // FEW + last * len(SHARES) * (tune + asked)
+        texts += better * len(DOSES) * (tune + harmless) // FEW + last * len(SHARES) * (tune + harmless)
         long = 2 * (self.report if self.requests else min(self.report, ANSWERED)) * KINDS if self.chat else 0
-        written = SHORT * (texts + confirmed_requests) + LONG * long + (OWN_ANSWERS * SHORT if own else 0)
+        written = SHORT * (texts + confirmed_requests) + LONG * long + (OWN_ANSWERS * SHORT if kept_answers else 0)
         read = self._probes + first + looked + 3 * neutral * TEXT + 3 * self.report * TEXT
         return read + PROMPT * texts + REQUEST * (confirmed_requests + long), written
 
@@ -158,14 +160,14 @@ def _trained(methods: Sequence[Method]) -> tuple[int, int]:
     """Return tokens read and written to make the patches of other methods than surgery."""
     answer, read, written = REQUEST + TEXT, 0, 0
     if "dinm" in methods:
-        asked = HELD + CHOOSING + CHECKED
+        requests = HELD + CHOOSING + CHECKED
         step = HELD * (REQUEST + WRITTEN) + INSTANCES * answer
         read += (
             BACKWARD * (TRIED * LOOK + STEPS) * step
             + TRIED * HALVINGS * INSTANCES * answer
-            + REQUEST * (asked + 3 * CHECKED)
+            + REQUEST * (requests + 3 * CHECKED)
         )
-        written += WRITTEN * (asked + CHECKED)
+        written += WRITTEN * (requests + CHECKED)
     if "set" in methods:
         read += BACKWARD * 2 * SET_EXAMPLES * answer
         read += SET_STEPS * (BACKWARD * SET_BATCH * answer + (BACKWARD + 1) * KEPT * KEPT_TOKENS)
