@@ -148,7 +148,7 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
     kept: tuple[str, ...]
     if method == "dinm":
         files = {"instances": run.path(f"instances-{chosen['instances']}.jsonl")}
-        options = {**files, "together": ""}
+        options = {**files, "together": "", "seed": settings["seed"]}
     elif method == "enhance_safety":
         kept = ("rate", "steps", "batch", "examples", "seed")
         options = {"data": data, **{name: settings[name] for name in kept}}
