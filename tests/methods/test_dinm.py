@@ -164,6 +164,19 @@ def test_padding_has_no_part_in_it(llama):
     )
 
 
+def test_only_what_follows_the_first_answer_is_foretold(tiny):
+    answers = Answers.of(tiny, [(PAIR.prompt, PAIR.safe), (OTHER.prompt, OTHER.safe)])
+    with torch.no_grad():
+        whole = tiny.forward(answers.batch).logits[:, :-1].float().log_softmax(-1)
+        some = answers.likely(tiny)
+    kept = answers.scored.shape[1]
+    assert some.shape[1] == kept < whole.shape[1]
+    assert torch.allclose(some, whole[:, -kept:], atol=1e-4)
+    first = min(map(len, answers.prompts))
+    assert kept == answers.batch.ids.shape[1] - first
+    assert answers.scored[:, 0].any()
+
+
 def test_it_ends_early_when_the_loss_is_small(llama):
     assert len(dinm(llama, [PAIR], steps=40, stop=0.0, rate=0.1).provenance.settings["located"][0]["losses"]) == 40
     trail = dinm(llama, [PAIR], steps=40, stop=0.5, rate=0.1).provenance.settings["located"][0]["losses"]
