@@ -151,7 +151,8 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
         options = {**files, "together": "", "seed": settings["seed"]}
     elif method == "enhance_safety":
         kept = ("rate", "steps", "batch", "examples", "seed")
-        options = {"data": data, **{name: settings[name] for name in kept}}
+        files = {"mask": run.path("mask.safetensors")}
+        options = {"data": data, **files, **{name: settings[name] for name in kept}}
         options |= {"keep": "patient:keep"} if model in BUNDLED else {}
     elif method in ("steering", "ablation"):
         files = {"direction": run.path(f"direction-{chosen['pool']}.safetensors")}

@@ -18,6 +18,8 @@ from ..io.files import write_text
 from ..locate._probes import alternating
 from ..locate.direction import Direction
 from ..locate.directions import directions
+from ..locate.mask import Mask
+from ..locate.safety_impact import safety_impact
 from ..methods.ablation import ablation
 from ..methods.dinm import dinm
 from ..methods.enhance_safety import enhance_safety
@@ -36,7 +38,7 @@ TAUGHT: tuple[Method, ...] = ("dinm", "set", "steering", "ablation")  # methods 
 TEXTS = 120  # labelled texts of both classes that a direction is read from, alternately
 INSTANCES = 4  # answered attacks that DINM edits together
 # SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
-SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 32, 16, 4, 0.01
+SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 32, 16, 2, 0.01
 
 
 def candidates(methods: Sequence[Method], pool: Pool) -> list[Settings]:
@@ -143,9 +145,18 @@ class MethodCandidates:
                     lm, goal.behaviour, direction=self._direction(settings["pool"]), strength=-1.0, seed=seed
                 )
         return enhance_safety(
-            lm, goal.behaviour, rate=settings["rate"], steps=settings["steps"], batch=SET_BATCH,
+            lm, goal.behaviour, rate=settings["rate"], steps=settings["steps"], batch=SET_BATCH, mask=self._mask(),
             examples=SET_EXAMPLES, keep=goal.keep, seed=seed,
         )  # fmt: skip
+
+    def _mask(self) -> Mask:
+        """Return the weights that SET trains; few texts in a pass, as the graph of each is what memory goes to."""
+        return self.run.stage(
+            "mask",
+            lambda: safety_impact(self.lm, self.goal.behaviour, examples=SET_EXAMPLES, batch=SET_BATCH, seed=self.seed),
+            Mask.save,
+            Mask.load,
+        )
 
 
 def _likest(request: str, refused: Sequence[Labelled]) -> Labelled:
