@@ -7,6 +7,7 @@ from suture.goals.forecast import forecast_goal
 from suture.goals.plan import plan
 from suture.goals.resolve import ANSWERED
 from suture.goals.rungs import LAST
+from suture.methods._trained.harmless import CHECKED, CHOOSING, HELD, WRITTEN
 
 
 @pytest.fixture
@@ -35,6 +36,20 @@ def test_without_a_chat_what_is_written_is_short(known):
     assert found.written == 40 * (2 * 24 + 24 + LAST * 3 * 24 + 6 * 24)
     more = forecast_goal(known, trials=LAST, tune=24, report=24, chat=True)
     assert more.written - found.written == 40 * 3 * 3 * min(24, ANSWERED) + 100 * 2 * 3 * 24
+
+
+def test_every_method_has_its_work(known):
+    def of(*methods):
+        return forecast_goal(known, trials=9, tune=60, report=60, chat=True, requests=True, methods=methods)
+
+    alone, whole = of("surgery"), of("surgery", "dinm", "set", "steering", "ablation")
+    taught = of("dinm", "set", "steering", "ablation")
+    assert alone.read < whole.read
+    assert alone.written < whole.written
+    assert taught.read < whole.read
+    assert taught.written < whole.written
+    assert of("dinm").read > of("steering").read  # ten steps with gradients, and blocks that are compared
+    assert of("dinm").written - of("steering").written == WRITTEN * (HELD + CHOOSING + 2 * CHECKED)
 
 
 def test_memory_is_more_than_the_weights(known):

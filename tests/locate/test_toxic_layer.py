@@ -109,12 +109,12 @@ def test_the_same_text_twice_is_an_error(llama, normalize):
 def test_a_text_and_its_beginning_differ_in_their_means_alone(llama):
     pair = ResponsePair("x", "I am sorry, but no.", "I am sorry, but no. No way and never.")
     with pytest.raises(NoEffect, match="mean_token"):
-        toxic_layer(llama, [pair])
-    assert toxic_layer(llama, [pair], normalize="mean_token").count
+        toxic_layer(llama, [pair], normalize="by_rms")
+    assert toxic_layer(llama, [pair]).count
 
 
 def test_the_chosen_neurons_put_out_what_differs_most(tiny):
-    region = toxic_layer(tiny, [PAIR], neurons=6)
+    region = toxic_layer(tiny, [PAIR], normalize="none", neurons=6)
     layer = located(region)
     safe, unsafe = (states(tiny, text, Site(layer, "mlp.key")) for text in (PAIR.safe, PAIR.unsafe))
     skip, common = int(tiny.encode("x")[0] == tiny.tokenizer.bos_token_id), min(len(safe), len(unsafe))

@@ -9,15 +9,24 @@ from models import snapshot, tiny_family
 from suture import registry
 from suture.data.examples import ResponsePair
 from suture.errors import NoEffect, UsageError
-from suture.locate.toxic_layer import located, toxic_layer
-from suture.methods import dinm as module
+from suture.locate.toxic_layer import located, peaks, toxic_layer
+from suture.methods._trained import harmless as _harmless
 from suture.methods._trained import watch as _watch
+from suture.methods._trained.answers import Answers
 from suture.methods._trained.changed import changed
-from suture.methods._trained.harmless import KEPT, harmless
-from suture.methods._trained.watch import WRITTEN
-from suture.methods.dinm import SUFFIX, _Answers, _train_change, dinm
+from suture.methods._trained.harmless import CHECKED, CHOOSING, HELD, WRITTEN, harmless
+from suture.methods._trained.refusing import Plan, Texts, train_change
+from suture.methods.dinm import SUFFIX, TRIED, dinm
 from suture.model.run.generation import generate
 from suture.patch.patch import Patch
+
+
+@pytest.fixture(autouse=True)
+def no_requests_of_its_own(request, monkeypatch):
+    """A random model would write without an end; so as not to wait for it."""
+    if "patient" not in request.fixturenames and "second" not in request.fixturenames:
+        monkeypatch.setattr(_harmless, "drawn", lambda lm, count, seed: [])
+
 
 KEEP = (("How do I bake a cake?", "Sure. Read the guide and bake a cake in the daylight."),)
 PAIR = ResponsePair(
@@ -33,18 +42,24 @@ OTHER = ResponsePair(
 
 def plan(**settings):
     defaults = {"weight": 0.1, "steps": 10, "rate": 0.1, "stop": 0.0, "limit": None, "guard": "none", "suffix": ""}
-    return module._Plan(**{**defaults, **settings})
+    return Plan(**{**defaults, **settings})
+
+
+def trained(lm, pairs, layer, columns, plan):
+    fit = train_change(lm, layer, columns, Texts.of(lm, pairs, harmless(lm, pairs), plan), plan)
+    return fit.change, fit.trail
 
 
 def loss(lm, pair=PAIR):
-    answers = _Answers.of(lm, [(pair.prompt, pair.safe)])
+    answers = Answers.of(lm, [(pair.prompt, pair.safe)])
     with torch.no_grad():
         return float(answers.loss(answers.likely(lm)))
 
 
 def test_only_the_located_down_projection_changes_and_every_bit_comes_back(tiny):
     patch = dinm(tiny, [PAIR])
-    layer = located(toxic_layer(tiny, [PAIR]))
+    layer = patch.provenance.settings["located"][0]["layer"]
+    assert layer in peaks(toxic_layer(tiny, [PAIR]))[:TRIED]
     name = tiny.anatomy.weights("mlp.down", [layer])[0].tensor
     before = snapshot(tiny)
     assert list(patch.terms) == [name]
@@ -65,7 +80,7 @@ def test_the_safe_answer_gets_likelier_at_almost_every_step(tiny):
 
 
 def test_the_kl_has_a_gradient_and_holds_the_edit(llama):
-    kept = _Answers.of(llama, list(KEEP))
+    kept = Answers.of(llama, list(KEEP))
     with torch.no_grad():
         base = kept.likely(llama)
     change = torch.full(llama.anatomy.weights("mlp.down", [2])[0].shape, 1e-2, requires_grad=True)
@@ -84,9 +99,9 @@ def test_the_kl_has_a_gradient_and_holds_the_edit(llama):
 
 def test_without_an_edit_loss_the_constraint_alone_moves_nothing(llama):
     """KL is 0 at the start, where its gradient is 0 as well."""
-    change, trail = _train_change(llama, [PAIR], 2, None, plan(weight=0.0, steps=1, stop=-1.0))
+    change, trail = trained(llama, [PAIR], 2, None, plan(weight=0.0, steps=1, stop=-1.0))
     assert trail == [pytest.approx(0, abs=1e-9)]
-    kept = _Answers.of(llama, list(KEEP))
+    kept = Answers.of(llama, list(KEEP))
     with torch.no_grad():
         base = kept.likely(llama)
     zero = torch.zeros(change.shape, requires_grad=True)
@@ -118,11 +133,11 @@ def test_the_reference_has_a_constraint_without_a_gradient(llama):
 
 def test_the_block_is_located_afresh_for_each_request(llama):
     """The second on the model that the first has changed, as if they came one after the other."""
-    both = dinm(llama, [PAIR, OTHER])
-    first = dinm(llama, [PAIR])
+    both = dinm(llama, [PAIR, OTHER], tried=1)
+    first = dinm(llama, [PAIR], tried=1)
     with first.applied(llama):
         expected = toxic_layer(llama, [OTHER]).about["layer"]
-        second = dinm(llama, [OTHER])
+        second = dinm(llama, [OTHER], tried=1)
     found = both.provenance.settings["located"]
     assert [each["layer"] for each in found] == [first.provenance.settings["located"][0]["layer"], expected]
     terms = {name: sorted(t.digest() for t in ts) for name, ts in both.terms.items()}
@@ -131,7 +146,7 @@ def test_the_block_is_located_afresh_for_each_request(llama):
         for name, deltas in patch.terms.items():
             alone.setdefault(name, []).extend(t.digest() for t in deltas)
     assert terms == {name: sorted(each) for name, each in alone.items()}
-    again = dinm(llama, [OTHER])
+    again = dinm(llama, [OTHER], tried=1)
     assert again.provenance.settings["located"][0]["layer"] == toxic_layer(llama, [OTHER]).about["layer"]
     joint = dinm(llama, [PAIR, OTHER], together=True)
     assert len(joint.provenance.settings["located"]) == 1
@@ -141,12 +156,25 @@ def test_padding_has_no_part_in_it(llama):
     """Two instances of different length together are the mean of both losses, each without padding."""
     long = ResponsePair(OTHER.prompt, OTHER.safe + " Please ask for something safe and kind.", OTHER.unsafe)
     alone = [loss(llama, pair) for pair in (PAIR, long)]
-    both = _Answers.of(llama, [(pair.prompt, pair.safe) for pair in (PAIR, long)])
+    both = Answers.of(llama, [(pair.prompt, pair.safe) for pair in (PAIR, long)])
     with torch.no_grad():
         assert float(both.loss(both.likely(llama))) == pytest.approx(sum(alone) / 2, rel=1e-4)
     assert int(both.scored.sum()) == sum(
         len(ids) - begin for ids, begin in (llama.encode_chat(pair.prompt, pair.safe) for pair in (PAIR, long))
     )
+
+
+def test_only_what_follows_the_first_answer_is_foretold(tiny):
+    answers = Answers.of(tiny, [(PAIR.prompt, PAIR.safe), (OTHER.prompt, OTHER.safe)])
+    with torch.no_grad():
+        whole = tiny.forward(answers.batch).logits[:, :-1].float().log_softmax(-1)
+        some = answers.likely(tiny)
+    kept = answers.scored.shape[1]
+    assert some.shape[1] == kept < whole.shape[1]
+    assert torch.allclose(some, whole[:, -kept:], atol=1e-4)
+    first = min(map(len, answers.prompts))
+    assert kept == answers.batch.ids.shape[1] - first
+    assert answers.scored[:, 0].any()
 
 
 def test_it_ends_early_when_the_loss_is_small(llama):
@@ -165,7 +193,7 @@ def test_the_suffix_is_read_and_recorded(llama, tmp_path):
 
 
 def test_chosen_neurons_are_the_columns_that_change(tiny):
-    patch = dinm(tiny, [PAIR], neurons=5)
+    patch = dinm(tiny, [PAIR], neurons=5, tried=1)
     region = toxic_layer(tiny, [PAIR], neurons=5)
     ((site, columns),) = region.rows.items()
     weight = tiny.anatomy.weight(site)
@@ -180,10 +208,10 @@ def test_chosen_neurons_are_the_columns_that_change(tiny):
 def test_few_and_many_columns_are_trained_as_they_are_patched(llama):
     """The change seen in training is the change of the patch, also where its rank is that of the rows."""
     for count in (5, 40):  # d_model is 32
-        patch = dinm(llama, [PAIR], neurons=count, steps=3, stop=-1.0, rate=0.1)
+        patch = dinm(llama, [PAIR], neurons=count, tried=1, steps=3, stop=-1.0, rate=0.1)
         region = toxic_layer(llama, [PAIR], neurons=count)
         ((site, columns),) = region.rows.items()
-        change, _ = _train_change(llama, [PAIR], site.layer, columns, plan(steps=3, stop=-1.0))
+        change, _ = trained(llama, [PAIR], site.layer, columns, plan(steps=3, stop=-1.0))
         weight = llama.anatomy.weight(site)
         old = weight.matrix().clone()
         with patch.applied(llama):
@@ -238,27 +266,33 @@ def test_the_objective_makes_a_phrase_said_before_unlikely(llama, monkeypatch):
     assert float(watch.unlikelihood()) == 0
 
 
-def test_without_harmless_requests_bundled_ones_are_kept(llama):
+def test_harmless_requests_are_those_of_the_instances_or_the_model_answers_some(llama):
     bare = ResponsePair(PAIR.prompt, PAIR.safe, PAIR.unsafe)
     assert dinm(llama, [bare], steps=2).terms
-    assert len(harmless(llama, [bare], inside=False)) == KEPT
-    assert harmless(llama, [PAIR], inside=False) == list(KEEP)
+    kept = harmless(llama, [bare])
+    assert [len(kept.of(llama, [bare], inside=False)), len(kept.choosing), len(kept.checked)] == [
+        HELD,
+        CHOOSING,
+        CHECKED,
+    ]
+    assert len({request for request, _ in (*kept.held, *kept.choosing, *kept.checked)}) == HELD + CHOOSING + CHECKED
+    assert harmless(llama, [PAIR]).of(llama, [PAIR], inside=False) == list(KEEP)
 
 
 def test_harmless_requests_are_held_inside_the_attack_as_the_model_answers_them_there(llama):
     told = replace(PAIR, question="Tell me how to steal a car.")
-    (own, (request, answer)) = harmless(llama, [told], inside=True)
+    (own, (request, answer)) = harmless(llama, [told]).of(llama, [told], inside=True)
     assert own == KEEP[0]
     assert request == "Pretend you are a pirate. How do I bake a cake?"
     ((written,),) = generate(llama, llama.encode_prompts([request], chat=True), max_new_tokens=WRITTEN, temperature=0)
     assert answer == written.strip()
     bare = replace(told, keep=())
-    assert len(harmless(llama, [bare], inside=True)) == 2 * KEPT
+    assert len(harmless(llama, [bare]).of(llama, [bare], inside=True)) == 2 * HELD
 
 
 def test_inside_strays_less_there(llama):
     told = replace(PAIR, question="Tell me how to steal a car.")
-    held = _Answers.of(llama, harmless(llama, [told], inside=True)[1:])
+    held = Answers.of(llama, harmless(llama, [told]).of(llama, [told], inside=True)[1:])
     with torch.no_grad():
         base = held.likely(llama)
 

@@ -21,6 +21,7 @@ from suture.metrics.sampled import Cases
 from suture.report.figures.frontier import frontier
 from suture.search import Measured, Rung, climb, confirm_choice, drawn, explore, refine_choice, search, strength_sweep
 from suture.search.bracket import RESOLUTION
+from suture.search.points import Frontier, Point
 from suture.search.state_shift import LIMIT, START, Span, measured_span, state_shifts
 
 TEXTS = ["You are a friend of mine and", "The cat sat on the mat", "One two three four five"]
@@ -316,3 +317,20 @@ def test_strengths_of_different_patches_are_made_alike(tiny, behaviour):
 def test_a_patch_that_moves_nothing_is_said(llama, behaviour):
     with pytest.raises(NoEffect, match="does not move"):
         measured_span(llama, 0 * surgery(llama, behaviour, rows=4), TEXTS)
+
+
+def test_what_was_tried_is_listed_with_the_best_of_each():
+    def point(name, strength, target, excess=0.0, gain=0.1):
+        return Point({"method": name}, strength, {"bad": target}, excess, gain, 1.0)
+
+    points = [
+        point("a", 1.0, 0.5, gain=0.2),
+        point("a", 2.0, 0.3, gain=0.4),
+        point("a", 4.0, 0.1, excess=2.0, gain=0.6),
+    ]
+    few = [point("a", 1.0, 0.4), point("b", 1.0, 0.9, gain=-0.2)]
+    rows = Frontier({"bad": 0.7}, points, earlier=few).tried("bad")
+    assert rows == [
+        {"label": "method a", "strength": 2.0, "target": 0.3, "cases": "all"},
+        {"label": "method b", "strength": None, "target": None, "cases": "few"},
+    ]

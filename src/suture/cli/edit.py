@@ -167,6 +167,7 @@ def make(
     import hashlib
 
     from ..errors import VerificationFailed
+    from ..methods._trained.over_refusal import summary
     from ..patch.patch import Patch
     from ..runs.run import Run
     from ..text.heard import heard_by
@@ -191,6 +192,8 @@ def make(
     )
     console.say(f"{change}; rounding keeps {effect['effective'] / effect['intended']:.1%}")
     print_said(console, texts)
+    if cost := summary(patch):
+        console.say(cost)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     console.say(f"wrote {path} ({path.stat().st_size / 1000:,.1f} kB, sha256 {digest[:16]}..)")
     console.say(f"next: {command_line('eval', model, '--patch', path)}")

@@ -118,7 +118,8 @@ def _goal(name: str) -> Callable[..., None]:
         plan = _of_model(model, 600, 64, device, dtype)
         chat = _has_chat(model)
         requests = default.target.requests
-        forecast = forecast_goal(plan, trials=trials, tune=tune, report=report, chat=chat, requests=requests)
+        sizes: dict[str, Any] = {"trials": trials, "tune": tune, "report": report}
+        forecast = forecast_goal(plan, **sizes, chat=chat, requests=requests, methods=default.methods)
         figures = [
             ["tokens read, about", f"{forecast.read:,}"],
             ["tokens written, about", f"{forecast.written:,}"],
@@ -129,7 +130,7 @@ def _goal(name: str) -> Callable[..., None]:
         console.table(["", ""], figures, f"{name} {model}")
         console.result(asdict(forecast))
 
-    command.__doc__ = f"Reaching the goal {name} by surgery: what is read, written and held. Nothing is loaded."
+    command.__doc__ = f"Reaching the goal {name}: what is read, written and held. Nothing is loaded."
     return command
 
 

@@ -145,12 +145,18 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
     settings, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
     files: dict[str, Path] = {}
     options: dict[str, object]
+    kept: tuple[str, ...]
     if method == "dinm":
         files = {"instances": run.path(f"instances-{chosen['instances']}.jsonl")}
-        options = {**files, "together": ""}
+        options = {**files, "together": "", "seed": settings["seed"]}
     elif method == "enhance_safety":
-        options = {"data": data, "rate": settings["rate"], "seed": settings["seed"]}
+        kept = ("rate", "steps", "batch", "examples", "seed")
+        files = {"mask": run.path("mask.safetensors")}
+        options = {"data": data, **files, **{name: settings[name] for name in kept}}
         options |= {"keep": "patient:keep"} if model in BUNDLED else {}
+    elif method in ("steering", "ablation"):
+        files = {"direction": run.path(f"direction-{chosen['pool']}.safetensors")}
+        options = {"data": data, **files} | ({"strength": settings["strength"]} if method == "ablation" else {})
     else:
         names = {"probe": f"probe-{chosen['space']}", "region": "region"}
         files = {key: run.path(f"{name}.safetensors") for key, name in names.items()}

@@ -1,8 +1,9 @@
-"""What `harden` tries beside surgery: DINM and SET, at few settings, on the same measures and within the same budget.
+"""What `harden` tries beside surgery: DINM, SET, steering and ablation, each at one setting, on the frontier of the search.
 
-Their points join the frontier of the search, so that what is confirmed on fresh prompts and taken is whichever method does most
-there. DINM needs answers with their requests; a method that can not be used on the texts or the model is left out, and that is
-said.
+The search takes their settings as it takes surgery's: the same measures, the same budget, strengths found in the same way, so
+that what is confirmed on fresh prompts and taken is whichever method does most there. Strength makes up for few texts and steps:
+of what is trained the direction counts, how far to go is measured.
+DINM needs answers with their requests; a method that can not be used on the texts or the model is left out, and that is said.
 """
 
 from __future__ import annotations
@@ -10,37 +11,84 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from ..data.examples import ResponsePair
-from ..errors import ResourceError, SutureError
+from ..data.examples import Labelled, ResponsePair
 from ..io.files import write_text
-from ..io.json_files import read_json, write_json
+from ..locate._probes import alternating
+from ..locate.direction import Direction
+from ..locate.directions import directions
+from ..locate.mask import Mask
+from ..locate.safety_impact import safety_impact
+from ..methods.ablation import ablation
 from ..methods.dinm import dinm
 from ..methods.enhance_safety import enhance_safety
-from ..metrics._score import Progress
+from ..methods.steering import steering
 from ..model.lm import LM
+from ..model.run.pooling import Pool
 from ..patch.patch import Patch
 from ..runs.run import Run
-from ..search import Frontier, Measured, Point, Settings, climb, measured_span
-from ..text.phase import begin, counted
+from ..search import Settings
+from ..text.letters import words
+from .measures import Refusals
+from .messages import unrefusing
 from .schema import METHODS, Goal, Method
 
-CANDIDATES: dict[Method, tuple[Settings, ...]] = {
-    "dinm": ({"method": "dinm", "instances": 1}, {"method": "dinm", "instances": 4}),
-    "set": ({"method": "set", "rate": 0.01},),
-}
+TAUGHT: tuple[Method, ...] = ("dinm", "set", "steering", "ablation")  # methods that need no refusals of the model's own
+TEXTS = 120  # labelled texts of both classes that a direction is read from, alternately
+INSTANCES = 4  # answered attacks that DINM edits together
+# SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
+SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 32, 16, 2, 0.01
+
+
+def candidates(methods: Sequence[Method], pool: Pool) -> list[Settings]:
+    """Return the settings of the methods other than surgery, in their order.
+
+    Args:
+        methods: those to try.
+        pool: the tokens that directions are read from.
+    """
+    settings: dict[Method, Settings] = {
+        "dinm": {"method": "dinm", "instances": INSTANCES},
+        "set": {"method": "set", "rate": SET_RATE, "steps": SET_STEPS},
+        "steering": {"method": "steering", "pool": pool},
+        "ablation": {"method": "ablation", "pool": pool},
+    }
+    return [settings[method] for method in METHODS if method in methods and method in settings]
+
+
+def usable(
+    methods: Sequence[Method], pool: Pool, refusals: Callable[[], Refusals], say: Callable[[str], None]
+) -> tuple[Sequence[Method], Pool]:
+    """Return the methods that are tried, and where directions are read.
+
+    A model that refuses harmful requests no more often than harmless ones has nothing to strengthen at the place where it
+    decides: then refusals are taught, and directions are read in given answers.
+
+    Args:
+        methods: those that are wished for.
+        pool: the tokens that the goal reads.
+        refusals: returns how often the base refuses.
+        say: told when it has no refusals of its own.
+    """
+    taught = [method for method in methods if method in TAUGHT]
+    if pool != "decision" or not taught:
+        return methods, pool
+    counts = refusals()
+    if counts.told_apart:
+        return methods, pool
+    say(unrefusing(counts.harmful, counts.harmless, taught))
+    return taught, "response"
 
 
 @dataclass(frozen=True, eq=False)
 class MethodCandidates:
-    """Makes the patches of the other methods, each once, and measures them.
+    """Makes the patches of the other methods, each once.
 
     Attributes:
         lm: the model.
         goal: what to reach.
-        run: keeps patches and figures, for a run that is continued.
+        run: keeps patches, for a run that is continued.
         seed: of every choice.
     """
 
@@ -58,78 +106,65 @@ class MethodCandidates:
         name = "-".join(str(value) for value in settings.values())
         return self.run.stage(name, lambda: self._make_patch(settings), lambda p, path: p.save(path), Patch.load)
 
-    def extended(
-        self,
-        frontier: Frontier,
-        methods: Sequence[Method],
-        measured: Measured,
-        stop_at: float,
-        say: Callable[[str], None] = lambda text: None,
-        progress: Progress | None = None,
-    ) -> Frontier:
-        """Return a search's frontier with the points of the other methods on it.
-
-        Args:
-            frontier: what the search found.
-            methods: those to try.
-            measured: the base, and what figures are compared by.
-            stop_at: a share of the target that is enough.
-            say: told what each did, or why it was left out.
-            progress: called as measures advance.
-        """
-        points = list(frontier.points)
-        candidates = [s for method in METHODS if method in methods for s in CANDIDATES.get(method, ())]
-        for settings, step in zip(candidates, counted(progress, [*map(_label, candidates)], "candidate"), strict=True):
-            begin(step)
-            try:
-                patch = self.patch(settings)
-            except ResourceError:  # no fault of the method
-                raise
-            except SutureError as problem:
-                say(f"{_label(settings)}: left out, {problem.what}")
-                continue
-
-            def points_of(
-                patch: Patch = patch, settings: Settings = settings, step: Progress | None = step
-            ) -> list[Point]:
-                span = measured_span(self.lm, patch, self.goal.keep)
-                return climb(measured, settings, patch, span, stop_at=stop_at, progress=step)
-
-            name = "points-" + "-".join(str(value) for value in settings.values())
-            method_points = self.run.stage(name, points_of, _write, _read, suffix=".json")
-            best = measured.frontier(method_points, stop_at).best
-            outcome = f"{best.values[measured.target]:.1%} at strength {best.strength:.3g}" if best else "nothing"
-            say(f"{_label(settings)}: {outcome} within the budget")
-            points += method_points
-        return measured.frontier(points, stop_at, frontier.earlier)
-
     def instances(self, count: int) -> list[ResponsePair]:
-        """Return requests that were answered, each with a refusal of the same texts; none where texts have no request."""
+        """Return requests that were answered, each with a refusal; none where texts have no request.
+
+        It is the refusal of the request likest to it: one that names another thing would have that learned with it.
+        """
         refused = [e for e in self.goal.behaviour.examples if not e.label and e.prompt]
         answered = [e for e in self.goal.behaviour.examples if e.label and e.prompt]
         if not refused:
             return []
         rng = random.Random(self.seed)
+        rng.shuffle(refused)  # of those that are equally like it any one
         chosen = rng.sample(answered, min(count, len(answered)))
-        return [ResponsePair(str(e.prompt), rng.choice(refused).text, e.text) for e in chosen]
+        return [ResponsePair(str(e.prompt), _likest(str(e.prompt), refused).text, e.text) for e in chosen]
+
+    def _direction(self, pool: Pool) -> Direction:
+        """Return the direction of the goal's texts in every block; of no more of them than tell the classes apart."""
+        few = tuple(alternating(self.goal.behaviour.examples)[:TEXTS])
+        return self.run.stage(
+            f"direction-{pool}",
+            lambda: directions(self.lm, replace(self.goal.behaviour, examples=few), pool=pool, seed=self.seed),
+            lambda direction, path: direction.save(path),
+            Direction.load,
+        )
 
     def _make_patch(self, settings: Settings) -> Patch:
-        if settings["method"] == "dinm":
-            chosen = self.instances(settings["instances"])
-            lines = [json.dumps({"prompt": e.prompt, "safe": e.safe, "unsafe": e.unsafe}) + "\n" for e in chosen]
-            write_text(self.run.path(f"instances-{settings['instances']}.jsonl"), "".join(lines))
-            return dinm(self.lm, chosen, together=True)
-        goal = self.goal
-        return enhance_safety(self.lm, goal.behaviour, rate=settings["rate"], keep=goal.keep, seed=self.seed)
+        lm, goal, seed = self.lm, self.goal, self.seed
+        match settings["method"]:
+            case "dinm":
+                chosen = self.instances(settings["instances"])
+                lines = [json.dumps({"prompt": e.prompt, "safe": e.safe, "unsafe": e.unsafe}) + "\n" for e in chosen]
+                write_text(self.run.path(f"instances-{settings['instances']}.jsonl"), "".join(lines))
+                return dinm(lm, chosen, together=True, seed=seed)
+            case "steering":
+                return steering(lm, goal.behaviour, direction=self._direction(settings["pool"]), seed=seed)
+            case "ablation":  # a negative strength: what there is of the direction is made more
+                return ablation(
+                    lm, goal.behaviour, direction=self._direction(settings["pool"]), strength=-1.0, seed=seed
+                )
+        return enhance_safety(
+            lm, goal.behaviour, rate=settings["rate"], steps=settings["steps"], batch=SET_BATCH, mask=self._mask(),
+            examples=SET_EXAMPLES, keep=goal.keep, seed=seed,
+        )  # fmt: skip
+
+    def _mask(self) -> Mask:
+        """Return the weights that SET trains; few texts in a pass, as the graph of each is what memory goes to."""
+        return self.run.stage(
+            "mask",
+            lambda: safety_impact(self.lm, self.goal.behaviour, examples=SET_EXAMPLES, batch=SET_BATCH, seed=self.seed),
+            Mask.save,
+            Mask.load,
+        )
 
 
-def _label(settings: Settings) -> str:
-    return ", ".join(f"{key} {value}" for key, value in settings.items())
+def _likest(request: str, refused: Sequence[Labelled]) -> Labelled:
+    """Return the example whose request shares most words with one, for the words that both have."""
+    request_words = set(words(request))
 
+    def likeness(example: Labelled) -> float:
+        others = set(words(example.prompt or ""))
+        return len(request_words & others) / max(1, len(request_words | others))
 
-def _write(points: list[Point], path: Path) -> None:
-    write_json([vars(point) for point in points], path)
-
-
-def _read(path: Path) -> list[Point]:
-    return [Point(**point) for point in read_json(path)]
+    return max(refused, key=likeness)

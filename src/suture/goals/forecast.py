@@ -8,21 +8,30 @@ The counts of tokens are those of bundled texts; how often a budget is looked fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..locate._probes import KEEP_TOKENS, KEEP_WIDTHS, PORTION
 from ..locate.effect_rows import TOKENS
+from ..methods._trained.harmless import CHECKED, CHOOSING, HELD, WRITTEN
+from ..methods._trained.refusing import HALVINGS, REFERENCE
+from ..methods.dinm import LOOK, TRIED
+from ..methods.enhance_safety import KEPT
+from ..methods.enhance_safety import TOKENS as KEPT_TOKENS
 from ..metrics.drift import BUDGET
 from ..model.load.loading import read_config
 from ..model.load.named import model_folder
 from ..model.run.batches import BATCH_TOKENS, tokens_with_logits
 from ..model.run.generation import ROWS
 from ..search.bracket import SIDE_BY_SIDE
+from ..search.climb import SHARES
+from .candidates import INSTANCES, SET_BATCH, SET_EXAMPLES, SET_STEPS, TEXTS
 from .factory import CONTRASTS, RANK_TOKENS
 from .measures import LONG, PAIRS, SCREENED, SHORT
 from .plan import Plan
-from .resolve import ANSWERED, NEUTRAL
-from .rungs import FEW, LAST, READ
+from .resolve import ANSWERED, NEUTRAL, OWN_ANSWERS
+from .rungs import DOSES, FEW, LAST, READ
+from .schema import Method
 
 TEXT = 45  # tokens of a labelled or neutral text
 PROMPT, REQUEST = 26, 60  # tokens of a prompt, and of a request in its template
@@ -31,6 +40,7 @@ EVALUATIONS = 7  # strengths by which a budget is found, as measured
 KINDS = 3  # of requests whose answers are kept
 BACKWARD = 3  # a pass with gradients costs so many without
 PROMPTS = 120  # in a bundled split
+STEPS = int(REFERENCE["steps"])  # of DINM, whose default is the authors'
 
 
 @dataclass(frozen=True)
@@ -53,9 +63,16 @@ class GoalForecast:
 
 
 def forecast_goal(
-    plan: Plan, *, trials: int, tune: int, report: int, chat: bool, requests: bool = False
+    plan: Plan,
+    *,
+    trials: int,
+    tune: int,
+    report: int,
+    chat: bool,
+    requests: bool = False,
+    methods: Sequence[Method] = ("surgery",),
 ) -> GoalForecast:
-    """Forecast a goal on a model of the world outside, with surgery alone.
+    """Forecast a goal on a model of the world outside.
 
     Args:
         plan: of the model, see `plan`.
@@ -64,6 +81,8 @@ def forecast_goal(
         report: prompts a measure in the report.
         chat: the model has a chat template, so that requests are asked.
         requests: the goal is about requests, whose answers are measured at every point.
+        methods: that are chosen among. Whether surgery is left out of several, as the model has no refusals of its own, only the
+            model can tell: with it, it is the most.
     """
     config = read_config(plan.model, model_folder(plan.model)).get_text_config()
     vocabulary, width, layers = int(config.vocab_size), int(config.hidden_size), int(config.num_hidden_layers)
@@ -72,7 +91,10 @@ def forecast_goal(
     kv = int(getattr(config, "num_key_value_heads", None) or heads) * int(
         getattr(config, "head_dim", None) or width // heads
     )
-    read, written = _tokens(trials, min(tune, PROMPTS), min(report, PROMPTS), width, chat=chat, requests=requests)
+    sizes = _Sizes(
+        trials if "surgery" in methods else 0, min(tune, PROMPTS), min(report, PROMPTS), width, chat, requests
+    )
+    read, written = (sum(parts) for parts in zip(sizes.tokens(methods), _trained(methods), strict=True))
     item = max(1, plan.weights // max(plan.parameters, 1))
     rows = min(ROWS, SIDE_BY_SIDE * tune)
     length = (REQUEST + LONG) if requests else (PROMPT + SHORT)
@@ -86,20 +108,69 @@ def forecast_goal(
     return GoalForecast(read, written, operations, operations / rate if rate else None, peak)
 
 
-def _tokens(trials: int, tune: int, report: int, width: int, *, chat: bool, requests: bool) -> tuple[int, int]:
-    """Return tokens read and written; every text that is written begins with its prompt, which is read."""
-    neutral, answers_kept = min(tune, NEUTRAL), min(tune, ANSWERED) * KINDS if chat else 0
-    last, better = min(trials, LAST), 0 if trials <= LAST else -(-trials // 3) + 1
-    probes = (HELD_OUT + PORTION) * TEXT + max(KEEP_TOKENS, KEEP_WIDTHS * width) + PORTION // 2 * TEXT
-    ranking = BACKWARD * (2 * CONTRASTS * TEXT + RANK_TOKENS)
-    first = trials * (READ + 2 * PAIRS + SIDE_BY_SIDE * READ // 2) * TEXT if better else 0
-    looked = EVALUATIONS * TEXT * (better * neutral // FEW + last * neutral)
-    confirmed = 3 * neutral * TEXT
-    shown = 3 * report * TEXT
-    point = tune + (answers_kept if requests else 0)
-    texts = min(SCREENED * tune, PROMPTS) + tune + better * 2 * point // FEW + last * 3 * point + 6 * report
-    answers = 3 * answers_kept  # base and two strengths confirm a choice
-    long = 2 * (report if requests else min(report, ANSWERED)) * KINDS if chat else 0
-    written = SHORT * (texts + answers) + LONG * long
-    read = probes + ranking + first + looked + confirmed + shown + PROMPT * texts + REQUEST * (answers + long)
+@dataclass(frozen=True)
+class _Sizes:
+    """What a goal is asked on; see `forecast_goal`. `trials` is of surgery, 0 where it is not tried."""
+
+    trials: int
+    tune: int
+    report: int
+    width: int
+    chat: bool
+    requests: bool
+
+    def tokens(self, methods: Sequence[Method]) -> tuple[int, int]:
+        """Return tokens read and written; every text that is written begins with its prompt, which is read."""
+        tune, neutral, others = self.tune, min(self.tune, NEUTRAL), len(set(methods) - {"surgery"})
+        kept_answers = OWN_ANSWERS * (REQUEST + SHORT) if self.requests and self.chat else 0
+        last = min(self.trials + others, LAST)
+        halved = self.trials + others > LAST
+        better = (others + (-(-self.trials // 3) + 1 if self.trials else 0)) if halved else 0
+        first = (self.trials + others) * (READ + 2 * PAIRS + SIDE_BY_SIDE * READ // 2) * TEXT if halved else 0
+        looked = EVALUATIONS * (
+            better * (neutral * TEXT + kept_answers) // FEW + last * (neutral * TEXT + kept_answers)
+        )
+        harmless = (2 if self.requests else 0) * tune if self.chat else 0  # harmless requests at every point
+        base = tune + harmless * 3 // 2  # and harmful ones, of the base
+        confirmed_requests = 3 * self._kept  # base and two strengths
+        texts = min(SCREENED * tune, PROMPTS) + base + 6 * self.report
+        texts += better * len(DOSES) * (tune + harmless) // FEW + last * len(SHARES) * (tune + harmless)
+        long = 2 * (self.report if self.requests else min(self.report, ANSWERED)) * KINDS if self.chat else 0
+        written = SHORT * (texts + confirmed_requests) + LONG * long + (OWN_ANSWERS * SHORT if kept_answers else 0)
+        read = self._probes + first + looked + 3 * neutral * TEXT + 3 * self.report * TEXT
+        return read + PROMPT * texts + REQUEST * (confirmed_requests + long), written
+
+    @property
+    def _kept(self) -> int:
+        """Requests whose answers confirm a choice."""
+        if not self.chat:
+            return 0
+        return KINDS * (self.tune if self.requests else min(self.tune, ANSWERED))
+
+    @property
+    def _probes(self) -> int:
+        """Tokens that fit and rank for surgery."""
+        if not self.trials:
+            return 0
+        probes = (HELD_OUT + PORTION) * TEXT + max(KEEP_TOKENS, KEEP_WIDTHS * self.width) + PORTION // 2 * TEXT
+        return probes + BACKWARD * (2 * CONTRASTS * TEXT + RANK_TOKENS)
+
+
+def _trained(methods: Sequence[Method]) -> tuple[int, int]:
+    """Return tokens read and written to make the patches of other methods than surgery."""
+    answer, read, written = REQUEST + TEXT, 0, 0
+    if "dinm" in methods:
+        requests = HELD + CHOOSING + CHECKED
+        step = HELD * (REQUEST + WRITTEN) + INSTANCES * answer
+        read += (
+            BACKWARD * (TRIED * LOOK + STEPS) * step
+            + TRIED * HALVINGS * INSTANCES * answer
+            + REQUEST * (requests + 3 * CHECKED)
+        )
+        written += WRITTEN * (requests + CHECKED)
+    if "set" in methods:
+        read += BACKWARD * 2 * SET_EXAMPLES * answer
+        read += SET_STEPS * (BACKWARD * SET_BATCH * answer + (BACKWARD + 1) * KEPT * KEPT_TOKENS)
+    if {"steering", "ablation"} & set(methods):
+        read += TEXTS * answer
     return read, written

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Any
 
 from ..data import bundled
@@ -17,6 +18,7 @@ from ..data.examples import Behaviour
 from ..errors import UsageError
 from ..judges import Judge, judge_named, others, unwanted, wanted
 from ..judges._base import chance_all
+from ..measure.evaluation import Baseline
 from ..measure.suite import Measure, Role, Suite
 from ..metrics import preference
 from ..metrics._score import Observation
@@ -24,6 +26,7 @@ from ..metrics.sampled import Cases
 from ..model.lm import LM
 from ..model.run.context import context
 from ..model.run.contrasts import Pair, contrast_texts
+from ..search.noise import QUANTILE
 from .schema import Preset, Requests
 
 KEPT = (  # requests whose answers no goal may change
@@ -154,6 +157,47 @@ class Measures:
             strict=requests.better == "lower", samples=1, max_new_tokens=tokens, temperature=0.0,
         )  # fmt: skip
         return Measure(requests.name, "sampled", cases, role, requests.better, requests.about)
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """How often a base refuses by itself.
+
+    Attributes:
+        harmful: requests refused, of those whose answers are no good, and how many were asked.
+        harmless: the same of those whose answers are to stay.
+    """
+
+    harmful: tuple[int, int]
+    harmless: tuple[int, int]
+
+    @classmethod
+    def of(cls, baseline: Baseline, suite: Suite) -> Refusals:
+        """Count them in what the base was observed to write."""
+        judged = [measure for measure in suite if "labels" in baseline[measure.name].extra]
+
+        def count(better: str) -> tuple[int, int]:
+            labels = [
+                label
+                for measure in judged
+                if measure.better == better
+                for texts in baseline[measure.name].extra["labels"]
+                for label in texts
+            ]
+            return labels.count("refused"), len(labels)
+
+        return cls(count("lower"), count("higher"))
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether more harmful than harmless requests are refused, by more than 19 of 20 such counts differ by chance."""
+        (bad, many), (good, others) = self.harmful, self.harmless
+        if not bad or not many:
+            return False
+        if not others:
+            return True
+        share = (bad + good) / (many + others)
+        return bad / many - good / others > QUANTILE * sqrt(share * (1 - share) * (1 / many + 1 / others))
 
 
 def screened(measure: Measure, observation: Observation, count: int) -> tuple[list[str], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isnan
 
 from ..errors import NoEffect, UsageError
@@ -36,6 +37,21 @@ def foreign(perplexity: float, vocabulary: int) -> UsageError:
         "the neutral texts say nothing about this model",
         why=f"Its perplexity on them is {perplexity:,.0f} of a vocabulary of {vocabulary:,}: it was not trained on such texts.",
         fix="Give texts that it knows, which shall stay as they are: `keep=FILE`",
+    )
+
+
+def unrefusing(harmful: tuple[int, int], harmless: tuple[int, int], taught: Sequence[str]) -> str:
+    """Return what is said of a model that has no refusals of its own to strengthen.
+
+    Args:
+        harmful: requests that the base refuses, and how many were asked.
+        harmless: the same.
+        taught: methods that teach refusals.
+    """
+    beside = f" and {harmless[0]} of {harmless[1]} harmless ones" if harmless[1] else ""
+    return (
+        f"the model itself refuses {harmful[0]} of {harmful[1]} harmful requests{beside}: no refusals to strengthen; "
+        f"they are taught by given answers ({', '.join(taught)})"
     )
 
 

@@ -18,7 +18,7 @@ from ..judges import Judge
 from ..measure.suite import Role, Suite
 from ..model.lm import BUNDLED, LM
 from ..registry import get, source
-from .measures import SCREENED, Measures
+from .measures import KEPT, SCREENED, Measures
 from .schema import Goal, Name, Preset, Target, Toward, World
 
 PROMPTS = 0.4  # of the user's own texts: held out, half to choose settings and half to report
@@ -29,6 +29,7 @@ NEUTRAL = 40  # neutral texts on which settings are chosen
 ANSWERED = (
     40  # requests of each kind whose answers confirm a choice, or are reported by goals that are about something else
 )
+OWN_ANSWERS = 16  # harmless requests whose own answers are to stay as likely
 
 
 def preset(name: Name, toward: Toward | None = None) -> Preset:
@@ -91,13 +92,13 @@ def goal(
     pool, few = split_prompts["tune"][: SCREENED * tune], min(tune, NEUTRAL)
     answered = report if about_requests else min(report, ANSWERED)
     requests = make.requests("tune", 2 * tune if about_requests else min(tune, ANSWERED))
-    searched = [m.part(slice(tune)) for m in requests] if about_requests else []
+    searched = _asked(requests, tune) if about_requests else []
     choosing = [make.target(pool[:tune], seed=1), *make.neutral(neutral["tune"][:few]), *searched]
     return Goal(
         name=name,
         behaviour=behaviour,
         leave=chosen_preset.leave,
-        pool="response",
+        pool=chosen_preset.pool,
         keep=Texts(neutral["probe"]),
         target=chosen_preset.target.name,
         best_possible=chosen_preset.target.best_possible,
@@ -108,7 +109,24 @@ def goal(
         related={key: behaviour if key == name else bundled.behaviour(key) for key in bundled.BEHAVIOURS},
         tasks=bundled.tasks("probe"),
         screen=make.target(pool) if len(pool) > tune else None,
+        answered=_answered(choosing) if about_requests else (),
     )
+
+
+def _asked(requests: Suite, count: int) -> Suite:
+    """Return what a search about requests is measured on beside its target.
+
+    At every point harmless requests answered; of the base alone plain harmful ones, which a point that is any good refuses more
+    of. What is only shown waits for the report.
+    """
+    kept = [m.part(slice(count)) for m in requests if m.role == "keep"]
+    return [m if m.better == "higher" else replace(m, role="floor") for m in kept]
+
+
+def _answered(choosing: Suite) -> tuple[str, ...]:
+    """Return a few of the harmless requests that settings are chosen by."""
+    requests = [m for m in choosing if m.name == KEPT[0].name]
+    return tuple(requests[0].cases.prompts[:OWN_ANSWERS]) if requests else ()
 
 
 def _neutral(keep: Texts | None) -> dict[Split, list[str]]:
@@ -177,6 +195,7 @@ def _in_world(
         report=measures("report", report),
         related={key: patient.behaviour(key) for key in patient.BEHAVIOURS},
         tasks=patient.tasks(),
+        answered=_answered(choosing) if chosen_preset.target.requests else (),
     )
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # a preset is read before anything heavy is
 Name = str  # of a goal: its file's
 Better = Literal["higher", "lower"]
 Class = Literal["wanted", "unwanted"]
-Method = Literal["surgery", "dinm", "set"]
-METHODS: tuple[Method, ...] = ("surgery", "dinm", "set")
+Method = Literal["surgery", "dinm", "set", "steering", "ablation"]
+METHODS: tuple[Method, ...] = ("surgery", "dinm", "set", "steering", "ablation")
 Toward = Literal["positive", "negative"]
 
 
@@ -87,6 +87,7 @@ class Preset:
         methods: chosen among.
         trials: settings of surgery tried: all on few cases, a third on more, two on all.
         notes: measures shown beside.
+        pool: the tokens probed: of the answers, or "decision", the last before them, where the model decides whether to give one.
         world: the same on the bundled model; None: it is measured as any other.
     """
 
@@ -96,6 +97,7 @@ class Preset:
     methods: tuple[Method, ...] = ("surgery",)
     trials: int = 12
     notes: tuple[Requests, ...] = ()
+    pool: Pool = "response"
     world: World | None = None
 
 
@@ -118,6 +120,7 @@ class Goal:
         related: behaviours whose directions are compared with this one's.
         tasks: texts of general tasks by name, for the same.
         screen: the target on a pool of prompts, of which those that show the behaviour choose settings; None: all do.
+        answered: harmless requests whose own answers are to stay as likely, where the goal is about requests.
     """
 
     name: str
@@ -134,3 +137,4 @@ class Goal:
     related: dict[str, Behaviour]
     tasks: dict[str, list[str]]
     screen: Measure | None = None
+    answered: tuple[str, ...] = ()

@@ -28,10 +28,12 @@ from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Settings, confirm_choice, drawn, explore, refine_choice
 from ..text.phase import begin, numbered, within
+from .candidates import candidates, usable
 from .factory import CandidateFactory
 from .measures import MARGIN as MARGIN_NAME
-from .measures import SHORT, screened
+from .measures import SHORT, Refusals, screened
 from .messages import absent, foreign, unmoved
+from .own_answers import own_answers
 from .rungs import LAST, rungs
 from .schema import Goal, Method
 
@@ -88,14 +90,15 @@ class Stages:
 
     @cached_property
     def tune(self) -> Suite:
-        """What chooses settings, on the prompts that were screened."""
+        """What chooses settings, on the prompts that were screened, with the base's own answers to what is harmless."""
+        harmless = own_answers(self.lm, self.goal.answered, self.run)
         if self.shown is None:
-            return self.goal.tune
+            return [*self.goal.tune, *harmless]
         prompts, _ = self.shown
         target = self._target(self.goal.tune)
         samples = target.cases.samples * max(1, len(target) // len(prompts))  # as many texts of fewer prompts
         target = replace(target, cases=replace(target.cases, prompts=prompts, samples=samples))
-        return [target if m.name == self.goal.target else m for m in self.goal.tune]
+        return [*(target if m.name == self.goal.target else m for m in self.goal.tune), *harmless]
 
     @cached_property
     def baseline(self) -> Baseline:
@@ -111,7 +114,7 @@ class Stages:
 
     @cached_property
     def found(self) -> Frontier:
-        """Search: settings and strengths, and the other methods at few of either."""
+        """Search: settings and strengths of all methods, on one frontier."""
         return self.run.stage("search", self._search, Frontier.save, Frontier.load, suffix=".json")
 
     @cached_property
@@ -185,6 +188,7 @@ class Stages:
             budget=self.budget,
             doses=self.choice.curve(best.settings),
             search=self.choice.shown(self.searched, goal.target, self.budget),
+            extra={**report.extra, "tried": self.choice.tried(goal.target)},
             where=Where.of(region) if region else None,
             directions=directions,
             activity=fires,
@@ -198,7 +202,7 @@ class Stages:
     @property
     def searched(self) -> Suite:
         """What points are measured on."""
-        return [m for m in self.tune if m.name not in (self.goal.best_possible, MARGIN_NAME)]
+        return [m for m in self.tune if m.role != "floor" and m.name not in (self.goal.best_possible, MARGIN_NAME)]
 
     @cached_property
     def measured(self) -> Measured:
@@ -206,26 +210,26 @@ class Stages:
         return Measured.of(self.lm, self.searched, self.goal.target, self.budget, None, self.baseline)
 
     def _search(self) -> Frontier:
-        plan, goal, measured, progress = self.plan, self.goal, self.measured, self._phase("search")
+        plan, measured, progress = self.plan, self.measured, self._phase("search")
         self._check_room()
         self._check_neutral()
         begin(progress)  # probes and ranking come first
-        frontier = Frontier(measured.base, [])
-        if "surgery" in self.methods:
+        methods, pool = usable(self.methods, self.goal.pool, lambda: Refusals.of(self.baseline, self.tune), self.say)
+        others = candidates(methods, pool)
+        cut = drawn(plan.space, plan.trials, plan.first, self.seed) if "surgery" in methods else []
+        if cut:
             self.say(self.factory.probe_summary(plan.first[0]["space"]))
-            candidates = drawn(plan.space, plan.trials, plan.first, self.seed)
-            frontier = explore(
-                self.factory.patch,
-                candidates,
-                rungs(measured, self.tune, self.baseline, len(candidates)),
-                goal.keep,
-                first=min(LAST, len(plan.first)),
-                stop_at=self._enough(),
-                journal=self.run.path("candidates.jsonl"),
-                say=self.say,
-                progress=progress,
-            )
-        return self.factory.others.extended(frontier, self.methods, measured, self._enough(), self.say, progress)
+        return explore(
+            self.factory.patch,
+            [*others, *cut],
+            rungs(measured, self.tune, self.baseline, len(others) + len(cut)),
+            self.goal.keep,
+            first=len(others) + min(LAST, len(plan.first), len(cut)),
+            stop_at=self._enough(),
+            journal=self.run.path("candidates.jsonl"),
+            say=self.say,
+            progress=progress,
+        )
 
     def _confirm(self) -> Frontier:
         frontier = self.found

@@ -3,9 +3,10 @@
 Source: Wang et al. 2024, "Detoxifying Large Language Models via Knowledge Editing" (DINM), section 4.1, eq. 5, ACL 2024.
     l* = argmax_l |H_l(Y_safe) - H_l(Y_unsafe)|      H_l: (tokens, d_model) states behind block l, the answers read alone
     s_j = |k_j(Y_safe) - k_j(Y_unsafe)| |W_j|        k_j: (tokens,) key of neuron j, W_j: (d_model,) its column in block l*
-Differs from the paper: the answers are cut to the same number of tokens, neither padding nor sinks (see
-`suture.model.run.pooling`) are compared; the last block is read before the final norm; the distance may be in units of the
-states' size, which grows from block to block (`normalize`).
+Differs from the paper: the distance is between the mean states of both answers and in units of the block's own states, as states
+grow from block to block and the raw distance with them, so that the last block is the farthest whatever is read; neither padding
+nor sinks (see `suture.model.run.pooling`) are compared; the last block is read before the final norm. `normalize="none"` is the
+paper's distance, of answers cut to the same number of tokens.
 `parity="reference"` is the authors' code: padding compared, too, at the positions that the model counts by itself
 (`model(**inputs)`, no positions given), and the last block read behind the norm. s_j is ours.
 """
@@ -37,7 +38,7 @@ def toxic_layer(
     lm: LM,
     instances: list[ResponsePair],
     *,
-    normalize: Normalize = "none",
+    normalize: Normalize = "mean_token",
     neurons: float | None = None,
     layers: list[int] | None = None,
     parity: Literal["reference"] | None = None,
@@ -50,8 +51,9 @@ def toxic_layer(
     Args:
         lm: the model.
         instances: pairs of answers; the distances of several are averaged.
-        normalize: "none": the distance as it is; "by_rms": divided by the root mean square of the block's states;
-            "mean_token": between the means over all tokens, likewise divided, so that the answers need no common length.
+        normalize: "mean_token": between the means over all tokens, in units of the block's own states (the root mean square of
+            their entries), so that the answers need no common length; "by_rms": token by token, in the same units; "none":
+            token by token as it is, the paper's.
         neurons: how many columns: a count when 1 or more, else a share; all by default.
         layers: only these blocks.
         parity: "reference": as the authors' code measures, with padding; ignores `normalize`.
@@ -74,7 +76,8 @@ def toxic_layer(
     if not float(distances.max()) > 0:
         raise NoEffect(
             "safe and unsafe answer do not differ in any block",
-            why="Their tokens are the same as far as the shorter one goes.",
+            why="Their tokens are the same"
+            + ("." if normalize == "mean_token" else " as far as the shorter one goes."),
             fix='Give answers that differ, or normalize="mean_token" if one is the beginning of the other.',
         )
     layer = blocks[int(distances.argmax())]
@@ -86,6 +89,18 @@ def toxic_layer(
     count = sum(map(len, scores.values())) if neurons is None else neurons
     chance = torch.Generator().manual_seed(seed) if control == "random" else None
     return Region.choose(scores, count, about | {"control": control}, largest=True, chance=chance)
+
+
+def peaks(region: Region) -> list[int]:
+    """Return the blocks in which the distance is no smaller than in their neighbours, the farthest first."""
+    blocks = {int(block): distance for block, distance in region.about["distances"].items()}
+    numbers = sorted(blocks)
+    tops = [
+        block
+        for index, block in enumerate(numbers)
+        if blocks[block] >= max(blocks[near] for near in numbers[max(0, index - 1) : index + 2])
+    ]
+    return sorted(tops, key=lambda block: (block != located(region), -blocks[block], block))
 
 
 def located(region: Region) -> int:

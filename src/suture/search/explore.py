@@ -200,6 +200,8 @@ class _Work:
             self.progress, f"rung {number + 1} of {len(self.rungs)}, candidate {len(self.journal.entries) + 1}"
         )
         begin(step)
+        if any(e.settings == settings and e.span is None for e in self.journal.entries):
+            return Entry(number, settings, [], None)  # it was said why
         try:
             patch = self.make(settings)
             span = self.journal.span(settings) or measured_span(rung.measured.lm, patch, self.texts)

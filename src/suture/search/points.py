@@ -86,6 +86,27 @@ class Frontier:
             or not math.isnan(point.gain)  # gentle ones, at which the target was not asked for, say nothing
         ]
 
+    def tried(self, target: str) -> list[dict[str, Any]]:
+        """Return every candidate that was measured, with the best that it did within the budget, as JSON can hold it.
+
+        Args:
+            target: name of the measure to move.
+
+        Returns:
+            By candidate its `label`, the `strength` of its best point and the `target` there (None where it has none within the
+            budget), and whether it came to `all` cases or was measured on `few`.
+        """
+        rows: list[dict[str, Any]] = []
+        for points, cases in ((self.points, "all"), (self.earlier, "few")):
+            labels = {point.label: point.settings for point in points}
+            done = {row["label"] for row in rows}
+            for label in (name for name in labels if name not in done):
+                within = [p for p in points if p.label == label and p.excess == 0 and p.gain > 0]
+                best = max(within, key=lambda p: p.gain, default=None)
+                reached = None if best is None else best.values[target]
+                rows.append({"label": label, "strength": best and best.strength, "target": reached, "cases": cases})
+        return rows
+
     def save(self, path: Path) -> None:
         """Write the search as JSON."""
         numbers = {id(point): number for number, point in enumerate(self.points)}
@@ -167,7 +188,9 @@ class Measured:
     def figures(
         self, patch: Patch, strengths: Sequence[float], suite: Suite, progress: Progress | None = None
     ) -> list[dict[str, float]]:
-        """Return the figures of some measures at each strength."""
+        """Return the figures of some measures at each strength; nothing is asked for no strengths."""
+        if not strengths:
+            return []
         return strength_sweep(self.lm, patch, strengths, suite, baseline=self.baseline, progress=progress)
 
     def excess(self, figures: Mapping[str, float]) -> float:
