@@ -76,14 +76,14 @@ def happened(run: Run, lm: LM, size: int, seed: int, progress: Progress | None) 
     writing, folder, turning, measuring, reporting = counted(progress, list(PHASES), "part")
     begin(writing)
     fact = run.stage("fact", lambda: _fact(lm), lambda p, path: p.save(path), _load)
-    asked = _asked(lm, fact)
+    answers = _asked(lm, fact)
     begin(folder)
     disk = _on_disk(lm, run.path("fact.safetensors"), run.path("edited"))
     begin(turning)
     tone = run.stage("tone", lambda: _tone(lm, seed), lambda p, path: p.save(path), _load)
     turned = _turned(lm, tone)
     report, figures = _measured(lm, tone, size, seed, measuring, reporting)
-    return Story(asked, turned, figures, report, disk)
+    return Story(answers, turned, figures, report, disk)
 
 
 def _load(path: Path) -> Patch:
