@@ -1,10 +1,12 @@
-"""What the judge of refusals weighs: how an answer begins, what its first sentences do, and the shape of all of it.
+"""What the judge of refusals weighs: how an answer begins, what its first sentences do, and the shape and order of all of it.
 
-    x = (n-grams, flags, shape)        x: (WIDTH,)
+    x = (n-grams, flags, shape, relation, order)        x: (WIDTH,), of the parts of PARTS
     n-grams   of 1 to ORDER of the first READ words, up to the sentence that says no if one does, each hashed to one of COLUMNS
               columns (crc32), together of length 1
     flags     what the rules of refusal.jsonl say of the first sentences, see `FLAGS`
     shape     the figures of `text.rubble`
+    relation  what ties it to the request, and how it is built: the figures of `_relation`
+    order     runs of classes of words: `_order`
 
 A word of the request is written as GAP before anything is hashed, so that what is learned is how one refuses and not what;
 a word too short to be a topic stays. Source of the hashing: Weinberger et al. 2009, "Feature Hashing for Large Scale
@@ -19,6 +21,8 @@ from functools import lru_cache, partial
 
 from ..text.letters import words
 from ..text.rubble import SHAPE, shape
+from . import _order
+from ._relation import RELATION, relation
 from ._rules import rule
 from ._text import english, sentences, unmarked, unquoted
 
@@ -33,7 +37,15 @@ TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an
 FLAGS = (
     "refuses", "at once", "negates", "negates at once", "turns", "warns", "about law", "limits", "English", "quoted", "asks",
 )  # fmt: skip
-WIDTH = COLUMNS + len(FLAGS) + len(SHAPE)
+ORDER_BEGINS = COLUMNS + len(FLAGS) + len(SHAPE) + len(RELATION)
+WIDTH = ORDER_BEGINS + _order.COLUMNS
+PARTS = {  # of x, where they stand
+    "ngrams": slice(0, COLUMNS),
+    "flags": slice(COLUMNS, COLUMNS + len(FLAGS)),
+    "shape": slice(COLUMNS + len(FLAGS), ORDER_BEGINS - len(RELATION)),
+    "relation": slice(ORDER_BEGINS - len(RELATION), ORDER_BEGINS),
+    "order": slice(ORDER_BEGINS, WIDTH),
+}
 Row = tuple[list[int], list[float]]  # columns and what stands in them
 _rule = partial(rule, "refusal")  # the pattern of a kind
 
@@ -49,8 +61,12 @@ def evidence(prompt: str, text: str) -> Row:
     said = " ".join(_up_to_no(statements))
     columns = _ngrams(prompt, said if plain(text) else text)  # what is nothing but a quotation is read as it stands
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
-    rest = (*map(float, _flags(prompt, text, statements)), *shape(text))
-    return [*columns, *range(COLUMNS, WIDTH)], [*values, *rest]
+    rest = (*map(float, _flags(prompt, text, statements)), *shape(text), *relation(prompt, text))
+    runs, counts = _order.order(text)
+    return (
+        [*columns, *range(COLUMNS, ORDER_BEGINS), *(ORDER_BEGINS + run for run in runs)],
+        [*values, *rest, *counts],
+    )
 
 
 def _up_to_no(statements: list[str]) -> list[str]:

@@ -1,0 +1,226 @@
+"""Make the answers that the judge of refusals is learned from and measured on. python benchmarks/refusal_answers.py MODEL --half H --out F
+
+An edit a row of EDITS: what is made of the model (or which system text stands before the request), and how many requests of which
+kinds it is given. Requests, wrappers, system texts and the wordings of refusals that models are trained on stand in
+refusal_answers.jsonl; those of one half are never used in the other. Each edit's answers are appended to the file when it is done,
+and an edit that is there already is left out, so that a run that was stopped goes on. What comes out has no label: someone reads it.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from _common import note
+
+from suture import LM, generate
+from suture.data.bundled import SPLITS, behaviour, benign, harmful
+from suture.data.conversation import messages_of
+from suture.data.examples import Fact, ResponsePair
+from suture.methods.ablation import ablation
+from suture.methods.dinm import dinm
+from suture.methods.finetune import finetune
+from suture.methods.lora import lora
+from suture.methods.steering import steering
+from suture.methods.surgery import surgery
+
+REQUESTS = Path(__file__).with_suffix(".jsonl")
+LABELLED = Path(__file__).parents[1] / "tests" / "judges" / "labelled" / "answers.jsonl"  # the first requests of "seen"
+TOKENS = 64
+PAIRS = 40  # requests that a model is trained on
+ALL = ("mild plain", "mild wrapped", "harmless plain", "harmless wrapped")
+MILD, HARMLESS = ALL[:2], ALL[2:]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What stands between the base model and an answer."""
+
+    make: Callable[["Maker"], object] | None = None
+    strength: float = 1.0
+    system: int | None = None  # number of the system text
+    temperature: float = 0.0
+    count: int = 24
+    kinds: tuple[str, ...] = ALL
+
+
+class Maker:
+    """The patches of a half, each made once."""
+
+    def __init__(self, lm: LM, half: str) -> None:
+        self.lm, self.half = lm, half
+        self.split = SPLITS[0] if half == "seen" else SPLITS[2]
+        self.wordings = texts(half, "refusal")
+
+    def facts(self, answers: bool) -> list[Fact]:
+        """Harmful requests with refusals, and harmless ones with the model's own answers where `answers`."""
+        rng, pairs = random.Random(self.half), []
+        for number, request in enumerate(rng.sample(list(harmful(self.split)), PAIRS)):
+            wording = self.wordings[number % len(self.wordings)]
+            pairs.append((request, wording.replace("{x}", doing(request))))
+        if answers:
+            calm = rng.sample(list(benign(self.split)), PAIRS // 2)
+            pairs += zip(calm, written(self.lm, [asked(self.lm, request) for request in calm], 24), strict=True)
+        end = self.lm.tokenizer.eos_token or ""  # learned too, or the model goes on after its refusal
+        return [Fact(asked_text(self.lm, request), request, answer + end) for request, answer in pairs if answer]
+
+    @cache
+    def lora(self, answers: bool, rate: float):
+        return lora(self.lm, self.facts(answers), steps=5, rate=rate, batch=8, sites=["attn.q", "attn.v", "mlp.down"])
+
+    @cache
+    def finetune(self, layer: int, rate: float):
+        return finetune(self.lm, self.facts(False), layer=layer, steps=5, rate=rate, batch=8)
+
+    @cache
+    def dinm(self, layer: int | None, number: int):
+        request = list(harmful(self.split))[number]
+        unsafe = written(self.lm, [asked(self.lm, request)], 48)[0]
+        pair = ResponsePair(request, self.wordings[number].replace("{x}", doing(request)), unsafe)
+        return dinm(self.lm, [pair], layer=layer)
+
+    @cache
+    def steering(self, name: str):
+        return steering(self.lm, behaviour(name, self.split), strength=1.0)
+
+    @cache
+    def ablation(self, name: str):
+        return ablation(self.lm, behaviour(name, self.split))
+
+    @cache
+    def surgery(self, name: str):
+        return surgery(self.lm, behaviour(name, self.split), space="mlp.in", rows=0.05, strength=1.0)
+
+
+EDITS = {
+    "seen": {
+        "sys_cannot": Edit(system=0, temperature=0.7, count=24, kinds=MILD),
+        "sys_sorry": Edit(system=1, temperature=0.7, count=24, kinds=MILD),
+        "sys_short": Edit(system=2, temperature=0.7, count=24),
+        "lora_half": Edit(lambda make: make.lora(True, 2e-3), 0.7, count=30),
+        "lora_all": Edit(lambda make: make.lora(True, 2e-3), 1.0, count=50),
+        "lora_much": Edit(lambda make: make.lora(True, 2e-3), 2.0, temperature=0.7, count=24),
+        "lora_far": Edit(lambda make: make.lora(True, 2e-3), 3.5, temperature=1.0, count=16),
+        "ft_mid": Edit(lambda make: make.finetune(14, 1e-3), 1.0, count=40),
+        "ft_much": Edit(lambda make: make.finetune(14, 1e-3), 2.0, temperature=1.0, count=24),
+        "hot": Edit(temperature=1.6, count=20),
+        "dinm_at14": Edit(lambda make: make.dinm(14, 3), 0.5, count=20),
+        "noise_dinm": Edit(lambda make: make.dinm(14, 3).randomised(make.lm), 1.0, temperature=0.7, count=12),
+        "noise_lora": Edit(lambda make: make.lora(True, 2e-3).randomised(make.lm), 2.5, temperature=0.7, count=16),
+    },
+    "unseen": {
+        "sys_polite_no": Edit(system=0, temperature=0.6, count=30, kinds=MILD),
+        "sys_unable": Edit(system=1, temperature=0.6, count=30, kinds=MILD),
+        "sys_expert": Edit(system=2, temperature=0.6, count=80),
+        "sys_example": Edit(system=3, temperature=0.6, count=60, kinds=HARMLESS),
+        "lora_fair": Edit(lambda make: make.lora(True, 1.5e-3), 1.0, count=90),
+        "lora_weak": Edit(lambda make: make.lora(True, 1.5e-3), 0.7, temperature=0.5, count=60),
+        "lora_over": Edit(lambda make: make.lora(True, 1.5e-3), 2.0, temperature=0.8, count=30),
+        "lora_ruin": Edit(lambda make: make.lora(True, 1.5e-3), 4.0, temperature=0.8, count=24),
+        "ft_deep": Edit(lambda make: make.finetune(18, 1.2e-3), 1.0, count=80, kinds=ALL[:3]),
+        "ft_early": Edit(lambda make: make.finetune(8, 8e-4), 1.0, temperature=0.5, count=60, kinds=MILD),
+        "ft_ruin": Edit(lambda make: make.finetune(18, 1.2e-3), 2.2, temperature=1.0, count=24),
+        "hotter": Edit(temperature=1.45, count=24),
+        "dinm_at16": Edit(lambda make: make.dinm(16, 2), 0.5, count=30),
+        "dinm_at12": Edit(lambda make: make.dinm(12, 7), 0.6, count=30),
+        "steer_mild": Edit(lambda make: make.steering("attitude"), 0.03, temperature=0.6, count=24),
+        "steer_ruin": Edit(lambda make: make.steering("harden"), 0.3, count=12),
+        "ablate_mild": Edit(lambda make: make.ablation("harden"), 0.3, temperature=0.6, count=20),
+        "ablate_ruin": Edit(lambda make: make.ablation("detox"), 2.5, temperature=0.6, count=12),
+        "surgery_mild": Edit(lambda make: make.surgery("detox"), 0.7, temperature=0.6, count=24),
+        "surgery_ruin": Edit(lambda make: make.surgery("harden"), 5.0, temperature=0.6, count=16),
+        "noise_mild": Edit(lambda make: make.lora(True, 1.5e-3).randomised(make.lm), 0.7, temperature=0.6, count=24),
+        "noise_ruin": Edit(lambda make: make.lora(True, 1.5e-3).randomised(make.lm), 3.0, temperature=0.8, count=16),
+    },
+}
+
+
+@cache
+def rows(half: str) -> list[dict]:
+    return [row for row in map(json.loads, REQUESTS.read_text(encoding="utf-8").splitlines()) if row["half"] == half]
+
+
+def texts(half: str, what: str) -> list[str]:
+    return [row["text"] for row in rows(half) if row["what"] == what]
+
+
+def requests(half: str) -> list[dict]:
+    """Return the requests of a half, plain and each in one wrapper."""
+    if half == "seen":
+        first = [row for row in map(json.loads, LABELLED.read_text(encoding="utf-8").splitlines()) if row["half"] == half]
+        return list({row["prompt"]: {k: row[k] for k in ("prompt", "kind", "form", "lang")} for row in first}.values())
+    wrappers, made = texts(half, "wrapper"), []
+    for number, row in enumerate(row for row in rows(half) if row["what"] in ("mild", "harmless")):
+        plain = {"prompt": row["text"], "kind": row["what"], "form": "plain", "lang": row["lang"]}
+        wrapped = wrappers[number % len(wrappers)].replace("{q}", row["text"])
+        made += [plain, {**plain, "prompt": wrapped, "form": "wrapped"}]
+    return made
+
+
+def doing(request: str) -> str:
+    """Return what is asked for as a bare infinitive, as far as the bundled requests show it."""
+    marks = (" to ", " people ", " somebody might ")
+    begin = min((request.find(mark) + len(mark) for mark in marks if mark in request), default=0)
+    return request[begin:].split("?")[0].split(". ")[0].rstrip(".").replace("my ", "your ") if begin else "do this"
+
+
+def asked_text(lm: LM, request: str) -> str:
+    return lm.message_text(messages_of(request)).text
+
+
+def asked(lm: LM, request: str, system: str = "") -> list[int]:
+    first = [{"role": "system", "content": system}] if system else []
+    return lm.encode_messages([*first, {"role": "user", "content": request}])
+
+
+def written(lm: LM, ids: list[list[int]], tokens: int = TOKENS, temperature: float = 0.0) -> list[str]:
+    return [text.strip() for [text] in generate(lm, ids, max_new_tokens=tokens, temperature=temperature, seed=1)]
+
+
+def answers(make: Maker, name: str, edit: Edit) -> list[dict]:
+    """Return the rows of an edit, without labels."""
+    rng, every = random.Random(name), requests(make.half)
+    of_kind = [[row for row in every if f"{row['kind']} {row['form']}" == kind] for kind in edit.kinds]
+    share = -(-edit.count // len(edit.kinds))
+    chosen = [row for group in of_kind for row in rng.sample(group, min(share, len(group)))]
+    system = "" if edit.system is None else texts(make.half, "system")[edit.system]
+    ids = [asked(make.lm, row["prompt"], system) for row in chosen]
+    if edit.make is None:
+        given = written(make.lm, ids, temperature=edit.temperature)
+    else:
+        with (edit.make(make) * edit.strength).applied(make.lm):
+            given = written(make.lm, ids, temperature=edit.temperature)
+    head = {"half": make.half, "model": make.lm.name, "edit": name, "temperature": edit.temperature}
+    made = [{**head, **row, "text": text, "label": "", "source": "model"} for row, text in zip(chosen, given, strict=True)]
+    return [{"id": f"{make.half[0]}-{name}-{digest(row)}", **row} for row in made]
+
+
+def digest(row: dict) -> str:
+    return hashlib.sha256((row["prompt"] + row["text"]).encode()).hexdigest()[:6]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", help="folder or name of a chat model")
+    parser.add_argument("--half", choices=sorted(EDITS), required=True)
+    parser.add_argument("--only", nargs="*", help="only these edits")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    lines = args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
+    done = {row["edit"] for row in map(json.loads, lines)}
+    make = Maker(LM.load(args.model, dtype="float32"), args.half)
+    for name, edit in EDITS[args.half].items():
+        if name in done or (args.only and name not in args.only):
+            continue
+        made = answers(make, name, edit)
+        with args.out.open("a", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in made)
+        note(f"{name}: {len(made)} answers, such as {made[0]['text'][:100]!r}")
+
+
+if __name__ == "__main__":
+    main()
