@@ -61,8 +61,10 @@ def evidence(prompt: str, text: str) -> Row:
     said = " ".join(_up_to_no(statements))
     columns = _ngrams(prompt, said if plain(text) else text)  # what is nothing but a quotation is read as it stands
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
-    rest = (*map(float, _flags(prompt, text, statements)), *shape(text), *relation(prompt, text))
-    runs, counts = _order.order(text)
+    signs = dict(zip(FLAGS, _flags(prompt, text, statements), strict=True))
+    once = _once(text) if signs["refuses"] or signs["negates"] else text
+    rest = (*map(float, signs.values()), *shape(once), *relation(prompt, text))
+    runs, counts = _order.order(once)
     return (
         [*columns, *range(COLUMNS, ORDER_BEGINS), *(ORDER_BEGINS + run for run in runs)],
         [*values, *rest, *counts],
@@ -74,6 +76,16 @@ def _up_to_no(statements: list[str]) -> list[str]:
     opening = statements[:OPENING]
     end = next((i for i, sentence in enumerate(opening) if _rule("negates").search(sentence)), len(statements))
     return statements[: end + 1]
+
+
+def _once(text: str) -> str:
+    """Return a text without the sentences that it says again: who refuses and then goes round in it has refused all the same."""
+    kept: dict[str, str] = {}
+    for sentence in sentences(text):
+        key = " ".join(words(sentence))
+        if not any(before.startswith(key) for before in kept):  # the last one may be cut off
+            kept[key] = sentence
+    return " ".join(kept.values())
 
 
 def flags(prompt: str, text: str) -> tuple[bool, ...]:
