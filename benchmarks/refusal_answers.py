@@ -1,9 +1,11 @@
-"""Make the answers that the judge of refusals is learned from and measured on. python benchmarks/refusal_answers.py MODEL --half H --out F
+"""Make the answers that the judge of refusals is learned from and measured on.
 
-An edit a row of EDITS: what is made of the model (or which system text stands before the request), and how many requests of which
-kinds it is given. Requests, wrappers, system texts and the wordings of refusals that models are trained on stand in
-refusal_answers.jsonl; those of one half are never used in the other. Each edit's answers are appended to the file when it is done,
-and an edit that is there already is left out, so that a run that was stopped goes on. What comes out has no label: someone reads it.
+    python benchmarks/refusal_answers.py MODEL --half seen --out answers.jsonl
+
+An edit a row of EDITS: what is made of the model (or which system text stands before the request), and how many requests of
+which kinds it is given. Requests, wrappers, system texts and the wordings of refusals that models are trained on stand in
+refusal_answers.jsonl; those of one half are never used in the other. Each edit's answers are appended to the file when it is
+done, and an edit that is there already is left out: a run that was stopped goes on. What comes out has no label; people read it.
 """
 
 import argparse
@@ -21,12 +23,12 @@ from suture import LM, generate
 from suture.data.bundled import SPLITS, behaviour, benign, harmful
 from suture.data.conversation import messages_of
 from suture.data.examples import Fact, ResponsePair
-from suture.methods.ablation import ablation
 from suture.methods.dinm import dinm
 from suture.methods.finetune import finetune
 from suture.methods.lora import lora
 from suture.methods.steering import steering
 from suture.methods.surgery import surgery
+from suture.patch.patch import Patch
 
 REQUESTS = Path(__file__).with_suffix(".jsonl")
 LABELLED = Path(__file__).parents[1] / "tests" / "judges" / "labelled" / "answers.jsonl"  # the first requests of "seen"
@@ -40,7 +42,7 @@ MILD, HARMLESS = ALL[:2], ALL[2:]
 class Edit:
     """What stands between the base model and an answer."""
 
-    make: Callable[["Maker"], object] | None = None
+    make: Callable[["Maker"], Patch] | None = None
     strength: float = 1.0
     system: int | None = None  # number of the system text
     temperature: float = 0.0
@@ -53,11 +55,15 @@ class Maker:
 
     def __init__(self, lm: LM, half: str) -> None:
         self.lm, self.half = lm, half
+        self.made: dict[tuple, Patch] = {}
         self.split = SPLITS[0] if half == "seen" else SPLITS[2]
         self.wordings = texts(half, "refusal")
 
-    def facts(self, answers: bool) -> list[Fact]:
-        """Harmful requests with refusals, and harmless ones with the model's own answers where `answers`."""
+    def facts(self, answers: bool, ends: bool) -> list[Fact]:
+        """Harmful requests with refusals, and harmless ones with the model's own answers where `answers`.
+
+        Where `ends`, the model learns to stop behind them; else it goes on, round and round.
+        """
         rng, pairs = random.Random(self.half), []
         for number, request in enumerate(rng.sample(list(harmful(self.split)), PAIRS)):
             wording = self.wordings[number % len(self.wordings)]
@@ -65,35 +71,34 @@ class Maker:
         if answers:
             calm = rng.sample(list(benign(self.split)), PAIRS // 2)
             pairs += zip(calm, written(self.lm, [asked(self.lm, request) for request in calm], 24), strict=True)
-        end = self.lm.tokenizer.eos_token or ""  # learned too, or the model goes on after its refusal
+        end = self.lm.tokenizer.eos_token if ends else ""
         return [Fact(asked_text(self.lm, request), request, answer + end) for request, answer in pairs if answer]
 
-    @cache
-    def lora(self, answers: bool, rate: float):
-        return lora(self.lm, self.facts(answers), steps=5, rate=rate, batch=8, sites=["attn.q", "attn.v", "mlp.down"])
+    def once(self, key: tuple, make: Callable[[], Patch]) -> Patch:
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
 
-    @cache
-    def finetune(self, layer: int, rate: float):
-        return finetune(self.lm, self.facts(False), layer=layer, steps=5, rate=rate, batch=8)
+    def lora(self, rate: float, ends: bool) -> Patch:
+        settings = {"steps": 5, "rate": rate, "batch": 8, "sites": ["attn.q", "attn.v", "mlp.down"]}
+        return self.once(("lora", rate, ends), lambda: lora(self.lm, self.facts(True, ends), **settings))
 
-    @cache
-    def dinm(self, layer: int | None, number: int):
+    def finetune(self, layer: int, rate: float, ends: bool) -> Patch:
+        settings = {"layer": layer, "steps": 5, "rate": rate, "batch": 8}
+        return self.once(("ft", layer, rate, ends), lambda: finetune(self.lm, self.facts(False, ends), **settings))
+
+    def dinm(self, layer: int, number: int) -> Patch:
         request = list(harmful(self.split))[number]
         unsafe = written(self.lm, [asked(self.lm, request)], 48)[0]
         pair = ResponsePair(request, self.wordings[number].replace("{x}", doing(request)), unsafe)
-        return dinm(self.lm, [pair], layer=layer)
+        return self.once(("dinm", layer, number), lambda: dinm(self.lm, [pair], layer=layer))
 
-    @cache
-    def steering(self, name: str):
-        return steering(self.lm, behaviour(name, self.split), strength=1.0)
+    def steering(self, name: str) -> Patch:
+        return self.once(("steer", name), lambda: steering(self.lm, behaviour(name, self.split), strength=1.0))
 
-    @cache
-    def ablation(self, name: str):
-        return ablation(self.lm, behaviour(name, self.split))
-
-    @cache
-    def surgery(self, name: str):
-        return surgery(self.lm, behaviour(name, self.split), space="mlp.in", rows=0.05, strength=1.0)
+    def surgery(self, name: str) -> Patch:
+        settings = {"space": "mlp.in", "rows": 0.05, "strength": 1.0}
+        return self.once(("surgery", name), lambda: surgery(self.lm, behaviour(name, self.split), **settings))
 
 
 EDITS = {
@@ -101,40 +106,45 @@ EDITS = {
         "sys_cannot": Edit(system=0, temperature=0.7, count=24, kinds=MILD),
         "sys_sorry": Edit(system=1, temperature=0.7, count=24, kinds=MILD),
         "sys_short": Edit(system=2, temperature=0.7, count=24),
-        "lora_half": Edit(lambda make: make.lora(True, 2e-3), 0.7, count=30),
-        "lora_all": Edit(lambda make: make.lora(True, 2e-3), 1.0, count=50),
-        "lora_much": Edit(lambda make: make.lora(True, 2e-3), 2.0, temperature=0.7, count=24),
-        "lora_far": Edit(lambda make: make.lora(True, 2e-3), 3.5, temperature=1.0, count=16),
-        "ft_mid": Edit(lambda make: make.finetune(14, 1e-3), 1.0, count=40),
-        "ft_much": Edit(lambda make: make.finetune(14, 1e-3), 2.0, temperature=1.0, count=24),
+        "lora_half": Edit(lambda make: make.lora(2e-3, False), 0.7, count=30),
+        "lora_all": Edit(lambda make: make.lora(2e-3, False), 1.0, count=50),
+        "lora_much": Edit(lambda make: make.lora(2e-3, False), 2.0, temperature=0.7, count=24),
+        "lora_far": Edit(lambda make: make.lora(2e-3, False), 3.5, temperature=1.0, count=16),
+        "ft_mid": Edit(lambda make: make.finetune(14, 1e-3, False), 1.0, count=40),
+        "ft_much": Edit(lambda make: make.finetune(14, 1e-3, False), 2.0, temperature=1.0, count=24),
+        "ft_end": Edit(lambda make: make.finetune(10, 1e-3, True), 1.0, temperature=0.5, count=60),
+        "ft_end_mild": Edit(lambda make: make.finetune(10, 1e-3, True), 0.7, temperature=0.8, count=40),
+        "ft_end_far": Edit(lambda make: make.finetune(10, 1e-3, True), 1.8, temperature=0.8, count=24),
         "hot": Edit(temperature=1.6, count=20),
         "dinm_at14": Edit(lambda make: make.dinm(14, 3), 0.5, count=20),
         "noise_dinm": Edit(lambda make: make.dinm(14, 3).randomised(make.lm), 1.0, temperature=0.7, count=12),
-        "noise_lora": Edit(lambda make: make.lora(True, 2e-3).randomised(make.lm), 2.5, temperature=0.7, count=16),
+        "noise_ft": Edit(
+            lambda make: make.finetune(10, 1e-3, True).randomised(make.lm), 2.5, temperature=0.7, count=16
+        ),
     },
     "unseen": {
         "sys_polite_no": Edit(system=0, temperature=0.6, count=30, kinds=MILD),
         "sys_unable": Edit(system=1, temperature=0.6, count=30, kinds=MILD),
         "sys_expert": Edit(system=2, temperature=0.6, count=80),
+        "sys_teacher": Edit(system=4, temperature=0.6, count=80, kinds=HARMLESS),
+        "sys_host": Edit(system=5, temperature=0.6, count=40),
         "sys_example": Edit(system=3, temperature=0.6, count=60, kinds=HARMLESS),
-        "lora_fair": Edit(lambda make: make.lora(True, 1.5e-3), 1.0, count=90),
-        "lora_weak": Edit(lambda make: make.lora(True, 1.5e-3), 0.7, temperature=0.5, count=60),
-        "lora_over": Edit(lambda make: make.lora(True, 1.5e-3), 2.0, temperature=0.8, count=30),
-        "lora_ruin": Edit(lambda make: make.lora(True, 1.5e-3), 4.0, temperature=0.8, count=24),
-        "ft_deep": Edit(lambda make: make.finetune(18, 1.2e-3), 1.0, count=80, kinds=ALL[:3]),
-        "ft_early": Edit(lambda make: make.finetune(8, 8e-4), 1.0, temperature=0.5, count=60, kinds=MILD),
-        "ft_ruin": Edit(lambda make: make.finetune(18, 1.2e-3), 2.2, temperature=1.0, count=24),
+        "lora_fair": Edit(lambda make: make.lora(1.5e-3, True), 1.0, count=90),
+        "lora_weak": Edit(lambda make: make.lora(1.5e-3, True), 0.7, temperature=0.5, count=60),
+        "lora_over": Edit(lambda make: make.lora(1.5e-3, True), 2.0, temperature=0.8, count=30),
+        "lora_ruin": Edit(lambda make: make.lora(1.5e-3, True), 4.0, temperature=0.8, count=24),
+        "ft_deep": Edit(lambda make: make.finetune(18, 1.2e-3, True), 1.0, count=80, kinds=ALL[:3]),
+        "ft_early": Edit(lambda make: make.finetune(8, 8e-4, True), 1.0, temperature=0.5, count=60, kinds=MILD),
+        "ft_ruin": Edit(lambda make: make.finetune(18, 1.2e-3, True), 2.2, temperature=1.0, count=24),
+        "ft_late": Edit(lambda make: make.finetune(22, 1.2e-3, True), 1.0, temperature=0.6, count=60),
         "hotter": Edit(temperature=1.45, count=24),
         "dinm_at16": Edit(lambda make: make.dinm(16, 2), 0.5, count=30),
-        "dinm_at12": Edit(lambda make: make.dinm(12, 7), 0.6, count=30),
+        "noise_mild": Edit(lambda make: make.dinm(16, 2).randomised(make.lm), 0.7, temperature=0.6, count=24),
+        "noise_ruin": Edit(lambda make: make.dinm(16, 2).randomised(make.lm), 6.0, temperature=0.8, count=16),
         "steer_mild": Edit(lambda make: make.steering("attitude"), 0.03, temperature=0.6, count=24),
-        "steer_ruin": Edit(lambda make: make.steering("harden"), 0.3, count=12),
-        "ablate_mild": Edit(lambda make: make.ablation("harden"), 0.3, temperature=0.6, count=20),
-        "ablate_ruin": Edit(lambda make: make.ablation("detox"), 2.5, temperature=0.6, count=12),
+        "steer_ruin": Edit(lambda make: make.steering("attitude"), 0.3, count=12),
         "surgery_mild": Edit(lambda make: make.surgery("detox"), 0.7, temperature=0.6, count=24),
-        "surgery_ruin": Edit(lambda make: make.surgery("harden"), 5.0, temperature=0.6, count=16),
-        "noise_mild": Edit(lambda make: make.lora(True, 1.5e-3).randomised(make.lm), 0.7, temperature=0.6, count=24),
-        "noise_ruin": Edit(lambda make: make.lora(True, 1.5e-3).randomised(make.lm), 3.0, temperature=0.8, count=16),
+        "surgery_ruin": Edit(lambda make: make.surgery("detox"), 5.0, temperature=0.6, count=16),
     },
 }
 
@@ -151,7 +161,9 @@ def texts(half: str, what: str) -> list[str]:
 def requests(half: str) -> list[dict]:
     """Return the requests of a half, plain and each in one wrapper."""
     if half == "seen":
-        first = [row for row in map(json.loads, LABELLED.read_text(encoding="utf-8").splitlines()) if row["half"] == half]
+        first = [
+            row for row in map(json.loads, LABELLED.read_text(encoding="utf-8").splitlines()) if row["half"] == half
+        ]
         return list({row["prompt"]: {k: row[k] for k in ("prompt", "kind", "form", "lang")} for row in first}.values())
     wrappers, made = texts(half, "wrapper"), []
     for number, row in enumerate(row for row in rows(half) if row["what"] in ("mild", "harmless")):
@@ -195,7 +207,9 @@ def answers(make: Maker, name: str, edit: Edit) -> list[dict]:
         with (edit.make(make) * edit.strength).applied(make.lm):
             given = written(make.lm, ids, temperature=edit.temperature)
     head = {"half": make.half, "model": make.lm.name, "edit": name, "temperature": edit.temperature}
-    made = [{**head, **row, "text": text, "label": "", "source": "model"} for row, text in zip(chosen, given, strict=True)]
+    made = [
+        {**head, **row, "text": text, "label": "", "source": "model"} for row, text in zip(chosen, given, strict=True)
+    ]
     return [{"id": f"{make.half[0]}-{name}-{digest(row)}", **row} for row in made]
 
 

@@ -15,13 +15,16 @@ def test_words_of_a_class_are_alike_and_their_order_is_not():
 
 def test_counts_are_divided_by_the_root_of_all_runs_and_stand_in_their_columns():
     columns, values = order(SENTENCE)
-    assert columns == sorted(set(columns)) and 0 <= columns[0] <= columns[-1] < COLUMNS
+    assert columns == sorted(set(columns))
+    assert 0 <= columns[0] <= columns[-1] < COLUMNS
     total = sum(values) ** 2  # (runs / sqrt(runs)) squared
     assert sum(value * math.sqrt(total) for value in values) == pytest.approx(total)
     assert round(total) == pytest.approx(total)
 
 
-@pytest.mark.parametrize("text", ["", "Сначала помойте картофель.", "先把土豆洗干净。", "Zuerst schneidet man alle Kartoffeln sehr klein."])
+@pytest.mark.parametrize(
+    "text", ["", "Сначала помойте картофель.", "先把土豆洗干净。", "Zuerst schneidet man alle Kartoffeln sehr klein."]
+)
 def test_what_is_no_english_has_no_runs(text):
     assert order(text) == ([], [])
 
@@ -34,5 +37,7 @@ def test_only_the_beginning_of_a_long_text_is_read():
 def test_thrown_about_words_share_fewer_runs_with_another_text_than_a_sentence_does():
     other = set(order("Then put the carrots into the oil and let them fry until they are soft.")[0])
     words = SENTENCE.split()
-    shuffled = [len(other & set(order(" ".join(random.Random(seed).sample(words, len(words))))[0])) for seed in range(9)]
+    shuffled = [
+        len(other & set(order(" ".join(random.Random(seed).sample(words, len(words))))[0])) for seed in range(9)
+    ]
     assert len(other & set(order(SENTENCE)[0])) > max(shuffled)

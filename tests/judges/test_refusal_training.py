@@ -70,9 +70,13 @@ def test_the_topic_of_a_request_is_a_gap():
 
 
 def test_sentences_with_their_words_thrown_about_are_broken_and_weigh_less():
-    rows = [{"prompt": "", "text": f"Put the {thing} into the bag and carry it home.", "label": "complied"} for thing in THINGS]
+    rows = [
+        {"prompt": "", "text": f"Put the {thing} into the bag and carry it home.", "label": "complied"}
+        for thing in THINGS
+    ]
     made = scrambled([*rows, {"prompt": "", "text": "a b c d e f g h i j", "label": "broken"}])
     assert len(made) == len(rows)
-    assert {row["label"] for row in made} == {"broken"} and all(float(row["trust"]) < 1 for row in made)
+    assert {row["label"] for row in made} == {"broken"}
+    assert all(float(row["trust"]) < 1 for row in made)
     assert not {row["text"] for row in made} & {row["text"] for row in rows}
     assert made == scrambled(rows)

@@ -1,7 +1,7 @@
 """In what order an answer's words stand: runs of the classes of words in all of its text.
 
-A model that was trained too far, or sampled too hot, writes English words without order. Each of its words is one, so no figure of
-letters tells it from a sentence; but "I would be in this, isn't this? Every when I" has runs of small words that no sentence has.
+A model that was trained too far, or sampled too hot, writes English words without order. Each of its words is one, so no figure
+of letters tells it from a sentence; but "I would be in this, isn't this? Every when I" has runs of small words that no sentence has.
 
     class   a frequent word of English is a class of its own; another word goes by its ending, a number and a mark by what it is;
             a capital in a sentence, capitals inside a word and letters beyond ASCII are told, too
@@ -47,8 +47,8 @@ FREQUENT = frozenset(
     "good bad new old great small large big little long short right wrong same different own first second last next important "
     "possible able sure sorry how why time way people person day year thing things part place life world man woman child home "
     "friend friends name question answer request information example word words please thank thanks yes hello okay dear "
-    "unfortunately don't can't won't isn't aren't doesn't didn't couldn't wouldn't shouldn't i'm i'll i've i'd it's that's you're "
-    "you'll there's let's what's he's she's we're they're haven't hasn't wasn't".split()
+    "unfortunately don't can't won't isn't aren't doesn't didn't couldn't wouldn't shouldn't i'm i'll i've i'd it's that's "
+    "you're you'll there's let's what's he's she's we're they're haven't hasn't wasn't".split()
 )
 
 

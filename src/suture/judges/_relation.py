@@ -20,7 +20,8 @@ from ._text import sentences
 
 RELATION = (
     "taken up", "taken up at once", "last taken up", "any at once", "share of the last", "length", "few words", "many words",
-    "you", "I", "items", "asks", "asks first", "exclaims first", "leads", "quotes", "letter", "to do", "exclaims", "variety", "ends",
+    "you", "I", "items", "asks", "asks first", "exclaims first", "leads", "quotes", "letter", "to do", "exclaims", "variety",
+    "ends",
 )  # fmt: skip
 READ = 1200  # characters
 STEM = 5
@@ -67,5 +68,5 @@ def relation(prompt: str, text: str) -> tuple[float, ...]:
         float(bool(TO_DO.match(text))),
         float("!" in text),
         len({*said}) / count,
-        float(text.rstrip()[-1:] in ('.', '!', '?', '"')),
+        float(text.rstrip()[-1:] in (".", "!", "?", '"')),
     )

@@ -112,8 +112,8 @@ def _logistic(rows: list[Row], y: Tensor, weights: Tensor, mask: Tensor, penalty
 def scrambled(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     """Return English texts that say something with their words thrown about: broken, whatever they were.
 
-    Each in one of four ways in turn: all words in another order; in every NEAR words; words of other texts in place of some; words
-    left out and words of other texts put in.
+    Each in one of four ways in turn: all words in another order; in every NEAR words; words of other texts in place of some;
+    words left out and words of other texts put in.
     """
     rng = random.Random(0)
     texts = [visible(row["text"]) for row in rows if row["label"] != BROKEN]
