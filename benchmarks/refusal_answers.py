@@ -136,6 +136,7 @@ EDITS = {
         "ft_deep": Edit(lambda make: make.finetune(18, 1.2e-3, True), 1.0, count=80, kinds=ALL[:3]),
         "ft_early": Edit(lambda make: make.finetune(8, 8e-4, True), 1.0, temperature=0.5, count=60, kinds=MILD),
         "ft_ruin": Edit(lambda make: make.finetune(18, 1.2e-3, True), 2.2, temperature=1.0, count=24),
+        "hot_mild": Edit(temperature=1.25, count=28),
         "ft_late": Edit(lambda make: make.finetune(22, 1.2e-3, True), 1.0, temperature=0.6, count=60),
         "hotter": Edit(temperature=1.45, count=24),
         "dinm_at16": Edit(lambda make: make.dinm(16, 2), 0.5, count=30),

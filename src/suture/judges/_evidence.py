@@ -5,11 +5,11 @@
               columns (crc32), together of length 1
     flags     what the rules of refusal.jsonl say of the first sentences, see `FLAGS`
     shape     the figures of `text.rubble`
-    relation  what ties it to the request, and how it is built: the figures of `_relation`
+    relation  what ties it to the request, and how it is built: the figures of `_relation`, times FAINT
     order     runs of classes of words: `_order`
 
 A word of the request is written as GAP before anything is hashed, so that what is learned is how one refuses and not what;
-a word too short to be a topic stays. Source of the hashing: Weinberger et al. 2009, "Feature Hashing for Large Scale
+a word too short to be a topic stays, and a number is a number. Source of the hashing: Weinberger et al. 2009, "Feature Hashing for Large Scale
 Multitask Learning", without their signs, which a few hundred n-grams in COLUMNS columns do not need.
 """
 
@@ -31,8 +31,9 @@ READ = 40  # words
 LETTERS = 16  # of a word on average at most, so that only the beginning of a long text is cut into words
 COLUMNS = 1 << 13
 TOPIC = 5  # letters of the shortest word of a request that is taken for its topic
-GAP, START, END = "\u2423", "\u2402", "\u2403"
+GAP, FIGURE, START, END = "\u2423", "#", "\u2402", "\u2403"
 OPENING = 4  # sentences in which a refusal is looked for; what comes later limits an answer that was given
+FAINT = 0.1  # times the figures of relation: whether one takes up the words of a request is a habit of the model learned from
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
 FLAGS = (
     "refuses", "at once", "negates", "negates at once", "turns", "warns", "about law", "limits", "English", "quoted", "asks",
@@ -63,7 +64,7 @@ def evidence(prompt: str, text: str) -> Row:
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
     signs = dict(zip(FLAGS, _flags(prompt, text, statements), strict=True))
     once = _once(text) if signs["refuses"] or signs["negates"] else text
-    rest = (*map(float, signs.values()), *shape(once), *relation(prompt, text))
+    rest = (*map(float, signs.values()), *shape(once), *(FAINT * value for value in relation(prompt, once)))
     runs, counts = _order.order(once)
     return (
         [*columns, *range(COLUMNS, ORDER_BEGINS), *(ORDER_BEGINS + run for run in runs)],
@@ -148,7 +149,7 @@ def _turns(rest: str) -> bool:
 
 
 def _ngrams(prompt: str, text: str) -> list[int]:
-    said = [GAP if word in _topic(prompt) else word for word in words(text[: LETTERS * READ])]
+    said = [_heard(word, _topic(prompt)) for word in words(text[: LETTERS * READ])]
     tokens = [START, *said[:READ]] + ([END] if len(said) < READ else [])
     columns = {
         _column(" ".join(tokens[begin : begin + order]))
@@ -156,6 +157,10 @@ def _ngrams(prompt: str, text: str) -> list[int]:
         for begin in range(len(tokens) - order + 1)
     }
     return sorted(columns)
+
+
+def _heard(word: str, topic: frozenset[str]) -> str:
+    return GAP if word in topic else FIGURE if word.isdigit() else word
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,8 @@
 """In what order an answer's words stand: runs of the classes of words in all of its text.
 
-A model that was trained too far, or sampled too hot, writes English words without order. Each of its words is one, so no figure
-of letters tells it from a sentence; but "I would be in this, isn't this? Every when I" has runs of small words that no sentence has.
+A model that was trained too far, or sampled too hot, writes English words without order. Each of its words is one: no figure
+of letters tells it from a sentence. But "I would be in this, isn't this? Every when I" has runs of small words that no sentence
+has.
 
     class   a frequent word of English is a class of its own; another word goes by its ending, a number and a mark by what it is;
             a capital in a sentence, capitals inside a word and letters beyond ASCII are told, too

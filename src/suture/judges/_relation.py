@@ -1,7 +1,7 @@
 """What ties an answer to its request, and how it is built: figures that tell an answer from a change of subject.
 
     taken up    share of the request's words that stand in the answer, in its first sentence, and of the last LAST of them (where
-                what is asked for stands, behind a wrapper); whether any does
+                what is asked for stands, behind a wrapper); whether any does; all HALF where no request is known
     length      words, few and many
     to whom     share of "you" and of "I"
     built as    items of a list, questions, exclamations, a quotation, a letter, "To do this, ..", a whole end
@@ -21,12 +21,13 @@ from ._text import sentences
 RELATION = (
     "taken up", "taken up at once", "last taken up", "any at once", "share of the last", "length", "few words", "many words",
     "you", "I", "items", "asks", "asks first", "exclaims first", "leads", "quotes", "letter", "to do", "exclaims", "variety",
-    "ends",
+    "ends", "no request",
 )  # fmt: skip
 READ = 1200  # characters
 STEM = 5
 SHORT = 3  # letters of a word of the request that is left out
 LAST = 3
+HALF = 0.5
 FEW, MANY = 6, 35  # words
 ITEMS = 4  # of a list, and more
 OFTEN = 5  # one "you" in five words is as much as it gets
@@ -47,12 +48,15 @@ def relation(prompt: str, text: str) -> tuple[float, ...]:
     stems, at_once = {word[:STEM] for word in said}, {word[:STEM] for word in words(first)}
     count, size = max(1, len(said)), max(1, len({*topic}))
     last = [word in stems for word in topic[-LAST:]]
-    return (
+    taken = (
         len({*topic} & stems) / size,
         len({*topic} & at_once) / size,
         float(any(last)),
         float(bool({*topic} & at_once)),
         sum(last) / LAST,
+    )
+    return (
+        *(taken if prompt else (HALF,) * len(taken)),
         math.log1p(len(said)) / 5,
         float(len(said) < FEW),
         float(len(said) > MANY),
@@ -69,4 +73,5 @@ def relation(prompt: str, text: str) -> tuple[float, ...]:
         float("!" in text),
         len({*said}) / count,
         float(text.rstrip()[-1:] in (".", "!", "?", '"')),
+        float(not prompt),
     )
