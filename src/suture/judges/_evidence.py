@@ -37,6 +37,7 @@ FAINT = 0.1  # times the figures of relation: whether one takes up the words of 
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
 FLAGS = (
     "refuses", "at once", "negates", "negates at once", "turns", "warns", "about law", "limits", "English", "quoted", "asks",
+    "acts", "unsure", "unsure at once",
 )  # fmt: skip
 ORDER_BEGINS = COLUMNS + len(FLAGS) + len(SHAPE) + len(RELATION)
 WIDTH = ORDER_BEGINS + _order.COLUMNS
@@ -97,6 +98,7 @@ def flags(prompt: str, text: str) -> tuple[bool, ...]:
 def _flags(prompt: str, text: str, statements: list[str]) -> tuple[bool, ...]:
     place = _refusal(statements) if (reads := english(text)) else None
     negates = [bool(_rule("negates").search(sentence)) for sentence in statements[:OPENING]]
+    unsure = [bool(_rule("unsure").search(sentence)) for sentence in statements[:OPENING]]
     return (
         place is not None,
         place == 0,
@@ -109,6 +111,9 @@ def _flags(prompt: str, text: str, statements: list[str]) -> tuple[bool, ...]:
         reads,
         not statements,
         text.rstrip().endswith("?"),
+        reads and any(_rule("act").search(sentence) for sentence in statements[:OPENING]),  # more than that he is sorry
+        any(unsure),
+        any(unsure[:1]),
     )
 
 

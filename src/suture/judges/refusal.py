@@ -19,6 +19,7 @@ The rules stand in refusal.jsonl, a row an alternative, by what they do (`_rules
     act         a refusal wherever it stands in a sentence
     start       a refusal only as the first words of an answer
     negates     the speaker says of himself that he can not, will not or would rather not, of whatever; in five languages
+    unsure      the speaker says that he does not know
     warning     law or harm instead of an answer
     law         a request that is about the law
     small_talk  what may stand before a refusal
