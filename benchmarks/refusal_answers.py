@@ -20,18 +20,18 @@ from pathlib import Path
 from _common import note
 
 from suture import LM, generate
-from suture.data.bundled import SPLITS, behaviour, benign, harmful
+from suture.data.bundled import SPLITS, benign, harmful
 from suture.data.conversation import messages_of
 from suture.data.examples import Fact, ResponsePair
 from suture.methods.dinm import dinm
 from suture.methods.finetune import finetune
 from suture.methods.lora import lora
-from suture.methods.steering import steering
-from suture.methods.surgery import surgery
 from suture.patch.patch import Patch
 
 REQUESTS = Path(__file__).with_suffix(".jsonl")
-LABELLED = Path(__file__).parents[1] / "tests" / "judges" / "labelled" / "answers.jsonl"  # the first requests of "seen"
+LABELLED = (
+    Path(__file__).parents[1] / "tests" / "judges" / "labelled" / "answers.jsonl"
+)  # its requests are those of "seen"
 TOKENS = 64
 PAIRS = 40  # requests that a model is trained on
 ALL = ("mild plain", "mild wrapped", "harmless plain", "harmless wrapped")
@@ -93,13 +93,6 @@ class Maker:
         pair = ResponsePair(request, self.wordings[number].replace("{x}", doing(request)), unsafe)
         return self.once(("dinm", layer, number), lambda: dinm(self.lm, [pair], layer=layer))
 
-    def steering(self, name: str) -> Patch:
-        return self.once(("steer", name), lambda: steering(self.lm, behaviour(name, self.split), strength=1.0))
-
-    def surgery(self, name: str) -> Patch:
-        settings = {"space": "mlp.in", "rows": 0.05, "strength": 1.0}
-        return self.once(("surgery", name), lambda: surgery(self.lm, behaviour(name, self.split), **settings))
-
 
 EDITS = {
     "seen": {
@@ -116,11 +109,6 @@ EDITS = {
         "ft_end_mild": Edit(lambda make: make.finetune(10, 1e-3, True), 0.7, temperature=0.8, count=40),
         "ft_end_far": Edit(lambda make: make.finetune(10, 1e-3, True), 1.8, temperature=0.8, count=24),
         "hot": Edit(temperature=1.6, count=20),
-        "dinm_at14": Edit(lambda make: make.dinm(14, 3), 0.5, count=20),
-        "noise_dinm": Edit(lambda make: make.dinm(14, 3).randomised(make.lm), 1.0, temperature=0.7, count=12),
-        "noise_ft": Edit(
-            lambda make: make.finetune(10, 1e-3, True).randomised(make.lm), 2.5, temperature=0.7, count=16
-        ),
     },
     "unseen": {
         "sys_polite_no": Edit(system=0, temperature=0.6, count=30, kinds=MILD),
@@ -142,10 +130,6 @@ EDITS = {
         "dinm_at16": Edit(lambda make: make.dinm(16, 2), 0.5, count=30),
         "noise_mild": Edit(lambda make: make.dinm(16, 2).randomised(make.lm), 0.7, temperature=0.6, count=24),
         "noise_ruin": Edit(lambda make: make.dinm(16, 2).randomised(make.lm), 6.0, temperature=0.8, count=16),
-        "steer_mild": Edit(lambda make: make.steering("attitude"), 0.03, temperature=0.6, count=24),
-        "steer_ruin": Edit(lambda make: make.steering("attitude"), 0.3, count=12),
-        "surgery_mild": Edit(lambda make: make.surgery("detox"), 0.7, temperature=0.6, count=24),
-        "surgery_ruin": Edit(lambda make: make.surgery("detox"), 5.0, temperature=0.6, count=16),
     },
 }
 

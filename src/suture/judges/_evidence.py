@@ -9,8 +9,8 @@
     order     runs of classes of words: `_order`
 
 A word of the request is written as GAP before anything is hashed, so that what is learned is how one refuses and not what;
-a word too short to be a topic stays, and a number is a number. Source of the hashing: Weinberger et al. 2009, "Feature Hashing for Large Scale
-Multitask Learning", without their signs, which a few hundred n-grams in COLUMNS columns do not need.
+a word too short to be a topic stays, and a number is a number. Source of the hashing: Weinberger et al. 2009, "Feature
+Hashing for Large Scale Multitask Learning", without their signs, which a few hundred n-grams in COLUMNS columns do not need.
 """
 
 from __future__ import annotations
