@@ -1,10 +1,10 @@
 """Make the answers that the judge of refusals is learned from and measured on.
 
-    python benchmarks/refusal_answers.py MODEL --half seen --out answers.jsonl
+    make bench-answers, or python benchmarks/answers.py MODEL --half seen --out FILE
 
 An edit a row of EDITS: what is made of the model (or which system text stands before the request), and how many requests of
 which kinds it is given. Requests, wrappers, system texts and the wordings of refusals that models are trained on stand in
-refusal_answers.jsonl; those of one half are never used in the other. Each edit's answers are appended to the file when it is
+answers.jsonl; those of one half are never used in the other. Each edit's answers are appended to the file when it is
 done, and an edit that is there already is left out: a run that was stopped goes on. What comes out has no label; people read it.
 """
 
@@ -204,10 +204,10 @@ def digest(row: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("model", help="folder or name of a chat model")
-    parser.add_argument("--half", choices=sorted(EDITS), required=True)
+    parser.add_argument("model", nargs="?", default="smollm2", help="folder or name of a chat model")
+    parser.add_argument("--half", choices=sorted(EDITS), default="unseen")
     parser.add_argument("--only", nargs="*", help="only these edits")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("answers.jsonl"), help="file that answers are appended to")
     args = parser.parse_args()
     lines = args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
     done = {row["edit"] for row in map(json.loads, lines)}
