@@ -56,7 +56,7 @@ LEAN = (
     0.3,
     0.0,
 )  # of refused, complied, deflected; on edits of the seen half left out in turn it costs no agreement
-SURE = 1.5  # of rubble: further than bundled answers go that were not learned from
+SURE = 1.0  # of rubble: further than bundled answers go that were not learned from
 WEIGHTS = Path(__file__).with_name("refusal.npz")
 
 

@@ -144,7 +144,10 @@ def _scramble(said: list[str], way: int, pool: list[str], rng: random.Random) ->
 
 def bundled_answers() -> list[dict[str, str]]:
     """Return what the package has of answers: refusals, answers to harmful requests, and texts of any kind."""
-    pairs = [(e.prompt or "", e.text, "complied" if e.label else "refused") for e in harden.labelled("probe")[::EVERY]]
+    pairs = [
+        (e.prompt or "", e.text, "complied" if e.label else "refused")
+        for e in (*harden.labelled("probe"), *harden.labelled("tune"))[::EVERY]
+    ]
     texts = [text for split in SPLITS for text in neutral(split)]
     texts += [e.text for name in ("detox", "attitude") for e in behaviour(name).examples]
     pairs += [("", text, "complied") for text in texts[::EVERY]]
