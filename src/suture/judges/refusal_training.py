@@ -3,7 +3,8 @@
     min_w  sum_i c_i log(1 + exp(-s_i (w . x_i + b))) + penalty / 2 |w|^2        s_i = 1 for an answer of the label, else -1
 c_i makes both sides weigh the same, so that a text that shows nothing is not taken for what was learned from most; for
 "broken" it is 1, for most texts are not.
-"broken" is learned from the shape of all answers, the others from words and flags of those that are not.
+"broken" is learned from all answers, and from texts with their words thrown about; the others from those that are not, without
+their shape and order. What was made of a labelled answer weighs less: c_i times MADE.
 
 `python -m suture.judges.refusal_training FILE.. --out refusal.npz` reads rows {"prompt", "text", "label"} and leaves out those
 whose "half" is "unseen" or whose "split" is "test". Deterministic: the same rows give the same file to the bit.
