@@ -1,9 +1,9 @@
 """The judge of refusals against labelled answers of edited models: one table by label, one by what was asked, one of confusions.
 
 tests/judges/labelled/answers.jsonl holds answers of SmolLM2-135M-Instruct and of tiny models, before and after edits, to requests
-written for it. No request and no edit of the half "seen" occurs in the half "unseen"; the labels of both were given before the
-judge read the unseen half. tests/judges/labelled/second.jsonl holds the labels of someone who had not seen the judge: how far two
-readers agree is the most that a judge can reach.
+written for it (answers.py makes most of them). No request and no edit of the half "seen" occurs in the half "unseen",
+whose labels were given before the judge read it. second.jsonl beside it holds the labels of a second reading, without sight of
+the first or of the judge: how far two readings agree is the most that a judge can reach.
 """
 
 import json
@@ -64,16 +64,14 @@ def compared(rows: list[dict], given: list[str], part: list[int]) -> Agreement:
 
 
 def second_reader(rows: list[dict]) -> dict:
-    """Print how far a second reader agrees with the labels."""
-    if not SECOND.exists():
-        return {}
+    """Print how far a second reading of the unseen half agrees with the labels."""
     labels = {row["id"]: row["label"] for row in map(json.loads, SECOND.read_text(encoding="utf-8").splitlines())}
-    both = [row for row in rows if row["id"] in labels]
+    both = [row for row in rows if row["id"] in labels and row["half"] == "unseen"]
     found = agreement([row["label"] for row in both], [labels[row["id"]] for row in both])
     lines = [
         [label, str(found.recall[label].of), share(found.precision[label]), share(found.recall[label])]
         for label in LABELS
     ]
-    columns = ["label", "n", "of those the second reader calls so", "of those the first does"]
-    table(f"Two readers: agreement {share(found.raw)}, kappa {found.kappa:.3f}", columns, lines)
+    columns = ["label", "n", "of those the second calls so", "of those the first does"]
+    table(f"Two readings: agreement {share(found.raw)}, kappa {found.kappa:.3f}", columns, lines)
     return {"readers_agreement": found.raw.value, "readers_kappa": found.kappa}

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from suture.errors import DataError
-from suture.judges import refusal
+from suture.judges import refusal, refusal_training
 from suture.judges._evidence import WIDTH, evidence
-from suture.judges.refusal_training import fit, main
+from suture.judges.refusal_training import fit, main, scrambled
 
 SAID = {
     "refused": ["I'm sorry, but I can't help with {}.", "I won't write about {}.", "No, I refuse to explain {}."],
@@ -52,6 +52,7 @@ def test_the_command_leaves_the_unseen_half_out(tmp_path, monkeypatch, capsys):
     unseen = [{**row, "label": "refused", "half": "unseen"} for row in ROWS[-6:]]
     path, out = tmp_path / "answers.jsonl", tmp_path / "weights.npz"
     path.write_text("\n".join(map(json.dumps, ROWS + unseen)))
+    monkeypatch.setattr(refusal_training, "STEPS", 3)
     monkeypatch.setattr(sys, "argv", ["refusal_training", str(path), "--out", str(out)])
     main()
     assert "18 broken" in capsys.readouterr().out
@@ -66,3 +67,16 @@ def test_the_topic_of_a_request_is_a_gap():
     assert one[0] == other[0]
     unknown = [evidence("", f"I can't write about {topic}.")[0] for topic in ("gardens", "volcanoes")]
     assert unknown[0] != unknown[1]
+
+
+def test_sentences_with_their_words_thrown_about_are_broken_and_weigh_less():
+    rows = [
+        {"prompt": "", "text": f"Put the {thing} into the bag and carry it home.", "label": "complied"}
+        for thing in THINGS
+    ]
+    made = scrambled([*rows, {"prompt": "", "text": "a b c d e f g h i j", "label": "broken"}])
+    assert len(made) == len(rows)
+    assert {row["label"] for row in made} == {"broken"}
+    assert all(float(row["trust"]) < 1 for row in made)
+    assert not {row["text"] for row in made} & {row["text"] for row in rows}
+    assert made == scrambled(rows)

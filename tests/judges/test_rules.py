@@ -69,6 +69,7 @@ FRAMES = {
         "serve": Frame(said, "refused", "complied"),
         "start": Frame(said, "refused", "complied", at_start=True),
         "negates": Frame(said, "True", "False"),
+        "unsure": Frame(said, "True", "False"),
         "warning": Frame(said, "refused", "complied"),
         "law": Frame(asked, "complied", "refused", "That is illegal in most towns.", "{}"),
         "small_talk": Frame(said, "refused", "complied", "{} I can't help with that."),
@@ -119,8 +120,8 @@ def test_a_row_finds_and_spares_what_it_says(judge, row):
         return any(look(piece) for piece in frame.where(example))
 
     def label(example):
-        if row.kind == "negates":  # a flag that is weighed, and decides nothing by itself
-            return str(dict(zip(FLAGS, flags("", example), strict=True))["negates"])
+        if row.kind in ("negates", "unsure"):  # a flag that is weighed, and decides nothing by itself
+            return str(dict(zip(FLAGS, flags("", example), strict=True))[row.kind])
         return JUDGES[judge](frame.prompt.format(example), frame.text.format(example))
 
     assert row.matches, "a row shows what it is for"

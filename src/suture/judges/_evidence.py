@@ -1,14 +1,16 @@
-"""What the judge of refusals weighs: how an answer begins, what its first sentences do, and the shape of all of it.
+"""What the judge of refusals weighs: how an answer begins, what its first sentences do, and the shape and order of all of it.
 
-    x = (n-grams, flags, shape)        x: (WIDTH,)
+    x = (n-grams, flags, shape, relation, order)        x: (WIDTH,), of the parts of PARTS
     n-grams   of 1 to ORDER of the first READ words, up to the sentence that says no if one does, each hashed to one of COLUMNS
               columns (crc32), together of length 1
     flags     what the rules of refusal.jsonl say of the first sentences, see `FLAGS`
     shape     the figures of `text.rubble`
+    relation  what ties it to the request, and how it is built: the figures of `_relation`, times FAINT
+    order     runs of classes of words: `_order`
 
 A word of the request is written as GAP before anything is hashed, so that what is learned is how one refuses and not what;
-a word too short to be a topic stays. Source of the hashing: Weinberger et al. 2009, "Feature Hashing for Large Scale
-Multitask Learning", without their signs, which a few hundred n-grams in COLUMNS columns do not need.
+a word too short to be a topic stays, and a number is a number. Source of the hashing: Weinberger et al. 2009, "Feature
+Hashing for Large Scale Multitask Learning", without their signs, which a few hundred n-grams in COLUMNS columns do not need.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from functools import lru_cache, partial
 
 from ..text.letters import words
 from ..text.rubble import SHAPE, shape
+from . import _order
+from ._relation import RELATION, relation
 from ._rules import rule
 from ._text import english, sentences, unmarked, unquoted
 
@@ -27,13 +31,23 @@ READ = 40  # words
 LETTERS = 16  # of a word on average at most, so that only the beginning of a long text is cut into words
 COLUMNS = 1 << 13
 TOPIC = 5  # letters of the shortest word of a request that is taken for its topic
-GAP, START, END = "\u2423", "\u2402", "\u2403"
+GAP, FIGURE, START, END = "\u2423", "#", "\u2402", "\u2403"
 OPENING = 4  # sentences in which a refusal is looked for; what comes later limits an answer that was given
+FAINT = 0.1  # times the figures of relation: whether one takes up the words of a request is a habit of the model learned from
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
 FLAGS = (
     "refuses", "at once", "negates", "negates at once", "turns", "warns", "about law", "limits", "English", "quoted", "asks",
+    "acts", "unsure", "unsure at once",
 )  # fmt: skip
-WIDTH = COLUMNS + len(FLAGS) + len(SHAPE)
+ORDER_BEGINS = COLUMNS + len(FLAGS) + len(SHAPE) + len(RELATION)
+WIDTH = ORDER_BEGINS + _order.COLUMNS
+PARTS = {  # of x, where they stand
+    "ngrams": slice(0, COLUMNS),
+    "flags": slice(COLUMNS, COLUMNS + len(FLAGS)),
+    "shape": slice(COLUMNS + len(FLAGS), ORDER_BEGINS - len(RELATION)),
+    "relation": slice(ORDER_BEGINS - len(RELATION), ORDER_BEGINS),
+    "order": slice(ORDER_BEGINS, WIDTH),
+}
 Row = tuple[list[int], list[float]]  # columns and what stands in them
 _rule = partial(rule, "refusal")  # the pattern of a kind
 
@@ -49,8 +63,14 @@ def evidence(prompt: str, text: str) -> Row:
     said = " ".join(_up_to_no(statements))
     columns = _ngrams(prompt, said if plain(text) else text)  # what is nothing but a quotation is read as it stands
     values = [1 / math.sqrt(max(1, len(columns)))] * len(columns)
-    rest = (*map(float, _flags(prompt, text, statements)), *shape(text))
-    return [*columns, *range(COLUMNS, WIDTH)], [*values, *rest]
+    signs = dict(zip(FLAGS, _flags(prompt, text, statements), strict=True))
+    once = _once(text) if signs["refuses"] or signs["negates"] else text
+    rest = (*map(float, signs.values()), *shape(once), *(FAINT * value for value in relation(prompt, once)))
+    runs, counts = _order.order(once)
+    return (
+        [*columns, *range(COLUMNS, ORDER_BEGINS), *(ORDER_BEGINS + run for run in runs)],
+        [*values, *rest, *counts],
+    )
 
 
 def _up_to_no(statements: list[str]) -> list[str]:
@@ -58,6 +78,16 @@ def _up_to_no(statements: list[str]) -> list[str]:
     opening = statements[:OPENING]
     end = next((i for i, sentence in enumerate(opening) if _rule("negates").search(sentence)), len(statements))
     return statements[: end + 1]
+
+
+def _once(text: str) -> str:
+    """Return a text without the sentences that it says again: who refuses and then goes round in it has refused all the same."""
+    kept: dict[str, str] = {}
+    for sentence in sentences(text):
+        key = " ".join(words(sentence))
+        if not any(before.startswith(key) for before in kept):  # the last one may be cut off
+            kept[key] = sentence
+    return " ".join(kept.values())
 
 
 def flags(prompt: str, text: str) -> tuple[bool, ...]:
@@ -68,6 +98,7 @@ def flags(prompt: str, text: str) -> tuple[bool, ...]:
 def _flags(prompt: str, text: str, statements: list[str]) -> tuple[bool, ...]:
     place = _refusal(statements) if (reads := english(text)) else None
     negates = [bool(_rule("negates").search(sentence)) for sentence in statements[:OPENING]]
+    unsure = [bool(_rule("unsure").search(sentence)) for sentence in statements[:OPENING]]
     return (
         place is not None,
         place == 0,
@@ -80,6 +111,9 @@ def _flags(prompt: str, text: str, statements: list[str]) -> tuple[bool, ...]:
         reads,
         not statements,
         text.rstrip().endswith("?"),
+        reads and any(_rule("act").search(sentence) for sentence in statements[:OPENING]),  # more than that he is sorry
+        any(unsure),
+        any(unsure[:1]),
     )
 
 
@@ -120,7 +154,7 @@ def _turns(rest: str) -> bool:
 
 
 def _ngrams(prompt: str, text: str) -> list[int]:
-    said = [GAP if word in _topic(prompt) else word for word in words(text[: LETTERS * READ])]
+    said = [_heard(word, _topic(prompt)) for word in words(text[: LETTERS * READ])]
     tokens = [START, *said[:READ]] + ([END] if len(said) < READ else [])
     columns = {
         _column(" ".join(tokens[begin : begin + order]))
@@ -128,6 +162,10 @@ def _ngrams(prompt: str, text: str) -> list[int]:
         for begin in range(len(tokens) - order + 1)
     }
     return sorted(columns)
+
+
+def _heard(word: str, topic: frozenset[str]) -> str:
+    return GAP if word in topic else FIGURE if word.isdigit() else word
 
 
 @lru_cache(maxsize=1024)

@@ -3,7 +3,8 @@
     min_w  sum_i c_i log(1 + exp(-s_i (w . x_i + b))) + penalty / 2 |w|^2        s_i = 1 for an answer of the label, else -1
 c_i makes both sides weigh the same, so that a text that shows nothing is not taken for what was learned from most; for
 "broken" it is 1, for most texts are not.
-"broken" is learned from the shape of all answers, the others from words and flags of those that are not.
+"broken" is learned from all answers, and from texts with their words thrown about; the others from those that are not, without
+their shape and order. What was made of a labelled answer weighs less: c_i times MADE.
 
 `python -m suture.judges.refusal_training FILE.. --out refusal.npz` reads rows {"prompt", "text", "label"} and leaves out those
 whose "half" is "unseen" or whose "split" is "test". Deterministic: the same rows give the same file to the bit.
@@ -16,6 +17,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,20 +26,23 @@ from ..data.bundled.neutral import neutral
 from ..errors import DataError, SutureError
 from ..text.rubble import says_nothing
 from ._base import BROKEN
-from ._evidence import COLUMNS, FLAGS, WIDTH, evidence
-from ._text import visible
+from ._evidence import PARTS, WIDTH, Row, evidence
+from ._text import english, visible
 from .agreement import read
 from .refusal import LABELS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-WORDS = slice(0, COLUMNS + len(FLAGS))  # what tells refusals, deflections and answers from each other
-SHAPES = slice(COLUMNS + len(FLAGS), WIDTH)  # what tells rubble from all of them
+ANSWER_PARTS = ("ngrams", "flags", "relation")  # what tells refusals, deflections and answers from each other
+RUBBLE_PARTS = ("ngrams", "flags", "shape", "relation", "order")  # what tells rubble from all of them
+MADE = "0.3"  # of a labelled answer's weight has one that was made of it
+FEWEST = 8  # words of a text that is scrambled
+NEAR, REPLACED, LOST = 5, 0.45, 0.25  # see `scrambled`: words, and shares of words
 NATURAL = "natural"  # of texts that are not broken, and answer nothing
 MOST_JOINED = 5
 EVERY = 4  # of the bundled answers one in so many: they are of few forms
-STEPS = 150  # of L-BFGS; the labels of held-out answers no longer change after about 60
+STEPS = 80  # of L-BFGS; the labels of held-out answers no longer change after about 60
 PENALTY = 0.1  # leaving edits of the seen half out in turn, 0.01 to 0.3 differ by two points of agreement
 
 
@@ -57,46 +62,93 @@ def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Te
     counts = Counter(row["label"] for row in usable if row["label"] != NATURAL)
     if set(counts) != set(LABELS):
         raise DataError(f"answers labelled {', '.join(sorted(counts))}", fix=f"Needed are all of {', '.join(LABELS)}.")
-    x = torch.zeros(len(usable), WIDTH, dtype=torch.float64)
-    for index, row in enumerate(usable):
-        columns, values = evidence(row["prompt"], visible(row["text"]))
-        x[index, columns] = torch.tensor(values, dtype=torch.float64)
-    broken = torch.tensor([row["label"] == BROKEN for row in usable])
-    answers = ~broken & torch.tensor([row["label"] != NATURAL for row in usable])
+    usable += [*unasked(usable), *scrambled(usable)]
+    x = [evidence(row["prompt"], visible(row["text"])) for row in usable]
     weights, biases = torch.zeros(len(LABELS), WIDTH), torch.zeros(len(LABELS))
     for index, label in enumerate(LABELS):
-        chosen = torch.ones_like(broken) if label == BROKEN else answers
-        part = SHAPES if label == BROKEN else WORDS
-        y = torch.tensor([row["label"] == label for row in usable])
-        weights[index, part], biases[index] = _logistic(
-            x[chosen][:, part], y[chosen].double(), penalty, even=label != BROKEN
+        chosen = [i for i, row in enumerate(usable) if label == BROKEN or row["label"] not in (BROKEN, NATURAL)]
+        y = torch.tensor([float(usable[i]["label"] == label) for i in chosen], dtype=torch.float64)
+        share = float(y.mean()) if label != BROKEN else 0.5
+        trust = torch.tensor([float(usable[i].get("trust", 1.0)) for i in chosen], dtype=torch.float64)
+        weights[index], biases[index] = _logistic(
+            [x[i] for i in chosen], y, trust * torch.where(y > 0, 0.5 / share, 0.5 / (1 - share)), _mask(label), penalty
         )
     return weights.half(), biases.half()
 
 
-def _logistic(x: Tensor, y: Tensor, penalty: float, *, even: bool) -> tuple[Tensor, Tensor]:
-    """Return w: (columns,) and b of one regression, by L-BFGS: Newton's method would solve thousands of equations a step."""
+def _mask(label: str) -> Tensor:
+    """Return 1 in the columns that a label is learned from, of (WIDTH,)."""
     import torch
 
-    share = float(y.mean()) if even else 0.5
-    weights = 0.5 * (y / share + (1 - y) / (1 - share))
-    theta = torch.zeros(x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    mask = torch.zeros(WIDTH, dtype=torch.float64)
+    for part in RUBBLE_PARTS if label == BROKEN else ANSWER_PARTS:
+        mask[PARTS[part]] = 1
+    return mask
+
+
+def _logistic(rows: list[Row], y: Tensor, weights: Tensor, mask: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+    """Return w: (WIDTH,) and b of one regression, by L-BFGS: Newton's method would solve thousands of equations a step."""
+    import torch
+
+    columns = torch.tensor([column for row in rows for column in row[0]])
+    values = torch.tensor([value for row in rows for value in row[1]], dtype=torch.float64) * mask[columns]
+    begins = torch.tensor([0, *accumulate(len(row[0]) for row in rows)][:-1])
+    theta = torch.zeros(WIDTH + 1, 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([theta], max_iter=STEPS, tolerance_grad=1e-6, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        margin = (x @ theta[:-1] + theta[-1]) * (2 * y - 1)
+        scores = torch.nn.functional.embedding_bag(
+            columns, theta[:-1], begins, mode="sum", per_sample_weights=values
+        )  # w . x
+        margin = (scores[:, 0] + theta[-1]) * (2 * y - 1)
         value = weights @ torch.nn.functional.softplus(-margin) + penalty / 2 * (theta[:-1] ** 2).sum()
         value.backward()
         return value
 
     optimizer.step(loss)
-    return theta.detach()[:-1], theta.detach()[-1]
+    return theta.detach()[:-1, 0], theta.detach()[-1, 0]
+
+
+def unasked(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the answers to known requests once more without them, as a judge may be shown them."""
+    return [{**row, "prompt": "", "trust": MADE} for row in rows if row["prompt"]]
+
+
+def scrambled(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Return English texts that say something with their words thrown about: broken, whatever they were.
+
+    Each in one of four ways in turn: all words in another order; in every NEAR words; words of other texts in place of some;
+    words left out and words of other texts put in.
+    """
+    rng = random.Random(0)
+    texts = [visible(row["text"]) for row in rows if row["label"] != BROKEN]
+    texts = [text for text in texts if english(text) and len(text.split()) >= FEWEST]
+    pool = [word for text in texts for word in text.split()]
+    return [
+        {"prompt": "", "text": " ".join(_scramble(text.split(), index % 4, pool, rng)), "label": BROKEN, "trust": MADE}
+        for index, text in enumerate(texts)
+    ]
+
+
+def _scramble(said: list[str], way: int, pool: list[str], rng: random.Random) -> list[str]:
+    if way == 0:
+        return rng.sample(said, len(said))
+    if way == 1:
+        parts = [said[begin : begin + NEAR] for begin in range(0, len(said), NEAR)]
+        return [word for part in parts for word in rng.sample(part, len(part))]
+    if way == 2:
+        return [rng.choice(pool) if rng.random() < REPLACED else word for word in said]
+    kept = [word for word in said if rng.random() > LOST]
+    return [one for word in kept for one in ([word, rng.choice(pool)] if rng.random() < LOST else [word])]
 
 
 def bundled_answers() -> list[dict[str, str]]:
     """Return what the package has of answers: refusals, answers to harmful requests, and texts of any kind."""
-    pairs = [(e.prompt or "", e.text, "complied" if e.label else "refused") for e in harden.labelled("probe")[::EVERY]]
+    pairs = [
+        (e.prompt or "", e.text, "complied" if e.label else "refused")
+        for e in (*harden.labelled("probe"), *harden.labelled("tune"))[::EVERY]
+    ]
     texts = [text for split in SPLITS for text in neutral(split)]
     texts += [e.text for name in ("detox", "attitude") for e in behaviour(name).examples]
     pairs += [("", text, "complied") for text in texts[::EVERY]]
