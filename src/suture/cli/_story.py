@@ -181,13 +181,13 @@ def _on_disk(lm: LM, patch: Path, edited: Path) -> dict[str, Any]:
     }
 
 
-def _tell_fact(console: Console, asked: list[dict[str, Any]]) -> None:
+def _tell_fact(console: Console, answers: list[dict[str, Any]]) -> None:
     from ._said import print_said
 
     console.say(
         "\nA fact: + is as it should be, - is not; the lower ones are asked for what the edit is not about", "bold"
     )
-    print_said(console, asked)
+    print_said(console, answers)
 
 
 def _tell_tone(
