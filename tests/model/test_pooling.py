@@ -201,7 +201,7 @@ def test_the_block_of_a_pair_does_not_depend_on_sinks(planted):
     for layer in range(lm.anatomy.layers):
         safe, unsafe = (states_of(lm, row, Site(layer, "residual"))[kept] for row in rows)
         expected.append(float((safe - unsafe).norm()))
-    region = toxic_layer(lm, [PAIR])
+    region = toxic_layer(lm, [PAIR], normalize="none")
     assert list(region.about["distances"].values()) == pytest.approx(expected, rel=1e-3)
     assert located(region) == expected.index(max(expected))
 

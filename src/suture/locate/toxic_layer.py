@@ -66,8 +66,7 @@ def toxic_layer(
         UsageError: when there is no such block, or neurons are asked for where the block's MLP is a mixture of experts.
     """
     blocks = list(range(lm.anatomy.layers)) if layers is None else sorted(layers)
-    for layer in blocks:
-        lm.anatomy.module(Site(layer, "residual"))  # refuses a block that is not there
+    lm.anatomy.check_blocks(blocks)
     per_pair = [
         _padded_distances(lm, pair, blocks, side) if parity else _distances(lm, pair, blocks, normalize)
         for pair in instances
