@@ -37,6 +37,9 @@ def demo(
     json: Json = False,
 ) -> None:
     """Edit a model, see what it says before and after and what it cost, and take the edit out again. Writes a report."""
+    import os
+
+    os.environ.setdefault("TQDM_DISABLE", "1")  # transformers draws bars of its own; there is one of ours
     from ._console import Console
 
     console = Console(json)
