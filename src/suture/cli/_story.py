@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..measure.units import figure
+from ..text.heard import heard_by
 from ..text.phase import begin, counted
 
 if TYPE_CHECKING:
@@ -75,12 +76,14 @@ def happened(run: Run, lm: LM, size: int, seed: int, progress: Progress | None) 
     """
     writing, folder, turning, measuring, reporting = counted(progress, list(PHASES), "part")
     begin(writing)
-    fact = run.stage("fact", lambda: _fact(lm), lambda p, path: p.save(path), _load)
+    with heard_by(writing):
+        fact = run.stage("fact", lambda: _fact(lm), lambda p, path: p.save(path), _load)
     answers = _asked(lm, fact)
     begin(folder)
     disk = _on_disk(lm, run.path("fact.safetensors"), run.path("edited"))
     begin(turning)
-    tone = run.stage("tone", lambda: _tone(lm, seed), lambda p, path: p.save(path), _load)
+    with heard_by(turning):
+        tone = run.stage("tone", lambda: _tone(lm, seed), lambda p, path: p.save(path), _load)
     turned = _turned(lm, tone)
     report, figures = _measured(lm, tone, size, seed, measuring, reporting)
     return Story(answers, turned, figures, report, disk)
