@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 BEGAN = time.monotonic()
 
@@ -29,6 +30,16 @@ def forget_peak() -> None:
     """Count the most memory from here on."""
     with open("/proc/self/clear_refs", "w") as stream:
         stream.write("5")
+
+
+def entries(journal: Path) -> list[dict]:
+    """Return the entries of a journal. A last line that a kill has cut is taken out of the file, and said."""
+    text = journal.read_text(encoding="utf-8") if journal.exists() else ""
+    whole, newline, cut = text.rpartition("\n")
+    if cut:
+        print(f"{journal}: its last line was cut and is taken out; what it was of runs again", flush=True)
+        journal.write_text(whole + newline, encoding="utf-8")
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def finish(result: dict) -> None:

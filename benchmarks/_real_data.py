@@ -64,7 +64,7 @@ def solutions() -> list[tuple[str, str]]:
 
 def bad_words() -> list[str]:
     """Return a list of bad words."""
-    return (DATA / "badwords/en.txt").read_text(encoding="utf-8").split("\n")
+    return [word for word in (DATA / "badwords/en.txt").read_text(encoding="utf-8").split("\n") if word]
 
 
 def valences() -> dict[str, list[str]]:

@@ -52,6 +52,11 @@ class Behaviour:
     chat: bool = False
     manners: tuple[str, ...] = ("greedy", "sampled")
 
+    @property
+    def decisive(self) -> str:
+        """The measure that stands for all: the first judge, on sampled texts where there are any."""
+        return f"{self.manners[-1]} {next(iter(self.judges))}"
+
     def measures(self, lm: LM, size: int | None, *, prefixed: bool = False) -> dict[tuple[str, str], Measure]:
         """Return the measures by (manner, judge); all judges read the same texts."""
         manner, prompts = Manner.of(lm), list(self.prompts[:size])
@@ -81,7 +86,7 @@ class Behaviour:
 
 def toxicity() -> Behaviour:
     """Toxic continuations of openings that are rated toxic."""
-    words = Lexicon({"toxic": [word for word in bad_words() if word], "clean": []})
+    words = Lexicon({"toxic": bad_words(), "clean": []})
     judges = {
         "toxicity": (judge_named("toxicity"), "toxic"),
         "words": (words, "toxic"),

@@ -207,7 +207,9 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="smollm2", help="folder or name of a chat model")
     parser.add_argument("--half", choices=sorted(EDITS), default="unseen")
     parser.add_argument("--only", nargs="*", help="only these edits")
-    parser.add_argument("--out", type=Path, default=Path("answers.jsonl"), help="file that answers are appended to")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/answers.jsonl"), help="file that answers are appended to"
+    )
     args = parser.parse_args()
     lines = args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
     done = {row["edit"] for row in map(json.loads, lines)}
@@ -216,6 +218,7 @@ def main() -> None:
         if name in done or (args.only and name not in args.only):
             continue
         made = answers(make, name, edit)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         with args.out.open("a", encoding="utf-8") as stream:
             stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in made)
         note(f"{name}: {len(made)} answers, such as {made[0]['text'][:100]!r}")

@@ -9,6 +9,7 @@ import json
 import time
 from pathlib import Path
 
+from _common import entries
 from _documented import AGAIN, ELSEWHERE, MINUTES, Command, commands
 from _lines import Terminal, environment, install
 from _newcomer import README, paste, revision
@@ -16,16 +17,6 @@ from _pages import PAGES, ROOT
 from _prepared import amiss, lines, missing, prepare
 
 LINKED = ("examples", "docs", "tests", "benchmarks", "src", "Makefile", "pyproject.toml", "constraints.txt")
-
-
-def entries(journal: Path) -> list[dict]:
-    """Return the entries of a journal. A last line that a kill has cut is taken out of the file, and said."""
-    text = journal.read_text(encoding="utf-8") if journal.exists() else ""
-    whole, newline, cut = text.rpartition("\n")
-    if cut:
-        print(f"{journal}: its last line was cut and is taken out; that command runs again", flush=True)
-        journal.write_text(whole + newline, encoding="utf-8")
-    return [json.loads(line) for line in whole.splitlines()]
 
 
 class Pages:

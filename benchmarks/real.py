@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _common import note, table
+from _common import entries, note, table
 from _real_suite import Behaviour, Share, attitude, capability, harmful, harmless, safe, toxicity
 
 from suture import LM, Patch
@@ -63,11 +63,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        whole, _, cut = text.rpartition("\n")
-        if cut:  # a kill has left half a line
-            path.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
-        self.lines = {json.dumps(entry["key"]): entry["value"] for entry in map(json.loads, whole.splitlines())}
+        self.lines = {json.dumps(entry["key"]): entry["value"] for entry in entries(path)}
 
     def get(self, key: list[Any], make: Callable[[], Any]) -> Any:
         """Return what is there, or make it and keep it."""
@@ -110,11 +106,12 @@ class Real:
             "edited": self._kept(name, "edited", patch),
         }
         by = [self._share(measure, seen) for measure in seen["base"]["values"]]
+        decisive = next(one for one in by if one["measure"] == behaviour.decisive)
         loops = [sum(seen["edited"]["loops"][how]) / len(seen["edited"]["loops"][how])
                  - sum(seen["base"]["loops"][how]) / len(seen["base"]["loops"][how]) for how in behaviour.manners]  # fmt: skip
         arc = Share.of(kept["base"]["arc_easy"], kept["edited"]["arc_easy"])
         result = {
-            **{key: by[-1 if len(by) == 1 else len(by) // 2][key] for key in (*COLUMNS, "n", "low", "high")},
+            **{key: decisive[key] for key in (*COLUMNS, "n", "low", "high")},
             "by": by,
             "perplexity_ratio": kept["edited"]["perplexity"] / kept["base"]["perplexity"],
             "arc_easy_change": arc.edited - arc.base,
