@@ -1,4 +1,4 @@
-"""What `harden` tries beside surgery: DINM, SET, steering and ablation, each at one setting, on the frontier of the search.
+"""What goals try beside surgery: a natural gradient, DINM, SET, steering and ablation, each at one setting, on one frontier.
 
 The search takes their settings as it takes surgery's: the same measures, the same budget, strengths found in the same way, so
 that what is confirmed on fresh prompts and taken is whichever method does most there. Strength makes up for few texts and steps:
@@ -12,6 +12,7 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ..data.examples import Labelled, ResponsePair
 from ..io.files import write_text
@@ -23,6 +24,7 @@ from ..locate.safety_impact import safety_impact
 from ..methods.ablation import ablation
 from ..methods.dinm import dinm
 from ..methods.enhance_safety import enhance_safety
+from ..methods.natural_gradient import natural_gradient
 from ..methods.steering import steering
 from ..model.lm import LM
 from ..model.run.pooling import Pool
@@ -36,6 +38,7 @@ from .schema import METHODS, Goal, Method
 
 TAUGHT: tuple[Method, ...] = ("dinm", "set", "steering", "ablation")  # methods that need no refusals of the model's own
 TEXTS = 120  # labelled texts of both classes that a direction is read from, alternately
+CONTRASTS = 96  # unwanted texts, continued both ways, that a natural gradient is told by, at most
 INSTANCES = 4  # answered attacks that DINM edits together
 # SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
 SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 32, 16, 2, 0.01
@@ -49,6 +52,7 @@ def candidates(methods: Sequence[Method], pool: Pool) -> list[Settings]:
         pool: the tokens that directions are read from.
     """
     settings: dict[Method, Settings] = {
+        "natural_gradient": {"method": "natural_gradient", "pairs": CONTRASTS},
         "dinm": {"method": "dinm", "instances": INSTANCES},
         "set": {"method": "set", "rate": SET_RATE, "steps": SET_STEPS},
         "steering": {"method": "steering", "pool": pool},
@@ -133,6 +137,11 @@ class MethodCandidates:
     def _make_patch(self, settings: Settings) -> Patch:
         lm, goal, seed = self.lm, self.goal, self.seed
         match settings["method"]:
+            case "natural_gradient":
+                toward: Literal["wanted", "unwanted"] = "wanted" if goal.leave == "unwanted" else "unwanted"
+                return natural_gradient(
+                    lm, goal.behaviour, keep=goal.keep, toward=toward, pairs=settings["pairs"], seed=seed
+                )
             case "dinm":
                 chosen = self.instances(settings["instances"])
                 lines = [json.dumps({"prompt": e.prompt, "safe": e.safe, "unsafe": e.unsafe}) + "\n" for e in chosen]

@@ -2,7 +2,8 @@
 
     peak = process + file + weights + predictions kept + max(generation, ranking, reading)
     generation: rows * tokens * layers * 2 * d_kv + 5 rows * vocabulary     keys and values, and what is made of the logits
-    ranking:    tokens * (4 vocabulary + layers * (6 d_model + 3 d_ff))     a graph for gradients
+    ranking:    tokens * (4 vocabulary + layers * (6 d_model + 3 d_ff))     a graph for gradients, and for a natural gradient
+                                                                           those of the matrices it changes
 The counts of tokens are those of bundled texts; how often a budget is looked for is not known before, and taken from experience.
 """
 
@@ -12,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..locate._probes import KEEP_TOKENS, KEEP_WIDTHS, PORTION
-from ..locate.effect_rows import TOKENS
+from ..locate._row_slopes import TOKENS
 from ..methods._trained.harmless import CHECKED, CHOOSING, HELD, WRITTEN
 from ..methods._trained.refusing import HALVINGS, REFERENCE
 from ..methods.dinm import LOOK, TRIED
 from ..methods.enhance_safety import KEPT
 from ..methods.enhance_safety import TOKENS as KEPT_TOKENS
+from ..methods.natural_gradient import HELD as HELD_GRADIENTS
+from ..methods.natural_gradient import SHARP_TOKENS
 from ..metrics.drift import BUDGET
 from ..model.load.loading import read_config
 from ..model.load.named import model_folder
@@ -25,6 +28,7 @@ from ..model.run.batches import BATCH_TOKENS, tokens_with_logits
 from ..model.run.generation import ROWS
 from ..search.bracket import SIDE_BY_SIDE
 from ..search.climb import SHARES
+from .candidates import CONTRASTS as GRADIENT_CONTRASTS
 from .candidates import INSTANCES, SET_BATCH, SET_EXAMPLES, SET_STEPS, TEXTS
 from .factory import CONTRASTS, RANK_TOKENS
 from .measures import LONG, PAIRS, SCREENED, SHORT
@@ -102,7 +106,14 @@ def forecast_goal(
     ranking = item * tokens_with_logits(vocabulary, TOKENS, 2) * (4 * vocabulary + layers * (6 * width + 3 * inner))
     reading = 4 * 3 * tokens_with_logits(vocabulary) * vocabulary + plan.work * PORTION * TEXT // BATCH_TOKENS
     kept = 3 * 4 * min(BUDGET, min(tune, NEUTRAL) * TEXT * vocabulary)
-    peak = plan.process + plan.read + plan.weights + kept + max(generation, ranking, reading)
+    gradients = 4 * plan.candidates * width if "natural_gradient" in methods else 0
+    peak = (
+        plan.process
+        + plan.read
+        + plan.weights
+        + kept
+        + max(generation, ranking + min(gradients, HELD_GRADIENTS), reading)
+    )
     operations = plan.operations_a_token * (read + written)
     rate = plan.operations / plan.seconds if plan.seconds else None
     return GoalForecast(read, written, operations, operations / rate if rate else None, peak)
@@ -159,6 +170,8 @@ class _Sizes:
 def _trained(methods: Sequence[Method]) -> tuple[int, int]:
     """Return tokens read and written to make the patches of other methods than surgery."""
     answer, read, written = REQUEST + TEXT, 0, 0
+    if "natural_gradient" in methods:
+        read += BACKWARD * (2 * GRADIENT_CONTRASTS * TEXT + SHARP_TOKENS) + SHARP_TOKENS
     if "dinm" in methods:
         requests = HELD + CHOOSING + CHECKED
         step = HELD * (REQUEST + WRITTEN) + INSTANCES * answer

@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # a preset is read before anything heavy is
 Name = str  # of a goal: its file's
 Better = Literal["higher", "lower"]
 Class = Literal["wanted", "unwanted"]
-Method = Literal["surgery", "dinm", "set", "steering", "ablation"]
-METHODS: tuple[Method, ...] = ("surgery", "dinm", "set", "steering", "ablation")
+Method = Literal["surgery", "natural_gradient", "dinm", "set", "steering", "ablation"]
+METHODS: tuple[Method, ...] = ("surgery", "natural_gradient", "dinm", "set", "steering", "ablation")
 Toward = Literal["positive", "negative"]
 
 
@@ -94,7 +94,7 @@ class Preset:
     texts: str
     target: Target
     leave: Class = "unwanted"
-    methods: tuple[Method, ...] = ("surgery",)
+    methods: tuple[Method, ...] = ("surgery", "natural_gradient")
     trials: int = 12
     notes: tuple[Requests, ...] = ()
     pool: Pool = "response"

@@ -25,14 +25,12 @@ from torch import Tensor
 from ..data.examples import Behaviour, Texts
 from ..model.arch.anatomy import Site, Weight
 from ..model.lm import LM
-from ..model.run.batches import bucketed, tokens_with_logits
 from ..model.run.contrasts import contrasts
-from ..model.run.tracing import tap
 from ..registry import locator
+from ._row_slopes import SignedText, contrasted, likelihood, row_slopes
 from .probe import Probe
 from .region import Region
 
-TOKENS = 1024  # of a batch, with padding
 DAMPING = 0.1  # of the mean damage; rows that touch nothing would otherwise score without bound
 
 
@@ -83,10 +81,9 @@ def effect_scores(
     directions = {w.site.layer: _side_by_side(lm, probes, w.site.layer, away_from) for w in weights}
     mine = behaviour if away_from == "unwanted" else behaviour.reversed()
     wanted, unwanted = contrasts(lm, mine, random.Random(seed))
-    rows = [(lm.encode(t), 1) for t in keep or ()] or [(lm.encode(e.text), 1) for e in mine.examples if not e.label]
-    pairs = [*((ids, at, +1.0) for ids, at in wanted), *((ids, at, -1.0) for ids, at in unwanted)]
-    gain = _totals(lm, weights, directions, pairs)
-    damage = _totals(lm, weights, directions, [(ids, at, 1.0) for ids, at in rows], squared=True)
+    kept = likelihood(lm, keep or [e.text for e in mine.examples if not e.label])
+    gain = _totals(lm, weights, directions, contrasted(wanted, unwanted))
+    damage = _totals(lm, weights, directions, kept, squared=True)
     return [_over(gain, damage, index) for index in range(len(probes))]
 
 
@@ -108,7 +105,7 @@ def _totals(
     lm: LM,
     weights: Sequence[Weight],
     directions: dict[int, Tensor],
-    texts: Sequence[tuple[list[int], int, float]],
+    texts: Sequence[SignedText],
     *,
     squared: bool = False,
 ) -> dict[Site, Tensor]:
@@ -118,7 +115,7 @@ def _totals(
         lm: the model.
         weights: whose rows.
         directions: w of each block, (d_model, probes).
-        texts: token ids, the first token that counts, and a sign.
+        texts: what counts of each, and its sign.
         squared: sum the squares.
 
     Returns:
@@ -126,24 +123,9 @@ def _totals(
     """
     probes = next(iter(directions.values())).shape[1]
     totals = {weight.site: torch.zeros(probes, weight.shape[0], dtype=torch.float64) for weight in weights}
-    most = tokens_with_logits(int(lm.model.config.vocab_size), TOKENS, copies=2)
-    for group in bucketed([len(ids) for ids, _, _ in texts], most):
-        chunk = [texts[i] for i in group]
-        batch = lm.batch([ids for ids, _, _ in chunk])
-        places = torch.arange(1, batch.ids.shape[1], device=lm.device)
-        starts = torch.tensor([at for _, at, _ in chunk], device=lm.device)
-        signs = torch.tensor([sign for _, _, sign in chunk], device=lm.device)
-        counted = batch.mask[:, 1:] * (places >= starts[:, None]) * signs[:, None]
-        with torch.enable_grad(), tap(lm, weights) as products:
-            logits = lm.forward(batch).logits[:, :-1].float()
-            loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch.ids[:, 1:], reduction="none")
-            gradients = torch.autograd.grad(-(loss * counted).sum(), [p.push for p in products])
-        for product, gradient in zip(products, gradients, strict=True):
-            inputs = product.inputs.detach().float()
-            along = (inputs @ directions[product.weights[0].site.layer]).flatten(0, -2).T  # (probes, batch * tokens)
-            for weight in product.weights:
-                slopes = gradient if weight.cut is None else gradient[..., list(weight.cut)]
-                slopes = slopes.flatten(0, -2).float()  # (batch * tokens, d_ff)
-                total = along.square() @ slopes.square() if squared else along @ slopes
-                totals[weight.site] += total.double().cpu()
+    for inputs, slopes in row_slopes(lm, weights, texts):
+        along = (inputs @ directions[slopes[0][0].site.layer]).T  # (probes, tokens)
+        for weight, slope in slopes:
+            total = along.square() @ slope.square() if squared else along @ slope
+            totals[weight.site] += total.double().cpu()
     return totals
