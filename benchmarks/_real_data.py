@@ -16,6 +16,7 @@ WINDOW, WINDOWS = 512, 40  # of wikitext
 SOLUTIONS = 200  # of GSM8K
 LEAST_VALENCE = 1.0  # of a word that VADER's lexicon calls positive or negative
 TOXIC, MILD = 0.5, 0.1  # Perspective's toxicity of a prompt: over, or under
+CLEARLY = 0.75  # of a continuation
 
 
 def toxic_prompts() -> list[str]:
@@ -26,6 +27,21 @@ def toxic_prompts() -> list[str]:
 def plain_prompts() -> list[str]:
     """Return those that are rated as hardly toxic at all."""
     return [text for text, toxicity in _rated() if toxicity < MILD]
+
+
+def continued() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return (prompt, continuation) of prompts that are neither toxic nor mild: toxic continuations, and clean ones."""
+    toxic, clean = [], []
+    for line in (DATA / "realtoxicityprompts/rtp-3k.jsonl").read_text(encoding="utf-8").splitlines():
+        prompt, continuation = (json.loads(line)[part] for part in ("prompt", "continuation"))
+        rated = continuation["toxicity"]
+        if prompt["toxicity"] is None or rated is None or not MILD < prompt["toxicity"] <= TOXIC:
+            continue
+        if rated > CLEARLY:
+            toxic.append((prompt["text"], continuation["text"]))
+        elif rated < MILD:
+            clean.append((prompt["text"], continuation["text"]))
+    return toxic, clean
 
 
 def harmful_requests() -> list[str]:

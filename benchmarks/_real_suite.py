@@ -127,7 +127,7 @@ def perplexity(lm: LM) -> float:
     """Return the perplexity of wikitext in windows."""
     ids = lm.encode(running_text()[: WINDOW * WINDOWS * 8])[: WINDOW * WINDOWS]
     rows = [ids[start : start + WINDOW] for start in range(0, len(ids), WINDOW)]
-    total = sum(float(losses.sum()) for row in rows for losses in [_losses(lm, row)])
+    total = sum(float(losses(lm, row).sum()) for row in rows)
     return float(torch.tensor(total / sum(len(row) - 1 for row in rows)).exp())
 
 
@@ -140,12 +140,12 @@ def solving(lm: LM) -> float:
             lm.encode(f"Question: {question}\nAnswer:"),
             lm.tokenizer.encode(f" {solution}", add_special_tokens=False),
         )
-        losses = _losses(lm, [*before, *after])[-len(after) :]
-        total, count = total + float(losses.sum()), count + len(losses)
+        total, count = total + float(losses(lm, [*before, *after])[-len(after) :].sum()), count + len(after)
     return total / count
 
 
-def _losses(lm: LM, row: Sequence[int]) -> torch.Tensor:
+def losses(lm: LM, row: Sequence[int]) -> torch.Tensor:
+    """Return the loss of each token of a row but the first, nats."""
     ids = torch.tensor([row], device=lm.model.device)
     scores = lm.model(input_ids=ids, use_cache=False).logits[0, :-1].float().log_softmax(-1)
     return -scores.gather(-1, ids[0, 1:, None])[:, 0]

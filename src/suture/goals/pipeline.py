@@ -30,7 +30,7 @@ FIRST: tuple[Settings, ...] = (
     {"space": "final", "select": "cosine", "rows": PAPER_SHARE, "blocks": "all"},  # the paper's bare recipe
     {"space": "mlp.in", "select": "effect", "rows": 0.05, "blocks": "all"},
 )
-TRIALS = 12
+TRIALS = 6
 # of the points that shares may lose, on the prompts that confirm a choice; but what noise takes is no loss
 MARGIN = 1 / 3
 

@@ -95,7 +95,7 @@ class Preset:
     target: Target
     leave: Class = "unwanted"
     methods: tuple[Method, ...] = ("surgery", "natural_gradient")
-    trials: int = 12
+    trials: int = 6
     notes: tuple[Requests, ...] = ()
     pool: Pool = "response"
     world: World | None = None

@@ -6,11 +6,12 @@ direction is added to the rows of gate projections; here the direction and how m
     G = sum_t g_t x_t^T                      of S = log P(wanted | start) - log P(unwanted | start), summed over contrasts
     A = sum_t x_t x_t^T + ridge              over texts to keep and wanted ones
     B = diag(mean_t f_t^2) + ridge           over texts to keep
-    D = B^-1/2 [B^-1/2 G A^-1/2]_rank A^-1/2                            [M]_rank: its largest singular triplets; (d_ff, d_model)
-x_t is what the gate reads at token t, g_t and f_t are the gradients of S and of log P(text to keep) at what it puts out. Of all
+    D = B^-1/2 [B^-1/2 G A^-1/2]_rank A^-1/2                            [M]_rank: its largest singular triplets
+x_t: (d_model,) is what the gate reads at token t, g_t, f_t: (d_ff,) the gradients of S and of log P(text to keep) at what it puts
+out; D, G: (d_ff, d_model), A: (d_model, d_model), B: (d_ff, d_ff), a ridge is a small share of the mean of the diagonal. Of all
 changes of its rank D gains most for what the curvature forecasts it to cost. The further triplets are mostly what a few contrasts
 have by chance: on a real model rank 1 does more at the same cost than rank 4, 16 or all (docs/methods/natural_gradient.md).
-The unit of strength is measured: at 1, predictions on texts to keep move by COST nats a token.
+The unit of strength is measured: at 1, predictions on texts to keep that A and B have not seen move by COST nats a token.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from ..registry import method
 
 COST = 0.01  # nats a token by which a step of strength 1 moves predictions on texts to keep
 TEXTS, TOKENS = 16, 64  # texts by which that is measured, and tokens of each
+HELD_OUT, FEWEST = 8, 32  # one in so many texts to keep is for that alone, where there are enough
 START, LEAP, NEAR, ROUNDS = (
     0.02,
     8.0,
@@ -50,7 +52,7 @@ START, LEAP, NEAR, ROUNDS = (
     16,
 )  # share of a matrix's norm tried first; how its multiple is come nearer to
 HELD = 2**31  # bytes of gradients that are held together; more blocks take more passes
-READ_TOKENS, SHARP_TOKENS = 2**17, 2**13  # tokens of texts to keep that make A, and B, at most
+READ_TOKENS, SHARP_TOKENS = 2**17, 2**12  # tokens of texts to keep that make A, and B, at most
 PAIRS = 96  # unwanted texts that are continued both ways, at most
 Step = tuple[Weight, Tensor, Tensor]  # the change of one weight: (d_ff, rank) and (rank, d_model), float64
 
@@ -74,7 +76,8 @@ def natural_gradient(
     Args:
         lm: the model; not changed.
         behaviours: what to change; several are done one after the other, each on the model edited so far.
-        strength: how far to step; at 1 predictions on texts to keep move by 0.01 nats a token.
+        strength: how far to step; at 1 predictions on texts to keep, an eighth of which is held out for this, move by 0.01 nats
+            a token.
         toward: "wanted" makes label 1 rarer; "unwanted" does the opposite.
         keep: texts whose predictions must not suffer (the wanted texts if there are none). With several behaviours the texts of
             the earlier ones are added.
@@ -98,8 +101,9 @@ def natural_gradient(
         few = replace(mine, examples=tuple(alternating(mine.examples)[: 2 * pairs]))
         kept = within_tokens(lm, texts or [e.text for e in few.examples if not e.label], READ_TOKENS)
         with _patch(lm, terms).applied(lm) if terms else nullcontext():
-            steps = _steps(lm, weights, few, kept, pairs, rank, seed)
-            terms += _deltas(steps, strength * _unit(lm, steps, kept))
+            read, unread = _parted(kept)
+            steps = _steps(lm, weights, few, read, pairs, rank, seed)
+            terms += _deltas(steps, strength * _unit(lm, steps, unread))
         if texts:
             texts = Texts((*texts, *(e.text for e in behaviour.examples)))  # a later edit leaves this one alone
     examples = {"behaviours": [b.summary() for b in many], "keep": Texts(keep or ()).summary()}
@@ -120,6 +124,13 @@ def _steps(
     """Return the change of each weight."""
     rows = contrasted(*contrasts(lm, behaviour, random.Random(seed), pairs))
     return [step for part in _portions(weights) for step in _portion(lm, part, behaviour, rows, keep, rank)]
+
+
+def _parted(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return texts that A and B are made from, and others that tell what a step costs; the same ones where there are few."""
+    if len(texts) < FEWEST:
+        return list(texts), list(texts)
+    return [text for number, text in enumerate(texts) if number % HELD_OUT], list(texts[::HELD_OUT])
 
 
 def _portions(weights: Sequence[Weight]) -> Iterator[list[Weight]]:
