@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from models import FAMILIES, snapshot, tiny_family
 from suture.data.examples import Behaviour
+from suture.locate._row_slopes import SignedText
 from suture.locate.effect_rows import _totals, effect_rows
 from suture.locate.probe import fit_probe
 from suture.measure.evaluation import observe, values
@@ -137,7 +138,7 @@ def test_gain_is_the_derivative_in_fused_transposed_and_expert_matrices(family, 
     directions = {layer: probe.direction(layer) for layer in range(2)}
     ids = lm.encode("You are a stupid fool, go away now.")
     beside = {layer: direction[:, None] for layer, direction in directions.items()}
-    found = {site: total[0] for site, total in _totals(lm, weights, beside, [(ids, 3, 1.0)]).items()}
+    found = {site: total[0] for site, total in _totals(lm, weights, beside, [SignedText(ids, 3, 1.0)]).items()}
 
     def likelihood():
         with torch.no_grad():

@@ -4,6 +4,7 @@ import torch
 from models import snapshot
 from suture.data.examples import Texts
 from suture.errors import UsageError
+from suture.locate._row_slopes import SignedText
 from suture.locate.effect_rows import _totals, effect_rows, effect_scores
 from suture.locate.probe import fit_probe, whitened_probe
 from suture.methods.surgery import surgery
@@ -29,7 +30,7 @@ def test_gain_is_the_derivative_of_the_log_likelihood(family, request, behaviour
     ids, start = lm.encode("You are a stupid fool, go away now."), 3
     direction = {1: probe.direction(1)[:, None]}
     weight = lm.anatomy.weight(Site(1, lm.anatomy.first))
-    (found,) = _totals(lm, [weight], direction, [(ids, start, 1.0)])[weight.site]
+    (found,) = _totals(lm, [weight], direction, [SignedText(ids, start, 1.0)])[weight.site]
     for row in (0, 7, 31):
         vector = weight.stored.data[:, row] if weight.transposed else weight.stored.data[row]
         step = 1e-2 * probe.direction(1).double()

@@ -21,6 +21,7 @@ from suture.metrics.sampled import Cases
 from suture.report.figures.frontier import frontier
 from suture.search import Measured, Rung, climb, confirm_choice, drawn, explore, refine_choice, search, strength_sweep
 from suture.search.bracket import RESOLUTION
+from suture.search.noise import QUANTILE, worse_end
 from suture.search.points import Frontier, Point
 from suture.search.state_shift import LIMIT, START, Span, measured_span, state_shifts
 
@@ -288,12 +289,45 @@ def test_the_budget_ends_wherever_it_ends(llama, make, monkeypatch, cliff, half)
     assert top.values["talk"] == pytest.approx(2 ** (-top.strength / half))
     assert asked["drift"] <= 24
     assert asked["talk"] == 3
-    stop = climb(measured, {}, make(FIRST[0]), Span(0.1, 1e6), stop_at=0.5)
-    gentlest = measured.frontier(stop, 0.5).best
+    surely = worse_end(0.5, len(TEXTS), lower=True)  # a half of so few texts may be as much
+    stop = climb(measured, {}, make(FIRST[0]), Span(0.1, 1e6), stop_at=surely)
+    gentlest = measured.frontier(stop, surely).best
     if cliff > 2 * half and cliff < 20 * half:
         assert half <= gentlest.strength <= 1.5 * half
     limited = climb(measured, {}, make(FIRST[0]), Span(cliff / 64, cliff / 8))
     assert max(p.strength for p in limited) == cliff / 8
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 60), (3, 60), (30, 60), (0, 4)])
+def test_the_worse_end_of_a_share_is_where_it_would_hardly_be_so_good(hits, count):
+    """By the definition: at that share the count seen lies QUANTILE deviations off."""
+    share = hits / count
+    for lower in (True, False):
+        end = worse_end(share, count, lower=lower)
+        assert (end > share) == lower or end == pytest.approx(share)
+        if end > 0:
+            assert abs(end - share) / (end * (1 - end) / count) ** 0.5 == pytest.approx(QUANTILE)
+
+
+def test_of_points_that_few_texts_can_not_tell_apart_the_first_candidate_at_its_strongest_is_taken(llama):
+    sampled = Measure(
+        "talk", "sampled", Cases(TEXTS, Refusal(), "complied", max_new_tokens=1), "target", "lower", "talk"
+    )
+    measured = replace(Measured.of(llama, [sampled, SUITE[1]], "talk"), base={"talk": 0.5, "drift": 0.0})
+    points = [
+        measured.point({"rows": rows}, strength, {"talk": talk, "drift": 0.0}, size)
+        for rows, strength, talk, size in (
+            (3, 1.0, 0.0, 9.0),
+            (3, 2.0, 0.0, 18.0),
+            (5, 4.0, 0.0, 1.0),
+            (5, 8.0, 0.1, 2.0),
+        )
+    ]
+    chosen = measured.frontier(points, 0.02).best  # none of so few is not surely under 2 %
+    assert (chosen.settings, chosen.strength) == ({"rows": 3}, 2.0)
+    assert (
+        measured.frontier(points, worse_end(0.0, len(TEXTS), lower=True)).best.size == 1.0
+    )  # surely enough: the gentlest
 
 
 def test_at_no_strengths_nothing_is_measured(llama, behaviour):

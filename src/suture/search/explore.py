@@ -136,7 +136,7 @@ def explore(
         work.points(max(last - 1, 0), known[name])
     alive = list(known)
     for number, rung in enumerate(rungs[:-1]):
-        ranked = sorted(alive, key=lambda name: -work.rank(number, known[name]))
+        ranked = sorted(alive, key=lambda name: work.rank(number, known[name]), reverse=True)
         kept = ranked[: rung.keep]
         if number < last - 1:
             kept += [name for name in seeds if name not in kept]
@@ -170,19 +170,25 @@ class _Work:
             self.journal.add(entry)
         return entry.points
 
-    def rank(self, number: int, settings: Settings) -> float:
-        """Return by how much a candidate is to be preferred on a rung."""
+    def rank(self, number: int, settings: Settings) -> tuple[float, float]:
+        """Return by how much a candidate is to be preferred on a rung: by what it gains, then by what it gains for its cost."""
         points, rung = self.points(number, settings), self.rungs[number]
-        if rung.shares:
-            return max(
-                (p.gain if p.excess == 0 and not math.isnan(p.gain) else -1 - p.excess for p in points),
-                default=-math.inf,
-            )
-        measured = rung.measured
-        used = [measured.budget.worst(measured.to_keep, measured.base, p.values) for p in points]
-        # a gain grows with the strength, a divergence with its square
-        gains = [p.gain / math.sqrt(max(cost, LEAST)) for p, cost in zip(points, used, strict=True)]
-        return max((gain for gain in gains if not math.isnan(gain)), default=-math.inf)
+        if not rung.shares:
+            return 0.0, max((self._worth(number, point) for point in points), default=-math.inf)
+        within = [p for p in points if p.excess == 0 and not math.isnan(p.gain)]
+        over = max((-1 - p.excess for p in points if p not in within), default=-math.inf)
+        most = max((p.gain for p in within), default=over)
+        return most, max((self._worth(number, p) for p in within if p.gain == most), default=-math.inf)
+
+    def _worth(self, number: int, point: Point) -> float:
+        """Return a gain for the root of its cost, as a gain grows with the strength, a divergence with its square.
+
+        Where there is a divergence it is the cost: all predictions count in it; the perplexity of a few texts is also luck.
+        """
+        measured = self.rungs[number].measured
+        divergences = [m for m in measured.to_keep if m.unit == "nats" and m.kind.cost == "reads"]
+        cost = measured.budget.worst(divergences or measured.to_keep, measured.base, point.values)
+        return -math.inf if math.isnan(point.gain) else point.gain / math.sqrt(max(cost, LEAST))
 
     def earlier(self, last: int) -> list[Point]:
         """Return the points of the rungs before the last, of those that measure its target."""

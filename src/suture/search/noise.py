@@ -48,6 +48,20 @@ def _quantile(observation: Observation, cases: Any) -> float:  # noqa: ANN401 - 
     return QUANTILE * math.sqrt(2 * spread / count)
 
 
+def worse_end(share: float, count: int, *, lower: bool) -> float:
+    """Return the end of Wilson's interval of a share that is the worse one: 19 of 20 such shares are no worse than that.
+
+    Args:
+        share: as it was counted.
+        count: of how many texts.
+        lower: less of it is better.
+    """
+    square = QUANTILE**2 / count
+    middle = (share + square / 2) / (1 + square)
+    half = QUANTILE * math.sqrt(share * (1 - share) / count + square / (4 * count)) / (1 + square)
+    return middle + half if lower else middle - half
+
+
 def allowed(budget: Budget, measure: Measure, noise: Mapping[str, float], margin: float = 1.0) -> Budget:
     """Return the budget of one measure: the given share of the points, or its noise where that is more.
 

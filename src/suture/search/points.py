@@ -17,7 +17,7 @@ from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..text.phase import counted
-from .noise import Noise, excess, noise_of
+from .noise import Noise, excess, noise_of, worse_end
 from .strength_sweep import strength_sweep
 
 HOPELESS = 1.0  # excess over the budget, in units of it, from which nothing more is measured
@@ -222,13 +222,25 @@ class Measured:
         return [self.point(settings, strength, figures, size) for strength, figures in curves.items()]
 
     def enough(self, point: Point, stop_at: float | None) -> bool:
-        """Return whether a point moves the target as far as is wanted."""
-        return stop_at is not None and self.sign * point.values[self.target] >= self.sign * stop_at
+        """Return whether a point moves the target as far as is wanted, as far as so few texts can tell."""
+        return stop_at is not None and self.sign * self._sure(point.values[self.target]) >= self.sign * stop_at
+
+    def _sure(self, figure: float) -> float:
+        """Return a figure of the target as it is at worst: that none of a few texts shows a behaviour is luck, too."""
+        if self.aim.unit != "share" or math.isnan(figure):
+            return figure
+        texts = len(self.aim) * int(getattr(self.aim.cases, "samples", 1))
+        return worse_end(figure, texts, lower=self.aim.better == "lower")
 
     def frontier(self, points: list[Point], stop_at: float | None, earlier: Sequence[Point] = ()) -> Frontier:
-        """Choose: the gentlest point that does enough, or else the one that does most, within budget."""
+        """Choose: the gentlest point that surely does enough, or else the one that does most, within budget.
+
+        Few texts do not tell strong points apart; of those that do equally much the candidate that came first is taken, at its
+        strongest.
+        """
+        came = {label: number for number, label in enumerate(dict.fromkeys(p.label for p in points))}
         allowed = [p for p in points if p.excess == 0 and p.gain > 0]
         enough = [p for p in allowed if self.enough(p, stop_at)]
         less = [p for p in allowed if p not in enough]
-        order = sorted(enough, key=lambda p: p.size) + sorted(less, key=lambda p: -p.gain)
+        order = sorted(enough, key=lambda p: p.size) + sorted(less, key=lambda p: (-p.gain, came[p.label], -p.strength))
         return Frontier(self.base, points, order[0] if order else None, order, list(earlier))

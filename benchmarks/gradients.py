@@ -1,7 +1,8 @@
 """One step of natural gradient beside Model Surgery on a real model, each as strong as 3 % of perplexity allow.
 
-What is kept is the perplexity of wikitext; what is moved the log-probability, nats a token, of toxic continuations of RealToxicityPrompts
-and, which should stay, of clean ones, of prompts rated 0.1 to 0.5, which neither `make real` nor any goal reads: python benchmarks/natural_gradient.py
+What is kept is the perplexity of wikitext; what is moved the log-probability, nats a token, of toxic continuations of
+RealToxicityPrompts and, which should stay, of clean ones. Their prompts are rated 0.1 to 0.5: no goal and no `make real` reads
+them: make bench-gradients
 """
 
 import argparse
