@@ -289,7 +289,7 @@ def test_the_budget_ends_wherever_it_ends(llama, make, monkeypatch, cliff, half)
     assert top.values["talk"] == pytest.approx(2 ** (-top.strength / half))
     assert asked["drift"] <= 24
     assert asked["talk"] == 3
-    surely = worse_end(0.5, len(TEXTS), lower=True)  # a half of so few texts may be as much
+    surely = measured._sure(0.5)  # a half of so few texts may be as much
     stop = climb(measured, {}, make(FIRST[0]), Span(0.1, 1e6), stop_at=surely)
     gentlest = measured.frontier(stop, surely).best
     if cliff > 2 * half and cliff < 20 * half:
@@ -325,9 +325,8 @@ def test_of_points_that_few_texts_can_not_tell_apart_the_first_candidate_at_its_
     ]
     chosen = measured.frontier(points, 0.02).best  # none of so few is not surely under 2 %
     assert (chosen.settings, chosen.strength) == ({"rows": 3}, 2.0)
-    assert (
-        measured.frontier(points, worse_end(0.0, len(TEXTS), lower=True)).best.size == 1.0
-    )  # surely enough: the gentlest
+    surely = measured._sure(0.0)
+    assert measured.frontier(points, surely).best.size == 4.0  # enough: the gentlest
 
 
 def test_at_no_strengths_nothing_is_measured(llama, behaviour):
