@@ -111,7 +111,7 @@ def _bundled(console: Console, out: Path | None, size: int, seed: int) -> None:
         with console.progress("demo") as step:
             outcome = reach(
                 lm, aim, run, space={k: [v] for k, v in SETTINGS.items()}, first=[SETTINGS], trials=1, margin=1.0,
-                seed=seed, say=console.say, progress=step,
+                methods=["surgery"], seed=seed, say=console.say, progress=step,
             )  # fmt: skip
         outcome.patch.check_base(lm)
         console.say("after all this the model is, bit for bit, what it was\n")
