@@ -30,6 +30,11 @@ class SutureError(Exception):
         self.what, self.why, self.fix = what, why, fix
         super().__init__("\n".join(line for line in (what, why, fix) if line))
 
+    def add(self, why: str) -> None:
+        """Say more of the cause: what else happened before it."""
+        self.why = f"{self.why} {why}".strip()
+        self.args = ("\n".join(line for line in (self.what, self.why, self.fix) if line),)
+
 
 class UsageError(SutureError, ValueError):
     """A wrong argument or an impossible combination of settings."""

@@ -15,7 +15,7 @@ from suture.checkpoint.format.folder import INTENT
 from suture.checkpoint.fsck import fsck
 from suture.checkpoint.stack.ledger import Ledger
 from suture.checkpoint.verbs import apply, revert
-from suture.errors import ResourceError, UsageError
+from suture.errors import ResourceError, SutureError, UsageError
 from suture.io.files import sha256
 
 MINE = {"notes.txt": b"mine", "undo.partial": b"", "patch-0123456789abcdef.safetensors": b"mine", "deep/file": b"mine"}
@@ -214,6 +214,23 @@ def test_an_intent_of_version_0_1_0_is_finished(base, patches, tmp_path):
     assert not [finding for finding in findings if finding.problem]
     (base / "suture" / "undo.partial").unlink()
     assert digests(base) == digests(tmp_path / "done")
+
+
+REFUSED = {
+    "no such patch": lambda base, patches, out: revert(base, ["7"], in_place=True, disk=QUICK),
+    "already on it": lambda base, patches, out: apply(base, patches[:1], out, disk=QUICK),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED)
+def test_a_command_that_is_refused_says_that_it_finished_another_first(base, patches, tmp_path, refused):
+    """The folder has changed by then, whatever becomes of the command."""
+    half_done(base, putting(patches[0]))
+    with pytest.raises(SutureError) as caught:
+        REFUSED[refused](base, patches, tmp_path / "out")
+    assert not (base / INTENT).exists()
+    assert "Before that: finished an interrupted run" in caught.value.why
+    assert caught.value.why in str(caught.value)
 
 
 def test_a_note_says_what_it_was_told(tmp_path, base, patches):

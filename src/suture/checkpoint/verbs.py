@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import ResourceError, UsageError
+from ..errors import ResourceError, SutureError, UsageError
 from ..io.system import reported
 from ..text.phase import begin, counted
 from .change.plan import Plan, Progress, silent
@@ -219,8 +219,13 @@ def _opened(path: Path, out: Path | None, in_place: bool, dry_run: bool, disk: D
         if not alone and not dry_run and (path / INTENT).exists():
             raise ResourceError(f"{path} was changed by another run of suture meanwhile", fix="Give the command again.")
         recovered = recover(path, disk) if alone else leftovers(path, in_place=in_place) if dry_run else Recovered()
-        checkpoint = Checkpoint.open(path)
-        yield _Opened(Stack.load(checkpoint), [*recovered.notes, *checkpoint.notes], recovered)
+        try:
+            checkpoint = Checkpoint.open(path)
+            yield _Opened(Stack.load(checkpoint), [*recovered.notes, *checkpoint.notes], recovered)
+        except SutureError as problem:
+            if recovered.notes:  # a command that is refused has changed the folder all the same
+                problem.add(f"Before that: {'; '.join(recovered.notes)}.")
+            raise
 
 
 def _done_before(stack: Stack, notes: list[str], quick: bool) -> Outcome:

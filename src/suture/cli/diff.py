@@ -26,7 +26,7 @@ def diff(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Make the patch that turns A into B bit for bit; exit code 4, and no patch, where there is none."""
+    """Make the patch that turns A into B bit for bit; exit code 4, and no patch, where none does (5: unlike tensors)."""
     from dataclasses import asdict
 
     from ..checkpoint import difference

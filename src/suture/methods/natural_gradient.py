@@ -10,7 +10,7 @@ direction is added to the rows of gate projections; here the direction and how m
 x_t: (d_model,) is what the gate reads at token t, g_t, f_t: (d_ff,) the gradients of S and of log P(text to keep) at what it puts
 out; D, G: (d_ff, d_model), A: (d_model, d_model), B: (d_ff, d_ff), a ridge is a small share of the mean of the diagonal. Of all
 changes of its rank D gains most for what the curvature forecasts it to cost. The further triplets are mostly what a few contrasts
-have by chance: on a real model rank 1 does more at the same cost than rank 4, 16 or all (docs/methods/natural_gradient.md).
+have by chance (`make bench-gradients` compares ranks on a real model).
 The unit of strength is measured: at 1, predictions on texts to keep that A and B have not seen move by COST nats a token.
 """
 
