@@ -7,7 +7,7 @@ import pytest
 
 from models import SHARED
 from suture.data.examples import Fact
-from suture.data.fact_files import agreeing, survey
+from suture.data.fact_files import agreeing, load, survey
 from suture.data.fact_formats import of_record
 from suture.data.subjects import found_subject
 from suture.errors import DataError, UsageError
@@ -273,3 +273,28 @@ def test_a_relation_whose_lists_are_equally_long_is_no_table(tmp_path):
                 "samples": [{"subject": "Tom", "object": "chess"}, {"subject": "Kim", "object": "go"}]}  # fmt: skip
     (tmp_path / "a.json").write_text(json.dumps(relation, indent=1))
     assert [fact.target for fact in Fact.load(tmp_path / "a.json")] == ["chess", "go"]
+
+
+def test_questions_about_what_follows_are_counted_with_what_asks_them(tmp_path, caplog):
+    """KnowEdit's lists are asked by another option; what older files have under the same name is read here."""
+    about = [{"prompt": "The river of Handland is", "ground_truth": [["Rell"]]}]
+    row = {
+        "subject": "Handland",
+        "prompt": "The capital of Handland is",
+        "target_new": "Wandton",
+        "ground_truth": ["Oldton"],
+    }
+    file = tmp_path / "facts.json"
+    file.write_text(
+        json.dumps([{**row, "locality": {"Relation_Specificity": about}, "portability": {"Reasoning": about}}])
+    )
+    load(file)
+    assert (
+        "not asked here, of 1 rows: 'locality' (1), 'portability' (1); `suture eval --ripples` asks it" in caplog.text
+    )
+    caplog.clear()
+    file.write_text(
+        json.dumps([{**row, "locality": {"neighborhood": {"prompt": "The river is", "ground_truth": "Rell"}}}])
+    )
+    assert load(file)[0].neighbours
+    assert "not asked" not in caplog.text

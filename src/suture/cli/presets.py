@@ -140,6 +140,7 @@ def _methods(text: str) -> list[Method]:
 
 def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str], dict[str, Path]]:
     """Return the commands that make the edit again, and the files they read."""
+    from ..goals.candidates import KEEP
     from ..model.lm import BUNDLED
 
     settings, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
@@ -154,6 +155,9 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
         files = {"mask": run.path("mask.safetensors")}
         options = {"data": data, **files, **{name: settings[name] for name in kept}}
         options |= {"keep": "patient:keep"} if model in BUNDLED else {}
+    elif method == "natural_gradient":
+        files = {"keep": run.path(KEEP)}
+        options = {"data": data, **files, **{name: settings[name] for name in ("pairs", "toward", "seed")}}
     elif method in ("steering", "ablation"):
         files = {"direction": run.path(f"direction-{chosen['pool']}.safetensors")}
         options = {"data": data, **files} | ({"strength": settings["strength"]} if method == "ablation" else {})

@@ -15,7 +15,7 @@ from ..io.rows import Complain, records, refuse
 from ..io.unread import Unread
 from ..text.letters import folded
 from .examples import Fact
-from .fact_formats import FORM, format_of
+from .fact_formats import FORM, format_of, ripples_in
 from .references import References
 
 NOTHING = References()
@@ -139,6 +139,7 @@ def _facts(path: str | Path, bad: Complain, unread: Unread, texts: References = 
         try:
             form = format_of(record, where)
             unread.see(record, form.known)
+            unread.see_elsewhere(record, ripples_in(record))
             for fact in form.read(record, where):
                 yield place, replace(fact, references=(*fact.references, *texts.of(fact.target, record)))
         except DataError as problem:

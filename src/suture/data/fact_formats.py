@@ -271,12 +271,21 @@ def _several(value: Any) -> list[Any]:  # noqa: ANN401 - a value of a file
     return value if isinstance(value, list) else [value]
 
 
+def ripples_in(record: Record) -> list[str]:
+    """Return the keys of a record that hold questions about what follows from its fact, which `--ripples` asks."""
+    grouped = [key for key in _PART if isinstance(record.get(key), Mapping)]  # in older files questions of `_easyedit`
+    return [
+        *(key for key in grouped if any(isinstance(tests, list) for tests in record[key].values())),
+        *(key for key in _AXES if isinstance(record.get(key), list)),
+    ]
+
+
 _NAMES = ("id", "case_id", "known_id", "relation_id", "pararel_idx", "source", "pred", "cond", "template", "prediction")
 _MQUAKE = ("questions", "answer", "answer_alias", "new_answer", "new_answer_alias", "single_hops", "new_single_hops", "orig",
            "generation_prompts", "attribute_prompts")  # fmt: skip
 _AXES = ("Logical_Generalization", "Compositionality_I", "Compositionality_II", "Subject_Aliasing", "Relation_Specificity",
          "Forgetfulness", "example_type")  # fmt: skip
-_PART = ("locality", "portability")  # asked by `ripples`
+_PART = ("locality", "portability")
 FORMATS = tuple(
     Format(key, read, frozenset((*keys, *_NAMES)))
     for key, read, keys in (

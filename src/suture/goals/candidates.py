@@ -39,6 +39,7 @@ from .schema import METHODS, Goal, Method
 TAUGHT: tuple[Method, ...] = ("dinm", "set", "steering", "ablation")  # methods that need no refusals of the model's own
 TEXTS = 120  # labelled texts of both classes that a direction is read from, alternately
 CONTRASTS = 96  # unwanted texts, continued both ways, that a natural gradient is told by, at most
+KEEP = "keep.jsonl"  # file of a run that holds the texts to keep
 INSTANCES = 4  # answered attacks that DINM edits together
 # SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
 SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 32, 16, 2, 0.01
@@ -138,6 +139,7 @@ class MethodCandidates:
         lm, goal, seed = self.lm, self.goal, self.seed
         match settings["method"]:
             case "natural_gradient":
+                write_text(self.run.path(KEEP), "".join(json.dumps({"text": text}) + "\n" for text in goal.keep))
                 toward: Literal["wanted", "unwanted"] = "wanted" if goal.leave == "unwanted" else "unwanted"
                 return natural_gradient(
                     lm, goal.behaviour, keep=goal.keep, toward=toward, pairs=settings["pairs"], seed=seed

@@ -37,6 +37,7 @@ class Unread:
         self.rows = 0
         self.left_out: Counter[str] = Counter()  # rows that a reader could not use, by why
         self.found: Counter[str] = Counter()
+        self.elsewhere: Counter[str] = Counter()  # keys that another option reads
         self.mistakes: list[DataError] = []  # of rows that are left out
 
     def see(self, row: object, known: Collection[str], inside: str = "") -> None:
@@ -54,6 +55,10 @@ class Unread:
                 if _plain(key) not in plain and _has_words(value):
                     self.found[f"{inside}: {key}" if inside else str(key)] += 1
 
+    def see_elsewhere(self, row: Mapping[str, Any], keys: Iterable[str]) -> None:
+        """Count keys of a row that another option reads."""
+        self.elsewhere.update(key for key in keys if _has_words(row.get(key)))
+
     def seen(self, rows: Iterable[tuple[str, Row]], known: Collection[str]) -> Iterator[tuple[str, Row]]:
         """Yield (place, row) as they come, each seen."""
         for line, row in rows:
@@ -69,6 +74,11 @@ class Unread:
         if self.left_out:
             reasons = ", ".join(f"{count} {why}" for why, count in self.left_out.items())
             log.warning("%s: left out, of %d rows: %s", self.source, self.rows, reasons)
+        if self.elsewhere:
+            keys = ", ".join(f"{key!r} ({count})" for key, count in self.elsewhere.items())
+            log.warning(
+                "%s: not asked here, of %d rows: %s; `suture eval --ripples` asks it", self.source, self.rows, keys
+            )
         if self.found:
             keys = ", ".join(f"{key!r} ({count})" for key, count in self.found.items())
             log.warning("%s: not used, of %d rows: %s", self.source, self.rows, keys)
