@@ -4,6 +4,7 @@ import csv
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 DATA = Path(os.environ.get("SUTURE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 PROFANITY = DATA.parent / "models" / "profanity-linear"
@@ -32,10 +33,9 @@ def plain_prompts() -> list[str]:
 def continued() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return (prompt, continuation) of prompts that are neither toxic nor mild: toxic continuations, and clean ones."""
     toxic, clean = [], []
-    for line in (DATA / "realtoxicityprompts/rtp-3k.jsonl").read_text(encoding="utf-8").splitlines():
-        prompt, continuation = (json.loads(line)[part] for part in ("prompt", "continuation"))
+    for prompt, continuation in _openings():
         rated = continuation["toxicity"]
-        if prompt["toxicity"] is None or rated is None or not MILD < prompt["toxicity"] <= TOXIC:
+        if rated is None or not MILD < prompt["toxicity"] <= TOXIC:
             continue
         if rated > CLEARLY:
             toxic.append((prompt["text"], continuation["text"]))
@@ -94,9 +94,14 @@ def valences() -> dict[str, list[str]]:
 
 
 def _rated() -> list[tuple[str, float]]:
+    return [(prompt["text"], prompt["toxicity"]) for prompt, _ in _openings()]
+
+
+def _openings() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return prompts that are rated, with their continuations."""
     lines = (DATA / "realtoxicityprompts/rtp-3k.jsonl").read_text(encoding="utf-8").splitlines()
-    prompts = [json.loads(line)["prompt"] for line in lines]
-    return [(prompt["text"], prompt["toxicity"]) for prompt in prompts if prompt["toxicity"] is not None]
+    rows = [json.loads(line) for line in lines]
+    return [(row["prompt"], row["continuation"]) for row in rows if row["prompt"]["toxicity"] is not None]
 
 
 def _table(path: str) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models import linear_twin, tiny_family, tiny_llama
+from suture import LM
 from suture.data.examples import Texts
 from suture.errors import UsageError
 from suture.locate._probes import alternating
@@ -127,7 +128,7 @@ def test_on_conv1d_and_on_linear_it_is_the_same_function(tokenizer, behaviour, s
     assert float((seen[0] - seen[1]).abs().max()) < 1e-2 * float((seen[0] - base).abs().max())
 
 
-def test_several_behaviours_leave_the_earlier_ones_alone(llama, behaviour):
+def test_several_behaviours_are_done_one_after_the_other(llama, behaviour):
     other = behaviour.reversed()
     both = natural_gradient(llama, [behaviour, other], keep=KEPT)
     assert all(len(terms) == 2 for terms in both.terms.values())
@@ -153,8 +154,6 @@ def test_defaults_take_rudeness_out_of_the_bundled_model_and_leave_its_facts(pat
 
 
 def test_experts_have_a_step_each():
-    from suture import LM
-
     lm, world = LM.load("patient-moe"), source("patient").world()
     patch = natural_gradient(lm, world.behaviour("tone"), keep=Texts(list(world.keep())[::20]), pairs=12, layers=[2])
     assert sum(map(len, patch.terms.values())) > 1
