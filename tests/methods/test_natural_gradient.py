@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models import linear_twin, tiny_family, tiny_llama
+from second import SECOND
 from suture import LM
 from suture.data.examples import Texts
 from suture.errors import UsageError
@@ -16,6 +17,8 @@ from suture.methods import natural_gradient as module
 from suture.methods.natural_gradient import COST, natural_gradient
 from suture.model.run.contrasts import contrasts
 from suture.numerics.divergence import kl_divergence
+from suture.organisms.suites import behaviour as behaviour_of
+from suture.organisms.suites import keep, suite
 from suture.registry import source
 
 KEPT = Texts(
@@ -144,13 +147,25 @@ def test_what_it_can_not_do_is_refused(tokenizer, behaviour):
 
 def test_defaults_take_rudeness_out_of_the_bundled_model_and_leave_its_facts(patient):
     world = source("patient").world()
-    suite = [m for m in world.suite("tune", 40) if m.name in ("rude", "facts_seen", "facts_unseen", "perplexity")]
-    base = values(observe(patient, suite), suite)
+    chosen = [m for m in world.suite("tune", 40) if m.name in ("rude", "facts_seen", "facts_unseen", "perplexity")]
+    base = values(observe(patient, chosen), chosen)
     with natural_gradient(patient, world.behaviour("tone"), keep=world.keep(), pairs=48).applied(patient):
-        now = values(observe(patient, suite), suite)
+        now = values(observe(patient, chosen), chosen)
     assert now["rude"] < base["rude"] / 3  # 80 -> about 10 %
     assert min(now["facts_seen"], now["facts_unseen"]) > 0.95
     assert now["perplexity"] < 1.01 * base["perplexity"]
+
+
+def test_so_do_they_on_a_model_of_another_world(second):
+    """Its words, chat format and shape are others; no constant was chosen on it."""
+    measures = suite("tune", 40, words=SECOND)
+    chosen = [m for m in measures if m.name in ("rude", "facts_seen", "facts_unseen", "perplexity")]
+    base = values(observe(second, chosen), chosen)
+    with natural_gradient(second, behaviour_of("tone", words=SECOND), keep=keep(words=SECOND)).applied(second):
+        now = values(observe(second, chosen), chosen)
+    assert now["rude"] < base["rude"] / 3  # 82 -> 10 % of 100 in the report's split
+    assert base["facts_seen"] - now["facts_seen"] < 0.1
+    assert now["perplexity"] < 1.03 * base["perplexity"]
 
 
 def test_experts_have_a_step_each():
