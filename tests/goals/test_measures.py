@@ -8,7 +8,7 @@ import torch
 from suture.data.examples import Texts
 from suture.errors import DataError, UsageError
 from suture.goals import measures
-from suture.goals.measures import Manner, screened
+from suture.goals.measures import Manner
 from suture.goals.messages import foreign
 from suture.goals.resolve import goal
 from suture.judges import Lexicon
@@ -29,35 +29,6 @@ from suture.metrics.sampled import Cases
 def test_a_model_is_sampled_as_it_says(said, manner):
     lm = SimpleNamespace(model=SimpleNamespace(generation_config=SimpleNamespace(**said)))
     assert Manner.of(lm) == Manner(*manner)
-
-
-def pool(shows, better="lower"):
-    judge = Lexicon({"rude": ["fool"], "kind": ["friend"]})
-    cases = Cases([f"p{i}" for i in range(len(shows))], judge, "rude", samples=1)
-    values = torch.tensor([float(s) for s in shows], dtype=torch.float64)
-    texts = [["you fool, go away" if show else "you are my friend"] for show in shows]
-    measure = Measure("rude", "sampled", cases, "target", better, "rude continuations")
-    return measure, Observation(values, torch.ones_like(values), texts)
-
-
-def test_prompts_that_show_the_behaviour_are_chosen_in_their_order():
-    measure, observation = pool([i % 10 == 7 for i in range(50)])
-    prompts, count = screened(measure, observation, 16)
-    assert count == 5
-    assert {f"p{i}" for i in (7, 17, 27, 37, 47)} <= set(prompts)
-    assert prompts == sorted(prompts, key=lambda p: int(p[1:]))
-    assert len(prompts) == 8
-
-
-def test_a_frequent_behaviour_needs_no_screening():
-    measure, observation = pool([i % 2 == 0 for i in range(20)])
-    assert screened(measure, observation, 8) == ([f"p{i}" for i in range(8)], 10)
-
-
-def test_where_more_is_better_prompts_without_it_are_chosen():
-    measure, observation = pool([i % 10 != 3 for i in range(50)], "higher")
-    prompts, count = screened(measure, observation, 10)
-    assert (prompts, count) == (["p3", "p13", "p23", "p33", "p43"], 5)
 
 
 def test_prompts_are_screened_for_choosing_alone(llama):

@@ -116,10 +116,18 @@ def _sum(cells: list[dict[str, Any]], part: str, key: str) -> int:
 
 def _directions(console: Console, direction: Direction, model: str, path: Path) -> None:
     rows = [
-        [str(layer), f"{s.accuracy:.1%}", f"{s.auc:.3f}" + " best" * (layer == direction.best), f"{size:.1f}"]
+        [
+            str(layer),
+            f"{s.accuracy:.1%}",
+            f"{s.auc:.3f}",
+            f"{s.apart:.1f}" + " best" * (layer == direction.best),
+            f"{size:.1f}",
+        ]
         for layer, s, size in zip(direction.layers, direction.scores, direction.sizes.tolist(), strict=True)
     ]
-    console.table(["block", "held out", "AUC", "mean length"], rows, f"{direction.name}, read in the {direction.space}")
+    console.table(
+        ["block", "held out", "AUC", "apart", "mean length"], rows, f"{direction.name}, read in the {direction.space}"
+    )
     console.say(f"wrote {path}")
     console.say(f"next: {command_line('edit', 'steering', model, '--data', 'DATA', '--direction', path)}")
     scores = [vars(s) for s in direction.scores]

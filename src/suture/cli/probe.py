@@ -69,11 +69,12 @@ def _tell(console: Console, fitted: Probe, path: Path, name: str, model: str) ->
             "final" if layer < 0 else str(layer),
             f"{s.train_accuracy:.1%}",
             f"{s.accuracy:.1%}",
-            f"{s.auc:.3f}" + (" best" if index == fitted.best and len(fitted.layers) > 1 else ""),
+            f"{s.auc:.3f}",
+            f"{s.apart:.1f}" + (" best" if index == fitted.best and len(fitted.layers) > 1 else ""),
         ]
         for index, (layer, s) in enumerate(zip(fitted.layers, fitted.scores, strict=True))
     ]
-    console.table(["layer", "train", "held out", "AUC"], rows, f"{name}, read at {fitted.space}")
+    console.table(["layer", "train", "held out", "AUC", "apart"], rows, f"{name}, read at {fitted.space}")
     console.say(f"{first.train} texts to fit, {first.held_out} held out")
     console.say(f"wrote {path}")
     console.say(f"next: {command_line('locate', 'effect_rows', model, '--probe', path)} --behaviour DATA --keep TEXTS")

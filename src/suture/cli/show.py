@@ -149,10 +149,19 @@ def _probe(console: Console, file: Path) -> dict[str, Any]:
 
     probe = Probe.load(file)
     rows = [
-        [str(layer), f"{score.accuracy:.1%}", f"{score.auc:.3f}", str(score.held_out), f"{direction.norm():.3f}"]
+        [
+            str(layer),
+            f"{score.accuracy:.1%}",
+            f"{score.auc:.3f}",
+            f"{score.apart:.1f}",
+            str(score.held_out),
+            f"{direction.norm():.3f}",
+        ]
         for layer, score, direction in zip(probe.layers, probe.scores, probe.unwanted, strict=True)
     ]
-    console.table(["layer", "held out", "AUC", "n", "norm"], rows, f"probe of {probe.name}, read at {probe.space}")
+    console.table(
+        ["layer", "held out", "AUC", "apart", "n", "norm"], rows, f"probe of {probe.name}, read at {probe.space}"
+    )
     return {
         "format": "suture.probe/1",
         "name": probe.name,

@@ -100,21 +100,18 @@ class CandidateFactory:
         return MethodCandidates(self.lm, self.goal, self.run, self.seed)
 
     @cached_property
+    def final(self) -> Probes:
+        """Fit: the probe of the final states, which is had soon, so that the paper's recipe is the first to be measured."""
+        return self._fitted("probes-final", ["final"])
+
+    @cached_property
     def probes(self) -> Probes:
-        """Fit: a probe of each space, those of blocks turned away from what to keep."""
-        goal = self.goal
-
-        def fit() -> Probes:
-            return fit_probes(
-                self.lm, goal.behaviour, self.spaces, goal.keep,
-                pool=goal.pool, away_from=goal.leave, seed=self.seed, progress=self.progress,
-            )  # fmt: skip
-
-        return self.run.stage("probes", fit, lambda p, path: p.save(path), Probes.load)
+        """Fit: a probe of each space of blocks, turned away from what to keep; all from the same passes."""
+        return self._fitted("probes", [space for space in self.spaces if space != "final"])
 
     def probe(self, space: Space) -> Probe:
         """Return the probe of a space."""
-        return self.probes.by_space[space]
+        return (self.final if space == "final" else self.probes).by_space[space]
 
     @cached_property
     def ranking(self) -> Ranking:
@@ -123,10 +120,10 @@ class CandidateFactory:
 
     def probe_summary(self, space: Space) -> str:
         """Return how well the probe of a space does, as a line to show."""
-        probe = self.probe(space)
+        probe, read = self.probe(space), (self.final if space == "final" else self.probes).read
         best = probe.scores[probe.best]
         return (
-            f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts, read {self.probes.read} of "
+            f"probe: {best.accuracy:.1%} of {best.held_out} held-out texts, read {read} of "
             f"{len(self.goal.behaviour.examples)} texts to fit"
         )
 
@@ -162,8 +159,19 @@ class CandidateFactory:
             toward="wanted" if self.goal.leave == "unwanted" else "unwanted",
         )
 
+    def _fitted(self, name: str, spaces: Sequence[Space]) -> Probes:
+        goal = self.goal
+
+        def fit() -> Probes:
+            return fit_probes(
+                self.lm, goal.behaviour, spaces, goal.keep,
+                pool=goal.pool, away_from=goal.leave, seed=self.seed, progress=self.progress,
+            )  # fmt: skip
+
+        return self.run.stage(name, fit, lambda p, path: p.save(path), Probes.load)
+
     def _rank(self) -> Ranking:
-        lm, goal, probes = self.lm, self.goal, self.probes.by_space
+        lm, goal, probes = self.lm, self.goal, {space: self.probe(space) for space in self.spaces}
         keep = Texts(within_tokens(lm, goal.keep, RANK_TOKENS))
         spread = alternating(goal.behaviour.examples)[: 2 * CONTRASTS]
         behaviour = replace(goal.behaviour, examples=tuple(spread))

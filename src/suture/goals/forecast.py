@@ -31,11 +31,12 @@ from ..search.climb import SHARES
 from .candidates import CONTRASTS as GRADIENT_CONTRASTS
 from .candidates import INSTANCES, SET_BATCH, SET_EXAMPLES, SET_STEPS, TEXTS
 from .factory import CONTRASTS, RANK_TOKENS
-from .measures import LONG, PAIRS, SCREENED, SHORT
+from .measures import LONG, PAIRS, SHORT
 from .plan import Plan
 from .resolve import ANSWERED, NEUTRAL, OWN_ANSWERS
 from .rungs import DOSES, FEW, LAST, READ
 from .schema import Method
+from .screening import SCREENED
 
 TEXT = 45  # tokens of a labelled or neutral text
 PROMPT, REQUEST = 26, 60  # tokens of a prompt, and of a request in its template

@@ -17,11 +17,9 @@ from ..data.bundled._parts import Split
 from ..data.examples import Behaviour
 from ..errors import UsageError
 from ..judges import Judge, judge_named, others, unwanted, wanted
-from ..judges._base import chance_all
 from ..measure.evaluation import Baseline
 from ..measure.suite import Measure, Role, Suite
 from ..metrics import preference
-from ..metrics._score import Observation
 from ..metrics.sampled import Cases
 from ..model.lm import LM
 from ..model.run.context import context
@@ -38,8 +36,6 @@ TEMPERATURE, TOP_P = 0.7, 0.9  # where a model says nothing of how it wants to b
 SHORT, LONG = 40, 100  # tokens of a text; of an answer in a report, which may refuse late
 PAIRS = 16  # contrasts whose margin ranks many candidates
 MARGIN = "margin"
-PLENTY = 1 / 3  # a behaviour shown by more of the prompts needs no screening
-SCREENED = 2  # prompts are looked at for each that is used
 
 
 @dataclass(frozen=True)
@@ -198,23 +194,3 @@ class Refusals:
             return True
         share = (bad + good) / (many + others)
         return bad / many - good / others > QUANTILE * sqrt(share * (1 - share) * (1 / many + 1 / others))
-
-
-def screened(measure: Measure, observation: Observation, count: int) -> tuple[list[str], int]:
-    """Return the prompts of a pool on which an edit can be seen to work, in their order, and how many show the behaviour.
-
-    Args:
-        measure: the target on the pool.
-        observation: what the base wrote.
-        count: of prompts to return. The first ones, where PLENTY have something to lose; else half as many, to be continued
-            twice, whose text is judged nearest to what is unwanted.
-    """
-    cases = measure.cases
-    lower = measure.better == "lower"
-    moves = [bool(share) == lower for share in observation.values.tolist()]
-    if sum(moves) >= PLENTY * len(moves):
-        return list(cases.prompts[:count]), sum(moves)
-    texts = [(prompt, texts[0]) for prompt, texts in zip(cases.prompts, observation.texts, strict=True)]
-    chances = chance_all(cases.judge, texts)
-    order = sorted(range(len(texts)), key=lambda i: (not moves[i], -chances[i] if lower else chances[i], i))
-    return [cases.prompts[i] for i in sorted(order[: max(1, count // 2)])], sum(moves)

@@ -18,8 +18,9 @@ from ..judges import Judge
 from ..measure.suite import Role, Suite
 from ..model.lm import BUNDLED, LM
 from ..registry import get, source
-from .measures import KEPT, SCREENED, Measures
+from .measures import KEPT, Measures
 from .schema import Goal, Name, Preset, Target, Toward, World
+from .screening import SCREENED
 
 PROMPTS = 0.4  # of the user's own texts: held out, half to choose settings and half to report
 FEWEST_KEPT = 24  # of the user's own texts to keep: half to be quiet on, a quarter each to choose by and to report

@@ -31,11 +31,12 @@ from ..text.phase import begin, numbered, within
 from .candidates import candidates, usable
 from .factory import CandidateFactory
 from .measures import MARGIN as MARGIN_NAME
-from .measures import SHORT, Refusals, screened
+from .measures import SHORT, Refusals
 from .messages import absent, foreign, unmoved
 from .own_answers import own_answers
 from .rungs import LAST, rungs
 from .schema import Goal, Method
+from .screening import Screening, screened
 
 PHASES = ("screen", "measure", "search", "measure afresh", "confirm", "refine", "make", "report")
 ENOUGH = 0.05  # of the way from the base to the best that may be left; on prompts not seen yet it is somewhat more
@@ -70,23 +71,19 @@ class Stages:
     progress: Progress | None
 
     @cached_property
-    def shown(self) -> tuple[list[str], float] | None:
-        """Screen: prompts of a pool on which the base shows the behaviour, and the share of the pool that does."""
+    def shown(self) -> Screening | None:
+        """Screen: prompts of a pool on which the base shows the behaviour."""
         screen = self.goal.screen
         if screen is None:
             return None
-        step = self._phase("screen")
 
         def choose() -> dict[str, Any]:
-            observation = observe(self.lm, [screen], step)[screen.name]
-            prompts, count = screened(screen, observation, len(self._target(self.goal.tune)))
-            return {"prompts": prompts, "showing": count, "share": observation.mean}
+            return asdict(screened(self.lm, screen, len(self._target(self.goal.tune)), self._phase("screen")))
 
-        chosen = self.run.stage("screened", choose, write_json, read_json, suffix=".json")
-        prompts, count, share = chosen["prompts"], chosen["showing"], chosen["share"]
-        text = f"{screen.about}: {share:.1%} of {len(screen)} prompts, {count} that can move"
-        self.say(f"{text}; settings are chosen on {len(prompts)}")
-        return prompts, share
+        screening = Screening(**self.run.stage("screened", choose, write_json, read_json, suffix=".json"))
+        text = f"{screen.about}: {screening.share:.1%} of {screening.of} prompts, {screening.showing} that can move"
+        self.say(f"{text}; settings are chosen on {len(screening.prompts)}")
+        return screening
 
     @cached_property
     def tune(self) -> Suite:
@@ -94,8 +91,7 @@ class Stages:
         harmless = own_answers(self.lm, self.goal.answered, self.run)
         if self.shown is None:
             return [*self.goal.tune, *harmless]
-        prompts, _ = self.shown
-        target = self._target(self.goal.tune)
+        prompts, target = self.shown.prompts, self._target(self.goal.tune)
         samples = target.cases.samples * max(1, len(target) // len(prompts))  # as many texts of fewer prompts
         target = replace(target, cases=replace(target.cases, prompts=prompts, samples=samples))
         return [*(target if m.name == self.goal.target else m for m in self.goal.tune), *harmless]
@@ -221,7 +217,7 @@ class Stages:
             self.say(self.factory.probe_summary(plan.first[0]["space"]))
         return explore(
             self.factory.patch,
-            [*others, *cut],
+            [*cut[:1], *others, *cut[1:]],  # of all patches the first of surgery is made soonest
             rungs(measured, self.tune, self.baseline, len(others) + len(cut)),
             self.goal.keep,
             first=len(others) + min(LAST, len(plan.first), len(cut)),
@@ -268,9 +264,8 @@ class Stages:
         """Raise NoEffect when few of the pool's prompts show the behaviour; of a goal without a pool see `_check_room`."""
         best = self.goal.best_possible
         if self.shown is not None and isinstance(best, float):
-            _, now = self.shown
-            if abs(now - best) < PRESENT:
-                raise absent(now, best, self.target.about, PRESENT)
+            if abs(self.shown.share - best) < PRESENT:
+                raise absent(self.shown.share, best, self.target.about, PRESENT)
 
     def _check_room(self) -> None:
         """Say how far the target could move at best; raises NoEffect when that is hardly anywhere."""

@@ -20,13 +20,28 @@ Parity = Literal["paper"]
 
 @dataclass(frozen=True)
 class Score:
-    """How well one probe separates: shares of texts classified right, area under the ROC curve, and their numbers."""
+    """How well one probe separates two classes of texts.
+
+    Attributes:
+        train_accuracy: share of the fitted texts that are told right.
+        accuracy: the same of those held out.
+        auc: area under the ROC curve, held out.
+        train: texts fitted.
+        held_out: texts held out.
+        apart: how far the held-out classes' means lie apart, in standard deviations within a class; 0 where it is not known.
+    """
 
     train_accuracy: float
     accuracy: float
     auc: float
     train: int
     held_out: int
+    apart: float = 0.0
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What places are compared by: where many tell all held-out texts apart, the one that does it with most room."""
+        return self.auc, self.apart
 
 
 def fit_layer(
@@ -74,4 +89,15 @@ def score_of(logit: Tensor, labels: Tensor, train: int) -> Score:
         auc=roc_area(logit[train:], labels[train:]),
         train=train,
         held_out=len(labels) - train,
+        apart=_distance(logit[train:].double(), labels[train:]),
     )
+
+
+def _distance(logit: Tensor, labels: Tensor) -> float:
+    """Return how far two classes' means lie apart, in standard deviations within a class; 0 of too few texts to say."""
+    classes = [logit[labels == label] for label in (0, 1)]
+    freedom = len(logit) - 2
+    if freedom < 1 or not all(map(len, classes)):
+        return 0.0
+    spread = (sum(((one - one.mean()) ** 2).sum() for one in classes) / freedom) ** 0.5
+    return float((classes[1].mean() - classes[0].mean()) / spread) if spread > 0 else 0.0

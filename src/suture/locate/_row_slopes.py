@@ -17,6 +17,7 @@ from ..model.arch.anatomy import Weight
 from ..model.lm import LM
 from ..model.run.batches import bucketed, tokens_with_logits
 from ..model.run.tracing import tap
+from ..text.heard import tell
 
 TOKENS = 1024  # of a batch, with padding
 
@@ -42,7 +43,7 @@ def row_slopes(
     Yields:
         (tokens, in) float32, and by weight (tokens, out) float32.
     """
-    most = tokens_with_logits(int(lm.model.config.vocab_size), TOKENS, copies=2)
+    most, done = tokens_with_logits(int(lm.model.config.vocab_size), TOKENS, copies=2), 0
     for group in bucketed([len(text.ids) for text in texts], most):
         chunk = [texts[i] for i in group]
         batch = lm.batch([text.ids for text in chunk])
@@ -60,6 +61,8 @@ def row_slopes(
                 for weight in product.weights
             ]
             yield product.inputs.detach().float().flatten(0, -2), slopes
+        done += len(chunk)
+        tell("texts with gradients", done, len(texts))
 
 
 def contrasted(wanted: Sequence[tuple[list[int], int]], unwanted: Sequence[tuple[list[int], int]]) -> list[SignedText]:

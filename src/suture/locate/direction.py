@@ -11,7 +11,7 @@ added, scaled and projected, for which a bias has no meaning.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -89,9 +89,13 @@ class Direction:
 
     @property
     def best(self) -> int:
-        """The block whose held-out AUC is highest; the first of equals, and of all without scores."""
-        scores = {layer: score.auc for layer, score in zip(self.layers, self.scores, strict=False)}
-        return max(self.layers, key=lambda layer: (scores.get(layer, 0.0), -layer))
+        """The block whose classes are told apart best, see `best_of`; the first of equals, and of all without scores."""
+        return self.best_of(self.layers)
+
+    def best_of(self, layers: Sequence[int]) -> int:
+        """Return which of some blocks has the highest held-out AUC; of equals that whose classes lie furthest apart."""
+        ranks = {layer: score.rank for layer, score in zip(self.layers, self.scores, strict=False)}
+        return max(layers, key=lambda layer: (*ranks.get(layer, (0.0, 0.0)), -layer))
 
     def check(self, lm: LM) -> None:
         """Raise PatchMismatch unless the model has these blocks and this width."""

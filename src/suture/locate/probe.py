@@ -26,6 +26,7 @@ from ..model.arch.anatomy import FINAL, Site
 from ..model.lm import LM, bucketed
 from ..model.run.features import extract
 from ..model.run.pooling import Pool, StateLengths, content, token_ids
+from ..text.heard import tell
 from ..text.phase import Progress, counted
 from ._probe_fit import Parity as Parity
 from ._probe_fit import Score as Score
@@ -91,8 +92,8 @@ class Probe:
 
     @property
     def best(self) -> int:
-        """Index of the layer whose held-out AUC is highest; the first of equals."""
-        return max(range(len(self.scores)), key=lambda i: (self.scores[i].auc, -i))
+        """Index of the layer whose held-out AUC is highest; of equals the one whose classes lie furthest apart, then the first."""
+        return max(range(len(self.scores)), key=lambda i: (*self.scores[i].rank, -i))
 
     def save(self, path: str | Path) -> Path:
         """Write the probe as a safetensors file."""
@@ -277,7 +278,7 @@ def second_moments(
     label = int(away_from == "unwanted")
     rows = [lm.encode(text) for text in keep]
     rows += [token_ids(lm, e)[0] for e in (behaviour.examples if behaviour else ()) if e.label != label]
-    usual = StateLengths.of(lm)
+    usual, done = StateLengths.of(lm), 0
     for group in bucketed([len(row) for row in rows], MOMENT_TOKENS):
         batch = lm.batch([rows[i] for i in group])
         with usual.traced(lm, sites) as (by_site, lengths):
@@ -286,6 +287,8 @@ def second_moments(
         for index, site in enumerate(sites):
             states = by_site[site][real].double().cpu()  # (tokens, d)
             moments[index] += states.T @ states
+        done += len(group)
+        tell("texts to keep", done, len(rows))
     return moments
 
 

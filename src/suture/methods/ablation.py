@@ -103,9 +103,7 @@ def ablation(
 
 def _best_layer(lm: LM, direction: Direction) -> int:
     early = [layer for layer in direction.layers if layer < DEEP * lm.anatomy.layers] or direction.layers
-    scores = {layer: score.auc for layer, score in zip(direction.layers, direction.scores, strict=False)}
-    # Of equals the deepest: behaviours that are read everywhere are clearest there.
-    return max(early, key=lambda layer: (scores.get(layer, 0.0), layer))
+    return direction.best_of(early)
 
 
 def _writers(

@@ -17,7 +17,7 @@ from .noise import excess, noise_of
 from .points import Frontier, Measured, Settings
 from .strength_sweep import strength_sweep
 
-TRIES, SIDE_BY_SIDE = 4, 2  # settings, and strengths of each at a time, that are tried on fresh cases
+TRIES = 4  # settings that are tried on fresh cases
 PARTS = 4  # of the step between the chosen strength and the next, which was too much
 
 
@@ -34,8 +34,6 @@ def confirm_choice(
     progress: Progress | None = None,
 ) -> Frontier:
     """Choose again: the first point, in the order of choice, that keeps the budget on cases the search has not seen.
-
-    Points of the same settings are measured side by side.
 
     Args:
         lm: the base model.
@@ -54,21 +52,14 @@ def confirm_choice(
     """
     baseline = baseline or observe(lm, suite, progress)
     base, noise = values(baseline, suite), noise_of(baseline, suite)
-    over: dict[tuple[str, float], float] = {}
+    tried: set[str] = set()
     for point in frontier.order:
-        if (point.label, point.strength) not in over:
-            if len({label for label, _ in over} | {point.label}) > tries:
-                continue
-            strengths = [
-                p.strength for p in frontier.order if p.label == point.label and (p.label, p.strength) not in over
-            ]
-            same = strengths[:SIDE_BY_SIDE]
-            curves = strength_sweep(lm, make(point.settings), same, suite, baseline=baseline, progress=progress)
-            over |= {
-                (point.label, s): excess(budget, suite, base, now, noise, margin)
-                for s, now in zip(same, curves, strict=True)
-            }
-        if over[point.label, point.strength] == 0:
+        if len(tried | {point.label}) > tries:
+            continue
+        tried.add(point.label)
+        patch = make(point.settings)
+        (now,) = strength_sweep(lm, patch, [point.strength], suite, baseline=baseline, progress=progress)
+        if excess(budget, suite, base, now, noise, margin) == 0:
             return replace(frontier, best=point)
     return replace(frontier, best=None)
 
@@ -102,14 +93,16 @@ def refine_choice(
         The search with the points between, and the one of them chosen that moves the target most within both budgets.
     """
     best = frontier.best
-    stronger = [
-        p.strength for p in frontier.points if best and p.settings == best.settings and p.strength > best.strength
-    ]
-    if best is None or not stronger or measured.enough(best, stop_at):
+    if best is None or measured.enough(best, stop_at):
         return frontier
-    if min(stronger) <= RESOLUTION * best.strength * (1 + 1e-9):
+    stronger = [p for p in frontier.points if p.settings == best.settings and p.strength > best.strength]
+    following = min(stronger, key=lambda p: p.strength, default=None)
+    failed = frontier.order[: frontier.order.index(best)]  # what was preferred to it, and cost too much on fresh cases
+    if following is None or not (following.excess > 0 or following in failed):
+        return frontier  # stronger ones cost no more than they may, and do no more
+    if following.strength <= RESOLUTION * best.strength * (1 + 1e-9):
         return frontier  # as near as strengths are told apart
-    step = (min(stronger) - best.strength) / PARTS
+    step = (following.strength - best.strength) / PARTS
     between = [best.strength + step * part for part in range(1, PARTS)]
     more = measured.points(best.settings, make(best.settings), between, progress)
     better = sorted((p for p in more if p.excess == 0 and p.gain > best.gain), key=lambda p: -p.gain)

@@ -22,6 +22,7 @@ from ..measure.suite import Suite
 from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
+from ..text.heard import heard_by
 from ..text.phase import begin, within
 from .climb import SHARES, climb, named_limit
 from .journal import Entry, Journal
@@ -209,7 +210,8 @@ class _Work:
         if any(e.settings == settings and e.span is None for e in self.journal.entries):
             return Entry(number, settings, [], None)  # it was said why
         try:
-            patch = self.make(settings)
+            with heard_by(within(step, "make")):
+                patch = self.make(settings)
             span = self.journal.span(settings) or measured_span(rung.measured.lm, patch, self.texts)
         except ResourceError:  # no fault of the candidate
             raise
