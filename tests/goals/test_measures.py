@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from suture.data.examples import Texts
 from suture.errors import DataError, UsageError
@@ -11,10 +10,6 @@ from suture.goals import measures
 from suture.goals.measures import Manner
 from suture.goals.messages import foreign
 from suture.goals.resolve import goal
-from suture.judges import Lexicon
-from suture.measure.suite import Measure
-from suture.metrics._score import Observation
-from suture.metrics.sampled import Cases
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,9 @@ def test_the_strength_is_refined_between_what_passed_and_what_did_not(llama, mak
         refine_choice(replace(coarse, best=high), make, base, fresh, Budget()).points == coarse.points
     )  # none stronger
     weaker = replace(coarse, best=low, order=[low, *(p for p in coarse.order if p is not low)])
-    assert refine_choice(weaker, make, base, fresh, Budget()).points == coarse.points  # a stronger one fits, and does less
+    assert (
+        refine_choice(weaker, make, base, fresh, Budget()).points == coarse.points
+    )  # a stronger one fits, and does less
 
 
 def test_a_journal_that_was_cut_in_the_middle_of_a_line_is_continued(llama, make, tmp_path, caplog):

@@ -160,7 +160,8 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
         options = {"data": data, **files, **{name: settings[name] for name in ("pairs", "toward", "seed")}}
     elif method in ("steering", "ablation"):
         files = {"direction": run.path(f"direction-{chosen['pool']}.safetensors")}
-        options = {"data": data, **files} | ({"strength": settings["strength"]} if method == "ablation" else {})
+        moving = "strength" if method == "ablation" else "toward"
+        options = {"data": data, **files, moving: settings[moving]}
     else:
         names = {"probe": f"probe-{chosen['space']}", "region": "region"}
         files = {key: run.path(f"{name}.safetensors") for key, name in names.items()}

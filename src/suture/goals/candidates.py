@@ -137,10 +137,10 @@ class MethodCandidates:
 
     def _make_patch(self, settings: Settings) -> Patch:
         lm, goal, seed = self.lm, self.goal, self.seed
+        toward: Literal["wanted", "unwanted"] = "wanted" if goal.leave == "unwanted" else "unwanted"
         match settings["method"]:
             case "natural_gradient":
                 write_text(self.run.path(KEEP), "".join(json.dumps({"text": text}) + "\n" for text in goal.keep))
-                toward: Literal["wanted", "unwanted"] = "wanted" if goal.leave == "unwanted" else "unwanted"
                 return natural_gradient(
                     lm, goal.behaviour, keep=goal.keep, toward=toward, pairs=settings["pairs"], seed=seed
                 )
@@ -150,7 +150,8 @@ class MethodCandidates:
                 write_text(self.run.path(f"instances-{settings['instances']}.jsonl"), "".join(lines))
                 return dinm(lm, chosen, together=True, seed=seed)
             case "steering":
-                return steering(lm, goal.behaviour, direction=self._direction(settings["pool"]), seed=seed)
+                direction = self._direction(settings["pool"])
+                return steering(lm, goal.behaviour, direction=direction, toward=toward, seed=seed)
             case "ablation":  # a negative strength: what there is of the direction is made more
                 return ablation(
                     lm, goal.behaviour, direction=self._direction(settings["pool"]), strength=-1.0, seed=seed

@@ -20,6 +20,7 @@ from ..locate.region import Region
 from ..measure import observations
 from ..measure.budget import Budget
 from ..measure.evaluation import Baseline, evaluate, observe, values
+from ..measure.health import by_block
 from ..measure.report import Report, Where
 from ..measure.suite import Measure, Suite, measure_named
 from ..metrics._score import Progress
@@ -186,6 +187,7 @@ class Stages:
             search=self.choice.shown(self.searched, goal.target, self.budget),
             extra={**report.extra, "tried": self.choice.tried(goal.target)},
             where=Where.of(region) if region else None,
+            moved={} if region else by_block(lm, patch),
             directions=directions,
             activity=fires,
         )
