@@ -79,6 +79,11 @@ def round_text(value: float) -> str:
     return ("0" if float(digits) == 0 else digits).replace("-", "\u2212")
 
 
+def short_text(value: float) -> str:
+    """Return a number as people say it, three digits of it."""
+    return round_text(float(f"{value:.3g}"))
+
+
 def look(index: int) -> tuple[str, str, str]:
     """Return colour, shape and dash of a series; 36 differ."""
     turn = index // len(COLOURS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ._svg import WIDTH, Scale, axes, curve, legend, line, look, marker, picture, round_text, text
+from ._svg import WIDTH, Scale, axes, curve, legend, line, look, marker, picture, round_text, short_text, text
 
 LEFT, RIGHT = 40, WIDTH - 14
 TOP, BOTTOM, LOWER_TOP, LOWER_BOTTOM = 34, 150, 190, 300  # heights of the panels' edges
@@ -120,7 +120,7 @@ def _chosen_line(x: Scale, chosen: float, panels: Sequence[Scale]) -> list[str]:
     """Return the line through all panels at the chosen strength, with its words."""
     parts = [line(x(chosen), panel.start, x(chosen), panel.end, "--fg", dash="2 2") for panel in panels]
     anchor, away = ("end", -4) if x(chosen) > WIDTH / 2 else ("start", 4)
-    words = f"chosen: {round_text(chosen)}"
+    words = f"chosen: {short_text(chosen)}"
     return [*parts, text(x(chosen) + away, TOP + 12, words, anchor=anchor, colour="--fg", clear=True)]
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from ...measure.report import SearchPoint
-from ._svg import COLOURS, SHAPES, WIDTH, Scale, axes, cut, legend, line, marker, picture, round_text, text
+from ._svg import COLOURS, SHAPES, WIDTH, Scale, axes, cut, legend, line, marker, picture, round_text, short_text, text
 
 LEFT, RIGHT, TOP, BOTTOM = 40, WIDTH - 14, 34, 230
 MOST = 300.0  # per cent of the budget; what costs more is drawn at the right edge
@@ -81,7 +81,7 @@ def _draw(point: SearchPoint, x: Scale, y: Scale, height: float, shape: str, col
     if point.chosen:
         side = "end" if left > (x.start + x.end) / 2 else "start"
         room = (left - x.start if side == "end" else x.end - left) - 12
-        words = f" at {round_text(point.strength)}"
+        words = f" at {short_text(point.strength)}"
         words = cut(point.label, room - 7 * len(words)) + words
         parts.append(
             text(left + (-12 if side == "end" else 12), top + 4, words, anchor=side, colour="--fg", clear=True)
