@@ -92,7 +92,7 @@ class Probe:
 
     @property
     def best(self) -> int:
-        """Index of the layer with the highest held-out AUC; of equals the one whose classes lie furthest apart, then the first."""
+        """Index of the layer of the highest held-out AUC; of equals where the classes lie furthest apart, then the first."""
         return max(range(len(self.scores)), key=lambda i: (*self.scores[i].rank, -i))
 
     def save(self, path: str | Path) -> Path:
