@@ -5,23 +5,25 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
-
-from suture.patch.patch import Patch
+from safetensors.torch import load_file
 
 SUTURE = Path(sys.executable).with_name("suture")
 
 
-def test_a_goal_by_natural_gradient_is_reported_and_its_edit_made_again_to_the_bit(tmp_path):
-    few = ["--tune", "8", "--report", "4", "--methods", "natural_gradient"]
-    subprocess.run([SUTURE, "detox", "patient", *few, "-o", "run"], cwd=tmp_path, check=True, capture_output=True)
+@pytest.mark.parametrize(
+    ("goal", "method"),
+    [(["detox", "patient"], "natural_gradient"), (["attitude", "patient", "--toward", "negative"], "steering")],
+)
+def test_a_goal_by_another_method_is_reported_and_its_edit_made_again_to_the_bit(tmp_path, goal, method):
+    few = ["--tune", "8", "--report", "4", "--methods", method]
+    subprocess.run([SUTURE, *goal, *few, "-o", "run"], cwd=tmp_path, check=True, capture_output=True)
     report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["method"] == "natural_gradient"
+    assert report["method"] == method
     (again,) = (line for line in report["commands"] if line.startswith("suture edit"))
     subprocess.run([SUTURE, *again.split()[1:]], cwd=tmp_path, check=True, capture_output=True)
-    first, second = (Patch.load(tmp_path / name) for name in ("run/patch.safetensors", "again.safetensors"))
-    assert first.terms.keys() == second.terms.keys()
-    for name, deltas in first.terms.items():
-        for one, other in zip(deltas, second.terms[name], strict=True):
-            assert torch.equal(one.left, other.left)
-            assert torch.equal(one.right, other.right)
+    first, second = (load_file(tmp_path / name) for name in ("run/patch.safetensors", "again.safetensors"))
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name])

@@ -169,7 +169,7 @@ def test_killed_at_the_end_of_any_stage_it_goes_on_without_a_pass_twice(patient,
     assert reports["whole"].search
     assert reports["whole"].where
     assert names == [
-        "screened", "measured", "probes", "ranking", "search", "measured-fresh", "confirmed", "refined",
+        "screened", "measured", "probes", "probes-final", "ranking", "search", "measured-fresh", "confirmed", "refined",
         "patch", "probe-mlp.in", "region", "figures", "directions", "activity",
     ]  # fmt: skip
 
