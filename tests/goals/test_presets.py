@@ -178,7 +178,7 @@ def test_a_goal_of_ones_own_is_one_file(llama, tmp_path):
     (tmp_path / "calm.py").write_text(CALM)
     made = goal(str(tmp_path / "calm.py"), llama, tune=4, report=4)
     assert made.target == "angry"
-    assert made.methods == ("surgery", "natural_gradient")
+    assert made.methods == ("surgery", "natural_gradient", "steering")
     assert [m.name for m in made.tune][:3] == ["angry", "drift", "perplexity"]
     with pytest.raises(UsageError, match="one way"):
         goal("detox", llama, toward="negative")

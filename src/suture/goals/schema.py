@@ -94,7 +94,7 @@ class Preset:
     texts: str
     target: Target
     leave: Class = "unwanted"
-    methods: tuple[Method, ...] = ("surgery", "natural_gradient")
+    methods: tuple[Method, ...] = ("surgery", "natural_gradient", "steering")
     trials: int = 6
     notes: tuple[Requests, ...] = ()
     pool: Pool = "response"

@@ -15,6 +15,5 @@ def attitude(toward: Toward = "positive") -> Preset:
             toward, judge="sentiment", label=toward, about=f"{toward} continuations", better="higher", best_possible=1.0
         ),
         leave="unwanted" if toward == "positive" else "wanted",  # a negative opinion is what the texts call unwanted
-        methods=("surgery", "natural_gradient", "steering"),
         world=World(toward, behaviour="attitude", best_possible=1.0),
     )
