@@ -40,4 +40,4 @@ def test_methods_tell_texts_and_steps(llama, behaviour):
     calls.clear()
     with heard_by(lambda *call: calls.append(call)):
         rome(llama, [Fact("The capital of France is", "France", "Lyon")], layer=1, steps=3)
-    assert [call for call in calls if call[0] == "steps"] == [("steps", done, 3) for done in (1, 2, 3)]
+    assert [call for call in calls if call[0] == "steps"] == [("steps", done, 3) for done in range(4)]  # 0: it begins

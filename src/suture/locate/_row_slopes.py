@@ -44,6 +44,7 @@ def row_slopes(
         (tokens, in) float32, and by weight (tokens, out) float32.
     """
     most, done = tokens_with_logits(int(lm.model.config.vocab_size), TOKENS, copies=2), 0
+    tell("texts with gradients", 0, len(texts))
     for group in bucketed([len(text.ids) for text in texts], most):
         chunk = [texts[i] for i in group]
         batch = lm.batch([text.ids for text in chunk])

@@ -279,6 +279,7 @@ def second_moments(
     rows = [lm.encode(text) for text in keep]
     rows += [token_ids(lm, e)[0] for e in (behaviour.examples if behaviour else ()) if e.label != label]
     usual, done = StateLengths.of(lm), 0
+    tell("texts to keep", 0, len(rows))
     for group in bucketed([len(row) for row in rows], MOMENT_TOKENS):
         batch = lm.batch([rows[i] for i in group])
         with usual.traced(lm, sites) as (by_site, lengths):

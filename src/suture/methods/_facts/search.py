@@ -44,6 +44,7 @@ class Values:
 def optimised(lm: LM, rows: list[list[Row]], prompts: int, sites: Sequence[Site], aim: ValueOptimization) -> Values:
     """Return vectors for rows that fit into one step; see `values.side_by_side`, which has the same arguments."""
     search = _Search.of(lm, rows, prompts, sites, aim)
+    tell("steps", 0, aim.steps)
     for number in range(aim.steps):
         problem = search.rows_of_step(number)
         added = search.added.clone().requires_grad_()

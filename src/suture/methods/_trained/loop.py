@@ -164,6 +164,7 @@ def train(
     leaves = [leaf for change in changes for leaf in change.leaves]
     adam = torch.optim.Adam(leaves, lr=course.rate, weight_decay=course.decay)
     rng, losses = random.Random(course.seed), []
+    tell("passes", 0, course.steps)
     for number in range(course.steps):
         order, total = rng.sample(items, len(items)), 0.0
         for begin in range(0, len(order), course.batch):

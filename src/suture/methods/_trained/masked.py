@@ -198,8 +198,9 @@ def train(
         saved: continue from this file, and write it.
         progress: called with ("steps", steps done, steps).
     """
-    losses = []
-    for step in range(saved.load(parts) if saved else 0, schedule.steps):
+    losses, first, advanced = [], saved.load(parts) if saved else 0, progress or tell
+    advanced("steps", first, schedule.steps)
+    for step in range(first, schedule.steps):
         with torch.enable_grad():
             now = loss(step)
             now.backward()
@@ -208,7 +209,7 @@ def train(
             part.advance(step + 1, schedule.at(step), schedule.decay)
         if saved and ((step + 1) % saved.every == 0 or step + 1 == schedule.steps):
             saved.save(parts, step + 1)
-        (progress or tell)("steps", step + 1, schedule.steps)
+        advanced("steps", step + 1, schedule.steps)
     return losses
 
 

@@ -170,6 +170,7 @@ def train_change(lm: LM, layer: int, columns: Tensor | None, texts: Texts, plan:
     watch = Watch(lm, [*texts.attacks.prompts, *texts.benign.prompts]) if plan.guard != "none" else None
     trail: list[float] = []
     good: Tensor | None = None  # the best change so far, or the latest whose answers do not repeat themselves
+    tell("steps", 0, plan.steps)
     for number in range(plan.steps + 1):
         last = number == plan.steps
         if last and (plan.raw or watch is not None):

@@ -84,11 +84,12 @@ def extract(
             result[list(part), place] = captures[site]
         return len(part)
 
-    done = 0
+    done, advanced = 0, progress or tell
+    advanced("texts", 0, len(rows))
     for group in bucketed([len(row) for row in rows]):
         for count in halving(group, run):
             done += count
-            (progress or tell)("texts", done, len(rows))
+            advanced("texts", done, len(rows))
     return result
 
 
