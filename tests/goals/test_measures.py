@@ -1,5 +1,6 @@
 """What a goal is measured by: how texts are sampled, and which prompts choose settings."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from suture.goals import measures
 from suture.goals.measures import Manner
 from suture.goals.messages import foreign
 from suture.goals.resolve import goal
+from suture.model.run.reading import Text
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,18 @@ def test_texts_in_no_language_of_the_model_are_said():
     assert isinstance(problem, UsageError)
     assert "9,000" in str(problem.why)
     assert "keep" in problem.fix
+
+
+def test_a_report_of_refusals_is_in_both_modes_of_a_model_that_thinks(llama, monkeypatch):
+    names = [m.name for m in goal("harden", llama, tune=4, report=8).report]
+    assert not any(name.endswith("_thinking") for name in names)
+    template = "{{ messages[0]['content'] }}{% if enable_thinking %}<think>{% endif %}"
+    monkeypatch.setattr(llama.tokenizer, "chat_template", template)
+    aloud = next(m for m in goal("harden", llama, tune=4, report=8).report if m.name == "jailbreak_thinking")
+    assert (aloud.role, aloud.cases.thinking, len(aloud)) == ("note", True, 2)
+    assert aloud.cases.max_new_tokens > measures.LONG
+    seen = []
+    monkeypatch.setattr(type(llama), "message_text", lambda self, messages, **how: seen.append(how) or Text("Hi"))
+    part = replace(aloud.cases, max_new_tokens=1)
+    aloud.kind.observe(llama, part)
+    assert {how["thinking"] for how in seen} == {True}

@@ -126,6 +126,9 @@ def test_templates_that_can_think_are_told_not_to(llama):
     lm = with_template(llama, "{{ messages[0]['content'] }}{% if enable_thinking %}<think>{% endif %}")
     assert written(lm, TALK) == "Hi"
     assert written(lm, TALK, thinking=True) == "Hi<think>"
+    assert lm.thinks
+    assert not llama.thinks
+    assert lm.encode_prompts(["Hi"], chat=True, thinking=True) == [lm.encode_messages(TALK[:1], thinking=True)]
 
 
 def test_a_template_that_refuses_roles_says_so(llama):

@@ -100,25 +100,25 @@ class Shown(LM):
         vars(self).update(vars(lm))
         self.base, self.exemplars = lm, exemplars
 
-    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False) -> list[Text]:
+    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False, thinking: bool = False) -> list[Text]:
         """See `LM.prompt_texts`."""
-        nearest = self.exemplars.nearest(self.base, prompts)
-        return [self._fitting(prompt, examples, chat) for prompt, examples in zip(prompts, nearest, strict=True)]
+        pairs = zip(prompts, self.exemplars.nearest(self.base, prompts), strict=True)
+        return [self._fitting(prompt, examples, chat, thinking) for prompt, examples in pairs]
 
-    def _fitting(self, prompt: str, examples: Sequence[Labelled], chat: bool) -> Text:
+    def _fitting(self, prompt: str, examples: Sequence[Labelled], chat: bool, thinking: bool) -> Text:
         limit = context(self.base)
         for first in range(len(examples) + 1):
-            text = self._text(prompt, examples[first:], chat)
+            text = self._text(prompt, examples[first:], chat, thinking)
             if limit is None or len(ids_of(self.base, text)) + ROOM <= limit:
                 break
         return text
 
-    def _text(self, prompt: str, examples: Sequence[Labelled], chat: bool) -> Text:
+    def _text(self, prompt: str, examples: Sequence[Labelled], chat: bool, thinking: bool) -> Text:
         if not chat:
             return self.base.prompt_texts(["\n".join([*(_as_text(e) for e in examples), prompt])])[0]
         turns = [turn for e in examples if e.prompt is not None for turn in _turns(e.prompt, e.text)]
         shown = "".join(f"{e.text}\n" for e in examples if e.prompt is None)
-        return self.base.message_text([*turns, *messages_of(before(prompt, shown))])
+        return self.base.message_text([*turns, *messages_of(before(prompt, shown))], thinking=thinking)
 
 
 def _turns(request: str, answer: str) -> list[dict[str, str]]:

@@ -105,17 +105,17 @@ class Instructed(LM):
         vars(self).update(vars(lm))
         self.text = text
 
-    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False) -> list[Text]:
+    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False, thinking: bool = False) -> list[Text]:
         """See `LM.prompt_texts`."""
         if not chat:
             return [Text(f"{self.text}\n{prompt}") for prompt in prompts]
-        return [self._instructed_text(prompt) for prompt in prompts]
+        return [self._instructed_text(prompt, thinking) for prompt in prompts]
 
-    def _instructed_text(self, request: str) -> Text:
+    def _instructed_text(self, request: str, thinking: bool) -> Text:
         try:
-            return self.message_text(messages_of(instructed(request, self.text)))
+            return self.message_text(messages_of(instructed(request, self.text)), thinking=thinking)
         except UsageError:  # a template without a system's turn: the user says it
-            return self.message_text(messages_of(before(request, f"{self.text}\n")))
+            return self.message_text(messages_of(before(request, f"{self.text}\n")), thinking=thinking)
 
 
 def compare(

@@ -34,6 +34,7 @@ KEPT = (  # requests whose answers no goal may change
 )
 TEMPERATURE, TOP_P = 0.7, 0.9  # where a model says nothing of how it wants to be sampled
 SHORT, LONG = 40, 100  # tokens of a text; of an answer in a report, which may refuse late
+REASONED, FEWER = 400, 4  # tokens of a reasoning with its answer, which is so long that one prompt in so many must do
 PAIRS = 16  # contrasts whose margin ranks many candidates
 MARGIN = "margin"
 
@@ -108,7 +109,7 @@ class Measures:
             target, name=f"{target.name}_greedy", role="note", about=f"{target.about}, greedy",
             cases=replace(target.cases, temperature=0.0, top_p=1.0),
         )  # fmt: skip
-        beside = self._beside(target) if self.preset.target.requests else []
+        beside = [*self._beside(target), *self._aloud(target)] if self.preset.target.requests else []
         return [target, greedy, *beside, *self.neutral(neutral), *self.requests("report", size, LONG)]
 
     def _beside(self, target: Measure) -> Suite:
@@ -119,6 +120,16 @@ class Measures:
                     role="note", better="none", about=f"{label} instead")
             for label in (wanted(judge), *others(judge))
         ]  # fmt: skip
+
+    def _aloud(self, target: Measure) -> Suite:
+        """Return the target where the model thinks aloud first, if it can: an edit must hold in both modes."""
+        if not self.lm.thinks:
+            return []
+        fewer = target.part(slice(max(1, len(target) // FEWER)))
+        cases = replace(fewer.cases, thinking=True, max_new_tokens=REASONED)
+        return [
+            replace(fewer, name=f"{target.name}_thinking", role="note", about=f"{target.about}, thinking", cases=cases)
+        ]
 
     def margin(self, behaviour: Behaviour, seed: int = 0) -> Suite:
         """Return by how much wanted continuations are likelier than unwanted ones of the labelled texts.

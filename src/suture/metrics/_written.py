@@ -63,7 +63,7 @@ class Cases:
 
 def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses | None = None) -> list[list[str]]:
     """Return for each prompt its continuations; a reasoning that the template begins stands in them with its mark."""
-    ids = lm.encode_prompts(cases.prompts, chat=cases.chat)
+    ids = lm.encode_prompts(cases.prompts, chat=cases.chat, thinking=_thinking(cases))
     texts = generate(
         lm,
         ids,
@@ -78,6 +78,11 @@ def write(lm: LM, cases: Asked, progress: Progress | None = None, doses: Doses |
     return marked(lm, ids, texts) if cases.chat else texts
 
 
+def _thinking(cases: Asked) -> bool:
+    """Return whether the model may think aloud; cases that say nothing of it ask for answers alone."""
+    return bool(getattr(cases, "thinking", False))
+
+
 def marked(lm: LM, prompts: Sequence[Sequence[int]], texts: list[list[str]]) -> list[list[str]]:
     """Return texts with the mark before them by which the chat template opened the reasoning, if it did (DeepSeek R1)."""
     ends = [opened(str(lm.tokenizer.decode(list(ids[-TAIL:]), skip_special_tokens=False))) for ids in prompts]
@@ -86,7 +91,15 @@ def marked(lm: LM, prompts: Sequence[Sequence[int]], texts: list[list[str]]) -> 
 
 def same_texts(cases: Asked) -> tuple[Hashable, ...]:
     """Return a key that is the same for cases that ask for the same texts."""
-    how = (cases.chat, cases.samples, cases.max_new_tokens, cases.temperature, cases.top_p, cases.seed)
+    how = (
+        cases.chat,
+        _thinking(cases),
+        cases.samples,
+        cases.max_new_tokens,
+        cases.temperature,
+        cases.top_p,
+        cases.seed,
+    )
     return (tuple(cases.prompts), *how)
 
 

@@ -36,6 +36,7 @@ class Cases:
         seed: of the sampling.
         top_p: share of the probability that is drawn from, the likeliest tokens first.
         strict: count a reasoning without an answer as having the label; for labels of which little is good.
+        thinking: of a chat: let a model think aloud that can; what it says behind that is judged.
     """
 
     prompts: Sequence[str]
@@ -48,6 +49,7 @@ class Cases:
     seed: int = 0
     top_p: float = 1.0
     strict: bool = False
+    thinking: bool = False
 
 
 def cache_key(cases: Cases) -> Hashable:

@@ -214,18 +214,32 @@ class LM:
         )
         return full, begin
 
-    def encode_prompts(self, prompts: Sequence[str], *, chat: bool = False) -> list[list[int]]:
-        """Return the ids of prompts to be continued: raw texts, or requests of a chat. A memory may put something before them."""
-        return [ids_of(self, text) for text in self.prompt_texts(prompts, chat=chat)]
+    @property
+    def thinks(self) -> bool:
+        """Whether its chat template has a switch by which it thinks aloud before it answers (`enable_thinking`)."""
+        if self.tokenizer.chat_template is None:
+            return False
+        with_it, without = (self.message_text(messages_of("Hello"), thinking=mode).text for mode in (True, False))
+        return with_it != without
+
+    def encode_prompts(self, prompts: Sequence[str], *, chat: bool = False, thinking: bool = False) -> list[list[int]]:
+        """Return the ids of prompts to be continued: raw texts, or requests of a chat. A memory may put something before them.
+
+        Args:
+            prompts: texts.
+            chat: they are requests.
+            thinking: of a chat: the model may think aloud before it answers, if it can.
+        """
+        return [ids_of(self, text) for text in self.prompt_texts(prompts, chat=chat, thinking=thinking)]
 
     def encode_answers(self, prompts: Sequence[str], given: Sequence[str], *, chat: bool = False) -> list[Continued]:
         """Return prompts (as `encode_prompts`) with answers behind them, read in one piece, and where each answer begins."""
         return answers(self, self.prompt_texts(prompts, chat=chat), given)
 
-    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False) -> list[Text]:
-        """Return the texts that are read when prompts are to be continued."""
+    def prompt_texts(self, prompts: Sequence[str], *, chat: bool = False, thinking: bool = False) -> list[Text]:
+        """Return the texts that are read when prompts are to be continued; arguments as `encode_prompts`."""
         if chat:
-            return [self.message_text(messages_of(prompt)) for prompt in prompts]
+            return [self.message_text(messages_of(prompt), thinking=thinking) for prompt in prompts]
         return [Text(prompt) for prompt in (self.prompt_transform(prompts) if self.prompt_transform else prompts)]
 
     def decode(self, ids: Sequence[int]) -> str:
