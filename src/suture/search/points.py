@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,13 +167,16 @@ class Measured:
     def part(self, sizes: Mapping[str, int], target: str | None = None) -> Measured:
         """Return the same on the first cases of some measures, from what the base was observed to do: nothing is asked again.
 
+        So few cases dismiss only what surely costs too much: a share that falls by more than the budget and its noise together.
+
         Args:
             sizes: cases of each measure; those it does not name are left out.
             target: the measure to move; by default the same.
         """
         suite = [m.part(slice(sizes[m.name])) for m in self.suite if m.name in sizes]
         baseline = {m.name: self.baseline[m.name].part(slice(len(m))) for m in suite}
-        return Measured.of(self.lm, suite, target or self.target, self.budget, None, baseline)
+        few = Measured.of(self.lm, suite, target or self.target, self.budget, None, baseline)
+        return replace(few, noise={name: noise and noise + self.budget.points for name, noise in few.noise.items()})
 
     @property
     def aim(self) -> Measure:

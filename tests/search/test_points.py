@@ -1,0 +1,30 @@
+"""What a search is measured by on some of the cases."""
+
+import pytest
+import torch
+
+from suture.judges import Refusal
+from suture.measure.budget import Budget
+from suture.measure.suite import Measure
+from suture.metrics._score import Observation
+from suture.metrics.sampled import Cases
+from suture.search import Measured
+
+
+def answered(name, role, size, share):
+    cases = Cases([f"{name} {i}" for i in range(size)], Refusal(), "complied", samples=1, temperature=0.0)
+    given = torch.tensor([float(i % 20 < 20 * share) for i in range(size)], dtype=torch.float64)
+    texts = [["Yes."] for _ in range(size)]
+    return Measure(name, "sampled", cases, role, "higher", name), Observation(given, torch.ones_like(given), texts)
+
+
+@pytest.mark.parametrize(("lost", "over"), [(1, False), (2, False), (3, True)])
+def test_few_cases_dismiss_only_what_surely_costs_too_much(lost, over):
+    """Of 20 cases 2 are lost by chance now and then; all 60 that the last choice is made on say so."""
+    (aim, aims), (kept, keeps) = answered("aim", "target", 60, 0.5), answered("kept", "keep", 60, 0.95)
+    baseline = {"aim": aims, "kept": keeps}
+    whole = Measured.of(None, [aim, kept], "aim", Budget(points=0.02), None, baseline)
+    few = whole.part({"aim": 20, "kept": 20})
+    assert (few.base["kept"], len(few.to_keep[0])) == (0.95, 20)
+    assert (few.excess({"kept": 0.95 - lost / 20}) > 0) == over
+    assert whole.excess({"kept": 0.95 - lost / 20}) > 0
