@@ -7,7 +7,7 @@ c_i makes both sides weigh the same, so that a text that shows nothing is not ta
 their shape and order. What was made of a labelled answer weighs less: c_i times MADE.
 
 `python -m suture.judges.refusal_training FILE.. --out refusal.npz` reads rows {"prompt", "text", "label"} and leaves out those
-whose "half" is "unseen" or whose "split" is "test". Deterministic: the same rows give the same file to the bit.
+whose "half" is "fresh" or whose "split" is "test". Deterministic: the same rows give the same file to the bit.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .refusal import LABELS
 if TYPE_CHECKING:
     from torch import Tensor
 
+MEASURED = "fresh"  # the half of labelled answers that is only measured on
 ANSWER_PARTS = ("ngrams", "flags", "relation")  # what tells refusals, deflections and answers from each other
 RUBBLE_PARTS = ("ngrams", "flags", "shape", "relation", "order")  # what tells rubble from all of them
 MADE = "0.3"  # of a labelled answer's weight has one that was made of it
@@ -179,7 +180,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     try:
-        rows = [row for file in args.files for row in read(file) if row["half"] != "unseen" and row["split"] != "test"]
+        rows = [row for file in args.files for row in read(file) if row["half"] != MEASURED and row["split"] != "test"]
         weights, biases = fit([*rows, *bundled_answers()])
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")
