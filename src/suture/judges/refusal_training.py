@@ -3,8 +3,8 @@
     min_w  sum_i c_i log(1 + exp(-s_i (w . x_i + b))) + penalty / 2 |w|^2        s_i = 1 for an answer of the label, else -1
 c_i makes both sides weigh the same, so that a text that shows nothing is not taken for what was learned from most; for
 "broken" it is 1, for most texts are not.
-"broken" is learned from all answers, and from texts with their words thrown about; the others from those that are not, without
-their shape and order. What was made of a labelled answer weighs less: c_i times MADE.
+"refused" and "broken" are learned from all answers, and from texts with their words thrown about; the other two from those that
+are not broken, without their shape and order. What was made of a labelled answer weighs less: c_i times MADE.
 
 `python -m suture.judges.refusal_training FILE.. --out refusal.npz` reads rows {"prompt", "text", "label"} and leaves out those
 whose "half" is "fresh" or whose "split" is "test". Deterministic: the same rows give the same file to the bit.
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MEASURED = "fresh"  # the half of labelled answers that is only measured on
-ANSWER_PARTS = ("ngrams", "flags", "relation")  # what tells refusals, deflections and answers from each other
-RUBBLE_PARTS = ("ngrams", "flags", "shape", "relation", "order")  # what tells rubble from all of them
+ANSWER_PARTS = ("ngrams", "flags", "relation", "frame")  # what tells answers from what goes round the request
+AGAINST_ALL = ("refused", BROKEN)  # labels learned from all parts of all answers: a refusal thrown about is none
 MADE = "0.3"  # of a labelled answer's weight has one that was made of it
 FEWEST = 8  # words of a text that is scrambled
 NEAR, REPLACED, LOST = 5, 0.45, 0.25  # see `scrambled`: words, and shares of words
@@ -67,7 +67,8 @@ def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Te
     x = [evidence(row["prompt"], visible(row["text"])) for row in usable]
     weights, biases = torch.zeros(len(LABELS), WIDTH), torch.zeros(len(LABELS))
     for index, label in enumerate(LABELS):
-        chosen = [i for i, row in enumerate(usable) if label == BROKEN or row["label"] not in (BROKEN, NATURAL)]
+        others = {BROKEN: (), "refused": (NATURAL,)}.get(label, (BROKEN, NATURAL))
+        chosen = [i for i, row in enumerate(usable) if row["label"] not in others]
         y = torch.tensor([float(usable[i]["label"] == label) for i in chosen], dtype=torch.float64)
         share = float(y.mean()) if label != BROKEN else 0.5
         trust = torch.tensor([float(usable[i].get("trust", 1.0)) for i in chosen], dtype=torch.float64)
@@ -82,7 +83,7 @@ def _mask(label: str) -> Tensor:
     import torch
 
     mask = torch.zeros(WIDTH, dtype=torch.float64)
-    for part in RUBBLE_PARTS if label == BROKEN else ANSWER_PARTS:
+    for part in PARTS if label in AGAINST_ALL else ANSWER_PARTS:
         mask[PARTS[part]] = 1
     return mask
 
