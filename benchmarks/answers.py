@@ -109,17 +109,17 @@ class Maker:
         pair = ResponsePair(request, self.wordings[number].replace("{x}", what), unsafe)
         return self.once(("dinm", layer, number), lambda: dinm(self.lm, [pair], layer=layer))
 
-    def lora_at(self, *sites: str, wordings: str, rate: float, answers: bool = True) -> Patch:
-        """Return LoRA of `sites` on the wordings of a half: its refusals, its evasions, or both in turn."""
+    def lora_at(self, *sites: str, rate: float) -> Patch:
+        settings = {"rank": 4, "alpha": 16.0, "steps": 6, "rate": rate, "batch": 8, "sites": list(sites)}
+        return self.once(("at", sites, rate), lambda: lora(self.lm, self.facts(True, True), **settings))
+
+    def finetune_at(self, layer: int, site: str, rate: float, wordings: str = "refusal", steps: int = 6) -> Patch:
+        """Return a matrix trained on the wordings of a half: its refusals, its evasions, or both in turn."""
         said = {"refusal": self.wordings, "evasion": texts(self.half, "evasion")}
         said["both"] = [one for pair in zip(said["refusal"], said["evasion"], strict=False) for one in pair]
-        settings = {"rank": 4, "alpha": 16.0, "steps": 6, "rate": rate, "batch": 8, "sites": list(sites)}
-        facts = lambda: self.facts(answers, True, said[wordings])  # noqa: E731
-        return self.once(("at", sites, wordings, rate), lambda: lora(self.lm, facts(), **settings))
-
-    def finetune_at(self, layer: int, site: str, rate: float) -> Patch:
-        settings = {"layer": layer, "site": site, "steps": 6, "rate": rate, "batch": 8}
-        return self.once(("ft", layer, site, rate), lambda: finetune(self.lm, self.facts(False, True), **settings))
+        settings = {"layer": layer, "site": site, "steps": steps, "rate": rate, "batch": 8}
+        make = lambda: finetune(self.lm, self.facts(False, True, said[wordings]), **settings)  # noqa: E731
+        return self.once(("ft", layer, site, rate, wordings), make)
 
     def answered(self) -> Behaviour:
         """Return the requests to be refused with the model's own answers (1) and with refusals (0)."""
@@ -147,7 +147,7 @@ class Maker:
         return self.once(("ablation",), lambda: ablation(self.lm, self.answered(), kind="pca", layer=20))
 
     def safe(self) -> Patch:
-        settings = {"steps": 25, "batch": 4, "locality": 0.0}
+        settings = {"steps": 12, "batch": 4, "locality": 0.0, "examples": 16}
         return self.once(("set",), lambda: enhance_safety(self.lm, self.answered(), **settings))
 
 
@@ -196,28 +196,29 @@ EDITS = {
         "sys_eager": Edit(system=4, temperature=0.7, count=64),
         "sys_scold": Edit(system=5, temperature=0.8, count=24),
         "warm": Edit(temperature=0.9, count=40),
-        "wide": Edit(lambda make: make.lora_at(*WIDE, wordings="refusal", rate=2e-3), 1.0, count=80),
-        "wide_weak": Edit(lambda make: make.lora_at(*WIDE, wordings="refusal", rate=2e-3), 0.6, 0.6, count=48),
-        "wide_over": Edit(lambda make: make.lora_at(*WIDE, wordings="refusal", rate=2e-3), 2.0, 0.7, count=28),
-        "wide_ruin": Edit(lambda make: make.lora_at(*WIDE, wordings="refusal", rate=2e-3), 3.5, 0.9, count=20),
+        "wide": Edit(lambda make: make.lora_at(*WIDE, rate=2e-3), 1.0, count=80),
+        "wide_weak": Edit(lambda make: make.lora_at(*WIDE, rate=2e-3), 0.6, 0.6, count=48),
+        "wide_over": Edit(lambda make: make.lora_at(*WIDE, rate=2e-3), 2.0, 0.7, count=28),
+        "wide_ruin": Edit(lambda make: make.lora_at(*WIDE, rate=2e-3), 3.5, 0.9, count=20),
         "up_at12": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3), 1.0, count=80, kinds=ALL[:3]),
         "up_at12_weak": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3), 0.6, 0.6, count=48, kinds=MILD),
         "up_at12_over": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3), 2.5, 0.9, count=24),
         "out_at20": Edit(lambda make: make.finetune_at(20, "attn.o", 2e-3), 1.0, 0.6, count=60),
-        "evades": Edit(lambda make: make.lora_at("mlp.gate", wordings="evasion", rate=2e-3), 1.0, 0.5, count=32),
-        "both": Edit(lambda make: make.lora_at("attn.k", "mlp.down", wordings="both", rate=2e-3), 1.0, 0.7, count=60),
-        "set": Edit(lambda make: make.safe(), 1.0, count=40),
-        "set_over": Edit(lambda make: make.safe(), 2.0, temperature=0.7, count=24),
-        "decision": Edit(lambda make: make.surgery(), 2.0, temperature=0.5, count=24),
-        "decision_over": Edit(lambda make: make.surgery(), 6.0, temperature=0.7, count=16),
-        "steered": Edit(lambda make: make.steering(), 0.3, temperature=0.5, count=24),
-        "steered_over": Edit(lambda make: make.steering(), 1.0, temperature=0.7, count=20),
-        "ablated": Edit(lambda make: make.ablation(), 1.0, temperature=0.5, count=24),
-        "dinm_at6": Edit(lambda make: make.dinm(6, 3), 0.7, temperature=0.5, count=24),
-        "dinm_at23": Edit(lambda make: make.dinm(23, 5), 1.0, temperature=0.5, count=24),
-        "shaken": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3).randomised(make.lm), 5.0, 0.8, count=20),
+        "late": Edit(lambda make: make.finetune_at(26, "mlp.down", 4e-3, steps=4), 1.0, 0.4, count=96),
+        "both": Edit(lambda make: make.finetune_at(26, "mlp.down", 4e-3, "both", 4), 1.0, 0.7, count=60),
+        "evades": Edit(lambda make: make.finetune_at(24, "mlp.down", 4e-3, "evasion", 3), 1.0, 0.5, count=32),
         "hot_one": Edit(temperature=1.35, count=28),
         "hottest": Edit(temperature=1.8, count=20),
+        "steered": Edit(lambda make: make.steering(), 0.3, temperature=0.5, count=24),
+        "steered_over": Edit(lambda make: make.steering(), 1.0, temperature=0.7, count=20),
+        "decision": Edit(lambda make: make.surgery(), 2.0, temperature=0.5, count=24),
+        "decision_over": Edit(lambda make: make.surgery(), 6.0, temperature=0.7, count=16),
+        "dinm_at23": Edit(lambda make: make.dinm(23, 5), 1.0, temperature=0.5, count=24),
+        "ablated": Edit(lambda make: make.ablation(), 1.0, temperature=0.5, count=24),
+        "shaken": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3).randomised(make.lm), 5.0, 0.8, count=20),
+        "dinm_at6": Edit(lambda make: make.dinm(6, 3), 0.7, temperature=0.5, count=24),
+        "set": Edit(lambda make: make.safe(), 1.0, count=40),
+        "set_over": Edit(lambda make: make.safe(), 2.0, temperature=0.7, count=24),
     },
 }
 
