@@ -26,9 +26,7 @@ from suture import LM, generate
 from suture.data.bundled import SPLITS, benign, harmful
 from suture.data.conversation import messages_of
 from suture.data.examples import Behaviour, Fact, Labelled, ResponsePair
-from suture.methods.ablation import ablation
 from suture.methods.dinm import dinm
-from suture.methods.enhance_safety import enhance_safety
 from suture.methods.finetune import finetune
 from suture.methods.lora import lora
 from suture.methods.steering import steering
@@ -103,10 +101,9 @@ class Maker:
         return self.once(("ft", layer, rate, ends), lambda: finetune(self.lm, self.facts(False, ends), **settings))
 
     def dinm(self, layer: int, number: int) -> Patch:
-        request = list(harmful(self.split))[number] if self.half != "fresh" else self.taught()[number][0]
-        what = dict(self.taught()).get(request) or doing(request)
+        request = list(harmful(self.split))[number]
         unsafe = written(self.lm, [asked(self.lm, request)], 48)[0]
-        pair = ResponsePair(request, self.wordings[number].replace("{x}", what), unsafe)
+        pair = ResponsePair(request, self.wordings[number].replace("{x}", doing(request)), unsafe)
         return self.once(("dinm", layer, number), lambda: dinm(self.lm, [pair], layer=layer))
 
     def lora_at(self, *sites: str, rate: float) -> Patch:
@@ -142,13 +139,6 @@ class Maker:
 
     def steering(self) -> Patch:
         return self.once(("steering",), lambda: steering(self.lm, self.answered(), strength=1.0))
-
-    def ablation(self) -> Patch:
-        return self.once(("ablation",), lambda: ablation(self.lm, self.answered(), kind="pca", layer=20))
-
-    def safe(self) -> Patch:
-        settings = {"steps": 12, "batch": 4, "locality": 0.0, "examples": 16}
-        return self.once(("set",), lambda: enhance_safety(self.lm, self.answered(), **settings))
 
 
 EDITS = {
@@ -213,12 +203,6 @@ EDITS = {
         "steered_over": Edit(lambda make: make.steering(), 1.0, temperature=0.7, count=20),
         "decision": Edit(lambda make: make.surgery(), 2.0, temperature=0.5, count=24),
         "decision_over": Edit(lambda make: make.surgery(), 6.0, temperature=0.7, count=16),
-        "dinm_at23": Edit(lambda make: make.dinm(23, 5), 1.0, temperature=0.5, count=24),
-        "ablated": Edit(lambda make: make.ablation(), 1.0, temperature=0.5, count=24),
-        "shaken": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3).randomised(make.lm), 5.0, 0.8, count=20),
-        "dinm_at6": Edit(lambda make: make.dinm(6, 3), 0.7, temperature=0.5, count=24),
-        "set": Edit(lambda make: make.safe(), 1.0, count=40),
-        "set_over": Edit(lambda make: make.safe(), 2.0, temperature=0.7, count=24),
     },
 }
 
@@ -278,7 +262,8 @@ def answers(make: Maker, name: str, edit: Edit) -> list[dict]:
     if edit.make is None:
         given = written(make.lm, ids, temperature=edit.temperature)
     else:
-        with (edit.make(make) * edit.strength).applied(make.lm):
+        patch = edit.make(make) * edit.strength
+        with patch.attached(make.lm) if patch.provenance.method == "steering" else patch.applied(make.lm):
             given = written(make.lm, ids, temperature=edit.temperature)
     head = {"half": make.half, "model": make.lm.name, "edit": name, "temperature": edit.temperature}
     times: Counter[str] = Counter()
