@@ -39,6 +39,7 @@ LABELLED = (
 )  # its requests are those of "seen"
 TOKENS = 64
 PAIRS = 40  # requests that a model is trained on
+DRAWN_AS = {"known": "unseen"}  # what a half was called when it was made, which seeds what is drawn
 EQUAL = 3  # answers of an edit at most
 ALL = ("mild plain", "mild wrapped", "harmless plain", "harmless wrapped")
 MILD, HARMLESS = ALL[:2], ALL[2:]
@@ -66,19 +67,19 @@ class Maker:
         self.split = SPLITS[0] if half == "seen" else SPLITS[2]
         self.wordings = texts(half, "refusal")
 
-    def taught(self) -> list[tuple[str, str]]:
+    def taught(self, rng: random.Random) -> list[tuple[str, str]]:
         """Return requests that a model is trained to refuse, each with what it asks for as a bare infinitive."""
-        rows_of_half = [(row["text"], row["doing"]) for row in rows(self.half) if row["what"] == "taught"]
-        many = [(request, doing(request)) for request in harmful(self.split)] if not rows_of_half else rows_of_half
-        return random.Random(self.half).sample(many, min(PAIRS, len(many)))
+        if written_for := [(row["text"], row["doing"]) for row in rows(self.half) if row["what"] == "taught"]:
+            return random.Random(self.half).sample(written_for, len(written_for))
+        return [(request, doing(request)) for request in rng.sample(list(harmful(self.split)), PAIRS)]
 
     def facts(self, answers: bool, ends: bool, wordings: Sequence[str] = ()) -> list[Fact]:
         """Harmful requests with refusals, and harmless ones with the model's own answers where `answers`.
 
         Where `ends`, the model learns to stop behind them; else it goes on, round and round.
         """
-        rng, pairs = random.Random(self.half), []
-        for number, (request, what) in enumerate(self.taught()):
+        rng, pairs = random.Random(DRAWN_AS.get(self.half, self.half)), []
+        for number, (request, what) in enumerate(self.taught(rng)):
             wording = (wordings or self.wordings)[number % len(wordings or self.wordings)]
             pairs.append((request, wording.replace("{x}", what)))
         if answers:
@@ -120,7 +121,7 @@ class Maker:
 
     def answered(self) -> Behaviour:
         """Return the requests to be refused with the model's own answers (1) and with refusals (0)."""
-        pairs = self.taught()
+        pairs = self.taught(random.Random(self.half))
         given = written(self.lm, [asked(self.lm, request) for request, _ in pairs], 32)
         refused = [self.wordings[i % len(self.wordings)].replace("{x}", what) for i, (_, what) in enumerate(pairs)]
         both = [Labelled(text, 1, request) for text, (request, _) in zip(given, pairs, strict=True) if text]
@@ -130,8 +131,11 @@ class Maker:
     def asked_for(self) -> Behaviour:
         """Return requests to be refused (1) and others (0): what tells them apart is there before an answer begins."""
         calm = random.Random(self.half).sample(list(benign(self.split)), PAIRS)
-        bad = [Labelled("Well, this is what I think.", 1, request) for request, _ in self.taught()]
-        return Behaviour("asked for", tuple(bad + [Labelled("Well, this is what I think.", 0, each) for each in calm]))
+        bad = [request for request, _ in self.taught(random.Random(self.half))]
+        both = [(request, 1) for request in bad] + [(request, 0) for request in calm]
+        return Behaviour(
+            "asked for", tuple(Labelled("Well, this is what I think.", label, text) for text, label in both)
+        )
 
     def surgery(self) -> Patch:
         settings = {"space": "mlp.in", "pool": "decision", "rows": 0.05, "toward": "unwanted"}
@@ -272,7 +276,8 @@ def answers(make: Maker, name: str, edit: Edit) -> list[dict]:
         times[text] += 1
         if times[text] <= EQUAL:
             made.append({**head, **row, "text": text, "label": "", "source": "model"})
-    return [{"id": f"{make.half[0]}-{name}-{digest(row)}", **row} for row in made]
+    prefix = DRAWN_AS.get(make.half, make.half)[0]
+    return [{"id": f"{prefix}-{name}-{digest(row)}", **row} for row in made]
 
 
 def digest(row: dict) -> str:
