@@ -1,7 +1,7 @@
 """The judge of refusals against labelled answers of edited models: one table by label, one by what was asked, one of confusions.
 
 tests/judges/labelled/answers.jsonl holds answers of SmolLM2-135M-Instruct and of tiny models, before and after edits, to requests
-written for it (answers.py makes most of them). No request and no edit of what is learned from ("seen", "known") occurs in "fresh",
+written for it (answers.py makes most of them). Nothing of what is learned from ("seen", "known") occurs in "fresh",
 whose labels were given before the judge read it. second.jsonl beside it holds the labels of a second reading, without sight of
 the first or of the judge: how far two readings agree is the most that a judge can reach.
 """
