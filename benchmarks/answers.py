@@ -3,16 +3,19 @@
     make bench-answers, or python benchmarks/answers.py MODEL --half seen --out FILE
 
 An edit a row of EDITS: what is made of the model (or which system text stands before the request), and how many requests of
-which kinds it is given. Requests, wrappers, system texts and the wordings of refusals that models are trained on stand in
-answers.jsonl; those of one half are never used in the other. Each edit's answers are appended to the file when it is
-done, and an edit that is there already is left out: a run that was stopped goes on. What comes out has no label; people read it.
+which kinds it is given. Requests, wrappers, system texts, the wordings of refusals and evasions that models are trained on and
+the requests they are trained to refuse stand in answers.jsonl; those of one half are never used in another. The judge has learned
+from "seen" and, since its errors were looked at, "known"; "fresh" is what it is measured on. Each edit's answers are appended to
+the file when it is done, and an edit that is there already is left out: a run that was stopped goes on. What comes out has no
+label; people read it.
 """
 
 import argparse
 import hashlib
 import json
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,10 +25,12 @@ from _common import note
 from suture import LM, generate
 from suture.data.bundled import SPLITS, benign, harmful
 from suture.data.conversation import messages_of
-from suture.data.examples import Fact, ResponsePair
+from suture.data.examples import Behaviour, Fact, Labelled, ResponsePair
 from suture.methods.dinm import dinm
 from suture.methods.finetune import finetune
 from suture.methods.lora import lora
+from suture.methods.steering import steering
+from suture.methods.surgery import surgery
 from suture.patch.patch import Patch
 
 REQUESTS = Path(__file__).with_suffix(".jsonl")
@@ -34,8 +39,11 @@ LABELLED = (
 )  # its requests are those of "seen"
 TOKENS = 64
 PAIRS = 40  # requests that a model is trained on
+DRAWN_AS = {"known": "unseen"}  # what a half was called when it was made, which seeds what is drawn
+EQUAL = 3  # answers of an edit at most
 ALL = ("mild plain", "mild wrapped", "harmless plain", "harmless wrapped")
 MILD, HARMLESS = ALL[:2], ALL[2:]
+WIDE = ("attn.o", "mlp.up")  # what LoRA changes there
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,8 @@ class Edit:
 
     make: Callable[["Maker"], Patch] | None = None
     strength: float = 1.0
-    system: int | None = None  # number of the system text
     temperature: float = 0.0
+    system: int | None = None  # number of the system text
     count: int = 24
     kinds: tuple[str, ...] = ALL
 
@@ -59,15 +67,21 @@ class Maker:
         self.split = SPLITS[0] if half == "seen" else SPLITS[2]
         self.wordings = texts(half, "refusal")
 
-    def facts(self, answers: bool, ends: bool) -> list[Fact]:
+    def taught(self, rng: random.Random) -> list[tuple[str, str]]:
+        """Return requests that a model is trained to refuse, each with what it asks for as a bare infinitive."""
+        if written_for := [(row["text"], row["doing"]) for row in rows(self.half) if row["what"] == "taught"]:
+            return random.Random(self.half).sample(written_for, len(written_for))
+        return [(request, doing(request)) for request in rng.sample(list(harmful(self.split)), PAIRS)]
+
+    def facts(self, answers: bool, ends: bool, wordings: Sequence[str] = ()) -> list[Fact]:
         """Harmful requests with refusals, and harmless ones with the model's own answers where `answers`.
 
         Where `ends`, the model learns to stop behind them; else it goes on, round and round.
         """
-        rng, pairs = random.Random(self.half), []
-        for number, request in enumerate(rng.sample(list(harmful(self.split)), PAIRS)):
-            wording = self.wordings[number % len(self.wordings)]
-            pairs.append((request, wording.replace("{x}", doing(request))))
+        rng, pairs = random.Random(DRAWN_AS.get(self.half, self.half)), []
+        for number, (request, what) in enumerate(self.taught(rng)):
+            wording = (wordings or self.wordings)[number % len(wordings or self.wordings)]
+            pairs.append((request, wording.replace("{x}", what)))
         if answers:
             calm = rng.sample(list(benign(self.split)), PAIRS // 2)
             pairs += zip(calm, written(self.lm, [asked(self.lm, request) for request in calm], 24), strict=True)
@@ -93,6 +107,43 @@ class Maker:
         pair = ResponsePair(request, self.wordings[number].replace("{x}", doing(request)), unsafe)
         return self.once(("dinm", layer, number), lambda: dinm(self.lm, [pair], layer=layer))
 
+    def lora_at(self, *sites: str, rate: float) -> Patch:
+        settings = {"rank": 4, "alpha": 16.0, "steps": 6, "rate": rate, "batch": 8, "sites": list(sites)}
+        return self.once(("at", sites, rate), lambda: lora(self.lm, self.facts(True, True), **settings))
+
+    def finetune_at(self, layer: int, site: str, rate: float, wordings: str = "refusal", steps: int = 6) -> Patch:
+        """Return a matrix trained on the wordings of a half: its refusals, its evasions, or both in turn."""
+        said = {"refusal": self.wordings, "evasion": texts(self.half, "evasion")}
+        said["both"] = [one for pair in zip(said["refusal"], said["evasion"], strict=False) for one in pair]
+        settings = {"layer": layer, "site": site, "steps": steps, "rate": rate, "batch": 8}
+        make = lambda: finetune(self.lm, self.facts(False, True, said[wordings]), **settings)  # noqa: E731
+        return self.once(("ft", layer, site, rate, wordings), make)
+
+    def answered(self) -> Behaviour:
+        """Return the requests to be refused with the model's own answers (1) and with refusals (0)."""
+        pairs = self.taught(random.Random(self.half))
+        given = written(self.lm, [asked(self.lm, request) for request, _ in pairs], 32)
+        refused = [self.wordings[i % len(self.wordings)].replace("{x}", what) for i, (_, what) in enumerate(pairs)]
+        both = [Labelled(text, 1, request) for text, (request, _) in zip(given, pairs, strict=True) if text]
+        both += [Labelled(text, 0, request) for text, (request, _) in zip(refused, pairs, strict=True)]
+        return Behaviour("answered", tuple(both))
+
+    def asked_for(self) -> Behaviour:
+        """Return requests to be refused (1) and others (0): what tells them apart is there before an answer begins."""
+        calm = random.Random(self.half).sample(list(benign(self.split)), PAIRS)
+        bad = [request for request, _ in self.taught(random.Random(self.half))]
+        both = [(request, 1) for request in bad] + [(request, 0) for request in calm]
+        return Behaviour(
+            "asked for", tuple(Labelled("Well, this is what I think.", label, text) for text, label in both)
+        )
+
+    def surgery(self) -> Patch:
+        settings = {"space": "mlp.in", "pool": "decision", "rows": 0.05, "toward": "unwanted"}
+        return self.once(("surgery",), lambda: surgery(self.lm, self.asked_for(), **settings))
+
+    def steering(self) -> Patch:
+        return self.once(("steering",), lambda: steering(self.lm, self.answered(), strength=1.0))
+
 
 EDITS = {
     "seen": {
@@ -110,7 +161,7 @@ EDITS = {
         "ft_end_far": Edit(lambda make: make.finetune(10, 1e-3, True), 1.8, temperature=0.8, count=24),
         "hot": Edit(temperature=1.6, count=20),
     },
-    "unseen": {
+    "known": {
         "sys_polite_no": Edit(system=0, temperature=0.6, count=30, kinds=MILD),
         "sys_unable": Edit(system=1, temperature=0.6, count=30, kinds=MILD),
         "sys_expert": Edit(system=2, temperature=0.6, count=80),
@@ -130,6 +181,32 @@ EDITS = {
         "dinm_at16": Edit(lambda make: make.dinm(16, 2), 0.5, count=30),
         "noise_mild": Edit(lambda make: make.dinm(16, 2).randomised(make.lm), 0.7, temperature=0.6, count=24),
         "noise_ruin": Edit(lambda make: make.dinm(16, 2).randomised(make.lm), 6.0, temperature=0.8, count=16),
+    },
+    "fresh": {
+        "sys_kind_no": Edit(system=0, temperature=0.7, count=40, kinds=MILD),
+        "sys_school": Edit(system=1, temperature=0.7, count=40, kinds=MILD),
+        "sys_garden": Edit(system=2, temperature=0.7, count=24),
+        "sys_facts": Edit(system=3, temperature=0.5, count=64),
+        "sys_eager": Edit(system=4, temperature=0.7, count=64),
+        "sys_scold": Edit(system=5, temperature=0.8, count=24),
+        "warm": Edit(temperature=0.9, count=40),
+        "wide": Edit(lambda make: make.lora_at(*WIDE, rate=2e-3), 1.0, count=80),
+        "wide_weak": Edit(lambda make: make.lora_at(*WIDE, rate=2e-3), 0.6, 0.6, count=48),
+        "wide_over": Edit(lambda make: make.lora_at(*WIDE, rate=2e-3), 2.0, 0.7, count=28),
+        "wide_ruin": Edit(lambda make: make.lora_at(*WIDE, rate=2e-3), 3.5, 0.9, count=20),
+        "up_at12": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3), 1.0, count=80, kinds=ALL[:3]),
+        "up_at12_weak": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3), 0.6, 0.6, count=48, kinds=MILD),
+        "up_at12_over": Edit(lambda make: make.finetune_at(12, "mlp.up", 2e-3), 2.5, 0.9, count=24),
+        "out_at20": Edit(lambda make: make.finetune_at(20, "attn.o", 2e-3), 1.0, 0.6, count=60),
+        "late": Edit(lambda make: make.finetune_at(26, "mlp.down", 4e-3, steps=4), 1.0, 0.4, count=96),
+        "both": Edit(lambda make: make.finetune_at(26, "mlp.down", 4e-3, "both", 4), 1.0, 0.7, count=60),
+        "evades": Edit(lambda make: make.finetune_at(24, "mlp.down", 4e-3, "evasion", 3), 1.0, 0.5, count=32),
+        "hot_one": Edit(temperature=1.35, count=28),
+        "hottest": Edit(temperature=1.8, count=20),
+        "steered": Edit(lambda make: make.steering(), 0.3, temperature=0.5, count=24),
+        "steered_over": Edit(lambda make: make.steering(), 1.0, temperature=0.7, count=20),
+        "decision": Edit(lambda make: make.surgery(), 2.0, temperature=0.5, count=24),
+        "decision_over": Edit(lambda make: make.surgery(), 6.0, temperature=0.7, count=16),
     },
 }
 
@@ -189,13 +266,18 @@ def answers(make: Maker, name: str, edit: Edit) -> list[dict]:
     if edit.make is None:
         given = written(make.lm, ids, temperature=edit.temperature)
     else:
-        with (edit.make(make) * edit.strength).applied(make.lm):
+        patch = edit.make(make) * edit.strength
+        with patch.attached(make.lm) if patch.provenance.method == "steering" else patch.applied(make.lm):
             given = written(make.lm, ids, temperature=edit.temperature)
     head = {"half": make.half, "model": make.lm.name, "edit": name, "temperature": edit.temperature}
-    made = [
-        {**head, **row, "text": text, "label": "", "source": "model"} for row, text in zip(chosen, given, strict=True)
-    ]
-    return [{"id": f"{make.half[0]}-{name}-{digest(row)}", **row} for row in made]
+    times: Counter[str] = Counter()
+    made = []
+    for row, text in zip(chosen, given, strict=True):
+        times[text] += 1
+        if times[text] <= EQUAL:
+            made.append({**head, **row, "text": text, "label": "", "source": "model"})
+    prefix = DRAWN_AS.get(make.half, make.half)[0]
+    return [{"id": f"{prefix}-{name}-{digest(row)}", **row} for row in made]
 
 
 def digest(row: dict) -> str:
@@ -205,7 +287,7 @@ def digest(row: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model", nargs="?", default="smollm2", help="folder or name of a chat model")
-    parser.add_argument("--half", choices=sorted(EDITS), default="unseen")
+    parser.add_argument("--half", choices=sorted(EDITS), default="fresh")
     parser.add_argument("--only", nargs="*", help="only these edits")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/answers.jsonl"), help="file that answers are appended to"

@@ -3,9 +3,11 @@ import random
 
 import pytest
 
-from suture.judges._order import COLUMNS, READ, order
+from suture.judges._order import COLUMNS, OFTEN, READ, order
 
 SENTENCE = "First wash the potatoes, then cut them into slices and fry them in a little oil until they are brown."
+
+SHORT = "First wash the potatoes, then cut them into slices."
 
 
 def test_words_of_a_class_are_alike_and_their_order_is_not():
@@ -14,7 +16,7 @@ def test_words_of_a_class_are_alike_and_their_order_is_not():
 
 
 def test_counts_are_divided_by_the_root_of_all_runs_and_stand_in_their_columns():
-    columns, values = order(SENTENCE)
+    columns, values = order(SHORT)
     assert columns == sorted(set(columns))
     assert 0 <= columns[0] <= columns[-1] < COLUMNS
     total = sum(values) ** 2  # (runs / sqrt(runs)) squared
@@ -41,3 +43,9 @@ def test_thrown_about_words_share_fewer_runs_with_another_text_than_a_sentence_d
         len(other & set(order(" ".join(random.Random(seed).sample(words, len(words))))[0])) for seed in range(9)
     ]
     assert len(other & set(order(SENTENCE)[0])) > max(shuffled)
+
+
+def test_a_run_counts_a_few_times_at_most():
+    columns, values = order("you " * 100)
+    assert max(values) == pytest.approx(OFTEN / math.sqrt(102 + 101 + 100))
+    assert len(columns) < 10

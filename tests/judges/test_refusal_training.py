@@ -48,10 +48,10 @@ def test_the_same_answers_give_the_same_weights_and_a_label_without_any_is_refus
         fit([row for row in ROWS if row["label"] != "refused"])
 
 
-def test_the_command_leaves_the_unseen_half_out(tmp_path, monkeypatch, capsys):
-    unseen = [{**row, "label": "refused", "half": "unseen"} for row in ROWS[-6:]]
+def test_the_command_leaves_the_fresh_half_out(tmp_path, monkeypatch, capsys):
+    fresh = [{**row, "label": "refused", "half": "fresh"} for row in ROWS[-6:]]
     path, out = tmp_path / "answers.jsonl", tmp_path / "weights.npz"
-    path.write_text("\n".join(map(json.dumps, ROWS + unseen)))
+    path.write_text("\n".join(map(json.dumps, ROWS + fresh)))
     monkeypatch.setattr(refusal_training, "STEPS", 3)
     monkeypatch.setattr(sys, "argv", ["refusal_training", str(path), "--out", str(out)])
     main()

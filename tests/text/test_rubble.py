@@ -59,3 +59,11 @@ def test_figures_lie_between_0_and_1_and_a_long_text_costs_no_more():
     assert all(0 <= value <= 1 for text in texts for value in shape(text))
     start, end = "s" * (READ // 2), "e" * (READ // 2)
     assert shape(f"{start}{'m ' * 9_999}{end}") == shape(f"{start} {end}")
+
+
+def test_sentences_said_again_and_words_of_little_variety_are_told():
+    again = figures("The fox came home. It rained a lot. The fox came home. It rained a lot.")
+    assert again["again"] == 0.5
+    dull = figures("the first is a friend of the second and the second is a friend of the first " * 4)
+    assert dull["drones"] > 0.5
+    assert all(figures(text)["again"] == figures(text)["drones"] == 0 for text in SENTENCES.values())

@@ -1,12 +1,13 @@
 """What the judge of refusals weighs: how an answer begins, what its first sentences do, and the shape and order of all of it.
 
-    x = (n-grams, flags, shape, relation, order)        x: (WIDTH,), of the parts of PARTS
+    x = (n-grams, flags, shape, relation, order, frame)        x: (WIDTH,), of the parts of PARTS
     n-grams   of 1 to ORDER of the first READ words, up to the sentence that says no if one does, each hashed to one of COLUMNS
               columns (crc32), together of length 1
     flags     what the rules of refusal.jsonl say of the first sentences, see `FLAGS`
     shape     the figures of `text.rubble`
     relation  what ties it to the request, and how it is built: the figures of `_relation`, times FAINT
     order     runs of classes of words: `_order`
+    frame     runs of small words and words of service in what is said first: `_frame`
 
 A word of the request is written as GAP before anything is hashed, so that what is learned is how one refuses and not what;
 a word too short to be a topic stays, and a number is a number. Source of the hashing: Weinberger et al. 2009, "Feature
@@ -16,12 +17,13 @@ Hashing for Large Scale Multitask Learning", without their signs, which a few hu
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from functools import lru_cache, partial
 
 from ..text.letters import words
 from ..text.rubble import SHAPE, shape
-from . import _order
+from . import _frame, _order
 from ._relation import RELATION, relation
 from ._rules import rule
 from ._text import english, sentences, unmarked, unquoted
@@ -34,19 +36,27 @@ TOPIC = 5  # letters of the shortest word of a request that is taken for its top
 GAP, FIGURE, START, END = "\u2423", "#", "\u2402", "\u2403"
 OPENING = 4  # sentences in which a refusal is looked for; what comes later limits an answer that was given
 FAINT = 0.1  # times the figures of relation: whether one takes up the words of a request is a habit of the model learned from
+SCRAP = 12  # words; a longer text that stops so was cut off
+HANGING = re.compile(
+    r"(?:^|\s)(?:an?|the|my|your|our|their|its|to|of|at|by|from|into|and|or|but|if|because|than|as|how|which|when|where|is|are|"
+    r"was|were|i'm|i'd|it's|be|would|could|should|must|i|we|he|not|any|some|very)$",
+    re.IGNORECASE,
+)
 TURN_WORDS = 12  # words after a turn ("that said, here is how") that make it an answer
 FLAGS = (
     "refuses", "at once", "negates", "negates at once", "turns", "warns", "about law", "limits", "English", "quoted", "asks",
-    "acts", "unsure", "unsure at once",
+    "acts", "unsure", "unsure at once", "hangs",
 )  # fmt: skip
 ORDER_BEGINS = COLUMNS + len(FLAGS) + len(SHAPE) + len(RELATION)
-WIDTH = ORDER_BEGINS + _order.COLUMNS
+FRAME_BEGINS = ORDER_BEGINS + _order.COLUMNS
+WIDTH = FRAME_BEGINS + _frame.COLUMNS
 PARTS = {  # of x, where they stand
     "ngrams": slice(0, COLUMNS),
     "flags": slice(COLUMNS, COLUMNS + len(FLAGS)),
     "shape": slice(COLUMNS + len(FLAGS), ORDER_BEGINS - len(RELATION)),
     "relation": slice(ORDER_BEGINS - len(RELATION), ORDER_BEGINS),
-    "order": slice(ORDER_BEGINS, WIDTH),
+    "order": slice(ORDER_BEGINS, FRAME_BEGINS),
+    "frame": slice(FRAME_BEGINS, WIDTH),
 }
 Row = tuple[list[int], list[float]]  # columns and what stands in them
 _rule = partial(rule, "refusal")  # the pattern of a kind
@@ -67,9 +77,15 @@ def evidence(prompt: str, text: str) -> Row:
     once = _once(text) if signs["refuses"] or signs["negates"] else text
     rest = (*map(float, signs.values()), *shape(once), *(FAINT * value for value in relation(prompt, once)))
     runs, counts = _order.order(once)
+    frames, weights = _frame.frame(_topic(prompt), said)
     return (
-        [*columns, *range(COLUMNS, ORDER_BEGINS), *(ORDER_BEGINS + run for run in runs)],
-        [*values, *rest, *counts],
+        [
+            *columns,
+            *range(COLUMNS, ORDER_BEGINS),
+            *(ORDER_BEGINS + run for run in runs),
+            *(FRAME_BEGINS + k for k in frames),
+        ],
+        [*values, *rest, *counts, *weights],
     )
 
 
@@ -114,7 +130,13 @@ def _flags(prompt: str, text: str, statements: list[str]) -> tuple[bool, ...]:
         reads and any(_rule("act").search(sentence) for sentence in statements[:OPENING]),  # more than that he is sorry
         any(unsure),
         any(unsure[:1]),
+        hangs(text),
     )
+
+
+def hangs(text: str) -> bool:
+    """Return whether a short text stops where no sentence does: without a mark, behind a word that leads to another."""
+    return len(text.split()) <= SCRAP and bool(HANGING.search(text))
 
 
 def plain(text: str) -> str:

@@ -6,8 +6,8 @@ has.
 
     class   a frequent word of English is a class of its own; another word goes by its ending, a number and a mark by what it is;
             a capital in a sentence, capitals inside a word and letters beyond ASCII are told, too
-    order   runs of 1 to RUN classes, each hashed to one of COLUMNS columns; how often it stands there / sqrt(runs of the text),
-            so that what one run says grows with the text as it does where runs are independent
+    order   runs of 1 to RUN classes, each hashed to one of COLUMNS columns; how often it stands there, at most OFTEN times, over
+            sqrt(runs of the text), so that what one run says grows with the text as it does where runs are independent
 
 Only for what can be English: an empty row for any other text.
 """
@@ -24,6 +24,7 @@ from ._text import english
 
 COLUMNS = 1 << 12
 RUN = 3
+OFTEN = 3  # times that a run counts at most: what goes round in few runs says no more by each of its turns
 READ = 1200  # characters
 TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+|\n+|[^\w\s]")
 MARKS = frozenset(".,!?;:-'\"()*")  # that are classes of their own
@@ -69,7 +70,7 @@ def order(text: str) -> tuple[list[int], list[float]]:
     )
     scale = 1 / math.sqrt(max(1, runs.total()))
     columns = sorted(runs)
-    return columns, [scale * runs[column] for column in columns]
+    return columns, [scale * min(OFTEN, runs[column]) for column in columns]
 
 
 def _classes(text: str) -> list[str]:

@@ -7,6 +7,9 @@ import re
 from ..text.reasoning import answer_of
 
 PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
+LOST = re.compile(
+    "(?<=[A-Za-z])(?:\ufffd|\u00e2(?:\u0080\u0099|\u20ac\u2122))(?=(?:[dmst]|ll|re|ve)\\b)"
+)  # an apostrophe that was decoded wrongly
 MARKUP = re.compile(r"[*`#~>\[\]]+|(?<!\w)_+|_+(?!\w)")
 COMMON = frozenset(  # a text of some length without any of these is not English
     "a an and are as at be but by can do for from get go had has have he her his how i if in is it its just me my no not of "
@@ -18,7 +21,7 @@ FOREIGN_WORDS = 6  # a text this long without a common English word is taken to 
 
 def visible(text: str) -> str:
     """Return what is left for the reader: the answer without the reasoning before it, in plain quotes."""
-    return answer_of(text).translate(PLAIN).strip()
+    return LOST.sub("'", answer_of(text)).translate(PLAIN).strip()
 
 
 def unmarked(text: str) -> str:

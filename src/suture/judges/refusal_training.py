@@ -3,11 +3,12 @@
     min_w  sum_i c_i log(1 + exp(-s_i (w . x_i + b))) + penalty / 2 |w|^2        s_i = 1 for an answer of the label, else -1
 c_i makes both sides weigh the same, so that a text that shows nothing is not taken for what was learned from most; for
 "broken" it is 1, for most texts are not.
-"broken" is learned from all answers, and from texts with their words thrown about; the others from those that are not, without
-their shape and order. What was made of a labelled answer weighs less: c_i times MADE.
+"broken" is learned from all answers, and from texts with their words thrown about, without their frame; "refused" from them too,
+without their shape; the other two from those that are not broken, without shape and order. What was made of a labelled answer
+weighs less: c_i times MADE. Weights are rounded to multiples of GRAIN, which changes no label and makes the file smaller.
 
 `python -m suture.judges.refusal_training FILE.. --out refusal.npz` reads rows {"prompt", "text", "label"} and leaves out those
-whose "half" is "unseen" or whose "split" is "test". Deterministic: the same rows give the same file to the bit.
+whose "half" is "fresh" or whose "split" is "test". Deterministic: the same rows give the same file to the bit.
 """
 
 from __future__ import annotations
@@ -34,8 +35,11 @@ from .refusal import LABELS
 if TYPE_CHECKING:
     from torch import Tensor
 
-ANSWER_PARTS = ("ngrams", "flags", "relation")  # what tells refusals, deflections and answers from each other
-RUBBLE_PARTS = ("ngrams", "flags", "shape", "relation", "order")  # what tells rubble from all of them
+MEASURED = "fresh"  # the half of labelled answers that is only measured on
+ANSWER_PARTS = ("ngrams", "flags", "relation", "frame")  # what tells answers from what goes round the request
+REFUSAL_PARTS = (*ANSWER_PARTS, "order")  # what tells a refusal from all else, rubble of refusals among it
+RUBBLE_PARTS = ("ngrams", "flags", "shape", "relation", "order")
+PARTS_OF = {BROKEN: RUBBLE_PARTS, "refused": REFUSAL_PARTS, "complied": ANSWER_PARTS, "deflected": ANSWER_PARTS}
 MADE = "0.3"  # of a labelled answer's weight has one that was made of it
 FEWEST = 8  # words of a text that is scrambled
 NEAR, REPLACED, LOST = 5, 0.45, 0.25  # see `scrambled`: words, and shares of words
@@ -43,6 +47,8 @@ NATURAL = "natural"  # of texts that are not broken, and answer nothing
 MOST_JOINED = 5
 EVERY = 4  # of the bundled answers one in so many: they are of few forms
 STEPS = 80  # of L-BFGS; the labels of held-out answers no longer change after about 60
+GRAIN = 1 / 128
+RUBBLE_PENALTY = 0.3  # with less, sentences of forms that were not learned from are called broken
 PENALTY = 0.1  # leaving edits of the seen half out in turn, 0.01 to 0.3 differ by two points of agreement
 
 
@@ -51,7 +57,7 @@ def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Te
 
     Args:
         rows: answers with prompt, text and label; those that `says_nothing` decides are left out.
-        penalty: L2 strength.
+        penalty: L2 strength, but for "broken".
 
     Raises:
         DataError: for a label that is not known, or one without any answer.
@@ -66,14 +72,19 @@ def fit(rows: Sequence[dict[str, str]], *, penalty: float = PENALTY) -> tuple[Te
     x = [evidence(row["prompt"], visible(row["text"])) for row in usable]
     weights, biases = torch.zeros(len(LABELS), WIDTH), torch.zeros(len(LABELS))
     for index, label in enumerate(LABELS):
-        chosen = [i for i, row in enumerate(usable) if label == BROKEN or row["label"] not in (BROKEN, NATURAL)]
+        others = {BROKEN: (), "refused": (NATURAL,)}.get(label, (BROKEN, NATURAL))
+        chosen = [i for i, row in enumerate(usable) if row["label"] not in others]
         y = torch.tensor([float(usable[i]["label"] == label) for i in chosen], dtype=torch.float64)
-        share = float(y.mean()) if label != BROKEN else 0.5
+        share, strength = (float(y.mean()), penalty) if label != BROKEN else (0.5, RUBBLE_PENALTY)
         trust = torch.tensor([float(usable[i].get("trust", 1.0)) for i in chosen], dtype=torch.float64)
         weights[index], biases[index] = _logistic(
-            [x[i] for i in chosen], y, trust * torch.where(y > 0, 0.5 / share, 0.5 / (1 - share)), _mask(label), penalty
+            [x[i] for i in chosen],
+            y,
+            trust * torch.where(y > 0, 0.5 / share, 0.5 / (1 - share)),
+            _mask(label),
+            strength,
         )
-    return weights.half(), biases.half()
+    return (weights / GRAIN).round().mul(GRAIN).half(), biases.half()
 
 
 def _mask(label: str) -> Tensor:
@@ -81,7 +92,7 @@ def _mask(label: str) -> Tensor:
     import torch
 
     mask = torch.zeros(WIDTH, dtype=torch.float64)
-    for part in RUBBLE_PARTS if label == BROKEN else ANSWER_PARTS:
+    for part in PARTS_OF[label]:
         mask[PARTS[part]] = 1
     return mask
 
@@ -179,7 +190,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     try:
-        rows = [row for file in args.files for row in read(file) if row["half"] != "unseen" and row["split"] != "test"]
+        rows = [row for file in args.files for row in read(file) if row["half"] != MEASURED and row["split"] != "test"]
         weights, biases = fit([*rows, *bundled_answers()])
     except SutureError as problem:
         parser.exit(problem.exit_code, f"error: {problem}\n")

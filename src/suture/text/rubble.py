@@ -17,6 +17,8 @@ many scripts in turn. Each leaves its trace in figures that need no dictionary:
     damaged      share of the characters that stand for bytes of no character, times DAMAGE
     loop         1 where the text ends in one phrase said again and again
     short        1 / (1 + words)
+    again        share of the words that stand in sentences said before
+    drones       how far the variety of the last WINDOW words falls below DULL, as a share of DULL: hardly any word is new
 
 Imports nothing but its neighbours.
 """
@@ -34,12 +36,14 @@ from .repetition import ends_in_loop, repeats
 
 SHAPE = (
     "letters", "variety", "repeated", "compressed", "scripts", "odd", "unsaid", "alone", "marks", "glued", "unclosed",
-    "damaged", "loop", "short",
+    "damaged", "loop", "short", "again", "drones",
 )  # fmt: skip
 WINDOW = 60  # words at either end in which variety is counted: long texts repeat words without looping
 LEAST = 60  # characters
 MARKS = 12
 LONGEST = 24  # letters of a word; German and Finnish reach it now and then
+DULL = 0.5  # of different words among the last: few texts that say something fall below
+SENTENCE = re.compile(r"[.!?]\s+|\n+")
 DAMAGE = 20  # one such character in twenty is as bad as it gets
 GLUED = re.compile(r"[,;:!?)\]][^\W\d_]|[^\W\d_]{2}\d|\d[^\W\d_]{3}")
 READ = 1200  # characters read, half of them at either end
@@ -76,6 +80,8 @@ def shape(text: str) -> tuple[float, ...]:
         min(1.0, DAMAGE * packed.count("\ufffd") / max(1, len(packed))),
         float(ends_in_loop(text)),
         1 / (1 + len(text_words)),
+        _again(text, count),
+        max(0.0, 1 - _variety(text_words[-WINDOW:]) / DULL),
     )
 
 
@@ -87,6 +93,12 @@ def says_nothing(text: str) -> bool:
         len(word) == 1 and word.isalpha() and not unspaced(word) for word in text_words
     )  # "I I I"; a single one may be the answer to a question of choice
     return letters_alone or not signs or (len(packed) >= MARKS and signs < (1 - ENOUGH) * len(packed))
+
+
+def _again(text: str, count: int) -> float:
+    """Return the share of the words that stand in sentences or lines said before."""
+    said = [tuple(words(part)) for part in SENTENCE.split(text)]
+    return min(1.0, sum(len(part) for i, part in enumerate(said) if part in said[:i]) / count)
 
 
 def _variety(part: list[str]) -> float:
