@@ -140,8 +140,7 @@ def _methods(text: str) -> list[Method]:
 
 def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str], dict[str, Path]]:
     """Return the commands that make the edit again, and the files they read."""
-    from ..goals.candidates import KEEP
-    from ..model.lm import BUNDLED
+    from ..goals.candidates import KEEP, SET_KEEP
 
     settings, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
     files: dict[str, Path] = {}
@@ -152,9 +151,8 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
         options = {**files, "together": "", "seed": settings["seed"]}
     elif method == "enhance_safety":
         kept = ("rate", "steps", "batch", "examples", "seed")
-        files = {"mask": run.path("mask.safetensors")}
+        files = {"mask": run.path("mask.safetensors"), "keep": run.path(SET_KEEP)}
         options = {"data": data, **files, **{name: settings[name] for name in kept}}
-        options |= {"keep": "patient:keep"} if model in BUNDLED else {}
     elif method == "natural_gradient":
         files = {"keep": run.path(KEEP)}
         options = {"data": data, **files, **{name: settings[name] for name in ("pairs", "toward", "seed")}}

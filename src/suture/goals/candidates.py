@@ -12,15 +12,19 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
-from ..data.examples import Labelled, ResponsePair
+from ..data.bundled.requests import borderline
+from ..data.conversation import messages_of
+from ..data.examples import Labelled, ResponsePair, Texts
 from ..io.files import write_text
 from ..locate._probes import alternating
 from ..locate.direction import Direction
 from ..locate.directions import directions
 from ..locate.mask import Mask
 from ..locate.safety_impact import safety_impact
+from ..methods._trained.harmless import answered, harmless
 from ..methods.ablation import ablation
 from ..methods.dinm import dinm
 from ..methods.enhance_safety import enhance_safety
@@ -42,7 +46,9 @@ CONTRASTS = 96  # unwanted texts, continued both ways, that a natural gradient i
 KEEP = "keep.jsonl"  # file of a run that holds the texts to keep
 INSTANCES = 4  # answered attacks that DINM edits together
 # SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
-SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 32, 16, 2, 0.01
+SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 64, 32, 2, 0.01
+SET_KEEP = "set-keep.jsonl"  # file of a run that holds the texts that SET keeps
+DANGEROUS, NEUTRAL = 24, 32  # of these texts harmless requests with dangerous words, and neutral ones
 
 
 def candidates(methods: Sequence[Method], pool: Pool) -> list[Settings]:
@@ -140,7 +146,7 @@ class MethodCandidates:
         toward: Literal["wanted", "unwanted"] = "wanted" if goal.leave == "unwanted" else "unwanted"
         match settings["method"]:
             case "natural_gradient":
-                write_text(self.run.path(KEEP), "".join(json.dumps({"text": text}) + "\n" for text in goal.keep))
+                _write_texts(self.run.path(KEEP), goal.keep)
                 return natural_gradient(
                     lm, goal.behaviour, keep=goal.keep, toward=toward, pairs=settings["pairs"], seed=seed
                 )
@@ -156,10 +162,30 @@ class MethodCandidates:
                 return ablation(
                     lm, goal.behaviour, direction=self._direction(settings["pool"]), strength=-1.0, seed=seed
                 )
+        held = self._held()
+        _write_texts(self.run.path(SET_KEEP), held)
         return enhance_safety(
             lm, goal.behaviour, rate=settings["rate"], steps=settings["steps"], batch=SET_BATCH, mask=self._mask(),
-            examples=SET_EXAMPLES, keep=goal.keep, seed=seed,
+            examples=SET_EXAMPLES, keep=held, seed=seed,
         )  # fmt: skip
+
+    def _held(self) -> Texts:
+        """Return what SET keeps: harmless requests with the model's own answers, and neutral texts.
+
+        Of refusals alone a model learns to refuse whatever it is asked.
+        """
+        instances = self.instances(INSTANCES)
+        if self.lm.tokenizer.chat_template is None or not instances:
+            return self.goal.keep
+        kept = harmless(self.lm, instances, seed=self.seed)
+        pairs = [*kept.held, *kept.choosing, *kept.checked]
+        if kept.source == "plain":
+            pairs += answered(self.lm, borderline("probe")[:DANGEROUS])
+        talks = [
+            self.lm.message_text([*messages_of(request), {"role": "assistant", "content": answer}], reply=False).text
+            for request, answer in pairs
+        ]
+        return Texts([*talks, *self.goal.keep[:: max(1, len(self.goal.keep) // NEUTRAL)]])
 
     def _mask(self) -> Mask:
         """Return the weights that SET trains; few texts in a pass, as the graph of each is what memory goes to."""
@@ -169,6 +195,10 @@ class MethodCandidates:
             Mask.save,
             Mask.load,
         )
+
+
+def _write_texts(path: Path, texts: Sequence[str]) -> None:
+    write_text(path, "".join(json.dumps({"text": text}) + "\n" for text in texts))
 
 
 def _likest(request: str, refused: Sequence[Labelled]) -> Labelled:
