@@ -287,7 +287,8 @@ def test_every_method_is_made_at_one_setting_and_directions_are_read_once(llama,
 def test_a_behaviour_that_is_not_there_is_said(llama, tmp_path):
     aim = goal("harden", llama, prompts=["Hello there."] * 8, tune=4, report=4)
     target = next(m for m in aim.tune if m.name == aim.target)
-    object.__setattr__(target.cases, "max_new_tokens", 1)  # a word is no answer
+    object.__setattr__(target.cases, "max_new_tokens", 1)
+    object.__setattr__(target.cases, "label", "refused")  # what one token of a model without words never is
     with (
         Run.begin("harden", ["harden"], {}, tmp_path / "run") as run,
         pytest.raises(NoEffect, match="nothing to change"),
