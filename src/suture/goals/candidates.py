@@ -46,9 +46,13 @@ CONTRASTS = 96  # unwanted texts, continued both ways, that a natural gradient i
 KEEP = "keep.jsonl"  # file of a run that holds the texts to keep
 INSTANCES = 4  # answered attacks that DINM edits together
 # SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
-SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 64, 32, 2, 0.01
+SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 96, 48, 4, 0.01
+MASK_EXAMPLES, MASK_BATCH = (
+    32,
+    2,
+)  # refusals that its weights are found by; few in a pass, as the graph of each takes memory
 SET_KEEP = "set-keep.jsonl"  # file of a run that holds the texts that SET keeps
-DANGEROUS, NEUTRAL = 24, 32  # of these texts harmless requests with dangerous words, and neutral ones
+DANGEROUS, NEUTRAL = 32, 40  # of these texts harmless requests with dangerous words, and neutral ones
 
 
 def candidates(methods: Sequence[Method], pool: Pool) -> list[Settings]:
@@ -188,10 +192,12 @@ class MethodCandidates:
         return Texts([*talks, *self.goal.keep[:: max(1, len(self.goal.keep) // NEUTRAL)]])
 
     def _mask(self) -> Mask:
-        """Return the weights that SET trains; few texts in a pass, as the graph of each is what memory goes to."""
+        """Return the weights that SET trains."""
         return self.run.stage(
             "mask",
-            lambda: safety_impact(self.lm, self.goal.behaviour, examples=SET_EXAMPLES, batch=SET_BATCH, seed=self.seed),
+            lambda: safety_impact(
+                self.lm, self.goal.behaviour, examples=MASK_EXAMPLES, batch=MASK_BATCH, seed=self.seed
+            ),
             Mask.save,
             Mask.load,
         )

@@ -29,7 +29,7 @@ from ..model.run.generation import ROWS
 from ..search.bracket import SIDE_BY_SIDE
 from ..search.climb import SHARES
 from .candidates import CONTRASTS as GRADIENT_CONTRASTS
-from .candidates import DANGEROUS, INSTANCES, SET_BATCH, SET_EXAMPLES, SET_STEPS, TEXTS
+from .candidates import DANGEROUS, INSTANCES, MASK_EXAMPLES, SET_BATCH, SET_STEPS, TEXTS
 from .factory import CONTRASTS, RANK_TOKENS
 from .measures import LONG, PAIRS, SHORT
 from .plan import Plan
@@ -183,7 +183,7 @@ def _trained(methods: Sequence[Method]) -> tuple[int, int]:
         )
         written += WRITTEN * (requests + CHECKED)
     if "set" in methods:
-        read += BACKWARD * 2 * SET_EXAMPLES * answer
+        read += BACKWARD * 2 * MASK_EXAMPLES * answer
         read += SET_STEPS * (BACKWARD * SET_BATCH * answer + (BACKWARD + 1) * KEPT * KEPT_TOKENS)
         held = HELD + CHOOSING + CHECKED + DANGEROUS
         read, written = read + REQUEST * held, written + WRITTEN * held

@@ -30,7 +30,7 @@ from ..registry import method
 from ._trained.masked import Loss, Part, Schedule, answers_loss, drawn, forward, train
 from ._trained.places import entries, masked_parts
 
-KEPT, TOKENS = 4, 64  # texts to keep in each step, and tokens of each
+KEPT, TOKENS = 4, 96  # texts to keep in each step, and tokens of each
 
 
 @method
