@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 LABELS = ("refused", "complied", "deflected", BROKEN)
 RUBBLE = LABELS.index(BROKEN)  # the last
 LEAN = (-0.5, 0.3, 0.0)  # of refused, complied, deflected, chosen by leaving edits of what is learned from out in turn
-SURE = 0.3  # of rubble: further than all but a few bundled answers go that were not learned from
+SURE = 1.0  # of rubble: further than all but one in a hundred bundled answers go that were not learned from
 WEIGHTS = Path(__file__).with_name("refusal.npz")
 
 
