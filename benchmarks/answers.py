@@ -267,7 +267,7 @@ def answers(make: Maker, name: str, edit: Edit) -> list[dict]:
         given = written(make.lm, ids, temperature=edit.temperature)
     else:
         patch = edit.make(make) * edit.strength
-        with patch.attached(make.lm) if patch.provenance.method == "steering" else patch.applied(make.lm):
+        with patch.used(make.lm):
             given = written(make.lm, ids, temperature=edit.temperature)
     head = {"half": make.half, "model": make.lm.name, "edit": name, "temperature": edit.temperature}
     times: Counter[str] = Counter()

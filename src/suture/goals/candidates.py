@@ -47,10 +47,8 @@ KEEP = "keep.jsonl"  # file of a run that holds the texts to keep
 INSTANCES = 4  # answered attacks that DINM edits together
 # SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
 SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 96, 48, 4, 0.01
-MASK_EXAMPLES, MASK_BATCH = (
-    32,
-    2,
-)  # refusals that its weights are found by; few in a pass, as the graph of each takes memory
+# refusals that its weights are found by; few in a pass, as the graph of each takes memory
+MASK_EXAMPLES, MASK_BATCH = 32, 2
 SET_KEEP = "set-keep.jsonl"  # file of a run that holds the texts that SET keeps
 DANGEROUS, NEUTRAL = 32, 40  # of these texts harmless requests with dangerous words, and neutral ones
 

@@ -101,7 +101,7 @@ class CandidateFactory:
 
     @cached_property
     def final(self) -> Probes:
-        """Fit: the probe of the final states, which is had soon, so that the paper's recipe is the first to be measured."""
+        """Fit: the probe of the final states. It needs few passes, so that the paper's recipe is measured first."""
         return self._fitted("probes-final", ["final"])
 
     @cached_property

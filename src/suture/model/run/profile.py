@@ -145,7 +145,7 @@ def _chat(lm: LM) -> dict[str, Any]:
     if lm.tokenizer.chat_template is None:
         return {"template": False}
     system = {"role": "system", "content": MARK}
-    bare, thinking = (conversation(lm, [ASKED], reply=True, thinking=mode).text for mode in (False, True))
+    bare = conversation(lm, [ASKED], reply=True, thinking=False).text
     opening, _, ending = bare.partition(ASKED["content"])
     try:
         before, _, between = conversation(lm, [system, ASKED], reply=True, thinking=False).text.partition(MARK)
@@ -159,7 +159,7 @@ def _chat(lm: LM) -> dict[str, Any]:
         "template": True,
         "system": takes,
         "own_system_line": line.strip(),
-        "thinking_switch": bare != thinking,
+        "thinking_switch": lm.thinks,
         "before_request": opening,
         "before_answer": ending,
     }
