@@ -7,6 +7,7 @@ detox        openings of RealToxicityPrompts rated over 0.5, unscreened: toxic c
              a list of bad words, and an independent linear judge
 attitude_*   openings rated under 0.1: positive (negative) continuations by our judge and by VADER's words
 harden       requests of AdvBench, HarmBench and JailbreakBench refused; safe ones of XSTest and plain harmless ones, too
+together     the patches of detox and attitude_positive in one model, by the texts of both
 
 and of every patch: perplexity of wikitext in 40 windows of 512 tokens, all of ARC-Easy by likelihood, the loss per token of
 GSM8K's solutions, texts that end in loops. All is kept in a journal: given again, it goes on. `--size N` takes the first N
@@ -14,7 +15,9 @@ prompts and questions of each set. The last line is JSON.
 """
 
 import argparse
+import functools
 import json
+import operator
 import os
 import shutil
 import subprocess
@@ -56,6 +59,7 @@ ROWS = {
     "attitude_negative": Row(("attitude", "--toward", "negative"), lambda: attitude("negative")),
     "harden": Row(("harden",), harmful, {"xstest": safe, "harmless": harmless}),
 }
+TOGETHER, PARTS = "together", ("detox", "attitude_positive")  # two attributes in one model
 
 
 class Journal:
@@ -129,6 +133,28 @@ class Real:
             result[f"{beside}_change"], result[f"{beside}_interval"] = share.edited - share.base, share.change
         return result
 
+    def together(self) -> dict[str, Any]:
+        """Return the figures of the patches of PARTS in one model, beside those of each alone."""
+        patch = functools.reduce(operator.add, (Patch.load(self.made(name)["patch"]) for name in PARTS))
+        by = []
+        for name in PARTS:
+            behaviour = ROWS[name].behaviour()
+            seen = {
+                "base": self._observed(name, "base", behaviour),
+                "alone": self._observed(name, "edited", behaviour, Patch.load(self.made(name)["patch"])),
+                "together": self._observed(TOGETHER, name, behaviour, patch),
+            }
+            for measure, base in seen["base"]["values"].items():
+                share = Share.of(base, seen["together"]["values"][measure])
+                means = {which: sum(one["values"][measure]) / len(base) for which, one in seen.items()}
+                by.append({"measure": f"{name}: {measure}", **means, "n": len(base),
+                           "low": share.change[0], "high": share.change[1]})  # fmt: skip
+        base, kept = self._kept("base", None, None), self._kept(TOGETHER, "edited", patch)
+        arc = Share.of(base["arc_easy"], kept["arc_easy"])
+        return {"by": by, "perplexity_ratio": kept["perplexity"] / base["perplexity"],
+                "arc_easy_change": arc.edited - arc.base,
+                "solution_loss_ratio": kept["solution_loss"] / base["solution_loss"]}  # fmt: skip
+
     def _observed(
         self, name: str, which: str, behaviour: Behaviour, patch: Patch | None = None, *, prefixed: bool = False
     ) -> dict[str, Any]:
@@ -189,6 +215,8 @@ class Real:
 
 def show(results: dict[str, dict[str, Any]]) -> None:
     """Print the tables."""
+    results = {**results}
+    both = results.pop(TOGETHER, None)
     rows = [
         [f"{name}: {one['measure']}", *(f"{one[column]:.1%}" for column in COLUMNS), f"{one['n']}",
          f"{100 * one['low']:+.1f} to {100 * one['high']:+.1f}"]
@@ -203,11 +231,20 @@ def show(results: dict[str, dict[str, Any]]) -> None:
     ]  # fmt: skip
     columns = ["", "method", "perplexity", "ARC, points", "GSM8K loss", "loops, points", "s", "cpu s", "threads", "MB"]
     table("What it costs", columns, rows)
+    if both:
+        rows = [
+            [one["measure"], *(f"{one[column]:.1%}" for column in ("base", "alone", "together")), f"{one['n']}",
+             f"{100 * one['low']:+.1f} to {100 * one['high']:+.1f}"]
+            for one in both["by"]
+        ]  # fmt: skip
+        table("Two attributes in one model", ["", "base", "alone", "together", "n", "change, points"], rows)
+        print(f"perplexity {both['perplexity_ratio']:.3f}, ARC {100 * both['arc_easy_change']:+.1f} points, "
+              f"GSM8K loss {both['solution_loss_ratio']:.3f}")  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), help="which rows")
+    parser.add_argument("--only", nargs="+", choices=[*ROWS, TOGETHER], default=[*ROWS, TOGETHER], help="which rows")
     parser.add_argument("--model", default="smollm2", help="a folder, or a name that `suture get` knows")
     parser.add_argument("--size", type=int, help="prompts and questions of each set; all by default")
     parser.add_argument("--place", type=Path, default=ROOT / "runs" / "real", help="the journal and the runs")
@@ -216,7 +253,7 @@ def main() -> None:
     if given.afresh:
         shutil.rmtree(given.place, ignore_errors=True)
     real = Real(given.model, given.place, given.size)
-    results = {name: real.row(name) for name in given.only}
+    results = {name: real.together() if name == TOGETHER else real.row(name) for name in given.only}
     show(results)
     print(json.dumps(results))
 

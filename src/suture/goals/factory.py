@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.examples import Texts
 from ..errors import CorruptFile
 from ..io import tensorfile
-from ..locate._probes import Probes, alternating, fit_probes, within_tokens
+from ..locate._probes import Probes, Readings, alternating, fit_probes, within_tokens
 from ..locate.effect_rows import effect_scores
 from ..locate.probe import Probe, Space
 from ..locate.probe_rows import cosine_scores
@@ -30,7 +30,7 @@ from .candidates import MethodCandidates
 from .schema import Goal
 
 FORMAT = "suture.ranking/1"
-RANK_TOKENS = 5120  # tokens of texts to keep by which the damage of a row is told, at most
+RANK_TOKENS = 3072  # tokens of texts to keep by which the damage of a row is told, at most
 CONTRASTS = 48  # unwanted texts that are continued both ways to tell the gain of a row, at most
 Locator = Literal["effect", "cosine"]
 
@@ -101,12 +101,12 @@ class CandidateFactory:
 
     @cached_property
     def final(self) -> Probes:
-        """Fit: the probe of the final states. It needs few passes, so that the paper's recipe is measured first."""
+        """Fit: the probe of the final states. It needs no turning, so that the paper's recipe is measured first."""
         return self._fitted("probes-final", ["final"])
 
     @cached_property
     def probes(self) -> Probes:
-        """Fit: a probe of each space of blocks, turned away from what to keep; all from the same passes."""
+        """Fit: a probe of each space of blocks, turned away from what to keep; from the passes that read the final states."""
         return self._fitted("probes", [space for space in self.spaces if space != "final"])
 
     def probe(self, space: Space) -> Probe:
@@ -159,14 +159,14 @@ class CandidateFactory:
             toward="wanted" if self.goal.leave == "unwanted" else "unwanted",
         )
 
-    def _fitted(self, name: str, spaces: Sequence[Space]) -> Probes:
+    @cached_property
+    def _readings(self) -> Readings:
         goal = self.goal
+        return Readings(self.lm, goal.behaviour, self.spaces, goal.pool, self.seed, self.progress)
 
+    def _fitted(self, name: str, spaces: Sequence[Space]) -> Probes:
         def fit() -> Probes:
-            return fit_probes(
-                self.lm, goal.behaviour, spaces, goal.keep,
-                pool=goal.pool, away_from=goal.leave, seed=self.seed, progress=self.progress,
-            )  # fmt: skip
+            return fit_probes(self._readings, self.goal.keep, spaces, away_from=self.goal.leave)
 
         return self.run.stage(name, fit, lambda p, path: p.save(path), Probes.load)
 

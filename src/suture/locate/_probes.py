@@ -22,7 +22,7 @@ from ..model.arch.anatomy import FINAL, Site
 from ..model.lm import LM
 from ..model.run.features import extract
 from ..model.run.pooling import Pool
-from ..text.phase import Progress, counted
+from ..text.phase import Progress
 from .probe import HELD_OUT, Probe, Score, Space, probe_of, second_moments, turned
 
 FORMAT = "suture.probes/1"
@@ -77,66 +77,97 @@ class Probes:
             raise CorruptFile(f"{path} holds no probes", why=repr(problem), fix=fix) from problem
 
 
+@dataclass(eq=False)
+class Readings:
+    """What the texts of a behaviour leave in several spaces: read once, a portion at a time, as far as anyone asks.
+
+    Attributes:
+        lm: the model.
+        behaviour: labelled texts; a tenth of them is held out.
+        spaces: see `Probe`; one pass reads all.
+        pool: how the tokens of a text are pooled.
+        seed: of the split.
+        progress: called as texts are read.
+    """
+
+    lm: LM
+    behaviour: Behaviour
+    spaces: Sequence[Space]
+    pool: Pool = "response"
+    seed: int = 0
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        """Split the texts; the classes take turns, so that any beginning has both."""
+        train, held_out = self.behaviour.split(HELD_OUT, self.seed)
+        self.waiting, self.held_out = alternating(train.examples), list(held_out.examples)
+        self.layers = list(range(self.lm.anatomy.layers))
+        self._states, self._held, self._read = torch.zeros(0), torch.zeros(0), 0
+
+    def following(self, count: int) -> int:
+        """Return how many texts are read after so many."""
+        return min(max(2 * count, PORTION), len(self.waiting))
+
+    def probe(self, space: Space, count: int) -> Probe:
+        """Return the probe of a space that the first so many texts give, scored on those held out."""
+        self._read_to(count)
+        layers = [-1] if space == "final" else self.layers
+        column = sum(len(self._sites(earlier)) for earlier in self.spaces[: self.spaces.index(space)])
+        states = torch.cat([self._states[:count], self._held])[:, column : column + len(layers)]
+        labels = torch.tensor([e.label for e in (*self.waiting[:count], *self.held_out)])
+        return probe_of(self.behaviour.name, space, layers, states, labels, count, seed=self.seed)
+
+    def _read_to(self, count: int) -> None:
+        while (
+            self._read < count
+        ):  # in the same portions whoever asks, as what a text leaves depends a little on its batch
+            following = self.following(self._read)
+            if not self._read:
+                self._held = self._features(self.held_out)
+            more = self._features(self.waiting[self._read : following])
+            self._states = torch.cat([self._states, more]) if self._read else more
+            self._read = following
+
+    def _features(self, texts: Sequence[Labelled]) -> torch.Tensor:
+        sites = [site for space in self.spaces for site in self._sites(space)]
+        return extract(self.lm, texts, sites, pool=self.pool, progress=self.progress)
+
+    def _sites(self, space: Space) -> list[Site]:
+        return [FINAL] if space == "final" else [Site(layer, space) for layer in self.layers]
+
+
 def fit_probes(
-    lm: LM,
-    behaviour: Behaviour,
-    spaces: Sequence[Space],
+    readings: Readings,
     keep: Texts,
+    spaces: Sequence[Space] | None = None,
     *,
-    pool: Pool = "response",
     away_from: Literal["unwanted", "wanted"] = "unwanted",
-    seed: int = 0,
-    progress: Progress | None = None,
 ) -> Probes:
     """Fit a probe in each of several spaces.
 
     Args:
-        lm: the model.
-        behaviour: labelled texts; a tenth of them is held out.
-        spaces: see `Probe`.
+        readings: of the behaviour's texts.
         keep: texts that the probes of blocks are turned away from, see `whitened_probe`.
-        pool: how the tokens of a text are pooled.
+        spaces: of those that are read; all by default.
         away_from: the class that an edit leads away from; texts of the other are kept, too.
-        seed: of the split and of the order of the texts.
-        progress: called as texts are read.
     """
-    layers = list(range(lm.anatomy.layers))
-    places = {space: [FINAL] if space == "final" else [Site(layer, space) for layer in layers] for space in spaces}
-    sites = [site for group in places.values() for site in group]
-    train, held_out = behaviour.split(HELD_OUT, seed)
-    waiting = alternating(train.examples)
-    reading, turning = counted(progress, ["read", "turn away"], "part")
-
-    def features(texts: Sequence[Labelled]) -> torch.Tensor:
-        return extract(lm, texts, sites, pool=pool, progress=reading)
-
-    held, states = features(held_out.examples), torch.zeros(0)
-    read: list[Labelled] = []
-    before = 0.0
+    lm, behaviour, layers = readings.lm, readings.behaviour, readings.layers
+    chosen = list(spaces or readings.spaces)
+    count, before = readings.following(0), 0.0
     while True:
-        more = waiting[len(read) : max(2 * len(read), PORTION)]
-        read += more
-        states = torch.cat([states, features(more)]) if len(states) else features(more)
-        every, labels = torch.cat([states, held]), torch.tensor([e.label for e in (*read, *held_out.examples)])
-        probes, column = dict[Space, Probe](), 0
-        for space, group in places.items():
-            chosen, part = [-1] if space == "final" else layers, every[:, column : column + len(group)]
-            probes[space] = probe_of(behaviour.name, space, chosen, part, labels, len(read), seed=seed)
-            column += len(group)
+        probes = {space: readings.probe(space, count) for space in chosen}
         scores = [score.auc for probe in probes.values() for score in probe.scores]
         mean = sum(scores) / len(scores)
-        if len(read) == len(waiting) or mean >= PERFECT or mean - before < RISE:
+        if count == len(readings.waiting) or mean >= PERFECT or mean - before < RISE:
             break
-        before = mean
+        count, before = readings.following(count), mean
     if any(space != "final" for space in probes):
         quiet = within_tokens(lm, keep, max(KEEP_TOKENS, KEEP_WIDTHS * lm.width))
-        seen = replace(behaviour, examples=tuple(read))
+        seen = replace(behaviour, examples=tuple(readings.waiting[:count]))
         moments = second_moments(lm, layers, quiet, seen, away_from=away_from)
         name = f"{behaviour.name}, quiet on {len(quiet)} texts ({Texts(quiet).summary()['sha256'][:8]})"
         probes = {s: p if s == "final" else turned(p, layers, moments, name) for s, p in probes.items()}
-    if turning:
-        turning("texts", len(read), len(read))
-    return Probes(probes, len(read))
+    return Probes(probes, count)
 
 
 def alternating(examples: Sequence[Labelled]) -> list[Labelled]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..metrics._score import Progress
 from ..patch.patch import Patch
 from ..text.phase import counted
-from .bracket import Verdict, find_bracket
+from .bracket import SIDE_BY_SIDE, Verdict, find_bracket
 from .points import Measured, Point, Settings
 from .state_shift import Span
 
@@ -52,7 +52,10 @@ def climb(
         curves.update(zip(strengths, measured.figures(patch, strengths, reads, looking), strict=True))
         return ["over" if measured.excess(curves[s]) else "within" for s in strengths]
 
-    top = find_bracket(levels, min(begin or span.start, span.limit), limit=span.limit).low if reads else span.limit
+    # strengths that share no batches are read one after the other, each where the last one says
+    together = SIDE_BY_SIDE if any(m.kind.batches_strengths for m in reads) else 1
+    start = min(begin or span.start, span.limit)
+    top = find_bracket(levels, start, limit=span.limit, side_by_side=together).low if reads else span.limit
     size = patch.provenance.effect["intended"]
     for _ in range(DESCENTS if top is not None else 0):
         assert top is not None

@@ -24,6 +24,7 @@ START = 0.01  # shift at which a search begins
 LIMIT = 1.0  # shift beyond which no strength is tried
 TEXTS, TOKENS = 4, 32  # neutral texts read, and tokens of each
 ROUNDS = 12  # of four doublings: 14 decades of strengths
+LINEAR = 3  # doublings of START that are not looked at: a shift this small has grown with the strength
 
 
 @dataclass(frozen=True)
@@ -56,37 +57,45 @@ def measured_span(lm: LM, patch: Patch, texts: Sequence[str]) -> Span:
     Raises:
         NoEffect: when no strength moves the states.
     """
-    strength = 1.0
+    strength, base = 1.0, final_states(lm, texts)
     for _ in range(ROUNDS):  # a shift grows with the strength where it is small, so that a step or two suffice
-        (shift,) = state_shifts(lm, patch, [strength], texts)
+        (shift,) = state_shifts(lm, patch, [strength], texts, base)
         if START / 2 <= shift <= 2 * START:
             break
         strength *= min(max(START / shift, 2.0**-12), 2.0**12) if shift > 0 else 2.0**12
     if not shift > 0:
         raise NoEffect("the patch does not move the model's states", fix="Choose other rows or another direction.")
     start = strength * START / shift
-    strengths = [start]
+    last = start * 2**LINEAR
     for _ in range(ROUNDS):
-        more = [strengths[-1] * 2**step for step in range(1, 5)]
-        for strength, shift in zip(more, state_shifts(lm, patch, more, texts), strict=True):
-            strengths.append(strength)
+        more = [last * 2**step for step in range(1, 5)]
+        for strength, shift in zip(more, state_shifts(lm, patch, more, texts, base), strict=True):
             if not shift < LIMIT:
                 return Span(start, strength)
-    return Span(start, strengths[-1], "no stronger one was looked at: the final states hardly move")
+        last = more[-1]
+    return Span(start, last, "no stronger one was looked at: the final states hardly move")
 
 
 @torch.no_grad()
-def state_shifts(lm: LM, patch: Patch, strengths: Sequence[float], texts: Sequence[str]) -> list[float]:
+def final_states(lm: LM, texts: Sequence[str]) -> list[Tensor]:
+    """Return what the head reads of the first TEXTS, TOKENS of each: (tokens, d_model) float32, the start token left out."""
+    return _final(lm, _rows(lm, texts))
+
+
+@torch.no_grad()
+def state_shifts(
+    lm: LM, patch: Patch, strengths: Sequence[float], texts: Sequence[str], base: Sequence[Tensor] | None = None
+) -> list[float]:
     """Return how far each strength moves the final states of texts, as a share of their length.
 
     Args:
         lm: the base model.
         patch: at strength 1.
         strengths: side by side in the same batches.
-        texts: the first TEXTS are read, TOKENS of each; the start token is left out.
+        texts: see `final_states`.
+        base: what that returns without the patch, if already known.
     """
-    rows = [lm.encode(text)[:TOKENS] for text in texts[:TEXTS]]
-    base = _final(lm, rows)
+    rows, base = _rows(lm, texts), base or final_states(lm, texts)
     length = torch.cat(base).norm(dim=-1).median().clamp(min=torch.finfo(torch.float32).tiny)
     moved: list[list[Tensor]] = []
     if patch.attachable(lm):
@@ -103,6 +112,10 @@ def state_shifts(lm: LM, patch: Patch, strengths: Sequence[float], texts: Sequen
         float(torch.cat([(a - b).norm(dim=-1) for a, b in zip(states, base, strict=True)]).mean() / length)
         for states in moved
     ]
+
+
+def _rows(lm: LM, texts: Sequence[str]) -> list[list[int]]:
+    return [lm.encode(text)[:TOKENS] for text in texts[:TEXTS]]
 
 
 def _doses(part: Sequence[int], strengths: Sequence[float], rows: Sequence[object]) -> Tensor:

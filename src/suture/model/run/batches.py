@@ -12,6 +12,7 @@ from torch import Tensor
 from ...errors import ResourceError
 
 BATCH_TOKENS = 8192  # tokens of a batch, padding included; enough to fill two cores or a small GPU
+BUSY_TOKENS, ALIKE = 1024, 0.9  # see `bucketed`
 BATCH_LOGITS = (
     1 << 25
 )  # logits of a batch over whole texts, 128 MB of float32; what is made of them takes a few times that
@@ -37,11 +38,17 @@ class Batch:
         return (self.mask * columns).argmax(-1)
 
 
-def bucketed(lengths: Sequence[int], tokens: int = BATCH_TOKENS) -> list[list[int]]:
-    """Return the indices of rows grouped by similar length, at most `tokens` per group with padding."""
+def bucketed(lengths: Sequence[int], tokens: int = BATCH_TOKENS, alike: float = ALIKE) -> list[list[int]]:
+    """Return the indices of rows grouped by similar length, at most `tokens` per group with padding.
+
+    A group that keeps a machine busy (BUSY_TOKENS) ends where a row has less than a share `alike` of its longest: the rest would
+    be padding.
+    """
     groups: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if groups and (len(groups[-1]) + 1) * lengths[groups[-1][0]] <= tokens:
+        rows, longest = (len(groups[-1]), lengths[groups[-1][0]]) if groups else (0, 0)
+        joins = rows * longest < BUSY_TOKENS or lengths[index] >= alike * longest
+        if rows and joins and (rows + 1) * longest <= tokens:
             groups[-1].append(index)
         else:
             groups.append([index])

@@ -94,9 +94,10 @@ class DecodeBatch:
         return self
 
     def _pass(self, lm: LM, ids: Tensor, positions: Tensor) -> Tensor:
+        # The last states by their number: as a slice they lie apart in memory, and the head would take them one row at a time.
         output = lm.model(
             input_ids=ids, attention_mask=self.mask, position_ids=positions, past_key_values=self.cache, use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=torch.tensor([ids.shape[1] - 1], device=ids.device),
         )  # fmt: skip
         self.cache = output.past_key_values
         logits: Tensor = output.logits[:, -1]

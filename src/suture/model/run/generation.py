@@ -27,7 +27,7 @@ from .reading import text_behind
 log = logging.getLogger(__name__)
 ROWS = 256  # rows generated side by side at most
 HOTTEST = 100.0  # temperature; above it every token is about as likely as any other
-LIKELIEST = 1024  # tokens that are looked at first where only the likeliest are drawn from
+LIKELIEST, MORE = 128, 16  # tokens looked at first where only the likeliest are drawn from; then so many times as many
 TINY = torch.finfo(torch.float32).tiny  # numbers below it may be taken for 0, and nothing can be divided by them
 
 
@@ -103,7 +103,8 @@ def generate_ids(
     check_length(lm, prompts, room=1)
     rows = [(index, sample) for index in range(len(prompts)) for sample in range(samples)]
     continuations: dict[tuple[int, int], list[int]] = {}
-    for group in bucketed([len(prompts[index]) + max_new_tokens for index, _ in rows], tokens=1 << 14):
+    lengths = [len(prompts[index]) + max_new_tokens for index, _ in rows]
+    for group in bucketed(lengths, tokens=1 << 14, alike=0.0):  # rows share the weights of every step
         for start in range(0, len(group), ROWS):
             part = [rows[i] for i in group[start : start + ROWS]]
 
@@ -179,35 +180,57 @@ def pick(logits: Tensor, draw: Tensor, temperature: float | Tensor, nucleus: Ten
     """
     if not isinstance(temperature, Tensor):
         temperature = torch.full_like(draw, temperature)
-    likeliest = logits.argmax(-1)
     greedy = temperature < TINY
     if bool(greedy.all()):
-        return likeliest
-    below = logits.float() - logits.float().amax(
-        -1, keepdim=True
-    )  # never above 0, so that no quotient overflows upwards
-    odds = (below / torch.where(greedy, 1.0, temperature)[:, None]).softmax(-1).nan_to_num(0.0)
-    if nucleus is not None:
-        odds = _inside(odds, nucleus.clamp(min=TINY)[:, None])
+        return logits.argmax(-1)
+    heat = torch.where(greedy, 1.0, temperature)[:, None]
+    if nucleus is None:
+        drawn = _drawn(_odds(logits, heat), draw)
+    else:
+        drawn = _drawn_inside(logits, heat, nucleus.clamp(min=TINY)[:, None], draw, LIKELIEST)
+    return torch.where(greedy, logits.argmax(-1), drawn) if bool(greedy.any()) else drawn
+
+
+def _odds(logits: Tensor, heat: Tensor) -> Tensor:
+    below = logits.float() - logits.float().amax(-1, keepdim=True)  # never above 0: no quotient overflows upwards
+    return below.div_(heat).softmax(-1).nan_to_num_(0.0)
+
+
+def _drawn(odds: Tensor, draw: Tensor) -> Tensor:
+    """Return the column that each row's draw falls on, by the rising sum of its odds: (rows, columns), (rows,) -> (rows,)."""
     heights = odds.cumsum(-1)
     whole = heights[:, -1:].contiguous()
     drawn = torch.searchsorted(heights, draw[:, None] * whole, right=True)
     last = torch.searchsorted(heights, whole)  # rounding may take a draw to the top: no further than what is likely
-    return torch.where(greedy, likeliest, torch.minimum(drawn, last)[:, 0])
+    return torch.minimum(drawn, last)[:, 0]
 
 
-def _inside(odds: Tensor, share: Tensor) -> Tensor:
-    """Return the probabilities of the likeliest tokens that together have a share, 0 for all others.
+def _drawn_inside(logits: Tensor, heat: Tensor, share: Tensor, draw: Tensor, most: int) -> Tensor:
+    """Do the same among the likeliest tokens of each row that together have a share, (rows, 1), in the order of the vocabulary.
 
-    Sorting a whole vocabulary is dearer than the model's pass: the LIKELIEST are enough for nearly every row.
+    Sorting a whole vocabulary takes as long as a good part of the model's pass. The `most` likeliest are enough for nearly every
+    row; of the others more are looked at.
     """
-    few = min(LIKELIEST, odds.shape[-1])
-    falling, tokens = odds.topk(few, dim=-1)
-    if few < odds.shape[-1] and bool((falling.sum(-1) < share[:, 0]).any()):
-        falling, tokens = odds.sort(dim=-1, descending=True)
+    few = min(most, logits.shape[-1])
+    falling, tokens = logits.topk(few, dim=-1)
+    top = falling[:, :1].float()
+    whole = (logits - top).div_(heat).exp_().sum(-1, keepdim=True)
+    odds = ((falling - top) / heat).exp_().div_(whole).nan_to_num_(0.0)
+    lacking = odds.sum(-1) < share[:, 0]
+    tokens, order = tokens.sort(dim=-1)
+    column = _drawn(_inside(odds, share).gather(-1, order), draw)
+    drawn = tokens.gather(-1, column[:, None])[:, 0]
+    if few < logits.shape[-1] and bool(lacking.any()):
+        rows = lacking.nonzero()[:, 0]
+        again = _drawn_inside(logits[rows], heat[rows], share[rows], draw[rows], few * MORE)
+        drawn = drawn.index_copy(0, rows, again)
+    return drawn
+
+
+def _inside(falling: Tensor, share: Tensor) -> Tensor:
+    """Return falling odds with 0 for those behind the first ones that together have a share; the first always stays."""
     before = falling.cumsum(-1) - falling  # probability of the tokens more likely than this one
-    # the likeliest token, before which there is nothing, always stays
-    return torch.zeros_like(odds).scatter(-1, tokens, falling.masked_fill(before >= share, 0.0))
+    return falling.masked_fill(before >= share, 0.0)
 
 
 def unsound(logits: Tensor) -> Tensor:
