@@ -72,6 +72,14 @@ def test_buckets_hold_every_row_once_within_the_budget():
     assert all(len(g) * max(lengths[i] for i in g) <= 100 for g in groups)
 
 
+def test_a_full_bucket_takes_no_row_that_would_be_much_padding():
+    lengths = [100] * 12 + [95] * 5 + [60] * 30
+    groups = bucketed(lengths)
+    assert [len(g) for g in groups] == [17, 30]  # the first has enough tokens; those of 95 are nearly as long
+    assert len(bucketed(lengths, alike=0.0)) == 1
+    assert len(bucketed([9, 5, 1])) == 1  # a small one takes what there is
+
+
 def test_a_batch_that_does_not_fit_is_halved():
     tried = []
 

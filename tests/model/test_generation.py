@@ -74,14 +74,27 @@ def test_progress_counts_every_row(llama):
     assert [done for _, done, _ in seen] == sorted({done for _, done, _ in seen})
 
 
+def test_the_head_reads_states_that_lie_together(llama):
+    """A slice of them is a product for each row, which takes several times as long."""
+    seen = []
+    handle = llama.model.get_output_embeddings().register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    try:
+        generate(llama, ids(llama), max_new_tokens=2, temperature=0.0)
+    finally:
+        handle.remove()
+    assert seen
+    assert all(states.is_contiguous() and states.shape[1] == 1 for states in seen)
+
+
 @pytest.mark.parametrize("share", [1e-6, 0.3, 0.9, 0.999999])
 def test_the_likeliest_tokens_are_the_same_whether_all_are_sorted_or_few(monkeypatch, share):
     logits = 4 * torch.randn(32, 5000, generator=torch.Generator().manual_seed(0))
     logits[0] = 0  # all alike: more are needed than are looked at first
     draws, nucleus = torch.linspace(0, 0.999, 32), torch.full((32,), share)
     few = generation.pick(logits, draws, 1.0, nucleus)
-    monkeypatch.setattr(generation, "LIKELIEST", 5000)
-    assert torch.equal(few[1:], generation.pick(logits, draws, 1.0, nucleus)[1:])
+    for first in (1, 5000):  # more are looked at again and again, or all at once
+        monkeypatch.setattr(generation, "LIKELIEST", first)
+        assert torch.equal(few[1:], generation.pick(logits, draws, 1.0, nucleus)[1:])
     odds = logits.softmax(-1).sort(descending=True)
     rank = (odds.indices == few[:, None]).int().argmax(-1)
     before = (odds.values.cumsum(-1) - odds.values).gather(-1, rank[:, None])[:, 0]
