@@ -8,6 +8,7 @@ suture plan VERB ...                   the verbs on checkpoints, their arguments
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from typer.core import TyperGroup
 from .. import registry
 from ._options import Device, Dtype, Json, Model
 from ._stacks import Checkpoint, InPlace, Link, OutFolder, Quick
+from .presets import FEWER, check_way, chosen_methods, preset
 
 if TYPE_CHECKING:
     from ..checkpoint.forecast import Forecast
@@ -94,32 +96,22 @@ def model_(
 
 
 def _goal(name: str) -> Callable[..., None]:
-    """Return the command that forecasts a goal."""
-    default = registry.get("goal", name)()
+    """Return the command that forecasts a goal: it takes what the goal's own command takes."""
+    default, typed = registry.get("goal", name)(), inspect.signature(preset(name), eval_str=True)
 
-    def command(
-        model: Model,
-        trials: Annotated[int, typer.Option(min=1, help="As of the command itself.")] = default.trials,
-        tune: Annotated[int, typer.Option(min=4, help="As of the command itself.")] = 60,
-        report: Annotated[int, typer.Option(min=4, help="As of the command itself.")] = 200,
-        fast: Annotated[bool, typer.Option("--fast", help="As of the command itself.")] = False,
-        device: Device = "auto",
-        dtype: Dtype = "auto",
-        json: Json = False,
-    ) -> None:
+    def command(**given: Any) -> None:  # noqa: ANN401 - as the goal's command has them
         from dataclasses import asdict
 
         from ..goals.forecast import forecast_goal
         from ._console import Console
-        from .presets import FAST, FEW
 
-        console = Console(json)
-        trials, tune, report = (min(trials, FAST), min(tune, FEW), min(report, FEW)) if fast else (trials, tune, report)
-        plan = _of_model(model, 600, 64, device, dtype)
-        chat = _has_chat(model)
-        requests = default.target.requests
-        sizes: dict[str, Any] = {"trials": trials, "tune": tune, "report": report}
-        forecast = forecast_goal(plan, **sizes, chat=chat, requests=requests, methods=default.methods)
+        console, model = Console(given["json"]), given["model"]
+        check_way(name, given["toward"])
+        sizes = {key: min(given[key], few) if given["fast"] else given[key] for key, few in FEWER.items()}
+        methods = chosen_methods(given["methods"]) if len(default.methods) > 1 else default.methods
+        plan = _of_model(model, 600, 64, given["device"], given["dtype"])
+        chat, requests = _has_chat(model), default.target.requests
+        forecast = forecast_goal(plan, **sizes, chat=chat, requests=requests, methods=methods)
         figures = [
             ["tokens read, about", f"{forecast.read:,}"],
             ["tokens written, about", f"{forecast.written:,}"],
@@ -130,7 +122,10 @@ def _goal(name: str) -> Callable[..., None]:
         console.table(["", ""], figures, f"{name} {model}")
         console.result(asdict(forecast))
 
-    command.__doc__ = f"Reaching the goal {name}: what is read, written and held. Nothing is loaded."
+    command.__signature__ = typed.replace(return_annotation=None)  # type: ignore[attr-defined]
+    command.__doc__ = (
+        f"Reaching the goal {name}: what is read, written and held. Takes what suture {name} takes; nothing is loaded."
+    )
     return command
 
 

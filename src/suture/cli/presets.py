@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from ._console import Console
 
 FAST, FEW = 2, 24  # of --fast: settings tried, prompts a measure
+FEWER = {"trials": FAST, "tune": FEW, "report": FEW}
 
 
 def preset(name: str) -> Callable[..., None]:
     """Return the command of a goal."""
-    make = registry.get("goal", name)
-    both_ways, default = bool(inspect.signature(make).parameters), make()
+    both_ways, default = goes_both_ways(name), registry.get("goal", name)()
     choosable = len(default.methods) > 1
 
     def command(
@@ -76,7 +76,7 @@ def preset(name: str) -> Callable[..., None]:
         from ._console import Console
 
         console, start = Console(json), time.monotonic()
-        _check_way(name, toward, both_ways=both_ways)
+        check_way(name, toward)
         allowed = Budget.parse(budget)
         behaviour = (
             Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted, threshold=threshold)
@@ -103,7 +103,7 @@ def preset(name: str) -> Callable[..., None]:
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
         settings |= {"methods": methods} if choosable else {}
         search: dict[str, Any] = {"budget": allowed, "trials": trials, "seed": seed}
-        search |= {"methods": _methods(methods)} if choosable else {}
+        search |= {"methods": chosen_methods(methods)} if choosable else {}
         with Run.begin(name, sys.argv[1:], {"model": model, **settings}, out) as run:
             with console.progress(name) as step:
                 outcome = reach(lm, aim, run, **search, say=console.say, progress=step)
@@ -119,15 +119,20 @@ def preset(name: str) -> Callable[..., None]:
     return command
 
 
-def _check_way(name: str, toward: str, *, both_ways: bool) -> None:
+def goes_both_ways(name: str) -> bool:
+    """Return whether a goal can be told which way."""
+    return bool(inspect.signature(registry.get("goal", name)).parameters)
+
+
+def check_way(name: str, toward: str) -> None:
     """Raise UsageError when a goal that goes one way is asked to go the other."""
     from ..errors import UsageError
 
-    if toward != "positive" and not both_ways:
+    if toward != "positive" and not goes_both_ways(name):
         raise UsageError(f"{name} goes one way", fix="Leave out --toward; suture attitude goes both ways.")
 
 
-def _methods(text: str) -> list[Method]:
+def chosen_methods(text: str) -> list[Method]:
     """Read the names of methods, as the command line has them."""
     from ..errors import UsageError
     from ..goals.schema import METHODS

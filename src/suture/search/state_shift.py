@@ -84,7 +84,7 @@ def final_states(lm: LM, texts: Sequence[str]) -> list[Tensor]:
 
 @torch.no_grad()
 def state_shifts(
-    lm: LM, patch: Patch, strengths: Sequence[float], texts: Sequence[str], base: Sequence[Tensor] | None = None
+    lm: LM, patch: Patch, strengths: Sequence[float], texts: Sequence[str], base: list[Tensor] | None = None
 ) -> list[float]:
     """Return how far each strength moves the final states of texts, as a share of their length.
 
