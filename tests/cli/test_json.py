@@ -69,7 +69,7 @@ RUNS = {  # file of the snapshot -> command line; code 4: what was asked for did
     "plan-model": ("plan", "model", "model"),
     "plan-detox": ("plan", "detox", "model"),
     "plan-harden": ("plan", "harden", "model", "--fast"),
-    "plan-attitude": ("plan", "attitude", "model"),
+    "plan-attitude": ("plan", "attitude", "model", "--toward", "negative", "--methods", "steering", "-o", "planned"),
     "plan-apply": ("plan", "apply", "model", *ROME, "-o", "planned"),
     "plan-revert": ("plan", "revert", "checkpoints/one", "-o", "planned"),
     "plan-verify": ("plan", "verify", "checkpoints/one"),

@@ -133,6 +133,8 @@ MISTAKES = [
     (("probe", "patient", *DATA, *DATA), 2, "one behaviour"),
     (("edit", "surgeri", "patient", *DATA), 2, 'Did you mean "surgery"'),
     (("plan", "aply", "patient", "p.safetensors"), 2, "Did you mean 'apply'"),
+    (("plan", "detox", "patient", "--toward", "negative"), 2, "detox goes one way"),
+    (("plan", "attitude", "patient", "--methods", "magic"), 2, "names no methods"),
     ((*EDIT, "--strength", "much"), 2, "--strength"),
     ((*EDIT, "--unit", "miles"), 2, "--unit"),
     # methods from files

@@ -80,6 +80,12 @@ def test_many_are_measured_on_few_cases_and_few_on_all(llama, make, tmp_path):
     assert moved[4] > moved[40]  # fewer rows must change more to move the states alike
 
 
+def test_nothing_is_ranked_where_all_go_on(llama, make, tmp_path):
+    run(llama, make, tmp_path / "journal.jsonl", count=2, first=2)
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    assert Counter(line["rung"] for line in lines) == {1: 2, 2: 2}
+
+
 def test_the_strongest_within_the_budget_is_just_below_its_end(llama, make):
     found = run(llama, make)
     inside = max(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..runs.run import Run
     from ._console import Console
 
-FAST, FEW = 2, 24  # of --fast: settings tried, prompts a measure
+FAST, FEW = 1, 24  # of --fast: settings of surgery tried, prompts a measure
 FEWER = {"trials": FAST, "tune": FEW, "report": FEW}
 
 
@@ -52,7 +52,7 @@ def preset(name: str) -> Callable[..., None]:
         report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
         methods: str = ",".join(default.methods),
         fast: Annotated[
-            bool, typer.Option("--fast", help=f"At most {FAST} settings and {FEW} prompts a measure.")
+            bool, typer.Option("--fast", help=f"{FAST} setting of surgery, the paper's, and {FEW} prompts a measure.")
         ] = False,
         seed: Annotated[int, typer.Option(help="Of the probe's split, the search and the control.")] = 0,
         text_column: TextColumn = None,

@@ -137,6 +137,8 @@ def explore(
         work.points(max(last - 1, 0), known[name])
     alive = list(known)
     for number, rung in enumerate(rungs[:-1]):
+        if number < last - 1 and set(alive) <= set(seeds):
+            continue  # all go on whatever comes out
         ranked = sorted(alive, key=lambda name: work.rank(number, known[name]), reverse=True)
         kept = ranked[: rung.keep]
         if number < last - 1:
