@@ -123,6 +123,7 @@ def _goal(name: str) -> Callable[..., None]:
         console.result(asdict(forecast))
 
     command.__signature__ = typed.replace(return_annotation=None)  # type: ignore[attr-defined]
+    command.__annotations__ = {name: parameter.annotation for name, parameter in typed.parameters.items()}
     command.__doc__ = (
         f"Reaching the goal {name}: what is read, written and held. Takes what suture {name} takes; nothing is loaded."
     )
