@@ -118,9 +118,8 @@ class Readings:
         return probe_of(self.behaviour.name, space, layers, states, labels, count, seed=self.seed)
 
     def _read_to(self, count: int) -> None:
-        while (
-            self._read < count
-        ):  # in the same portions whoever asks, as what a text leaves depends a little on its batch
+        # in the same portions whoever asks, as what a text leaves depends a little on its batch
+        while self._read < count:
             following = self.following(self._read)
             if not self._read:
                 self._held = self._features(self.held_out)
