@@ -42,7 +42,7 @@ from .schema import METHODS, Goal, Method
 
 TAUGHT: tuple[Method, ...] = ("dinm", "set", "steering", "ablation")  # methods that need no refusals of the model's own
 TEXTS = 120  # labelled texts of both classes that a direction is read from, alternately
-CONTRASTS = 48  # unwanted texts, continued both ways, that a natural gradient is told by, at most
+CONTRASTS = 96  # unwanted texts, continued both ways, that a natural gradient is told by, at most
 KEEP = "keep.jsonl"  # file of a run that holds the texts to keep
 INSTANCES = 4  # answered attacks that DINM edits together
 # SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
