@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from suture.errors import NoEffect, UsageError
+from suture.goals.messages import unmoved
 from suture.judges import Refusal
 from suture.locate.probe import fit_probe
 from suture.measure.budget import Budget
@@ -19,7 +20,18 @@ from suture.metrics import completion
 from suture.metrics._score import Observation
 from suture.metrics.sampled import Cases
 from suture.report.figures.frontier import frontier
-from suture.search import Measured, Rung, climb, confirm_choice, drawn, explore, refine_choice, search, strength_sweep
+from suture.search import (
+    Measured,
+    Rung,
+    climb,
+    confirm_choice,
+    drawn,
+    explore,
+    refine_choice,
+    search,
+    soften_choice,
+    strength_sweep,
+)
 from suture.search.bracket import RESOLUTION
 from suture.search.noise import QUANTILE, worse_end
 from suture.search.points import Frontier, Point
@@ -233,6 +245,32 @@ def test_fresh_cases_may_lose_what_the_base_differs_from_itself(llama, make, mon
     ])  # fmt: skip
     best = confirm_choice(llama, found, make, fresh, Budget(points=0.02), margin=1 / 3).best
     assert best is (found.best if passes else None)
+
+
+def test_gentler_strengths_follow_where_none_is_confirmed(llama, make, tmp_path):
+    suite = [Measure("drift", "drift", TEXTS, "target", "higher", "grows with the strength")]
+    settings, base = FIRST[0], Measured.of(llama, suite, "drift", None, None)
+    found = base.frontier(base.points(settings, make(settings), STRENGTHS, None), None)
+    fresh = [Measure("drift", "drift", ["Quite another text, never seen before"], "keep", "lower", "drift")]
+    half, gentlest = strength_sweep(
+        llama, make(settings), [STRENGTHS[0] / 2, STRENGTHS[0]], fresh, baseline=observe(llama, fresh)
+    )
+    budget = Budget(kl=(half["drift"] + gentlest["drift"]) / 2)
+    none = confirm_choice(llama, found, make, fresh, budget)
+    assert (none.best, {p.strength for p in none.refused}) == (None, set(STRENGTHS))
+    assert all(p.excess > 0 for p in none.refused)
+    none.save(tmp_path / "confirmed.json")
+    assert Frontier.load(tmp_path / "confirmed.json").refused == none.refused
+    softer = soften_choice(none, make, base, fresh, budget)
+    assert softer.best.strength == STRENGTHS[0] / 2
+    assert softer.best in softer.points
+    assert softer.order[:-1] == found.order
+    assert soften_choice(softer, make, base, fresh, budget) is softer
+    never = soften_choice(none, make, base, fresh, Budget(kl=1e-12))
+    assert never.best is None
+    assert len(never.refused) > len(none.refused)
+    with pytest.raises(NoEffect, match=r"none did again on fresh prompts; nearest: .* over the budget by .*: drift"):
+        raise unmoved(never, suite[0])
 
 
 def test_the_strength_is_refined_between_what_passed_and_what_did_not(llama, make):

@@ -59,13 +59,16 @@ def unmoved(frontier: Frontier, target: Measure) -> NoEffect:
     """Return the error for a search in which nothing kept the budget and moved the target."""
     why = f"{len(frontier.points)} points tried"
     if frontier.order:
-        why += f", of which {len(frontier.order)} kept it; none did again on fresh prompts."
-    elif measured := [p for p in frontier.points if not isnan(p.gain)]:
-        near = min(measured, key=lambda p: (p.gain <= 0, p.excess, -p.gain))
+        why += f", of which {len(frontier.order)} kept it; none did again on fresh prompts"
+    near = min(
+        frontier.refused or [p for p in frontier.points if not isnan(p.gain)],
+        key=lambda p: (p.gain <= 0, p.excess, -p.gain),
+        default=None,
+    )
+    if near is not None:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in near.values.items())
-        why += (
-            f"; nearest: {near.label}, strength {near.strength:.3g}, over the budget by {near.excess:.0%}: {figures}."
-        )
+        why += f"; nearest: {near.label}, strength {near.strength:.3g}, over the budget by {near.excess:.0%}: {figures}"
+    why += "."
     return NoEffect(
         f"no settings move {target.about} within the budget",
         why=why,

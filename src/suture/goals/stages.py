@@ -27,7 +27,7 @@ from ..metrics._score import Progress
 from ..model.lm import LM
 from ..patch.patch import Patch
 from ..runs.run import Run
-from ..search import Frontier, Measured, Settings, confirm_choice, drawn, explore, refine_choice
+from ..search import Frontier, Measured, Settings, confirm_choice, drawn, explore, refine_choice, soften_choice
 from ..text.phase import begin, numbered, within
 from .candidates import candidates, usable
 from .factory import CandidateFactory
@@ -235,16 +235,12 @@ class Stages:
             return frontier
         count, within = len(frontier.points), len(frontier.order)
         self.say(f"{count} points tried, {within} within the budget; trying the best on fresh prompts")
-        return confirm_choice(
-            self.lm,
-            frontier,
-            self.factory.patch,
-            self.goal.confirm,
-            self.budget,
-            margin=self.plan.margin,
-            baseline=self.fresh,
-            progress=self._phase("confirm"),
-        )
+        make, suite, step = self.factory.patch, self.goal.confirm, self._phase("confirm")
+        how: dict[str, Any] = {"margin": self.plan.margin, "baseline": self.fresh, "progress": step}
+        confirmed = confirm_choice(self.lm, frontier, make, suite, self.budget, **how)
+        if confirmed.best is None:
+            self.say("none keeps the budget on fresh prompts; trying gentler strengths of the best")
+        return soften_choice(confirmed, make, self.measured, suite, self.budget, **how)
 
     def _refine(self) -> Frontier:
         frontier = self.confirmed

@@ -5,13 +5,13 @@ strength with its own dose, so a curve costs about as much as its prompts, not a
 candidate may be is bracketed: from where it hardly moves the model's final states (`measured_span`) to where the budget breaks
 (`find_bracket`, `climb`). Many settings are measured on few cases and the better ones on more (`explore`), in a journal on
 disk, so an interrupted search goes on where it was. What the base differs by from itself is no loss (`noise_of`). The choice is
-confirmed on fresh cases, and its strength refined there (`confirm_choice`, `refine_choice`). Knows no goal.
+confirmed on fresh cases, and its strength refined there (`confirm_choice`, `soften_choice`, `refine_choice`). Knows no goal.
 """
 
 from ..renamed import with_old_names
 from .bracket import Bracket, find_bracket
 from .climb import climb
-from .confirm import confirm_choice, refine_choice
+from .confirm import confirm_choice, refine_choice, soften_choice
 from .explore import Rung, drawn, explore, search
 from .noise import noise_of
 from .points import Frontier, Measured, Point, Settings
@@ -35,6 +35,7 @@ __all__ = [
     "noise_of",
     "refine_choice",
     "search",
+    "soften_choice",
     "strength_sweep",
 ]
 

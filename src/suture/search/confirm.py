@@ -18,6 +18,7 @@ from .points import Frontier, Measured, Settings
 from .strength_sweep import strength_sweep
 
 TRIES = 4  # settings that are tried on fresh cases
+SOFTER = 3  # times that a strength is halved where none was confirmed
 PARTS = 4  # of the step between the chosen strength and the next, which was too much
 
 
@@ -48,20 +49,69 @@ def confirm_choice(
         progress: called as measures advance.
 
     Returns:
-        The same search with the point chosen; None where no tried one keeps the budget.
+        The same search with the point chosen; None where no tried one keeps the budget. Those that do not are in `refused`.
     """
     baseline = baseline or observe(lm, suite, progress)
     base, noise = values(baseline, suite), noise_of(baseline, suite)
-    tried: set[str] = set()
+    tried, refused = set[str](), list(frontier.refused)
     for point in frontier.order:
         if len(tried | {point.label}) > tries:
             continue
         tried.add(point.label)
         patch = make(point.settings)
         (now,) = strength_sweep(lm, patch, [point.strength], suite, baseline=baseline, progress=progress)
-        if excess(budget, suite, base, now, noise, margin) == 0:
-            return replace(frontier, best=point)
-    return replace(frontier, best=None)
+        over = excess(budget, suite, base, now, noise, margin)
+        if over == 0:
+            return replace(frontier, best=point, refused=refused)
+        refused.append(replace(point, values=now, excess=over))
+    return replace(frontier, best=None, refused=refused)
+
+
+def soften_choice(
+    frontier: Frontier,
+    make: Callable[[Settings], Patch],
+    measured: Measured,
+    suite: Suite,
+    budget: Budget,
+    *,
+    margin: float = 1.0,
+    baseline: Baseline | None = None,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Where no point was confirmed, try the first settings at gentler strengths: fresh cases may be about what no search asked.
+
+    Args:
+        frontier: a search after `confirm_choice`; one that has a choice is left as it is.
+        make: as of `explore`.
+        measured: what the search measured on, and its budget.
+        suite: as of `confirm_choice`, as for the others.
+        budget: see there.
+        margin: see there.
+        baseline: see there.
+        progress: see there.
+
+    Returns:
+        The search with the gentler points, of which the strongest that keeps both budgets and gains is chosen.
+    """
+    if frontier.best is not None or not frontier.order:
+        return frontier
+    settings = frontier.order[0].settings
+    strength = min(point.strength for point in frontier.order if point.settings == settings)
+    for _ in range(SOFTER):
+        strength /= 2
+        more = measured.points(settings, make(settings), [strength], progress)
+        frontier = replace(frontier, points=[*frontier.points, *more])
+        gains = [point for point in more if point.excess == 0 and point.gain > 0]
+        if not gains:  # gentler still does less
+            break
+        tried = confirm_choice(
+            measured.lm, replace(frontier, order=gains), make, suite, budget,
+            margin=margin, baseline=baseline, progress=progress,
+        )  # fmt: skip
+        frontier = replace(tried, order=[*frontier.order, *gains])
+        if frontier.best is not None:
+            break
+    return frontier
 
 
 def refine_choice(

@@ -60,6 +60,7 @@ class Frontier:
         best: the chosen one; None when none keeps the budget and gains.
         order: the points that keep the budget and gain, in the order of choice.
         earlier: points of candidates that were measured on few cases and went no further; not to be compared with the others.
+        refused: points of `order` that cost too much on fresh cases, with their figures and excess there.
     """
 
     base: dict[str, float]
@@ -67,6 +68,7 @@ class Frontier:
     best: Point | None = field(default=None)
     order: list[Point] = field(default_factory=list)
     earlier: list[Point] = field(default_factory=list)
+    refused: list[Point] = field(default_factory=list)
 
     def shown(self, suite: Suite, target: str, budget: Budget | None = None) -> list[SearchPoint]:
         """Return the points as a report shows them, with the worst share of the budget that each uses."""
@@ -116,6 +118,7 @@ class Frontier:
             "best": None if self.best is None else numbers[id(self.best)],
             "order": [numbers[id(point)] for point in self.order],
             "earlier": [vars(point) for point in self.earlier],
+            "refused": [vars(point) for point in self.refused],
         }
         write_json(content, path)
 
@@ -125,8 +128,8 @@ class Frontier:
         content = read_json(path)
         points = [Point(**point) for point in content["points"]]
         best, order = content["best"], [points[i] for i in content["order"]]
-        earlier = [Point(**point) for point in content.get("earlier", ())]
-        return cls(content["base"], points, None if best is None else points[best], order, earlier)
+        earlier, refused = ([Point(**point) for point in content.get(name, ())] for name in ("earlier", "refused"))
+        return cls(content["base"], points, None if best is None else points[best], order, earlier, refused)
 
     def curve(self, settings: Settings) -> dict[float, dict[str, float]]:
         """Return the figures of some settings by strength, 0 being the base; only what was measured whole."""
