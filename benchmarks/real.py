@@ -215,31 +215,34 @@ class Real:
 
 def show(results: dict[str, dict[str, Any]]) -> None:
     """Print the tables."""
-    results = {**results}
-    both = results.pop(TOGETHER, None)
-    rows = [
-        [f"{name}: {one['measure']}", *(f"{one[column]:.1%}" for column in COLUMNS), f"{one['n']}",
-         f"{100 * one['low']:+.1f} to {100 * one['high']:+.1f}"]
-        for name, result in results.items() for one in result["by"]
-    ]  # fmt: skip
-    table("What the edit does, on texts that no choice has seen", ["", *COLUMNS, "n", "change, points"], rows)
-    rows = [
-        [name, result["method"], f"{result['perplexity_ratio']:.3f}", f"{100 * result['arc_easy_change']:+.1f}",
-         f"{result['solution_loss_ratio']:.3f}", f"{100 * result['loops_change']:+.1f}", f"{result['seconds']:.0f}",
-         f"{result['cpu_seconds']:.0f}", str(result["threads"]), str(result["peak_mb"])]
-        for name, result in results.items()
-    ]  # fmt: skip
-    columns = ["", "method", "perplexity", "ARC, points", "GSM8K loss", "loops, points", "s", "cpu s", "threads", "MB"]
-    table("What it costs", columns, rows)
-    if both:
+    single = {name: result for name, result in results.items() if name != TOGETHER}
+    if single:
+        done = "What the edit does, on texts that no choice has seen"
+        table(done, ["", *COLUMNS, "n", "change, points"], [
+            line for name, result in single.items() for line in _moves(result, COLUMNS, f"{name}: ")
+        ])  # fmt: skip
         rows = [
-            [one["measure"], *(f"{one[column]:.1%}" for column in ("base", "alone", "together")), f"{one['n']}",
-             f"{100 * one['low']:+.1f} to {100 * one['high']:+.1f}"]
-            for one in both["by"]
+            [name, result["method"], f"{result['perplexity_ratio']:.3f}", f"{100 * result['arc_easy_change']:+.1f}",
+             f"{result['solution_loss_ratio']:.3f}", f"{100 * result['loops_change']:+.1f}", f"{result['seconds']:.0f}",
+             f"{result['cpu_seconds']:.0f}", str(result["threads"]), str(result["peak_mb"])]
+            for name, result in single.items()
         ]  # fmt: skip
-        table("Two attributes in one model", ["", "base", "alone", "together", "n", "change, points"], rows)
+        costs = ["method", "perplexity", "ARC, points", "GSM8K loss", "loops, points", "s", "cpu s", "threads", "MB"]
+        table("What it costs", ["", *costs], rows)
+    if TOGETHER in results:
+        both, columns = results[TOGETHER], ["base", "alone", "together"]
+        table("Two attributes in one model", ["", *columns, "n", "change, points"], _moves(both, columns))
         print(f"perplexity {both['perplexity_ratio']:.3f}, ARC {100 * both['arc_easy_change']:+.1f} points, "
               f"GSM8K loss {both['solution_loss_ratio']:.3f}")  # fmt: skip
+
+
+def _moves(result: dict[str, Any], columns: list[str], before: str = "") -> list[list[str]]:
+    """Return a line for each measure of a result."""
+    return [
+        [before + one["measure"], *(f"{one[column]:.1%}" for column in columns), f"{one['n']}",
+         f"{100 * one['low']:+.1f} to {100 * one['high']:+.1f}"]
+        for one in result["by"]
+    ]  # fmt: skip
 
 
 def main() -> None:
