@@ -25,13 +25,15 @@ def rungs(whole: Measured, tune: Suite, baseline: Baseline, candidates: int) -> 
         baseline: what the base does on them.
         candidates: how many there are.
     """
-    if candidates <= LAST:
+    sizes = {m.name: max(READ, len(m) // FEW) for m in whole.suite}
+    no_fewer = sizes[whole.target] >= len(whole.aim)  # some would be all of them, written twice
+    if candidates <= (2 * LAST if no_fewer else LAST):
         return [Rung(whole, candidates)]
-    some = whole.part({m.name: max(READ, len(m) // FEW) for m in whole.suite})
+    some = whole.part(sizes)
     better = [Rung(some, LAST, DOSES), Rung(whole, LAST)]
     if all(m.name != MARGIN for m in tune):
         return better
     everything = Measured.of(whole.lm, tune, MARGIN, whole.budget, None, baseline)
-    sizes = {m.name: READ for m in whole.to_keep if m.kind.cost == "reads"}
-    margin = everything.part({MARGIN: len(measure_named(tune, MARGIN)), **sizes})
+    reads = {m.name: READ for m in whole.to_keep if m.kind.cost == "reads"}
+    margin = everything.part({MARGIN: len(measure_named(tune, MARGIN)), **reads})
     return [Rung(margin, -(-candidates // 3), ()), *better]
