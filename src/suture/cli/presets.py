@@ -85,7 +85,8 @@ def preset(name: str) -> Callable[..., None]:
         )
         prompt_texts = list(Texts.load(prompts)) if prompts else None
         kept = Texts.load(keep) if keep else None
-        trials, tune, report = (min(trials, FAST), min(tune, FEW), min(report, FEW)) if fast else (trials, tune, report)
+        if fast:
+            trials, tune, report = min(trials, FAST), min(tune, FEW), min(report, FEW)
         lm = LM.load(model, device=device, dtype=dtype)
         decides = judge_named(judge) if judge else None
         way = toward if both_ways else None
