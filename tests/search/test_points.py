@@ -1,5 +1,7 @@
 """What a search is measured by on some of the cases."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -8,7 +10,8 @@ from suture.measure.budget import Budget
 from suture.measure.suite import Measure
 from suture.metrics._score import Observation
 from suture.metrics.sampled import Cases
-from suture.search import Measured
+from suture.search import Measured, climb
+from suture.search.state_shift import Span
 
 
 def answered(name, role, size, share):
@@ -28,3 +31,23 @@ def test_few_cases_dismiss_only_what_surely_costs_too_much(lost, over):
     assert (few.base["kept"], len(few.to_keep[0])) == (0.95, 20)
     assert (few.excess({"kept": 0.95 - lost / 20}) > 0) == over
     assert whole.excess({"kept": 0.95 - lost / 20}) > 0
+
+
+@pytest.mark.parametrize(("breaks", "most"), [(10.0, 220), (0.25, 240), (0.02, 310)])
+def test_a_few_texts_say_how_much_gentler_all_must_be_written(monkeypatch, breaks, most):
+    """Fake figures: what is kept is lost above a strength, wherever what is read lets one begin."""
+    (aim, aims), (kept, keeps) = answered("aim", "target", 60, 0.5), answered("kept", "keep", 60, 0.95)
+    whole = Measured.of(None, [aim, kept], "aim", Budget(), None, {"aim": aims, "kept": keeps})
+    written = []
+
+    def figures(self, patch, strengths, suite, progress=None):
+        written.extend(m for m in suite for _ in strengths)
+        made = {"aim": lambda s: 0.5 + s / 10, "kept": lambda s: 0.95 if s <= breaks else 0.5}
+        return [{m.name: made[m.name](s) for m in suite} for s in strengths]
+
+    monkeypatch.setattr(Measured, "figures", figures)
+    patch = SimpleNamespace(provenance=SimpleNamespace(effect={"intended": 1.0}))
+    points = climb(whole, {}, patch, Span(0.01, 1.0))
+    best = max(p.strength for p in points if p.excess == 0)
+    assert breaks / 4 <= best <= breaks or best == 1.0
+    assert sum(map(len, written)) <= 2 * most

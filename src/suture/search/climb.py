@@ -1,8 +1,8 @@
 """The points of one candidate: where its budget breaks, by what is cheap to measure, and what the target does just below that.
 
-What must be kept and is read, or answered in a few tokens, says where the budget breaks (`find_bracket`); only there are texts
-written, at a few strengths in the same batches. Where what is written oversteps, or the gentlest does enough already, gentler
-ones follow.
+What must be kept and is read, or answered in a few tokens, says where the budget breaks (`find_bracket`); a few of the texts
+that are to stay as they are say whether far less is too much for them. Only there are all texts written, at a few strengths in
+the same batches. Where what is written oversteps, or the gentlest does enough already, gentler ones follow.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from .state_shift import Span
 
 SHARES = (0.5, 2**-0.5, 1.0)  # of the strongest within the budget: where the target is measured
 DESCENTS = 3  # times that gentler strengths follow at most: together a factor of 2 ** (1.5 * DESCENTS)
+FEW, FEWEST = 3, 12  # one case in so many is asked first, where those are enough to tell what surely costs too much
+HALVINGS = 6  # of a strength at which they do
 
 
 def climb(
@@ -56,6 +58,8 @@ def climb(
     together = SIDE_BY_SIDE if any(m.kind.batches_strengths for m in reads) else 1
     start = min(begin or span.start, span.limit)
     top = find_bracket(levels, start, limit=span.limit, side_by_side=together).low if reads else span.limit
+    if top is not None:
+        top = _kept_by_few(measured, patch, top, writing)
     size = patch.provenance.effect["intended"]
     for _ in range(DESCENTS if top is not None else 0):
         assert top is not None
@@ -71,6 +75,20 @@ def climb(
             break
         top = strengths[0] / 2**0.5
     return [measured.point(settings, s, curves[s], size) for s in sorted(curves)]
+
+
+def _kept_by_few(measured: Measured, patch: Patch, top: float, progress: Progress | None) -> float:
+    """Return a strength, halved until a few of the texts that are to stay as they are no longer surely cost too much."""
+    written = {m.name: len(m) // FEW for m in measured.to_keep if m.kind.cost == "writes" and len(m) >= FEW * FEWEST}
+    if not written:
+        return top
+    few = measured.part({**written, measured.target: len(measured.aim)})
+    for _ in range(HALVINGS):
+        (figures,) = few.figures(patch, [top], few.to_keep, progress)
+        if not few.excess(figures):
+            break
+        top /= 2
+    return top
 
 
 def named_limit(points: Sequence[Point], span: Span) -> str:
