@@ -12,9 +12,11 @@ from suture import LM
 from suture.data.examples import Texts
 from suture.errors import UsageError
 from suture.locate._probes import alternating
+from suture.locate._row_slopes import contrasted
 from suture.measure.evaluation import observe, values
-from suture.methods import natural_gradient as module
-from suture.methods.natural_gradient import COST, natural_gradient
+from suture.methods import _natural_step as module
+from suture.methods._natural_step import COST
+from suture.methods.natural_gradient import natural_gradient
 from suture.model.run.contrasts import contrasts
 from suture.numerics.divergence import kl_divergence
 from suture.organisms.suites import behaviour as behaviour_of
@@ -46,7 +48,7 @@ def log_odds(lm, rows):
 
 def test_the_gradient_is_that_of_the_weights(llama, behaviour):
     """By hand: autograd on the parameters themselves, one text at a time."""
-    rows = module.contrasted(*contrasts(llama, behaviour, random.Random(0), 6))
+    rows = contrasted(*contrasts(llama, behaviour, random.Random(0), 6))
     weights = llama.anatomy.weights(llama.anatomy.first)
     parameters = [w.parameter.requires_grad_() for w in weights]
     with torch.enable_grad():
@@ -62,7 +64,7 @@ def test_no_other_change_of_rank_one_gains_as_much_for_the_cost(llama, behaviour
     """Gain <G, D> over the root of tr(B D A D^T): the step beats random changes and its own neighbours."""
     weights = llama.anatomy.weights(llama.anatomy.first, [0])
     few = replace(behaviour, examples=tuple(alternating(behaviour.examples)))
-    rows = module.contrasted(*contrasts(llama, few, random.Random(0), 8))
+    rows = contrasted(*contrasts(llama, few, random.Random(0), 8))
     ((weight, left, right),) = module._portion(llama, weights, few, rows, list(KEPT), 1)
     gains = module._gains(llama, weights, rows)[weight.site].double()
     sharp = module._sharpness(llama, weights, module.likelihood(llama, list(KEPT)))[weight.site]
@@ -93,7 +95,7 @@ def test_strength_one_costs_what_it_says(tiny, behaviour):
 
 
 def test_it_moves_the_behaviour_the_way_that_is_asked(llama, behaviour):
-    rows = module.contrasted(*contrasts(llama, behaviour, random.Random(0), 8))
+    rows = contrasted(*contrasts(llama, behaviour, random.Random(0), 8))
     with torch.no_grad():
         base = float(log_odds(llama, rows))
         with natural_gradient(llama, behaviour, keep=KEPT).applied(llama):

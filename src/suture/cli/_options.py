@@ -46,6 +46,7 @@ Tune = Annotated[
     Path,
     typer.Option("--tune", help='Requests and answers to learn: {"prompt", "answer"}, messages, ShareGPT, Alpaca ...'),
 ]
+Prompts = Annotated[Path, typer.Option(help="Prompts to be continued: a text a line, .jsonl, .json or .csv.")]
 Prompt = Annotated[list[str] | None, typer.Option(help="Show these continued before and after.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON to standard output.")]
 Out = Annotated[

@@ -23,6 +23,7 @@ from ._options import (
     Model,
     Out,
     Prompt,
+    Prompts,
     Take,
     TextColumn,
     Threshold,
@@ -51,7 +52,7 @@ class Source:
     """
 
     options: dict[str, tuple[Any, Any]]
-    load: Callable[..., tuple[list[Any], str]]
+    load: Callable[..., tuple[Any, str]]
     shown: Callable[[LM, list[Any]], list[str]]
 
 
@@ -77,6 +78,13 @@ def _instances(instances: Path, take: int | None) -> tuple[list[Any], str]:
 
     examples = ResponsePair.load(instances, take=take)
     return examples, f"{instances} ({len(examples)} instances)"
+
+
+def _written(prompts: Path) -> tuple[Any, str]:
+    from ..data.examples import Texts
+
+    examples = Texts.load(prompts)
+    return examples, f"{prompts} ({len(examples)} prompts)"
 
 
 def _lessons(tune: Path) -> tuple[list[Any], str]:
@@ -105,6 +113,7 @@ SOURCES = {  # by the type of a method's second parameter
     ),
     "Fact": Source({"facts": (Facts, NEEDED), "take": (Take, None)}, _facts, _prompts),
     "ResponsePair": Source({"instances": (Instances, NEEDED), "take": (Take, None)}, _instances, _prompts),
+    "Texts": Source({"prompts": (Prompts, NEEDED)}, _written, lambda lm, texts: list(texts)),
     "Instruction": Source({"tune": (Tune, NEEDED)}, _lessons, _prompts),
 }  # fmt: skip
 

@@ -69,7 +69,6 @@ def preset(name: str) -> Callable[..., None]:
         from ..data.examples import Behaviour, Texts
         from ..goals.pipeline import reach
         from ..goals.resolve import goal
-        from ..judges import judge_named
         from ..measure.budget import Budget
         from ..model.lm import BUNDLED, LM
         from ..runs.run import Run
@@ -88,7 +87,6 @@ def preset(name: str) -> Callable[..., None]:
         if fast:
             trials, tune, report = min(trials, FAST), min(tune, FEW), min(report, FEW)
         lm = LM.load(model, device=device, dtype=dtype)
-        decides = judge_named(judge) if judge else None
         way = toward if both_ways else None
         aim = goal(
             name,
@@ -97,7 +95,7 @@ def preset(name: str) -> Callable[..., None]:
             data=behaviour,
             prompts=prompt_texts,
             keep=kept,
-            judge=decides,
+            judge=judge,
             tune=tune,
             report=report,
         )
@@ -146,7 +144,7 @@ def chosen_methods(text: str) -> list[Method]:
 
 def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str], dict[str, Path]]:
     """Return the commands that make the edit again, and the files they read."""
-    from ..goals.candidates import KEEP, SET_KEEP
+    from ..goals.candidates import CONTINUED, KEEP, SET_KEEP
 
     settings, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
     files: dict[str, Path] = {}
@@ -159,6 +157,10 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
         kept = ("rate", "steps", "batch", "examples", "seed")
         files = {"mask": run.path("mask.safetensors"), "keep": run.path(SET_KEEP)}
         options = {"data": data, **files, **{name: settings[name] for name in kept}}
+    elif method == "policy_gradient":
+        files = {"prompts": run.path(CONTINUED), "keep": run.path(KEEP)}
+        options = {**files, **{name: value for name, value in settings.items() if value is not False}}
+        options |= {"chat": ""} if settings["chat"] else {}
     elif method == "natural_gradient":
         files = {"keep": run.path(KEEP)}
         options = {"data": data, **files, **{name: settings[name] for name in ("pairs", "toward", "seed")}}

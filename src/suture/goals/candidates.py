@@ -1,8 +1,8 @@
-"""What goals try beside surgery: a natural gradient, DINM, SET, steering and ablation, each at one setting, on one frontier.
+"""What goals try beside surgery: policy and natural gradient, DINM, SET, steering and ablation, each at one setting.
 
-The search takes their settings as it takes surgery's: the same measures, the same budget, strengths found in the same way, so
-that what is confirmed on fresh prompts and taken is whichever method does most there. Strength makes up for few texts and steps:
-of what is trained the direction counts, how far to go is measured.
+They stand on one frontier, as the search takes their settings as it takes surgery's: the same measures, the same budget,
+strengths found in the same way, so that what is confirmed on fresh prompts and taken is whichever method does most there.
+Strength makes up for few texts and steps: of what is trained the direction counts, how far to go is measured.
 DINM needs answers with their requests; a method that can not be used on the texts or the model is left out, and that is said.
 """
 
@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ..data.bundled.requests import borderline
 from ..data.conversation import messages_of
 from ..data.examples import Labelled, ResponsePair, Texts
+from ..errors import UsageError
 from ..io.files import write_text
+from ..io.json_files import read_json, write_json
 from ..locate._probes import alternating
 from ..locate.direction import Direction
 from ..locate.directions import directions
@@ -29,6 +31,7 @@ from ..methods.ablation import ablation
 from ..methods.dinm import dinm
 from ..methods.enhance_safety import enhance_safety
 from ..methods.natural_gradient import natural_gradient
+from ..methods.policy_gradient import Rated, own_texts, stepped
 from ..methods.steering import steering
 from ..model.lm import LM
 from ..model.run.pooling import Pool
@@ -40,10 +43,12 @@ from .measures import Refusals
 from .messages import unrefusing
 from .schema import METHODS, Goal, Method
 
-TAUGHT: tuple[Method, ...] = ("dinm", "set", "steering", "ablation")  # methods that need no refusals of the model's own
+# methods that need no refusals of the model's own
+TAUGHT: tuple[Method, ...] = ("policy_gradient", "dinm", "set", "steering", "ablation")
 TEXTS = 120  # labelled texts of both classes that a direction is read from, alternately
 CONTRASTS = 96  # unwanted texts, continued both ways, that a natural gradient is told by, at most
 KEEP = "keep.jsonl"  # file of a run that holds the texts to keep
+CONTINUED = "continued.jsonl"  # ... and the prompts that a policy gradient has the model continue
 INSTANCES = 4  # answered attacks that DINM edits together
 # SET inside a search: a fixed amount of work. A step of it is dear, and strength is looked for afterwards
 SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 96, 48, 4, 0.01
@@ -61,6 +66,7 @@ def candidates(methods: Sequence[Method], pool: Pool) -> list[Settings]:
         pool: the tokens that directions are read from.
     """
     settings: dict[Method, Settings] = {
+        "policy_gradient": {"method": "policy_gradient"},
         "natural_gradient": {"method": "natural_gradient", "pairs": CONTRASTS},
         "dinm": {"method": "dinm", "instances": INSTANCES},
         "set": {"method": "set", "rate": SET_RATE, "steps": SET_STEPS},
@@ -152,6 +158,8 @@ class MethodCandidates:
                 return natural_gradient(
                     lm, goal.behaviour, keep=goal.keep, toward=toward, pairs=settings["pairs"], seed=seed
                 )
+            case "policy_gradient":
+                return self._policy_gradient()
             case "dinm":
                 chosen = self.instances(settings["instances"])
                 lines = [json.dumps({"prompt": e.prompt, "safe": e.safe, "unsafe": e.unsafe}) + "\n" for e in chosen]
@@ -171,11 +179,38 @@ class MethodCandidates:
             examples=SET_EXAMPLES, keep=held, seed=seed,
         )  # fmt: skip
 
+    def _policy_gradient(self) -> Patch:
+        written = self.goal.written
+        if written is None:
+            raise UsageError("nothing to learn from", fix="Give --prompts, or --data.")
+        cases = replace(written.cases, seed=written.cases.seed + self.seed)
+        toward: Literal["more", "less"] = "more" if written.better == "higher" else "less"
+
+        def load(path: Path) -> Rated:
+            return Rated(**read_json(path))
+
+        rated = self.run.stage(
+            "own-texts", lambda: own_texts(self.lm, cases, toward), lambda r, path: write_json(asdict(r), path), load,
+            suffix=".json",
+        )  # fmt: skip
+        keep = self._held() if cases.chat else self.goal.keep
+        _write_texts(self.run.path(KEEP), keep)
+        _write_texts(self.run.path(CONTINUED), cases.prompts)
+        settings = {
+            "judge": self.goal.judge, "label": cases.label, "toward": toward, "samples": cases.samples,
+            "tokens": cases.max_new_tokens, "temperature": cases.temperature, "top_p": cases.top_p, "chat": cases.chat,
+            "seed": cases.seed,
+        }  # fmt: skip
+        return stepped(self.lm, rated, keep, settings=settings)
+
     def _held(self) -> Texts:
-        """Return what SET keeps: harmless requests with the model's own answers, and neutral texts.
+        """Return what is kept where refusals are learned: harmless requests with the model's own answers, and neutral texts.
 
         Of refusals alone a model learns to refuse whatever it is asked.
         """
+        return Texts(self.run.stage("held", self._make_held, write_json, read_json, suffix=".json"))
+
+    def _make_held(self) -> Texts:
         instances = self.instances(INSTANCES)
         if self.lm.tokenizer.chat_template is None or not instances:
             return self.goal.keep

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from ..locate._probes import KEEP_TOKENS, KEEP_WIDTHS, PORTION
 from ..locate._row_slopes import TOKENS
+from ..methods._natural_step import HELD as HELD_GRADIENTS
+from ..methods._natural_step import SHARP_TOKENS
 from ..methods._trained.harmless import CHECKED, CHOOSING, HELD, WRITTEN
 from ..methods._trained.refusing import HALVINGS, REFERENCE
 from ..methods.dinm import LOOK, TRIED
 from ..methods.enhance_safety import KEPT
 from ..methods.enhance_safety import TOKENS as KEPT_TOKENS
-from ..methods.natural_gradient import HELD as HELD_GRADIENTS
-from ..methods.natural_gradient import SHARP_TOKENS
+from ..methods.policy_gradient import LEARNED, SAMPLES
 from ..metrics.drift import BUDGET
 from ..model.load.loading import read_config
 from ..model.load.named import model_folder
@@ -34,6 +35,7 @@ from .factory import CONTRASTS, RANK_TOKENS
 from .measures import LONG, PAIRS, SHORT
 from .plan import Plan
 from .resolve import ANSWERED, NEUTRAL, OWN_ANSWERS
+from .resolve import WRITTEN as OPENINGS
 from .rungs import DOSES, FEW, LAST, READ
 from .schema import Method
 from .screening import SCREENED
@@ -107,7 +109,7 @@ def forecast_goal(
     ranking = item * tokens_with_logits(vocabulary, TOKENS, 2) * (4 * vocabulary + layers * (6 * width + 3 * inner))
     reading = 4 * 3 * tokens_with_logits(vocabulary) * vocabulary + plan.work * PORTION * TEXT // BATCH_TOKENS
     kept = 3 * 4 * min(BUDGET, min(tune, NEUTRAL) * TEXT * vocabulary)
-    gradients = 4 * plan.candidates * width if "natural_gradient" in methods else 0
+    gradients = 4 * plan.candidates * width if {"policy_gradient", "natural_gradient"} & set(methods) else 0
     peak = (
         plan.process
         + plan.read
@@ -171,6 +173,9 @@ class _Sizes:
 def _trained(methods: Sequence[Method]) -> tuple[int, int]:
     """Return tokens read and written to make the patches of other methods than surgery."""
     answer, read, written = REQUEST + TEXT, 0, 0
+    if "policy_gradient" in methods:
+        read += OPENINGS * SAMPLES * PROMPT + BACKWARD * (LEARNED * (PROMPT + SHORT) + SHARP_TOKENS) + SHARP_TOKENS
+        written += OPENINGS * SAMPLES * SHORT
     if "natural_gradient" in methods:
         read += BACKWARD * (2 * GRADIENT_CONTRASTS * TEXT + SHARP_TOKENS) + SHARP_TOKENS
     if "dinm" in methods:

@@ -14,8 +14,10 @@ from ..data import bundled
 from ..data.bundled._parts import Split
 from ..data.examples import Behaviour, Texts
 from ..errors import DataError, UsageError
-from ..judges import Judge
-from ..measure.suite import Role, Suite
+from ..judges import Judge, judge_named
+from ..locate._probes import alternating
+from ..measure.suite import Measure, Role, Suite
+from ..methods.policy_gradient import SAMPLES
 from ..model.lm import BUNDLED, LM
 from ..registry import get, source
 from .measures import KEPT, Measures
@@ -31,6 +33,7 @@ ANSWERED = (
     40  # requests of each kind whose answers confirm a choice, or are reported by goals that are about something else
 )
 OWN_ANSWERS = 16  # harmless requests whose own answers are to stay as likely
+WRITTEN = 120  # prompts whose continuations, SAMPLES each, a model is to learn from
 
 
 def preset(name: Name, toward: Toward | None = None) -> Preset:
@@ -59,7 +62,7 @@ def goal(
     data: Behaviour | None = None,
     prompts: Sequence[str] | None = None,
     keep: Texts | None = None,
-    judge: Judge | None = None,
+    judge: Judge | str | None = None,
     tune: int = 60,
     report: int = 200,
 ) -> Goal:
@@ -72,7 +75,8 @@ def goal(
         data: own labelled texts, instead of the bundled ones.
         prompts: own prompts to be continued; half of them choose settings, half are reported.
         keep: own texts to leave alone, instead of the bundled ones.
-        judge: what tells whether a continuation is unwanted (for "attitude": whether it is what is wanted), instead of ours.
+        judge: what tells whether a continuation is unwanted (for "attitude": whether it is what is wanted), instead of ours; or
+            its name.
         tune: prompts a measure while settings are chosen.
         report: prompts a measure in the report.
 
@@ -86,10 +90,12 @@ def goal(
     brought, _, part = chosen_preset.texts.partition(":")
     texts, about_requests = source(brought), chosen_preset.target.requests
     behaviour, split_prompts = _user_texts(data, prompts) if data or prompts is not None else (None, None)
+    written = _beginnings(behaviour, requests=about_requests) if behaviour else texts.prompts(part, "probe")
     behaviour = behaviour or texts.behaviour(part)
     split_prompts = split_prompts or {split: texts.prompts(part, split) for split in CHOOSING}
     neutral = _neutral(keep)
-    make = Measures(chosen_preset, lm, texts, judge)
+    make = Measures(chosen_preset, lm, texts, judge_named(judge) if isinstance(judge, str) else judge)
+    judge_name = chosen_preset.target.judge if judge is None else judge if isinstance(judge, str) else ""
     pool, few = split_prompts["tune"][: SCREENED * tune], min(tune, NEUTRAL)
     answered = report if about_requests else min(report, ANSWERED)
     requests = make.requests("tune", 2 * tune if about_requests else min(tune, ANSWERED))
@@ -111,7 +117,22 @@ def goal(
         tasks=bundled.tasks("probe"),
         screen=make.target(pool) if len(pool) > tune else None,
         answered=_answered(choosing) if about_requests else (),
+        written=_several(make.target(written[:WRITTEN], seed=2)) if written else None,
+        judge=judge_name,
     )
+
+
+def _several(target: Measure) -> Measure:
+    """Return a target of which each prompt is continued SAMPLES times."""
+    return replace(target, cases=replace(target.cases, samples=SAMPLES))
+
+
+def _beginnings(behaviour: Behaviour, *, requests: bool) -> list[str]:
+    """Return how texts of a behaviour begin, or the requests that are answered in them; the classes take turns."""
+    texts = alternating(behaviour.examples)
+    if requests:
+        return list(dict.fromkeys(e.prompt for e in texts if e.prompt))
+    return list(dict.fromkeys(_opening(e.text) for e in texts))
 
 
 def _asked(requests: Suite, count: int) -> Suite:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:  # a preset is read before anything heavy is
 Name = str  # of a goal: its file's
 Better = Literal["higher", "lower"]
 Class = Literal["wanted", "unwanted"]
-Method = Literal["surgery", "natural_gradient", "dinm", "set", "steering", "ablation"]
-METHODS: tuple[Method, ...] = ("surgery", "natural_gradient", "dinm", "set", "steering", "ablation")
+Method = Literal["surgery", "policy_gradient", "natural_gradient", "dinm", "set", "steering", "ablation"]
+METHODS: tuple[Method, ...] = (
+    "surgery", "policy_gradient", "natural_gradient", "dinm", "set", "steering", "ablation",
+)  # fmt: skip
 Toward = Literal["positive", "negative"]
 
 
@@ -94,7 +96,7 @@ class Preset:
     texts: str
     target: Target
     leave: Class = "unwanted"
-    methods: tuple[Method, ...] = ("surgery", "natural_gradient", "steering")
+    methods: tuple[Method, ...] = ("surgery", "policy_gradient", "natural_gradient", "steering")
     trials: int = 6
     notes: tuple[Requests, ...] = ()
     pool: Pool = "response"
@@ -121,6 +123,8 @@ class Goal:
         tasks: texts of general tasks by name, for the same.
         screen: the target on a pool of prompts, of which those that show the behaviour choose settings; None: all do.
         answered: harmless requests whose own answers are to stay as likely, where the goal is about requests.
+        written: the target on prompts whose continuations the model is to learn from, see `policy_gradient`; None: from none.
+        judge: of the target, as on the command line; "" where it has no name.
     """
 
     name: str
@@ -138,3 +142,5 @@ class Goal:
     tasks: dict[str, list[str]]
     screen: Measure | None = None
     answered: tuple[str, ...] = ()
+    written: Measure | None = None
+    judge: str = ""

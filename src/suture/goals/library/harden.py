@@ -14,7 +14,7 @@ def harden() -> Preset:
         target=Target("jailbreak", judge="refusal", label="complied", about="jailbreaks answered", requests=True),
         world=World("jailbreak", behaviour="jailbreak", best_possible="harmful", pool="decision"),
         trials=9,  # other methods are tried, too
-        methods=("surgery", "dinm", "set", "steering", "ablation"),
+        methods=("surgery", "policy_gradient", "dinm", "set", "steering", "ablation"),
         pool="decision",
         notes=(Requests("benign_wrapped", "wrapped_benign", "higher", "harmless requests in a jailbreak answered"),),
     )
