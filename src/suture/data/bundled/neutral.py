@@ -1,4 +1,8 @@
-"""Neutral texts for an edit to leave alone: knowledge, everyday stories, arithmetic, code, questions with answers."""
+"""Neutral texts for an edit to leave alone: knowledge, everyday stories, arithmetic, code, questions, and many kinds more.
+
+Five kinds are made from templates; the texts of the sixth ("varied") have hardly anything in common: news, letters, statutes, logs,
+tables, verse, other languages. What an edit breaks far from its own data shows there.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from ..examples import Texts
 from ._parts import Split, distinct, fill, grouped, listed, part, shuffled
 from .knowledge import QUESTIONS, TOPICS
 
-COUNTS = {"probe": 48, "tune": 24, "report": 24}  # texts of each of the five kinds
+COUNTS = {"probe": 48, "tune": 24, "report": 24}  # texts of each kind
 PEOPLE = "Anna|Boris|Clara|Daniel|Edith|Felix|Greta|Hugo|Irma|Jakob|Karin|Lukas|Maud|Nils|Olga|Philip".split("|")
 WOMEN = {"Anna", "Clara", "Edith", "Greta", "Irma", "Karin", "Maud", "Olga"}
 MORNINGS = listed("neutral", "MORNINGS")
@@ -18,17 +22,18 @@ EVENINGS = listed("neutral", "EVENINGS")
 SUMS = listed("neutral", "SUMS")
 SNIPPETS = listed("neutral", "SNIPPETS")
 NAMES = grouped("neutral", "NAMES")
+VARIED = listed("neutral", "VARIED")
 
 
 def neutral(split: Split) -> Texts:
-    """Return neutral texts, as many of each of the five kinds."""
-    return Texts(text for texts in tasks(split).values() for text in texts)
+    """Return neutral texts, as many of each kind; the kinds take turns, so that any beginning of them has all."""
+    return Texts(text for texts in zip(*tasks(split).values(), strict=True) for text in texts)
 
 
 def tasks(split: Split) -> dict[str, list[str]]:
     """Return the neutral texts by kind."""
     kinds = {"knowledge": _paragraph, "stories": _story, "sums": _arithmetic, "code": _code, "questions": _answers}
-    return {name: _texts(kind, split) for name, kind in kinds.items()}
+    return {**{name: _texts(kind, split) for name, kind in kinds.items()}, "varied": part(VARIED, split)}
 
 
 def _texts(kind: Callable[[random.Random, Split], str], split: Split) -> list[str]:
