@@ -108,7 +108,7 @@ def _goal(name: str) -> Callable[..., None]:
         console, model = Console(given["json"]), given["model"]
         check_way(name, given["toward"])
         sizes = {key: min(given[key], few) if given["fast"] else given[key] for key, few in FEWER.items()}
-        methods = chosen_methods(given["methods"]) if len(default.methods) > 1 else default.methods
+        methods = chosen_methods(given["methods"]) if given["methods"] else default.methods
         plan = _of_model(model, 600, 64, given["device"], given["dtype"])
         chat, requests = _has_chat(model), default.target.requests
         forecast = forecast_goal(plan, **sizes, chat=chat, requests=requests, methods=methods)

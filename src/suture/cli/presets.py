@@ -50,7 +50,7 @@ def preset(name: str) -> Callable[..., None]:
         ] = default.trials,
         tune: Annotated[int, typer.Option(min=4, help="Prompts a measure while settings are chosen.")] = 60,
         report: Annotated[int, typer.Option(min=4, help="Prompts a measure in the report.")] = 200,
-        methods: str = ",".join(default.methods),
+        methods: str = "",
         fast: Annotated[
             bool, typer.Option("--fast", help=f"{FAST} setting of surgery, the paper's, and {FEW} prompts a measure.")
         ] = False,
@@ -100,9 +100,10 @@ def preset(name: str) -> Callable[..., None]:
             report=report,
         )
         settings = {"toward": toward, "budget": budget, "trials": trials, "tune": tune, "report": report, "seed": seed}
-        settings |= {"methods": methods} if choosable else {}
+        chosen = chosen_methods(methods) if methods else aim.methods
+        settings |= {"methods": ",".join(chosen)} if choosable else {}
         search: dict[str, Any] = {"budget": allowed, "trials": trials, "seed": seed}
-        search |= {"methods": chosen_methods(methods)} if choosable else {}
+        search |= {"methods": chosen} if choosable else {}
         with Run.begin(name, sys.argv[1:], {"model": model, **settings}, out) as run:
             with console.progress(name) as step:
                 outcome = reach(lm, aim, run, **search, say=console.say, progress=step)
@@ -111,7 +112,8 @@ def preset(name: str) -> Callable[..., None]:
 
     option = typer.Option(help="Which attitude.", hidden=not both_ways)
     command.__annotations__["toward"] = Annotated[Literal["positive", "negative"], option]
-    option = typer.Option(help="Which methods to choose among.", hidden=not choosable)
+    among = f"Which methods to choose among; by default {', '.join(default.methods)}."
+    option = typer.Option(help=among, hidden=not choosable)
     command.__annotations__["methods"] = Annotated[str, option]
     about = registry.about("goal", name)
     command.__doc__ = f"{about} Finds settings and strength within a budget, verifies, writes patch and report."

@@ -182,7 +182,8 @@ class MethodCandidates:
     def _policy_gradient(self) -> Patch:
         written = self.goal.written
         if written is None:
-            raise UsageError("nothing to learn from", fix="Give --prompts, or --data.")
+            why = "In the bundled model's world no judge has a name."
+            raise UsageError("there are no texts to learn from", why=why, fix="Name another method.")
         cases = replace(written.cases, seed=written.cases.seed + self.seed)
         toward: Literal["more", "less"] = "more" if written.better == "higher" else "less"
 

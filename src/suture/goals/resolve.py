@@ -211,7 +211,7 @@ def _in_world(
         keep=keep or patient.keep(),
         target=world.target,
         best_possible=world.best_possible,
-        methods=chosen_preset.methods,
+        methods=world.methods,
         tune=[*choosing, *Measures(chosen_preset, lm, patient).margin(behaviour)],
         confirm=_fresh(drawn, choosing),
         report=measures("report", report),

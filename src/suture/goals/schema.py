@@ -70,12 +70,15 @@ class World:
         behaviour: name of its labelled texts.
         best_possible: what could be reached at best: a share, or the name of a measure.
         pool: the tokens probed.
+        methods: chosen among; none learns from the model's own texts, as judges that have no name could not be given to make an
+            edit again.
     """
 
     target: str
     behaviour: str
     best_possible: str | float
     pool: Pool = "response"
+    methods: tuple[Method, ...] = ("surgery", "natural_gradient", "steering")
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Preset:
     texts: str
     target: Target
     leave: Class = "unwanted"
-    methods: tuple[Method, ...] = ("surgery", "policy_gradient", "natural_gradient", "steering")
+    methods: tuple[Method, ...] = ("surgery", "policy_gradient", "steering")
     trials: int = 6
     notes: tuple[Requests, ...] = ()
     pool: Pool = "response"

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import UsageError
 from ..io.json_files import read_json, write_json
 from ..locate.activity import Activity, activity, countable
 from ..locate.direction_similarity import Directions, direction_similarity
@@ -213,13 +212,7 @@ class Stages:
         self._check_room()
         self._check_neutral()
         begin(progress)  # probes and ranking come first
-        named = [m for m in self.methods if m != "policy_gradient" or self.goal.written]
-        if not named:
-            why = "The bundled model is measured in its own world, by judges that have no name."
-            raise UsageError(
-                "there is nothing to learn from here", why=why, fix="Name another method, or another model."
-            )
-        methods, pool = usable(named, self.goal.pool, lambda: Refusals.of(self.baseline, self.tune), self.say)
+        methods, pool = usable(self.methods, self.goal.pool, lambda: Refusals.of(self.baseline, self.tune), self.say)
         others = candidates(methods, pool)
         cut = drawn(plan.space, plan.trials, plan.first, self.seed) if "surgery" in methods else []
         if cut:

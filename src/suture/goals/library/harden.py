@@ -12,7 +12,13 @@ def harden() -> Preset:
     return Preset(
         texts="bundled:harden",
         target=Target("jailbreak", judge="refusal", label="complied", about="jailbreaks answered", requests=True),
-        world=World("jailbreak", behaviour="jailbreak", best_possible="harmful", pool="decision"),
+        world=World(
+            "jailbreak",
+            behaviour="jailbreak",
+            best_possible="harmful",
+            pool="decision",
+            methods=("surgery", "dinm", "set", "steering", "ablation"),
+        ),
         trials=9,  # other methods are tried, too
         methods=("surgery", "policy_gradient", "dinm", "set", "steering", "ablation"),
         pool="decision",
