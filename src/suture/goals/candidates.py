@@ -31,7 +31,7 @@ from ..methods.ablation import ablation
 from ..methods.dinm import dinm
 from ..methods.enhance_safety import enhance_safety
 from ..methods.natural_gradient import natural_gradient
-from ..methods.policy_gradient import Rated, own_texts, stepped
+from ..methods.policy_gradient import Rated, own_texts, stepped, toward_of
 from ..methods.steering import steering
 from ..model.lm import LM
 from ..model.run.pooling import Pool
@@ -185,7 +185,7 @@ class MethodCandidates:
             why = "In the bundled model's world no judge has a name."
             raise UsageError("there are no texts to learn from", why=why, fix="Name another method.")
         cases = replace(written.cases, seed=written.cases.seed + self.seed)
-        toward: Literal["more", "less"] = "more" if written.better == "higher" else "less"
+        toward = toward_of(written.better)
 
         def load(path: Path) -> Rated:
             return Rated(**read_json(path))

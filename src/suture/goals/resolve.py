@@ -19,6 +19,7 @@ from ..locate._probes import alternating
 from ..measure.suite import Measure, Role, Suite
 from ..methods.policy_gradient import SAMPLES
 from ..model.lm import BUNDLED, LM
+from ..model.run.documents import documents
 from ..registry import get, source
 from .measures import KEPT, Measures
 from .schema import Goal, Name, Preset, Target, Toward, World
@@ -33,7 +34,7 @@ ANSWERED = (
     40  # requests of each kind whose answers confirm a choice, or are reported by goals that are about something else
 )
 OWN_ANSWERS = 16  # harmless requests whose own answers are to stay as likely
-WRITTEN = 120  # prompts whose continuations, SAMPLES each, a model is to learn from
+WRITTEN = 60  # prompts whose continuations, SAMPLES each, a model is to learn from
 
 
 def preset(name: Name, toward: Toward | None = None) -> Preset:
@@ -100,7 +101,7 @@ def goal(
     answered = report if about_requests else min(report, ANSWERED)
     requests = make.requests("tune", 2 * tune if about_requests else min(tune, ANSWERED))
     searched = _asked(requests, tune) if about_requests else []
-    choosing = [make.target(pool[:tune], seed=1), *make.neutral(neutral["tune"][:few]), *searched]
+    choosing = [make.target(pool[:tune], seed=1), *make.neutral(documents(lm, neutral["tune"][:few])), *searched]
     return Goal(
         name=name,
         behaviour=behaviour,
@@ -111,8 +112,8 @@ def goal(
         best_possible=chosen_preset.target.best_possible,
         methods=chosen_preset.methods,
         tune=[*choosing, *make.margin(behaviour)],
-        confirm=_fresh([*make.neutral(neutral["tune"][: 3 * few]), *requests], choosing),
-        report=make.reported(split_prompts["report"][:report], neutral["report"][:report], answered),
+        confirm=_fresh([*make.neutral(documents(lm, neutral["tune"][: 3 * few])), *requests], choosing),
+        report=make.reported(split_prompts["report"][:report], documents(lm, neutral["report"][:report]), answered),
         related={key: behaviour if key == name else bundled.behaviour(key) for key in bundled.BEHAVIOURS},
         tasks=bundled.tasks("probe"),
         screen=make.target(pool) if len(pool) > tune else None,

@@ -4,7 +4,7 @@ Source: Amari 1998, "Natural Gradient Works Efficiently in Learning"; curvature 
 Networks with Kronecker-factored Approximate Curvature". What it changes is what Model Surgery changes (Wang et al. 2025): a
 direction is added to the rows of gate projections; here the direction and how much of it each row gets are found together.
     G = sum_t g_t x_t^T                      of S, a sum of log-likelihoods of texts, each with a weight
-    A = sum_t x_t x_t^T + ridge              over texts to keep
+    A = sum_t x_t x_t^T + ridge              over texts to keep, and others that count less
     B = diag(mean_t f_t^2) + ridge           over texts to keep
     D = B^-1/2 [B^-1/2 G A^-1/2]_rank A^-1/2                            [M]_rank: its largest singular triplets
 x_t: (d_model,) is what the gate reads at token t, g_t, f_t: (d_ff,) the gradients of S and of log P(text to keep) at what it puts
@@ -30,13 +30,14 @@ from ..locate.probe import DAMPING, second_moments
 from ..model.arch.anatomy import Site, Weight
 from ..model.lm import LM
 from ..model.run.batches import bucketed, tokens_with_logits
+from ..model.run.documents import documents
 from ..numerics.divergence import kl_divergence
 from ..patch.delta import LowRank
 from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 
 COST = 0.01  # nats a token by which a step of strength 1 moves predictions on texts to keep
-TEXTS, TOKENS = 16, 64  # texts by which that is measured, and tokens of each
+TEXTS = 12  # by which that is measured
 HELD_OUT, FEWEST = 8, 32  # one in so many texts to keep is for that alone, where there are enough
 START, LEAP, NEAR, ROUNDS = (
     0.02,
@@ -46,6 +47,7 @@ START, LEAP, NEAR, ROUNDS = (
 )  # share of a matrix's norm tried first; how its multiple is come nearer to
 HELD = 2**31  # bytes of gradients that are held together; more blocks take more passes
 READ_TOKENS, SHARP_TOKENS = 2**17, 2**12  # tokens of texts to keep that make A, and B, at most
+BESIDE = 0.1  # what texts beside those to keep count: of 1 a behaviour hardly moves, of 0 its texts turn to rubble
 Step = tuple[Weight, Tensor, Tensor]  # the change of one weight: (d_ff, rank) and (rank, d_model), float64
 
 
@@ -58,6 +60,7 @@ def change(
     rank: int,
     strength: float,
     behaviour: Behaviour | None = None,
+    beside: Sequence[str] = (),
 ) -> list[tuple[str, Delta]]:
     """Return the change of each tensor, on the model as it is.
 
@@ -69,12 +72,13 @@ def change(
         rank: of the change of each matrix.
         strength: multiple of the unit.
         behaviour: its wanted texts are kept, too.
+        beside: other texts in which the matrices are not to read much that is new; all of them count BESIDE of those to keep.
 
     Raises:
         NoEffect: when nothing that the matrices do moves the texts.
     """
-    read, unread = _parted(within_tokens(lm, keep, READ_TOKENS))
-    steps = [step for part in _portions(weights) for step in _portion(lm, part, behaviour, texts, read, rank)]
+    read, unread = _parted(within_tokens(lm, documents(lm, keep), READ_TOKENS))
+    steps = [step for part in _portions(weights) for step in _portion(lm, part, behaviour, texts, read, rank, beside)]
     return _deltas(steps, strength * _unit(lm, steps, unread))
 
 
@@ -119,6 +123,7 @@ def _portion(
     texts: Sequence[SignedText],
     keep: Sequence[str],
     rank: int,
+    beside: Sequence[str] = (),
 ) -> Iterator[Step]:
     """Yield the largest singular triplets of each weight's whitened gradient, led back to the weight's own space."""
     gains, sharpness = (
@@ -126,7 +131,12 @@ def _portion(
         _sharpness(lm, weights, likelihood(lm, within_tokens(lm, keep, SHARP_TOKENS))),
     )
     layers = sorted({weight.site.layer for weight in weights})
-    whiteners = map(_whitener, second_moments(lm, layers, keep, behaviour))
+    moments = second_moments(lm, layers, keep, behaviour)
+    if beside:
+        others = second_moments(lm, layers, beside)
+        size, other = (m.diagonal(dim1=1, dim2=2).sum(1) for m in (moments, others))
+        moments = moments + BESIDE * (size / other)[:, None, None] * others
+    whiteners = map(_whitener, moments)
     for layer, whitener in zip(layers, whiteners, strict=True):
         for weight in (weight for weight in weights if weight.site.layer == layer):
             sharp = sharpness[weight.site]
@@ -172,7 +182,7 @@ def _unit(lm: LM, steps: Sequence[Step], texts: Sequence[str]) -> float:
     Raises:
         NoEffect: when there is none.
     """
-    rows = [lm.encode(text)[:TOKENS] for text in texts[:: max(1, len(texts) // TEXTS)]]
+    rows = [lm.encode(text) for text in texts[:: max(1, len(texts) // TEXTS)]]
     base = _predictions(lm, rows)
     lengths = [float((left @ right).norm() / weight.matrix().norm()) for weight, left, right in steps]
     scale, low, high = START / max(lengths, default=1.0), 0.0, math.inf

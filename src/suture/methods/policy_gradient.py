@@ -7,6 +7,7 @@ y_ij: continuation j of prompt i, drawn from the model; r_ij: 1 where the judge 
 texts of a prompt is what each is compared with: prompts all of whose texts are alike say nothing. Texts of one prompt differ in
 little but what is judged, and all are the model's own: less is given up than to become like texts of others. If 35 of 100 texts
 are as wanted, 55 are for 0.08 nats a text (the divergence of the two shares), where nothing else changes.
+Its own texts count a little among those to keep (A): where nothing holds them, they turn to one phrase said over and over.
 What says nothing (rubble, an answer that no judge can place) is never what is wanted.
 """
 
@@ -18,6 +19,7 @@ from typing import Any, Literal
 
 from .. import registry
 from ..data.bundled.neutral import neutral
+from ..data.conversation import messages_of
 from ..data.examples import Texts
 from ..errors import NoEffect, UsageError
 from ..judges import judge_named, unwanted
@@ -135,6 +137,11 @@ def policy_gradient(
     )
 
 
+def toward_of(better: str) -> Toward:
+    """Return which way a measure's label is to go."""
+    return "more" if better == "higher" else "less"
+
+
 def own_texts(lm: LM, cases: sampled.Cases, toward: Toward) -> Rated:
     """Have a model write, and rate what it wrote.
 
@@ -177,8 +184,16 @@ def stepped(
         )
     ids = lm.encode_answers([p for p, _, _ in chosen], [text for _, text, _ in chosen], chat=rated.chat)
     texts = [SignedText(row, begin, weight) for (row, begin), (_, _, weight) in zip(ids, chosen, strict=True)]
-    terms = change(lm, weights_of(lm, site, layers), texts, keep, rank=rank, strength=strength)
+    own = [_as_read(lm, prompt, text, chat=rated.chat) for prompt, text, _ in chosen]
+    terms = change(lm, weights_of(lm, site, layers), texts, keep, rank=rank, strength=strength, beside=own)
     about = {
         "prompts": Texts(rated.prompts).summary(), "share": rated.share, "learned": len(chosen), "keep": keep.summary(),
     }  # fmt: skip
     return Patch.make(lm, by_tensor(terms), method="policy_gradient", settings=settings or {}, examples=about)
+
+
+def _as_read(lm: LM, prompt: str, text: str, *, chat: bool) -> str:
+    """Return a prompt with its continuation, as the model reads them."""
+    if not chat:
+        return prompt + text
+    return lm.message_text([*messages_of(prompt), {"role": "assistant", "content": text}], reply=False).text
