@@ -12,9 +12,10 @@ LONG = 384  # tokens of a joined text, at most, where the model reads as many
 
 
 def documents(lm: LM, texts: Sequence[str]) -> list[str]:
-    """Return texts in their order, every other eight of them joined; what is left over at the end stays as it is.
+    """Return texts in their order, every other eight of them joined.
 
-    The beginning of many texts gives the beginning of their documents, so that cases can be left out that were used.
+    The beginning of many texts gives as many of their documents, so that what was used can be left out by number; the last one may
+    be shorter.
 
     Args:
         lm: the model.
@@ -24,9 +25,8 @@ def documents(lm: LM, texts: Sequence[str]) -> list[str]:
     made: list[str] = []
     for start in range(0, len(texts), ALONE + TOGETHER):
         group = list(texts[start : start + ALONE + TOGETHER])
-        alone = ALONE if len(group) == ALONE + TOGETHER else len(group)
-        made += group[:alone]
-        made += _joined(lm, group[alone:], limit)
+        made += group[:ALONE]
+        made += _joined(lm, group[ALONE:], limit)
     return made
 
 
