@@ -14,8 +14,8 @@ LONG = 384  # tokens of a joined text, at most, where the model reads as many
 def documents(lm: LM, texts: Sequence[str]) -> list[str]:
     """Return texts in their order, every other eight of them joined.
 
-    The beginning of many texts gives as many of their documents, so that what was used can be left out by number; the last one may
-    be shorter.
+    The beginning of many texts gives as many of their documents, so that what was used can be left out by number; the last one
+    may be shorter.
 
     Args:
         lm: the model.
