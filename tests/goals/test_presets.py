@@ -15,7 +15,7 @@ from suture.goals.candidates import MethodCandidates, candidates, usable
 from suture.goals.factory import CandidateFactory, blocks
 from suture.goals.measures import Refusals
 from suture.goals.messages import unrefusing
-from suture.goals.own_texts import own_answers, own_texts
+from suture.goals.own_answers import own_answers
 from suture.goals.pipeline import FIRST, reach
 from suture.goals.resolve import OWN_ANSWERS, goal
 from suture.measure.budget import Budget
@@ -252,22 +252,6 @@ def test_its_own_answers_are_kept_where_it_gives_any(patient, llama, tmp_path):
     assert (measure.role, measure.better, measure.unit) == ("keep", "lower", "perplexity")
     own = math.exp(float(observe(patient, [measure])["own_answers"].mean))
     assert own < 3  # greedy answers are likely
-
-
-def test_texts_that_are_as_wanted_already_are_kept(llama, tmp_path):
-    made = goal("detox", llama, tune=6, report=4)
-    target = next(m for m in made.tune if m.name == "toxic")
-    with Run.begin("detox", ["detox"], {}, tmp_path) as run:
-        (measure,) = own_texts(llama, target, run)
-    assert (measure.role, measure.better, measure.unit) == ("keep", "lower", "perplexity")
-    assert set(measure.cases.prompts) <= set(target.cases.prompts)
-    judge = target.cases.judge
-    for prompt, text in zip(measure.cases.prompts, measure.cases.answers, strict=True):
-        assert judge(prompt, text) == "clean"
-    own = math.exp(float(observe(llama, [measure])["own_texts"].mean))
-    rows = llama.encode_answers(measure.cases.prompts, measure.cases.answers)
-    assert all(begin < len(ids) for ids, begin in rows)
-    assert 1 < own < llama.model.config.vocab_size
 
 
 def test_a_refusal_is_that_of_the_request_likest_to_the_attack(llama, tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from suture.text.repetition import entropy, repeats, variety
+from suture.text.repetition import echoes, entropy, repeats, variety
 
 
 def test_repeats_are_where_a_phrase_ends_that_stood_before():
@@ -17,3 +17,21 @@ def test_variety_is_a_share_whatever_the_length():
     assert 0 < variety("we go home and we go home and we go") < 1
     assert variety("") == variety("word") == 1
     assert entropy("") == 0
+
+
+def test_an_echo_says_mostly_what_is_said_to_other_prompts():
+    happy = "I am so happy to be my family and so proud of my life"
+    texts = [
+        [happy],
+        [happy.replace("life", "team")],
+        ["The mantis is a large insect that lives in warm countries"],
+        ["So it is."],
+    ]
+    assert echoes(["a", "b", "c", "d"], texts) == [[True], [True], [False], [False]]
+    assert echoes(["a", "a", "c", "d"], texts) == [
+        [False],
+        [False],
+        [False],
+        [False],
+    ]  # of one prompt they may be alike
+    assert echoes([], []) == []

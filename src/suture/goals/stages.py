@@ -34,7 +34,7 @@ from .factory import CandidateFactory
 from .measures import MARGIN as MARGIN_NAME
 from .measures import SHORT, Refusals
 from .messages import absent, foreign, unmoved
-from .own_texts import own_answers, own_texts
+from .own_answers import own_answers
 from .rungs import LAST, rungs
 from .schema import Goal, Method
 from .screening import Screening, screened
@@ -88,15 +88,14 @@ class Stages:
 
     @cached_property
     def tune(self) -> Suite:
-        """What chooses settings, on the prompts that were screened, with what the base writes that is as wanted already."""
-        target, shown = self._target(self.goal.tune), self.shown
-        if shown is not None:  # as many texts of fewer prompts
-            samples = target.cases.samples * max(1, len(target) // len(shown.prompts))
-            target = replace(target, cases=replace(target.cases, prompts=shown.prompts, samples=samples))
-        own = own_answers(self.lm, self.goal.answered, self.run)
-        if self.goal.written is not None and not own:
-            own = own_texts(self.lm, target, self.run)
-        return [*(target if m.name == self.goal.target else m for m in self.goal.tune), *own]
+        """What chooses settings, on the prompts that were screened, with the base's own answers to what is harmless."""
+        harmless = own_answers(self.lm, self.goal.answered, self.run)
+        if self.shown is None:
+            return [*self.goal.tune, *harmless]
+        prompts, target = self.shown.prompts, self._target(self.goal.tune)
+        samples = target.cases.samples * max(1, len(target) // len(prompts))  # as many texts of fewer prompts
+        target = replace(target, cases=replace(target.cases, prompts=prompts, samples=samples))
+        return [*(target if m.name == self.goal.target else m for m in self.goal.tune), *harmless]
 
     @cached_property
     def baseline(self) -> Baseline:

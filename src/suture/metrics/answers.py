@@ -1,4 +1,4 @@
-"""How well a model knows answers: perplexity of their tokens behind their requests, or behind what they continue.
+"""How well a model knows answers it is asked to learn: perplexity of their tokens behind their requests.
 
 value = mean_t -log P(answer_t | request, answer_<t);   the score is its exponential
 """
@@ -24,11 +24,8 @@ def score(before: Observation, after: Observation) -> Score:
 @metric(score=score, unit="perplexity")
 @torch.no_grad()
 def observe(lm: LM, cases: Cases, progress: Progress | None = None) -> Observation:
-    """Return the mean loss of each answer, weighted by its tokens."""
-    if cases.chat:
-        rows = [lm.encode_chat(prompt, answer) for prompt, answer in zip(cases.prompts, cases.answers, strict=True)]
-    else:
-        rows = lm.encode_answers(cases.prompts, cases.answers)
+    """Return the mean loss of each answer in the chat template, weighted by its tokens."""
+    rows = [lm.encode_chat(prompt, answer) for prompt, answer in zip(cases.prompts, cases.answers, strict=True)]
     losses, counts = (torch.zeros(len(rows), dtype=torch.float64) for _ in range(2))
 
     def run(part: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""Text that repeats itself: whether it ends in a loop, and how varied its n-grams are."""
+"""Text that repeats itself, or what others say: whether it ends in a loop, how varied its n-grams are, whether it is an echo."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from .letters import words
 
 TURNS = 3  # times that the words of a loop are said
 SHORTEST = 6  # words that a loop takes at least, so that "no, no, no" is none
+ECHO, FEWEST = (
+    0.5,
+    6,
+)  # share of a text's trigrams that others have, from which it says nothing of its own; trigrams of a text
 WEIGHTS = {2: 2 / 3, 3: 4 / 3}  # of the orders of n-grams; the sum is divided by their number
 
 
@@ -48,6 +52,29 @@ def repeats(items: Sequence[Hashable], order: int = 3) -> list[int]:
             places.append(end - 1)
         seen.add(gram)
     return places
+
+
+def echoes(prompts: Sequence[str], texts: Sequence[Sequence[str]]) -> list[list[bool]]:
+    """Return which texts mostly say what is said to other prompts, too: half of their trigrams or more.
+
+    Args:
+        prompts: of the texts; those of the same prompt may be alike.
+        texts: of each prompt.
+    """
+    grams = [[_trigrams(text) for text in given] for given in texts]
+    said_by: dict[tuple[str, ...], set[str]] = {}
+    for prompt, given in zip(prompts, grams, strict=True):
+        for gram in set().union(*given):
+            said_by.setdefault(gram, set()).add(prompt)
+    return [
+        [len(own) >= FEWEST and sum(len(said_by[gram]) > 1 for gram in own) >= ECHO * len(own) for own in given]
+        for given in grams
+    ]
+
+
+def _trigrams(text: str) -> set[tuple[str, ...]]:
+    said = words(text)
+    return set(zip(said, said[1:], said[2:], strict=False))
 
 
 def _words(text: str) -> list[str]:
