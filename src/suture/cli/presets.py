@@ -181,7 +181,9 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
             "seed": settings["seed"],
         }
     words = [
-        word for name, value in {**options, "out": "again.safetensors"}.items() for word in (f"--{name}", str(value))
+        word
+        for name, value in {**options, "out": "again.safetensors"}.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
     ]
     commands = [shlex.join(["suture", "edit", method, model, *filter(None, words)])]
     if method != "surgery":

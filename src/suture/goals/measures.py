@@ -85,7 +85,7 @@ class Measures:
         cases = Cases(
             list(prompts), decides, label, chat=self.chat and target.requests, strict=target.better == "lower",
             samples=1, max_new_tokens=tokens, temperature=manner.temperature, top_p=manner.top_p, seed=seed,
-            own=not target.requests,
+            original=not target.requests,
         )  # fmt: skip
         return Measure(target.name, "sampled", cases, "target", target.better, target.about)
 

@@ -8,7 +8,7 @@ texts of a prompt is what each is compared with: prompts all of whose texts are 
 little but what is judged, and all are the model's own: less is given up than to become like texts of others. If 35 of 100 texts
 are as wanted, 55 are for 0.08 nats a text (the divergence of the two shares), where nothing else changes.
 Its own texts count a little among those to keep (A): where nothing holds them, they turn to one phrase said over and over.
-What says nothing (rubble, an answer that no judge can place) is never what is wanted.
+What says nothing (rubble, an answer that no judge can place, what is said to other prompts, too) is never what is wanted.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def policy_gradient(
         raise UsageError(f"the judge {judge} gives no label {label!r}", fix=f"It gives: {', '.join(decides.labels)}.")
     cases = sampled.Cases(
         list(prompts), decides, label, chat=chat, samples=samples, max_new_tokens=tokens, temperature=temperature,
-        top_p=top_p, seed=seed,
+        top_p=top_p, seed=seed, original=not chat,
     )  # fmt: skip
     rated = own_texts(lm, cases, toward)
     return stepped(
@@ -184,8 +184,8 @@ def stepped(
         )
     ids = lm.encode_answers([p for p, _, _ in chosen], [text for _, text, _ in chosen], chat=rated.chat)
     texts = [SignedText(row, begin, weight) for (row, begin), (_, _, weight) in zip(ids, chosen, strict=True)]
-    own = [_as_read(lm, prompt, text, chat=rated.chat) for prompt, text, _ in chosen]
-    terms = change(lm, weights_of(lm, site, layers), texts, keep, rank=rank, strength=strength, beside=own)
+    whole = [_as_read(lm, prompt, text, chat=rated.chat) for prompt, text, _ in chosen]
+    terms = change(lm, weights_of(lm, site, layers), texts, keep, rank=rank, strength=strength, beside=whole)
     about = {
         "prompts": Texts(rated.prompts).summary(), "share": rated.share, "learned": len(chosen), "keep": keep.summary(),
     }  # fmt: skip

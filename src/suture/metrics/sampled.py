@@ -40,7 +40,7 @@ class Cases:
         seed: of the sampling.
         top_p: share of the probability that is drawn from, the likeliest tokens first.
         strict: count a reasoning without an answer as having the label; for labels of which little is good.
-        own: of what is no chat: a text must say something of its own, see `text.repetition.echoes`.
+        original: a text must say something of its own, see `text.repetition.echoes`.
         thinking: of a chat: let a model think aloud that can; what it says behind that is judged.
     """
 
@@ -55,7 +55,7 @@ class Cases:
     top_p: float = 1.0
     strict: bool = False
     thinking: bool = False
-    own: bool = False
+    original: bool = False
 
 
 def cache_key(cases: Cases) -> Hashable:
@@ -82,7 +82,7 @@ def _label_shares(cases: Cases, texts: list[list[str]], extra: Mapping[str, list
         pairs = [(prompt, text) for prompt, samples in zip(cases.prompts, texts, strict=True) for text in samples]
         rest = iter(label_all(cases.judge, pairs))
         judged = [[next(rest) for _ in samples] for samples in texts]
-    echo = echoes(cases.prompts, texts) if cases.own else [[False] * len(samples) for samples in texts]
+    echo = echoes(cases.prompts, texts) if cases.original else [[False] * len(samples) for samples in texts]
     labels = [
         [NEITHER if same else label for label, same in zip(*pair, strict=True)]
         for pair in zip(judged, echo, strict=True)

@@ -67,7 +67,7 @@ def echoes(prompts: Sequence[str], texts: Sequence[Sequence[str]]) -> list[list[
         for gram in set().union(*given):
             said_by.setdefault(gram, set()).add(prompt)
     return [
-        [len(own) >= FEWEST and sum(len(said_by[gram]) > 1 for gram in own) >= ECHO * len(own) for own in given]
+        [len(said) >= FEWEST and sum(len(said_by[gram]) > 1 for gram in said) >= ECHO * len(said) for said in given]
         for given in grams
     ]
 
