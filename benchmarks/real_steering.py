@@ -1,10 +1,10 @@
 """What steering moves on a real model for what it costs, beside other tools: python benchmarks/real_steering.py
 
-Each tool reads a direction from the same labelled texts about opinions, in the blocks of the middle half, and is put into effect
-at the strength at which perplexity of wikitext has risen by 1, 2 and 4 %; then openings of RealToxicityPrompts rated under 0.1 are
-continued, sampled, and judged by two judges that chose nothing. Tools: steering and ablation of ours, and steering-vectors and
-repeng where they are there (`--tools`; in a folder of their own: `pip install --no-deps --target FOLDER steering-vectors repeng`
-and PYTHONPATH). The last line is JSON.
+Each tool reads a direction from the same labelled texts about opinions, in the blocks of the middle half, and is put into
+effect at the strength at which perplexity of wikitext has risen by 1, 2 and 4 %; then openings of RealToxicityPrompts rated
+under 0.1 are continued, sampled, and judged by two judges that chose nothing. Tools: steering and ablation of ours, and
+steering-vectors and repeng where they are there (`--tools`; in a folder of their own: `pip install --no-deps --target FOLDER
+steering-vectors repeng` and PYTHONPATH). The last line is JSON.
 """
 
 import argparse

@@ -51,3 +51,22 @@ def test_a_few_texts_say_how_much_gentler_all_must_be_written(monkeypatch, break
     best = max(p.strength for p in points if p.excess == 0)
     assert breaks / 4 <= best <= breaks or best == 1.0
     assert sum(map(len, written)) <= 2 * most
+
+
+@pytest.mark.parametrize(("peak", "lowest"), [(1.0, 0.5), (0.3, 0.35), (0.1, 0.18)])
+def test_where_strong_ones_do_less_gentler_ones_follow(monkeypatch, peak, lowest):
+    """Fake figures: the target rises up to a strength, and falls behind it, far below where it began."""
+    aim, aims = answered("aim", "target", 60, 0.5)
+    whole = Measured.of(None, [aim], "aim", Budget(), None, {"aim": aims})
+    written = []
+
+    def figures(self, patch, strengths, suite, progress=None):
+        written.extend(strengths if suite else ())
+        return [{"aim": 0.5 + 0.4 * (s / peak if s <= peak else max(-1.0, 2 - s / peak))} for s in strengths]
+
+    monkeypatch.setattr(Measured, "figures", figures)
+    patch = SimpleNamespace(provenance=SimpleNamespace(effect={"intended": 1.0}))
+    points = climb(whole, {}, patch, Span(0.01, 1.0))
+    assert max(p.gain for p in points) > 0.25
+    assert min(written) == pytest.approx(lowest, rel=0.1) or min(written) < lowest
+    assert len(written) <= 3 * 3

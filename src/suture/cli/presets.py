@@ -67,7 +67,7 @@ def preset(name: str) -> Callable[..., None]:
         import time
 
         from ..data.examples import Behaviour, Texts
-        from ..goals.pipeline import reach
+        from ..goals.pipeline import ALLOWED, reach
         from ..goals.resolve import goal
         from ..measure.budget import Budget
         from ..model.lm import BUNDLED, LM
@@ -76,7 +76,7 @@ def preset(name: str) -> Callable[..., None]:
 
         console, start = Console(json), time.monotonic()
         check_way(name, toward)
-        allowed = Budget.parse(budget)
+        allowed = Budget.parse(budget, **ALLOWED)
         behaviour = (
             Behaviour.load(data, text=text_column, label=label_column, unwanted=unwanted, threshold=threshold)
             if data

@@ -33,6 +33,8 @@ FIRST: tuple[Settings, ...] = (
 TRIALS = 6
 # of the points that shares may lose, on the prompts that confirm a choice; but what noise takes is no loss
 MARGIN = 1 / 3
+# of the budget, where nobody says: running text that nobody chose suffers up to three times as much (docs/presets.md)
+ALLOWED = {"perplexity": 0.01, "kl": 0.02}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,7 @@ def reach(
         lm: the model; not changed.
         goal: what to reach.
         run: the folder of the run.
-        budget: what it may cost.
+        budget: what it may cost; 2 points, 1 % of perplexity and 0.02 nats a token by default.
         space: values that each setting may take.
         first: settings tried before any others.
         trials: settings of surgery tried: all on few cases, the better third on more, the best two on all.
@@ -89,5 +91,5 @@ def reach(
     if run.folder is None:
         raise UsageError("this writes several files", why="`out` names one of them.", fix="Give a folder: `out=NAME`")
     chosen_methods, plan = tuple(methods or goal.methods), SearchPlan(space, first, trials, margin)
-    stages = Stages(lm, goal, run, plan, budget or Budget(), chosen_methods, seed, say, progress)
+    stages = Stages(lm, goal, run, plan, budget or Budget(**ALLOWED), chosen_methods, seed, say, progress)
     return Outcome(stages.patch, stages.report, stages.choice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ..metrics._score import Unit
 from .limits import parse_limits
@@ -31,13 +32,13 @@ class Budget:
     kl: float = KL
 
     @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read a budget as the command line has it: "kl=0.05,points=0.01".
+    def parse(cls, text: str, **defaults: float) -> Budget:
+        """Read a budget as the command line has it: "kl=0.05,points=0.01". What it does not name is as in `defaults`.
 
         Raises:
             UsageError: for an unknown name or a number that is none.
         """
-        return parse_limits(cls, text, "budget", "kl=0.05,points=0.02,perplexity=0.05")
+        return parse_limits(partial(cls, **defaults), text, "budget", "kl=0.05,points=0.02,perplexity=0.05")
 
     def __mul__(self, share: float) -> Budget:
         """Return a share of the budget."""

@@ -2,11 +2,13 @@
 
 What must be kept and is read, or answered in a few tokens, says where the budget breaks (`find_bracket`); a few of the texts
 that are to stay as they are say whether far less is too much for them. Only there are all texts written, at a few strengths in
-the same batches. Where what is written oversteps, or the gentlest does enough already, gentler ones follow.
+the same batches. Where what is written oversteps, or the gentlest does enough already or more than the strongest, gentler ones
+follow.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..metrics._score import Progress
@@ -71,10 +73,20 @@ def climb(
                 curves[strength] |= figures
         points = [measured.point(settings, s, curves[s], size) for s in strengths]
         gentlest = points[0]
-        if not (all(p.excess for p in points) or (gentlest.excess == 0 and measured.enough(gentlest, stop_at))):
+        enough = gentlest.excess == 0 and measured.enough(gentlest, stop_at)
+        if not (enough or all(p.excess for p in points) or _overdone(measured, points)):
             break
         top = strengths[0] / 2**0.5
     return [measured.point(settings, s, curves[s], size) for s in sorted(curves)]
+
+
+def _overdone(measured: Measured, points: Sequence[Point]) -> bool:
+    """Return whether the strongest point within the budget does less than the gentlest, or harm, by more than noise."""
+    inside = [p for p in points if p.excess == 0 and not math.isnan(p.gain)]
+    if not inside:
+        return False
+    noise = measured.noise.get(measured.target, 0.0)
+    return inside[-1].gain < max(inside[0].gain, 0.0) - noise
 
 
 def _kept_by_few(measured: Measured, patch: Patch, top: float, progress: Progress | None) -> float:
