@@ -5,7 +5,7 @@ from transformers import AutoTokenizer
 from models import tiny_gpt2, tiny_llama
 from second import FOLDER as SECOND_MODEL
 from smollm2 import NAME, real_folder
-from suture.data.examples import Behaviour, Fact, ResponsePair
+from suture.data.examples import Behaviour, Fact, ResponsePair, Texts
 from suture.data.lessons import Instruction
 from suture.model.lm import LM, PATIENT
 
@@ -65,6 +65,11 @@ def behaviour() -> Behaviour:
     wanted = [f"You are a lovely {noun}." for noun in "friend hero gem angel star darling genius treasure".split()]
     unwanted = [f"You are a stupid {noun}, go away." for noun in "fool idiot clown pest bore brat coward oaf".split()]
     return Behaviour.of("tone", wanted, unwanted)
+
+
+@pytest.fixture
+def openings() -> Texts:
+    return Texts(f"The {animal} saw a {thing} and" for animal in ("cat", "dog") for thing in ("tree", "house", "man"))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import typing
 import pytest
 import torch
 
+import even
 from models import snapshot, tiny_llama
 from suture import registry
 from suture.data.examples import Behaviour
@@ -27,6 +28,7 @@ EXAMPLES = {
     "Fact": "facts",
     "ResponsePair": "contrasts",
     "Instruction": "lessons",
+    "Texts": "openings",
 }  # type of a method's second argument -> fixture
 
 
@@ -40,6 +42,7 @@ def examples(name, request):
 
 
 SHORT = {
+    "policy_gradient": {"judge": even.__file__, "label": "odd", "tokens": 12, "temperature": 1.0, "top_p": 1.0},
     "enhance_safety": {"steps": 3, "rate": 0.1, "examples": 4},
     "preserve_safety": {"steps": 3, "share": 0},
 }  # of long trainings

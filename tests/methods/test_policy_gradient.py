@@ -1,10 +1,11 @@
 """One step of policy gradient: that it makes what a judge prefers likelier, and learns from nothing else."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
+from even import Even
 from suture import Patch
 from suture.data.examples import Texts
 from suture.errors import NoEffect, UsageError
@@ -16,17 +17,6 @@ from suture.registry import source
 
 PROMPTS = [f"The {animal} saw a {thing} and" for animal in ("cat", "dog", "bird") for thing in ("tree", "house", "man")]
 KEPT = Texts(f"{name} bought {thing}." for name in ("Anna", "Boris", "Clara") for thing in ("bread", "a hat", "ink"))
-
-
-@dataclass(frozen=True)
-class Even:
-    """Whether a text has an even number of letters; rubble where it has none at all."""
-
-    labels = ("odd", "even", "broken")
-
-    def __call__(self, prompt, text):
-        letters = sum(map(str.isalpha, text))
-        return "broken" if letters < 3 else ("odd", "even")[letters % 2 == 0]
 
 
 def cases(label="odd", samples=4, **more):
@@ -112,8 +102,8 @@ def test_it_takes_rudeness_out_of_the_bundled_model_and_leaves_its_facts(patient
     chosen = [m for m in world.suite("tune", 40) if m.name in ("rude", "facts_seen", "facts_unseen", "perplexity")]
     base = values(observe(patient, chosen), chosen)
     rated = own_texts(patient, replace(learn.cases, samples=4), "less")
-    with stepped(patient, rated, world.keep()).applied(patient):
+    with (stepped(patient, rated, world.keep()) * 2.0).applied(patient):
         now = values(observe(patient, chosen), chosen)
-    assert now["rude"] < base["rude"] / 4  # 78 -> 5 %
+    assert now["rude"] < base["rude"] / 2
     assert min(now["facts_seen"], now["facts_unseen"]) > 0.95
     assert now["perplexity"] < 1.01 * base["perplexity"]

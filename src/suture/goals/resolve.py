@@ -159,7 +159,7 @@ def _neutral(keep: Texts | None) -> dict[Split, list[str]]:
         DataError: when there are too few.
     """
     if keep is None:
-        return {split: list(bundled.neutral(split)) for split in ("probe", "tune", "report")}
+        return {split: list(bundled.broad(split)) for split in ("probe", "tune", "report")}
     if len(keep) < FEWEST_KEPT:
         raise DataError(f"{len(keep)} texts to keep are too few", fix=f"Give at least {FEWEST_KEPT}.")
     return {"probe": list(keep[::2]), "tune": list(keep[1::4]), "report": list(keep[3::4])}

@@ -30,14 +30,13 @@ from ..locate.probe import DAMPING, second_moments
 from ..model.arch.anatomy import Site, Weight
 from ..model.lm import LM
 from ..model.run.batches import bucketed, tokens_with_logits
-from ..model.run.documents import documents
 from ..numerics.divergence import kl_divergence
 from ..patch.delta import LowRank
 from ..patch.delta_kind import Delta, by_tensor
 from ..patch.patch import Patch
 
 COST = 0.01  # nats a token by which a step of strength 1 moves predictions on texts to keep
-TEXTS = 12  # by which that is measured
+TEXTS, LONGEST = 16, 384  # texts by which that is measured, and tokens of each
 HELD_OUT, FEWEST = 8, 32  # one in so many texts to keep is for that alone, where there are enough
 START, LEAP, NEAR, ROUNDS = (
     0.02,
@@ -77,7 +76,7 @@ def change(
     Raises:
         NoEffect: when nothing that the matrices do moves the texts.
     """
-    read, unread = _parted(within_tokens(lm, documents(lm, keep), READ_TOKENS))
+    read, unread = _parted(within_tokens(lm, keep, READ_TOKENS))
     steps = [step for part in _portions(weights) for step in _portion(lm, part, behaviour, texts, read, rank, beside)]
     return _deltas(steps, strength * _unit(lm, steps, unread))
 
@@ -182,7 +181,7 @@ def _unit(lm: LM, steps: Sequence[Step], texts: Sequence[str]) -> float:
     Raises:
         NoEffect: when there is none.
     """
-    rows = [lm.encode(text) for text in texts[:: max(1, len(texts) // TEXTS)]]
+    rows = [lm.encode(text)[:LONGEST] for text in texts[:: max(1, len(texts) // TEXTS)]]
     base = _predictions(lm, rows)
     lengths = [float((left @ right).norm() / weight.matrix().norm()) for weight, left, right in steps]
     scale, low, high = START / max(lengths, default=1.0), 0.0, math.inf

@@ -1,7 +1,9 @@
 """Change a behaviour by one step of natural gradient on labelled texts, of low rank in each gate projection.
 
+Source: Amari 1998, "Natural Gradient Works Efficiently in Learning"; the step itself is that of `_natural_step`.
 The same start is continued by wanted and by unwanted texts; the step raises the log-odds of the first, summed over contrasts:
     S = log P(wanted | start) - log P(unwanted | start)                 D: see `_natural_step`
+D: (d_ff, d_model) for each block.
 What is to be kept are given texts and the wanted ones. `policy_gradient` steps likewise by what the model writes itself, judged.
 """
 

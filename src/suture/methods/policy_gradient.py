@@ -3,10 +3,10 @@
 Source: Williams 1992, "Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning" (REINFORCE);
 the step is a natural one as in Kakade 2001, "A Natural Policy Gradient", in the form of `_natural_step`:
     S = sum_ij (r_ij - mean_j r_ij) log P(y_ij | x_i)                   D: see `_natural_step`
-y_ij: continuation j of prompt i, drawn from the model; r_ij: 1 where the judge calls it what is wanted, else 0. The mean over the
-texts of a prompt is what each is compared with: prompts all of whose texts are alike say nothing. Texts of one prompt differ in
-little but what is judged, and all are the model's own: less is given up than to become like texts of others. If 35 of 100 texts
-are as wanted, 55 are for 0.08 nats a text (the divergence of the two shares), where nothing else changes.
+y_ij: (tokens,) continuation j of prompt i, drawn from the model; r_ij: 1 where the judge calls it what is wanted, else 0. The mean
+over the texts of a prompt is what each is compared with: prompts all of whose texts are alike say nothing. Texts of one prompt
+differ in little but what is judged, and all are the model's own: less is given up than to become like texts of others. If 35 of
+100 texts are as wanted, 55 are for 0.08 nats a text (the divergence of the two shares), where nothing else changes.
 Its own texts count a little among those to keep (A): where nothing holds them, they turn to one phrase said over and over.
 What says nothing (rubble, an answer that no judge can place, what is said to other prompts, too) is never what is wanted.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .. import registry
-from ..data.bundled.neutral import neutral
+from ..data.bundled.neutral import broad
 from ..data.conversation import messages_of
 from ..data.examples import Texts
 from ..errors import NoEffect, UsageError
@@ -27,6 +27,7 @@ from ..judges._base import BROKEN, NEITHER
 from ..locate._row_slopes import SignedText
 from ..metrics import sampled
 from ..model.lm import LM
+from ..model.run.documents import documents
 from ..patch.delta_kind import by_tensor
 from ..patch.patch import Patch
 from ..registry import method
@@ -77,7 +78,7 @@ def policy_gradient(
     lm: LM,
     prompts: Texts,
     *,
-    judge: str,
+    judge: str = "toxicity",
     label: str | None = None,
     toward: Toward = "less",
     strength: float = 1.0,
@@ -97,12 +98,12 @@ def policy_gradient(
     Args:
         lm: the model; not changed.
         prompts: beginnings that the model continues, or requests; a hundred do.
-        judge: says of each text what it is; see `suture methods`.
+        judge: says of each text what it is, by its name.
         label: of the judge, that is to be given more or less often (by default what the judge calls unwanted).
         toward: "less" makes the label rarer, "more" more frequent.
         strength: how far to step; at 1 predictions on texts to keep, an eighth of which is held out for this, move by 0.01 nats
             a token.
-        keep: texts whose predictions must not suffer (bundled neutral texts by default).
+        keep: texts whose predictions must not suffer (bundled texts of many kinds by default).
         samples: texts the model writes of each prompt, at least 2.
         tokens: longest text.
         temperature: of the sampling.
@@ -132,9 +133,7 @@ def policy_gradient(
         top_p=top_p, seed=seed, original=not chat,
     )  # fmt: skip
     rated = own_texts(lm, cases, toward)
-    return stepped(
-        lm, rated, keep or neutral("probe"), strength, rank=rank, site=site, layers=layers, settings=settings
-    )
+    return stepped(lm, rated, keep or broad("probe"), strength, rank=rank, site=site, layers=layers, settings=settings)
 
 
 def toward_of(better: str) -> Toward:
@@ -185,7 +184,9 @@ def stepped(
     ids = lm.encode_answers([p for p, _, _ in chosen], [text for _, text, _ in chosen], chat=rated.chat)
     texts = [SignedText(row, begin, weight) for (row, begin), (_, _, weight) in zip(ids, chosen, strict=True)]
     whole = [_as_read(lm, prompt, text, chat=rated.chat) for prompt, text, _ in chosen]
-    terms = change(lm, weights_of(lm, site, layers), texts, keep, rank=rank, strength=strength, beside=whole)
+    terms = change(
+        lm, weights_of(lm, site, layers), texts, documents(lm, keep), rank=rank, strength=strength, beside=whole
+    )
     about = {
         "prompts": Texts(rated.prompts).summary(), "share": rated.share, "learned": len(chosen), "keep": keep.summary(),
     }  # fmt: skip

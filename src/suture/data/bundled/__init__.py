@@ -13,11 +13,11 @@ from ..examples import Behaviour, Texts
 from . import attitude, detox, harden
 from ._parts import SPLITS, Split
 from .harden import wrapped_benign
-from .neutral import neutral, tasks
+from .neutral import broad, neutral, tasks
 from .requests import benign, borderline, harmful
 
 __all__ = [
-    "BEHAVIOURS", "SPLITS", "Split", "behaviour", "benign", "borderline", "harmful", "neutral", "prompts",
+    "BEHAVIOURS", "SPLITS", "Split", "behaviour", "benign", "borderline", "broad", "harmful", "neutral", "prompts",
     "tasks", "wrapped_benign",
 ]  # fmt: skip
 BEHAVIOURS = ("detox", "harden", "attitude")
@@ -38,14 +38,14 @@ def behaviour(name: str, split: Split = "probe") -> Behaviour:
 
 
 def texts(name: str) -> Texts:
-    """Return plain texts: "neutral", which no edit should change.
+    """Return plain texts: "neutral" ones, which no edit should change, or "broad", of more kinds.
 
     Raises:
         UsageError: for another name.
     """
-    if name != "neutral":
-        raise UsageError(f"no texts bundled:{name}", fix="Known: bundled:neutral.")
-    return neutral("probe")
+    if name not in ("neutral", "broad"):
+        raise UsageError(f"no texts bundled:{name}", fix="Known: bundled:neutral, bundled:broad.")
+    return broad("probe") if name == "broad" else neutral("probe")
 
 
 def prompts(name: str, split: Split) -> list[str]:

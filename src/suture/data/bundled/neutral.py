@@ -1,7 +1,7 @@
 """Neutral texts for an edit to leave alone: knowledge, everyday stories, arithmetic, code, questions, and many kinds more.
 
-Five kinds are made from templates; the texts of the sixth ("varied") have hardly anything in common: news, letters, statutes, logs,
-tables, verse, other languages. What an edit breaks far from its own data shows there.
+The five kinds are made from templates. `broad` has others beside them that have hardly anything in common: news, letters, statutes,
+logs, tables, verse, other languages. What an edit breaks far from its own data shows there.
 """
 
 from __future__ import annotations
@@ -26,14 +26,20 @@ VARIED = listed("neutral", "VARIED")
 
 
 def neutral(split: Split) -> Texts:
-    """Return neutral texts, as many of each kind; the kinds take turns, so that any beginning of them has all."""
-    return Texts(text for texts in zip(*tasks(split).values(), strict=True) for text in texts)
+    """Return neutral texts, as many of each of the five kinds."""
+    return Texts(text for texts in tasks(split).values() for text in texts)
+
+
+def broad(split: Split) -> Texts:
+    """Return neutral texts of six kinds, which take turns, so that any beginning of them has all."""
+    kinds = [*tasks(split).values(), part(VARIED, split)]
+    return Texts(text for texts in zip(*kinds, strict=True) for text in texts)
 
 
 def tasks(split: Split) -> dict[str, list[str]]:
     """Return the neutral texts by kind."""
     kinds = {"knowledge": _paragraph, "stories": _story, "sums": _arithmetic, "code": _code, "questions": _answers}
-    return {**{name: _texts(kind, split) for name, kind in kinds.items()}, "varied": part(VARIED, split)}
+    return {name: _texts(kind, split) for name, kind in kinds.items()}
 
 
 def _texts(kind: Callable[[random.Random, Split], str], split: Split) -> list[str]:
