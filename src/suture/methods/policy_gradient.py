@@ -3,10 +3,10 @@
 Source: Williams 1992, "Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning" (REINFORCE);
 the step is a natural one as in Kakade 2001, "A Natural Policy Gradient", in the form of `_natural_step`:
     S = sum_ij (r_ij - mean_j r_ij) log P(y_ij | x_i)                   D: see `_natural_step`
-y_ij: (tokens,) continuation j of prompt i, drawn from the model; r_ij: 1 where the judge calls it what is wanted, else 0. The mean
-over the texts of a prompt is what each is compared with: prompts all of whose texts are alike say nothing. Texts of one prompt
-differ in little but what is judged, and all are the model's own: less is given up than to become like texts of others. If 35 of
-100 texts are as wanted, 55 are for 0.08 nats a text (the divergence of the two shares), where nothing else changes.
+y_ij: (tokens,) continuation j of prompt i, drawn from the model; r_ij: 1 where the judge calls it what is wanted, else 0.
+The mean over the texts of a prompt is what each is compared with: prompts all of whose texts are alike say nothing. Texts of one
+prompt differ in little but what is judged, and all are the model's own: less is given up than to become like texts of others. If
+35 of 100 texts are as wanted, 55 are for 0.08 nats a text (the divergence of the two shares), where nothing else changes.
 Its own texts count a little among those to keep (A): where nothing holds them, they turn to one phrase said over and over.
 What says nothing (rubble, an answer that no judge can place, what is said to other prompts, too) is never what is wanted.
 """
