@@ -45,9 +45,8 @@ def command(name: str, function: Callable[..., Any], body: Callable[..., None]) 
     helps = argument_helps(function)
     hints = typing.get_type_hints(function)
     extra = [p for p in inspect.signature(body, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    has_data = any(
-        p.name in ("data", "facts", "instances", "prompts", "tune") for p in extra
-    )  # then the examples come from there
+    # where one of these is asked for, the examples come from there
+    has_data = bool({"data", "facts", "instances", "prompts", "tune"} & {p.name for p in extra})
     settings: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
         positional = parameter.kind is not parameter.KEYWORD_ONLY

@@ -103,12 +103,14 @@ def _goal(name: str) -> Callable[..., None]:
         from dataclasses import asdict
 
         from ..goals.forecast import forecast_goal
+        from ..model.lm import BUNDLED
         from ._console import Console
 
         console, model = Console(given["json"]), given["model"]
         check_way(name, given["toward"])
         sizes = {key: min(given[key], few) if given["fast"] else given[key] for key, few in FEWER.items()}
-        methods = chosen_methods(given["methods"]) if given["methods"] else default.methods
+        usual = default.world.methods if default.world and model in BUNDLED else default.methods
+        methods = chosen_methods(given["methods"]) if given["methods"] else usual
         plan = _of_model(model, 600, 64, given["device"], given["dtype"])
         chat, requests = _has_chat(model), default.target.requests
         forecast = forecast_goal(plan, **sizes, chat=chat, requests=requests, methods=methods)

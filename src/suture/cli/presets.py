@@ -160,7 +160,7 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
         files = {"mask": run.path("mask.safetensors"), "keep": run.path(SET_KEEP)}
         options = {"data": data, **files, **{name: settings[name] for name in kept}}
     elif method == "policy_gradient":
-        files = {"prompts": run.path(CONTINUED), "keep": run.path(KEEP)}
+        files = {"prompts": run.path(CONTINUED), "keep": run.path(SET_KEEP if settings["chat"] else KEEP)}
         options = {**files, **{name: value for name, value in settings.items() if value is not False}}
         options |= {"chat": ""} if settings["chat"] else {}
     elif method == "natural_gradient":

@@ -54,7 +54,7 @@ INSTANCES = 4  # answered attacks that DINM edits together
 SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 96, 48, 4, 0.01
 # refusals that its weights are found by; few in a pass, as the graph of each takes memory
 MASK_EXAMPLES, MASK_BATCH = 32, 2
-SET_KEEP = "set-keep.jsonl"  # file of a run that holds the texts that SET keeps
+SET_KEEP = "set-keep.jsonl"  # file of a run that holds what is kept where refusals are learned, as by SET
 DANGEROUS, NEUTRAL = 32, 40  # of these texts harmless requests with dangerous words, and neutral ones
 
 
@@ -195,7 +195,7 @@ class MethodCandidates:
             suffix=".json",
         )  # fmt: skip
         keep = self._held() if cases.chat else self.goal.keep
-        _write_texts(self.run.path(KEEP), keep)
+        _write_texts(self.run.path(SET_KEEP if cases.chat else KEEP), keep)
         _write_texts(self.run.path(CONTINUED), cases.prompts)
         settings = {
             "judge": self.goal.judge, "label": cases.label, "toward": toward, "samples": cases.samples,

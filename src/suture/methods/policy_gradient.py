@@ -63,14 +63,19 @@ class Rated:
 
     def chosen(self, most: int = LEARNED) -> list[tuple[str, str, float]]:
         """Return (prompt, text, weight): each rating less the mean of its prompt, of prompts whose texts differ most."""
-        rows = []
+        rows: list[list[tuple[str, str, float]]] = []
         for prompt, texts, ratings in zip(self.prompts, self.texts, self.ratings, strict=True):
             mean = sum(ratings) / len(ratings)
             weights = [rating - mean for rating in ratings]
             if any(weights):
                 rows.append([(prompt, text, weight) for text, weight in zip(texts, weights, strict=True)])
         rows.sort(key=lambda row: -sum(abs(weight) for _, _, weight in row))  # stable: of equals those that came first
-        return [one for row in rows for one in row][:most]
+        taken: list[tuple[str, str, float]] = []
+        for row in rows:
+            if len(taken) + len(row) > most and taken:
+                break  # the texts of a prompt only say something together
+            taken += row
+        return taken
 
 
 @method
@@ -97,7 +102,7 @@ def policy_gradient(
 
     Args:
         lm: the model; not changed.
-        prompts: beginnings that the model continues, or requests; a hundred do.
+        prompts: beginnings that the model continues, or requests; sixty will do.
         judge: says of each text what it is, by its name.
         label: of the judge, that is to be given more or less often (by default what the judge calls unwanted).
         toward: "less" makes the label rarer, "more" more frequent.

@@ -71,10 +71,15 @@ def repeat(cases: Cases, made: Observation) -> Observation:
 @metric(cost="writes", cache_key=cache_key, repeat=repeat, batches_strengths=True)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Sample and label. Values are shares of samples, weights their number."""
-    return _label_shares(cases, write(lm, cases, progress, doses), {})
+    return _label_shares(cases, write(lm, cases, progress, doses), {}, doses.strengths if doses else None)
 
 
-def _label_shares(cases: Cases, texts: list[list[str]], extra: Mapping[str, list[list[str]]]) -> Observation:
+def _label_shares(
+    cases: Cases,
+    texts: list[list[str]],
+    extra: Mapping[str, list[list[str]]],
+    strengths: Sequence[float] | None = None,
+) -> Observation:
     """Count a label. `extra` has the labels of judges that have seen the texts, as that of the result has them."""
     judge = f"labels by {cases.judge!r}"
     judged = extra.get(judge)
@@ -82,7 +87,7 @@ def _label_shares(cases: Cases, texts: list[list[str]], extra: Mapping[str, list
         pairs = [(prompt, text) for prompt, samples in zip(cases.prompts, texts, strict=True) for text in samples]
         rest = iter(label_all(cases.judge, pairs))
         judged = [[next(rest) for _ in samples] for samples in texts]
-    echo = echoes(cases.prompts, texts) if cases.original else [[False] * len(samples) for samples in texts]
+    echo = echoes(cases.prompts, texts, strengths) if cases.original else [[False] * len(samples) for samples in texts]
     labels = [
         [NEITHER if same else label for label, same in zip(*pair, strict=True)]
         for pair in zip(judged, echo, strict=True)
