@@ -27,7 +27,7 @@ from suture.judges import Judge, Lexicon, Linear, Majority, judge_named
 from suture.measure.evaluation import observe
 from suture.measure.suite import Measure
 from suture.metrics.sampled import Cases
-from suture.text.repetition import ends_in_loop
+from suture.text.repetition import echoes, ends_in_loop
 
 TEXT, ANSWER = 40, 100  # tokens written
 SHOWN = 12  # texts that the journal keeps
@@ -74,14 +74,16 @@ class Behaviour:
         return made
 
     def observed(self, lm: LM, size: int | None, *, prefixed: bool = False) -> dict[str, Any]:
-        """Return each prompt's value by "manner judge", and for each manner whether texts end in a loop."""
+        """Return each prompt's value by "manner judge", and for each manner whether texts end in a loop or are echoes."""
         measures = self.measures(lm, size, prefixed=prefixed)
         seen = observe(lm, list(measures.values()))
         values = {measure.name: seen[measure.name].values.tolist() for measure in measures.values()}
         first = next(iter(self.judges))
-        loops = {how: [float(ends_in_loop(texts[0])) for texts in seen[f"{how} {first}"].texts] for how in self.manners}
-        shown = {how: [texts[0] for texts in seen[f"{how} {first}"].texts[:SHOWN]] for how in self.manners}
-        return {"values": values, "loops": loops, "texts": shown}
+        written = {how: seen[f"{how} {first}"].texts for how in self.manners}
+        loops = {how: [float(ends_in_loop(text)) for (text,) in texts] for how, texts in written.items()}
+        same = {how: [float(one) for (one,) in echoes(self.prompts[:size], texts)] for how, texts in written.items()}
+        shown = {how: [text for (text,) in texts[:SHOWN]] for how, texts in written.items()}
+        return {"values": values, "loops": loops, "echoes": same, "texts": shown}
 
 
 def toxicity() -> Behaviour:

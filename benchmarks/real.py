@@ -10,7 +10,7 @@ harden       requests of AdvBench, HarmBench and JailbreakBench refused; safe on
 together     the patches of detox and attitude_positive in one model, by the texts of both
 
 and of every patch: perplexity of wikitext in 40 windows of 512 tokens, all of ARC-Easy by likelihood, the loss per token of
-GSM8K's solutions, texts that end in loops. All is kept in a journal: given again, it goes on. `--size N` takes the first N
+GSM8K's solutions, texts that end in loops or say what is said to other prompts. All is kept in a journal: given again, it goes on. `--size N` takes the first N
 prompts and questions of each set. The last line is JSON.
 """
 
@@ -111,8 +111,14 @@ class Real:
         }
         by = [self._share(measure, seen) for measure in seen["base"]["values"]]
         decisive = next(one for one in by if one["measure"] == behaviour.decisive)
-        loops = [sum(seen["edited"]["loops"][how]) / len(seen["edited"]["loops"][how])
-                 - sum(seen["base"]["loops"][how]) / len(seen["base"]["loops"][how]) for how in behaviour.manners]  # fmt: skip
+        fluent = {
+            f"{fault}_change": max(
+                sum(seen["edited"][fault][how]) / len(seen["edited"][fault][how])
+                - sum(seen["base"][fault][how]) / len(seen["base"][fault][how])
+                for how in behaviour.manners
+            )
+            for fault in ("loops", "echoes")
+        }
         arc = Share.of(kept["base"]["arc_easy"], kept["edited"]["arc_easy"])
         result = {
             **{key: decisive[key] for key in (*COLUMNS, "n", "low", "high")},
@@ -120,7 +126,7 @@ class Real:
             "perplexity_ratio": kept["edited"]["perplexity"] / kept["base"]["perplexity"],
             "arc_easy_change": arc.edited - arc.base,
             "solution_loss_ratio": kept["edited"]["solution_loss"] / kept["base"]["solution_loss"],
-            "loops_change": max(loops),
+            **fluent,
             **{
                 key: made[key]
                 for key in ("seconds", "cpu_seconds", "threads", "peak_mb", "plan", "method", "own_report")
@@ -223,11 +229,23 @@ def show(results: dict[str, dict[str, Any]]) -> None:
         ])  # fmt: skip
         rows = [
             [name, result["method"], f"{result['perplexity_ratio']:.3f}", f"{100 * result['arc_easy_change']:+.1f}",
-             f"{result['solution_loss_ratio']:.3f}", f"{100 * result['loops_change']:+.1f}", f"{result['seconds']:.0f}",
+             f"{result['solution_loss_ratio']:.3f}", f"{100 * result['loops_change']:+.1f}",
+             f"{100 * result['echoes_change']:+.1f}", f"{result['seconds']:.0f}",
              f"{result['cpu_seconds']:.0f}", str(result["threads"]), str(result["peak_mb"])]
             for name, result in single.items()
         ]  # fmt: skip
-        costs = ["method", "perplexity", "ARC, points", "GSM8K loss", "loops, points", "s", "cpu s", "threads", "MB"]
+        costs = [
+            "method",
+            "perplexity",
+            "ARC, points",
+            "GSM8K loss",
+            "loops, points",
+            "echoes, points",
+            "s",
+            "cpu s",
+            "threads",
+            "MB",
+        ]
         table("What it costs", ["", *costs], rows)
     if TOGETHER in results:
         both, columns = results[TOGETHER], ["base", "alone", "together"]

@@ -71,7 +71,7 @@ def test_the_command_s_method_is_the_same_step(llama, tmp_path):
     judge = ",".join(map(str, reversed(lists)))
     label = judge_named(judge).labels[0]
     how = {"samples": 6, "tokens": 12, "temperature": 1.0, "top_p": 1.0, "seed": 3}
-    given = Cases(PROMPTS, judge_named(judge), label, samples=6, max_new_tokens=12, seed=3, original=True)
+    given = Cases(PROMPTS, judge_named(judge), label, samples=6, max_new_tokens=12, seed=3)
     patch = policy_gradient(llama, Texts(PROMPTS), judge=judge, label=label, keep=KEPT, **how)
     again = stepped(llama, own_texts(llama, given, "less"), KEPT)
     for name, terms in patch.terms.items():

@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -132,18 +131,3 @@ def test_rates_are_shares_of_samples_and_both_labels_share_the_work(llama):
     again = sampled.repeat(b, seen)
     assert again.texts is seen.texts
     assert torch.equal(again.values, sampled.observe(llama, b).values)
-
-
-@pytest.mark.parametrize(("strict", "figure"), [(False, 1 / 4), (True, 3 / 4)])
-def test_what_is_said_to_every_prompt_says_nothing(strict, figure):
-    """Of four texts two are the same phrase; one of the others has the label."""
-    phrase = "I am so very glad to be here with all of you"
-    texts = [[phrase], [phrase], ["that was a rude word for him to say"], ["the cat lay on the mat all day"]]
-    judge = Lexicon({"rude": ["rude", "glad"], "clean": ["cat"]})
-    cases = sampled.Cases(["a", "b", "c", "d"], judge, "rude", samples=1, strict=strict)
-    plain = sampled._label_shares(cases, texts, {})
-    assert plain.values.tolist() == [1.0, 1.0, 1.0, 0.0]
-    seen = sampled._label_shares(replace(cases, original=True), texts, plain.extra)
-    assert float(seen.values.mean()) == figure
-    assert seen.extra["labels"] == [["neither"], ["neither"], ["rude"], ["clean"]]
-    assert sampled.repeat(cases, seen).values.tolist() == plain.values.tolist()  # the judge's own labels are kept

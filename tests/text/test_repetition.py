@@ -34,10 +34,4 @@ def test_an_echo_says_mostly_what_is_said_to_other_prompts():
         [False],
         [False],
     ]  # of one prompt they may be alike
-    assert echoes(["a", "b", "c", "d"], texts, [1, 2, 1, 1]) == [
-        [False],
-        [False],
-        [False],
-        [False],
-    ]  # two say it once each
     assert echoes([], []) == []

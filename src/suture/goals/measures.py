@@ -85,7 +85,6 @@ class Measures:
         cases = Cases(
             list(prompts), decides, label, chat=self.chat and target.requests, strict=target.better == "lower",
             samples=1, max_new_tokens=tokens, temperature=manner.temperature, top_p=manner.top_p, seed=seed,
-            original=not target.requests,
         )  # fmt: skip
         return Measure(target.name, "sampled", cases, "target", target.better, target.about)
 
@@ -110,7 +109,9 @@ class Measures:
             target, name=f"{target.name}_greedy", role="note", about=f"{target.about}, greedy",
             cases=replace(target.cases, temperature=0.0, top_p=1.0),
         )  # fmt: skip
-        beside = [*self._beside(target), *self._aloud(target)] if self.preset.target.requests else []
+        beside = (
+            [*self._beside(target), *self._aloud(target)] if self.preset.target.requests else [self._echoes(target)]
+        )
         return [target, greedy, *beside, *self.neutral(neutral), *self.requests("report", size, LONG)]
 
     def _beside(self, target: Measure) -> Suite:
@@ -121,6 +122,12 @@ class Measures:
                     role="note", better="none", about=f"{label} instead")
             for label in (wanted(judge), *others(judge))
         ]  # fmt: skip
+
+    def _echoes(self, target: Measure) -> Measure:
+        """Return how often one text is written for many prompts: each may please a judge, and the model has lost what it could say."""
+        return Measure(
+            "echoes", "echoes", target.cases, "note", "lower", "texts that mostly say what is said to other prompts"
+        )
 
     def _aloud(self, target: Measure) -> Suite:
         """Return the target where the model thinks aloud first, if it can: an edit must hold in both modes."""

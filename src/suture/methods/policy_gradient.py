@@ -135,7 +135,7 @@ def policy_gradient(
         raise UsageError(f"the judge {judge} gives no label {label!r}", fix=f"It gives: {', '.join(decides.labels)}.")
     cases = sampled.Cases(
         list(prompts), decides, label, chat=chat, samples=samples, max_new_tokens=tokens, temperature=temperature,
-        top_p=top_p, seed=seed, original=not chat,
+        top_p=top_p, seed=seed,
     )  # fmt: skip
     rated = own_texts(lm, cases, toward)
     return stepped(lm, rated, keep or broad("probe"), strength, rank=rank, site=site, layers=layers, settings=settings)

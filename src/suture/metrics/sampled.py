@@ -3,8 +3,6 @@
 A case is a prompt; its value is the share of its samples that got the label asked for. What the judge can not place
 counts as not having it, and the report shows the texts. A reasoning that came to no answer within its tokens is labelled as
 what can not be placed, too, but where little of a label is good it counts as having it: that no answer was seen is no merit.
-So is an `echo`, a continuation that mostly says what is said to other prompts, too: texts that are all one phrase may each please
-a judge.
 """
 
 from __future__ import annotations
@@ -15,11 +13,9 @@ from dataclasses import dataclass
 import torch
 
 from ..judges import Judge, label_all
-from ..judges._base import NEITHER
 from ..model.lm import LM
 from ..model.run.generation import Doses
 from ..text.reasoning import unfinished
-from ..text.repetition import echoes
 from ._metric import metric
 from ._score import Observation, Progress
 from ._written import same_texts, write
@@ -40,7 +36,6 @@ class Cases:
         seed: of the sampling.
         top_p: share of the probability that is drawn from, the likeliest tokens first.
         strict: count a reasoning without an answer as having the label; for labels of which little is good.
-        original: a text must say something of its own, see `text.repetition.echoes`.
         thinking: of a chat: let a model think aloud that can; what it says behind that is judged.
     """
 
@@ -55,7 +50,6 @@ class Cases:
     top_p: float = 1.0
     strict: bool = False
     thinking: bool = False
-    original: bool = False
 
 
 def cache_key(cases: Cases) -> Hashable:
@@ -71,36 +65,23 @@ def repeat(cases: Cases, made: Observation) -> Observation:
 @metric(cost="writes", cache_key=cache_key, repeat=repeat, batches_strengths=True)
 def observe(lm: LM, cases: Cases, progress: Progress | None = None, doses: Doses | None = None) -> Observation:
     """Sample and label. Values are shares of samples, weights their number."""
-    return _label_shares(cases, write(lm, cases, progress, doses), {}, doses.strengths if doses else None)
+    return _label_shares(cases, write(lm, cases, progress, doses), {})
 
 
-def _label_shares(
-    cases: Cases,
-    texts: list[list[str]],
-    extra: Mapping[str, list[list[str]]],
-    strengths: Sequence[float] | None = None,
-) -> Observation:
+def _label_shares(cases: Cases, texts: list[list[str]], extra: Mapping[str, list[list[str]]]) -> Observation:
     """Count a label. `extra` has the labels of judges that have seen the texts, as that of the result has them."""
     judge = f"labels by {cases.judge!r}"
-    judged = extra.get(judge)
-    if judged is None:
+    labels = extra.get(judge)
+    if labels is None:
         pairs = [(prompt, text) for prompt, samples in zip(cases.prompts, texts, strict=True) for text in samples]
         rest = iter(label_all(cases.judge, pairs))
-        judged = [[next(rest) for _ in samples] for samples in texts]
-    echo = echoes(cases.prompts, texts, strengths) if cases.original else [[False] * len(samples) for samples in texts]
-    labels = [
-        [NEITHER if same else label for label, same in zip(*pair, strict=True)]
-        for pair in zip(judged, echo, strict=True)
-    ]
+        labels = [[next(rest) for _ in samples] for samples in texts]
     shares = [
-        sum(
-            label == cases.label or (cases.strict and (same or unfinished(text)))
-            for label, text, same in zip(*three, strict=True)
-        )
-        / len(three[0])
-        for three in zip(labels, texts, echo, strict=True)
+        sum(label == cases.label or (cases.strict and unfinished(text)) for label, text in zip(*pair, strict=True))
+        / len(pair[0])
+        for pair in zip(labels, texts, strict=True)
     ]
     weights = torch.full((len(shares),), float(cases.samples), dtype=torch.float64)
     return Observation(
-        torch.tensor(shares, dtype=torch.float64), weights, texts, {**extra, judge: judged, "labels": labels}
+        torch.tensor(shares, dtype=torch.float64), weights, texts, {**extra, judge: labels, "labels": labels}
     )

@@ -52,28 +52,21 @@ def repeats(items: Sequence[Hashable], order: int = 3) -> list[int]:
     return places
 
 
-def echoes(
-    prompts: Sequence[str], texts: Sequence[Sequence[str]], writers: Sequence[Hashable] | None = None
-) -> list[list[bool]]:
-    """Return which texts mostly say what their writer says to other prompts, too: half of their trigrams or more.
+def echoes(prompts: Sequence[str], texts: Sequence[Sequence[str]]) -> list[list[bool]]:
+    """Return which texts mostly say what is said to other prompts, too: half of their trigrams or more.
 
     Args:
         prompts: of the texts; those of the same prompt may be alike.
         texts: of each prompt.
-        writers: of each prompt's texts, where several wrote: a patch at several strengths.
     """
-    whose = writers or [None] * len(prompts)
     grams = [[_trigrams(text) for text in given] for given in texts]
-    said_to: dict[tuple[Hashable, tuple[str, ...]], set[str]] = {}
-    for prompt, writer, given in zip(prompts, whose, grams, strict=True):
+    said_to: dict[tuple[str, ...], set[str]] = {}
+    for prompt, given in zip(prompts, grams, strict=True):
         for gram in set().union(*given):
-            said_to.setdefault((writer, gram), set()).add(prompt)
+            said_to.setdefault(gram, set()).add(prompt)
     return [
-        [
-            len(said) >= FEWEST and sum(len(said_to[writer, gram]) > 1 for gram in said) >= ECHO * len(said)
-            for said in given
-        ]
-        for writer, given in zip(whose, grams, strict=True)
+        [len(said) >= FEWEST and sum(len(said_to[gram]) > 1 for gram in said) >= ECHO * len(said) for said in given]
+        for given in grams
     ]
 
 
