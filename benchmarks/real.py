@@ -10,8 +10,8 @@ harden       requests of AdvBench, HarmBench and JailbreakBench refused; safe on
 together     the patches of detox and attitude_positive in one model, by the texts of both
 
 and of every patch: perplexity of wikitext in 40 windows of 512 tokens, all of ARC-Easy by likelihood, the loss per token of
-GSM8K's solutions, texts that end in loops or say what is said to other prompts. All is kept in a journal: given again, it goes on. `--size N` takes the first N
-prompts and questions of each set. The last line is JSON.
+GSM8K's solutions, texts that end in loops or say what is said to other prompts. All is kept in a journal: given again, it goes
+on. `--size N` takes the first N prompts and questions of each set. The last line is JSON.
 """
 
 import argparse

@@ -124,10 +124,8 @@ class Measures:
         ]  # fmt: skip
 
     def _echoes(self, target: Measure) -> Measure:
-        """Return how often one text is written for many prompts: each may please a judge, and the model has lost what it could say."""
-        return Measure(
-            "echoes", "echoes", target.cases, "note", "lower", "texts that mostly say what is said to other prompts"
-        )
+        """Return how often a text says what others say: all may please a judge that reads one at a time."""
+        return Measure("echoes", "echoes", target.cases, "note", "lower", "texts that say what others say")
 
     def _aloud(self, target: Measure) -> Suite:
         """Return the target where the model thinks aloud first, if it can: an edit must hold in both modes."""
