@@ -22,7 +22,7 @@ SUTURE = Path(sys.executable).with_name("suture")
 )
 def test_a_goal_by_another_method_is_reported_and_its_edit_made_again_to_the_bit(tmp_path, goal, method):
     few = ["--tune", "8", "--report", "4", "--methods", method]
-    subprocess.run([SUTURE, *goal, *few, "-o", "run"], cwd=tmp_path, check=True, capture_output=True)
+    reached(tmp_path, [*goal, *few])
     made_again(tmp_path, method)
 
 
@@ -35,8 +35,18 @@ def test_what_a_model_learned_of_its_own_texts_is_made_again_to_the_bit(tmp_path
         (tmp_path / f"{mood}.txt").write_text("\n".join(sorted(words)), encoding="utf-8")
     given = ["--data", "patient:tone", "--keep", "patient:keep", "--judge", "kind.txt,rude.txt"]
     few = ["--tune", "12", "--report", "4", "--methods", "policy_gradient", "--budget", "kl=1,perplexity=1,points=0.5"]
-    subprocess.run([SUTURE, "detox", "model", *given, *few, "-o", "run"], cwd=tmp_path, check=True, capture_output=True)
+    reached(tmp_path, ["detox", "model", *given, *few])
     made_again(tmp_path, "policy_gradient")
+
+
+def reached(tmp_path, goal):
+    """A goal ends well; where four prompts do not surely show the effect, it says so and ends with 4."""
+    done = subprocess.run([SUTURE, *goal, "-o", "run"], cwd=tmp_path, capture_output=True, text=True)
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    score = next(line["score"] for line in report["lines"] if line["name"] == report["target"])
+    unsure = score["low"] <= 0 <= score["high"]
+    assert done.returncode == (4 if unsure else 0), done.stderr
+    assert ("does not surely do what it was made for" in done.stderr) == unsure
 
 
 def made_again(tmp_path, method):

@@ -9,7 +9,7 @@ from suture.data.examples import Texts
 from suture.errors import DataError, UsageError
 from suture.goals import measures
 from suture.goals.measures import Manner
-from suture.goals.messages import foreign
+from suture.goals.messages import unread
 from suture.goals.resolve import goal
 from suture.model.run.reading import Text
 
@@ -54,7 +54,7 @@ def test_own_texts_to_keep_are_read_in_place_of_the_bundled_ones(llama, patient)
 
 
 def test_texts_in_no_language_of_the_model_are_said():
-    problem = foreign(9000.0, 49152)
+    problem = unread(9000.0, 49152)
     assert isinstance(problem, UsageError)
     assert "9,000" in str(problem.why)
     assert "keep" in problem.fix

@@ -18,6 +18,7 @@ from ._options import Device, Dtype, Json, LabelColumn, Model, Out, TextColumn, 
 if TYPE_CHECKING:
     from ..goals.pipeline import Outcome
     from ..goals.schema import Method
+    from ..measure.report import Report
     from ..runs.run import Run
     from ._console import Console
 
@@ -109,6 +110,7 @@ def preset(name: str) -> Callable[..., None]:
                 outcome = reach(lm, aim, run, **search, say=console.say, progress=step)
             source = data or f"{'patient' if model in BUNDLED else 'bundled'}:{aim.behaviour.name}"
             finish(console, run, model, source, outcome, time.monotonic() - start)
+        check_effect(outcome.report)
 
     option = typer.Option(help="Which attitude.", hidden=not both_ways)
     command.__annotations__["toward"] = Annotated[Literal["positive", "negative"], option]
@@ -189,6 +191,23 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
     if method != "surgery":
         commands.append(f"# and {chosen['strength']:g} times as strong")
     return commands, files
+
+
+def check_effect(report: Report) -> None:
+    """Raise VerificationFailed when prompts that chose nothing do not surely show what an edit was made for."""
+    from ..errors import VerificationFailed
+    from ..measure.units import difference, figure
+    from ..report.words import verdict
+
+    line = report.aim
+    assert line is not None
+    if verdict(line) != "good":
+        before, after = figure(line.score.before, line.unit), figure(line.score.after, line.unit)
+        raise VerificationFailed(
+            "on prompts that chose nothing the patch does not surely do what it was made for",
+            why=f"{line.about}: {before} before, {after} after, {difference(line.score, line.unit)}, n = {line.score.cases}.",
+            fix="Read the report. More prompts tell more (`report`, `tune`), a larger `budget` or better texts (`data`) do more.",
+        )
 
 
 def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, seconds: float) -> None:

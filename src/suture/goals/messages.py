@@ -26,7 +26,7 @@ def absent(now: float, best: float, about: str, present: float) -> NoEffect:
     )
 
 
-def foreign(perplexity: float, vocabulary: int) -> UsageError:
+def unread(perplexity: float, vocabulary: int) -> UsageError:
     """Return the error for neutral texts that the model can not read.
 
     Args:

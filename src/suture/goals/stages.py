@@ -25,6 +25,7 @@ from ..measure.report import Report, Where
 from ..measure.suite import Measure, Suite, measure_named
 from ..metrics._score import Progress
 from ..model.lm import LM
+from ..model.run.language import foreign
 from ..patch.patch import Patch
 from ..runs.run import Run
 from ..search import Frontier, Measured, Settings, confirm_choice, drawn, explore, refine_choice, soften_choice
@@ -33,7 +34,7 @@ from .candidates import candidates, usable
 from .factory import CandidateFactory
 from .measures import MARGIN as MARGIN_NAME
 from .measures import SHORT, Refusals
-from .messages import absent, foreign, unmoved
+from .messages import absent, unmoved, unread
 from .own_answers import own_answers
 from .rungs import LAST, rungs
 from .schema import Goal, Method
@@ -42,8 +43,6 @@ from .screening import Screening, screened
 PHASES = ("screen", "measure", "search", "measure afresh", "confirm", "refine", "make", "report")
 ENOUGH = 0.05  # of the way from the base to the best that may be left; on prompts not seen yet it is somewhat more
 PRESENT = 0.03  # a behaviour shown by a smaller share of continuations can not be seen to fall
-# perplexity of neutral texts, as a share of the vocabulary, from which they are in no language of the model
-ABSURD = 0.1
 T = TypeVar("T")
 
 
@@ -274,9 +273,9 @@ class Stages:
 
     def _check_neutral(self) -> None:
         """Raise UsageError when the neutral texts are in no language of the model: what is kept there says nothing."""
-        figure, vocabulary = self.measured.base.get("perplexity"), int(self.lm.model.config.vocab_size)
-        if figure is not None and not figure < ABSURD * vocabulary:
-            raise foreign(figure, vocabulary)
+        figure = self.measured.base.get("perplexity")
+        if figure is not None and foreign(self.lm, figure):
+            raise unread(figure, int(self.lm.model.config.vocab_size))
 
     def _enough(self) -> float:
         """Return the share of the target at which a search may stop."""

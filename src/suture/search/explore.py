@@ -228,11 +228,11 @@ class _Work:
             measured, settings, patch, span, begin=started, stop_at=self.stop_at, shares=rung.shares, progress=step
         )
         best = measured.frontier(points, self.stop_at).best
-        text = (
-            f"{best.values[measured.target]:.1%} at strength {best.strength:.3g}"
-            if best
-            else "nothing within the budget"
-        )
+        text = "nothing within the budget"
+        if best:
+            text = f"{best.values[measured.target]:.1%} at strength {best.strength:.3g}"
+        elif any(p.excess == 0 for p in points):
+            text = "no gain within the budget"
         limit = named_limit(points, span)
         self.say(f"{label}: {text}, {len(measured.aim)} cases" + (f" (no stronger one: {limit})" if limit else ""))
         return Entry(number, settings, points, span)

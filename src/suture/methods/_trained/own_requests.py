@@ -15,13 +15,12 @@ import torch
 from ...errors import UsageError
 from ...model.lm import LM
 from ...model.run.generation import ends, generate_ids
+from ...model.run.language import foreign
 from ...model.run.reading import Text, ids_of
 
 MARK = "QQQQ"  # stands for the request while the template is looked at
 LONGEST = 48  # tokens of a request
 TEMPERATURE, TOP_P = 1.0, 0.9
-# perplexity of requests, as a share of the vocabulary, from which they are in no language of the model; so the goals have it
-ABSURD = 0.1
 
 
 @torch.no_grad()
@@ -35,7 +34,7 @@ def readable(lm: LM, requests: Sequence[str]) -> bool:
         likely = lm.forward(batch).logits[0, :-1].float().log_softmax(-1)
         losses = -likely.gather(-1, batch.ids[0, 1:, None])[:, 0][max(0, opening - 1) :]
         total, count = total + float(losses.sum()), count + len(losses)
-    return math.exp(total / max(count, 1)) < ABSURD * int(lm.model.config.vocab_size)
+    return not foreign(lm, math.exp(total / max(count, 1)))
 
 
 def drawn(lm: LM, count: int, seed: int = 0) -> list[str]:
