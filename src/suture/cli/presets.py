@@ -148,7 +148,7 @@ def chosen_methods(text: str) -> list[Method]:
 
 def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str], dict[str, Path]]:
     """Return the commands that make the edit again, and the files they read."""
-    from ..goals.candidates import CONTINUED, KEEP, SET_KEEP
+    from ..goals.candidates import CONTINUED, KEEP, POLICY_KEEP, SET_KEEP
 
     settings, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
     files: dict[str, Path] = {}
@@ -162,7 +162,7 @@ def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str],
         files = {"mask": run.path("mask.safetensors"), "keep": run.path(SET_KEEP)}
         options = {"data": data, **files, **{name: settings[name] for name in kept}}
     elif method == "policy_gradient":
-        files = {"prompts": run.path(CONTINUED), "keep": run.path(SET_KEEP if settings["chat"] else KEEP)}
+        files = {"prompts": run.path(CONTINUED), "keep": run.path(POLICY_KEEP)}
         options = {**files, **{name: value for name, value in settings.items() if value is not False}}
         options |= {"chat": ""} if settings["chat"] else {}
     elif method == "natural_gradient":

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ..data.bundled.requests import borderline
+from ..data.bundled.requests import benign, borderline
 from ..data.conversation import messages_of
 from ..data.examples import Labelled, ResponsePair, Texts
 from ..errors import UsageError
@@ -26,7 +26,7 @@ from ..locate.direction import Direction
 from ..locate.directions import directions
 from ..locate.mask import Mask
 from ..locate.safety_impact import safety_impact
-from ..methods._trained.harmless import answered, harmless
+from ..methods._trained.harmless import Answered, answered, harmless
 from ..methods.ablation import ablation
 from ..methods.dinm import dinm
 from ..methods.enhance_safety import enhance_safety
@@ -56,6 +56,8 @@ SET_EXAMPLES, SET_STEPS, SET_BATCH, SET_RATE = 96, 48, 4, 0.01
 MASK_EXAMPLES, MASK_BATCH = 32, 2
 SET_KEEP = "set-keep.jsonl"  # file of a run that holds what is kept where refusals are learned, as by SET
 DANGEROUS, NEUTRAL = 32, 40  # of these texts harmless requests with dangerous words, and neutral ones
+POLICY_KEEP = "policy-keep.jsonl"  # file of a run that holds what a policy gradient keeps
+PLAIN, RISKY = 40, 8  # ... and harmless requests whose answers it keeps where openings are continued
 
 
 def candidates(methods: Sequence[Method], pool: Pool) -> list[Settings]:
@@ -194,8 +196,8 @@ class MethodCandidates:
             "own-texts", lambda: own_texts(self.lm, cases, toward), lambda r, path: write_json(asdict(r), path), load,
             suffix=".json",
         )  # fmt: skip
-        keep = self._held() if cases.chat else self.goal.keep
-        _write_texts(self.run.path(SET_KEEP if cases.chat else KEEP), keep)
+        keep = self._held() if cases.chat else self._answering()
+        _write_texts(self.run.path(POLICY_KEEP), keep)
         _write_texts(self.run.path(CONTINUED), cases.prompts)
         settings = {
             "judge": self.goal.judge, "label": cases.label, "toward": toward, "samples": cases.samples,
@@ -203,6 +205,26 @@ class MethodCandidates:
             "seed": cases.seed,
         }  # fmt: skip
         return stepped(self.lm, rated, keep, settings=settings)
+
+    def _answering(self) -> Texts:
+        """Return texts to keep with, for a model that chats, its own answers to harmless requests before them.
+
+        What is learned on openings of texts reaches into answers, too.
+        """
+        if self.lm.tokenizer.chat_template is None:
+            return self.goal.keep
+
+        def answers() -> list[str]:
+            return self._talks(answered(self.lm, [*benign("probe")[:PLAIN], *borderline("probe")[:RISKY]]))
+
+        return Texts([*self.run.stage("answers", answers, write_json, read_json, suffix=".json"), *self.goal.keep])
+
+    def _talks(self, pairs: Sequence[Answered]) -> list[str]:
+        """Return requests with their answers, as the model reads them."""
+        return [
+            self.lm.message_text([*messages_of(request), {"role": "assistant", "content": answer}], reply=False).text
+            for request, answer in pairs
+        ]
 
     def _held(self) -> Texts:
         """Return what is kept where refusals are learned: harmless requests with the model's own answers, and neutral texts.
@@ -219,11 +241,7 @@ class MethodCandidates:
         pairs = [*kept.held, *kept.choosing, *kept.checked]
         if kept.source == "plain":
             pairs += answered(self.lm, borderline("probe")[:DANGEROUS])
-        talks = [
-            self.lm.message_text([*messages_of(request), {"role": "assistant", "content": answer}], reply=False).text
-            for request, answer in pairs
-        ]
-        return Texts([*talks, *self.goal.keep[:: max(1, len(self.goal.keep) // NEUTRAL)]])
+        return Texts([*self._talks(pairs), *self.goal.keep[:: max(1, len(self.goal.keep) // NEUTRAL)]])
 
     def _mask(self) -> Mask:
         """Return the weights that SET trains."""

@@ -30,7 +30,7 @@ from ..model.run.generation import ROWS
 from ..search.bracket import SIDE_BY_SIDE
 from ..search.climb import SHARES
 from .candidates import CONTRASTS as GRADIENT_CONTRASTS
-from .candidates import DANGEROUS, INSTANCES, MASK_EXAMPLES, SET_BATCH, SET_STEPS, TEXTS
+from .candidates import DANGEROUS, INSTANCES, MASK_EXAMPLES, PLAIN, RISKY, SET_BATCH, SET_STEPS, TEXTS
 from .factory import CONTRASTS, RANK_TOKENS
 from .measures import LONG, PAIRS, SHORT
 from .plan import Plan
@@ -101,7 +101,9 @@ def forecast_goal(
     sizes = _Sizes(
         trials if "surgery" in methods else 0, min(tune, PROMPTS), min(report, PROMPTS), width, chat, requests
     )
-    read, written = (sum(parts) for parts in zip(sizes.tokens(methods), _trained(methods), strict=True))
+    read, written = (
+        sum(parts) for parts in zip(sizes.tokens(methods), _trained(methods, chat and not requests), strict=True)
+    )
     item = max(1, plan.weights // max(plan.parameters, 1))
     rows = min(ROWS, SIDE_BY_SIDE * tune)
     length = (REQUEST + LONG) if requests else (PROMPT + SHORT)
@@ -170,12 +172,14 @@ class _Sizes:
         return probes + BACKWARD * (2 * CONTRASTS * TEXT + RANK_TOKENS)
 
 
-def _trained(methods: Sequence[Method]) -> tuple[int, int]:
-    """Return tokens read and written to make the patches of other methods than surgery."""
+def _trained(methods: Sequence[Method], answers: bool) -> tuple[int, int]:
+    """Return tokens read and written to make the patches of other methods than surgery; `answers`: that some are kept."""
     answer, read, written = REQUEST + TEXT, 0, 0
     if "policy_gradient" in methods:
         read += OPENINGS * SAMPLES * PROMPT + BACKWARD * (LEARNED * (PROMPT + SHORT) + SHARP_TOKENS) + SHARP_TOKENS
         written += OPENINGS * SAMPLES * SHORT
+        if answers:
+            read, written = read + (PLAIN + RISKY) * (2 * REQUEST + WRITTEN), written + (PLAIN + RISKY) * WRITTEN
     if "natural_gradient" in methods:
         read += BACKWARD * (2 * GRADIENT_CONTRASTS * TEXT + SHARP_TOKENS) + SHARP_TOKENS
     if "dinm" in methods:

@@ -88,6 +88,15 @@ class Measures:
         )  # fmt: skip
         return Measure(target.name, "sampled", cases, "target", target.better, target.about)
 
+    def echoes(self, target: Measure) -> Suite:
+        """Return how often the target's texts say what others say: each may please a judge that reads one at a time.
+
+        Requests that are refused are refused in much the same words.
+        """
+        if self.preset.target.requests:
+            return []
+        return [Measure("echoes", "echoes", target.cases, "keep", "lower", "texts that say what others say")]
+
     def neutral(self, texts: Sequence[str]) -> Suite:
         """Return what is read of neutral texts."""
         return [
@@ -109,10 +118,9 @@ class Measures:
             target, name=f"{target.name}_greedy", role="note", about=f"{target.about}, greedy",
             cases=replace(target.cases, temperature=0.0, top_p=1.0),
         )  # fmt: skip
-        beside = (
-            [*self._beside(target), *self._aloud(target)] if self.preset.target.requests else [self._echoes(target)]
-        )
-        return [target, greedy, *beside, *self.neutral(neutral), *self.requests("report", size, LONG)]
+        beside = [*self._beside(target), *self._aloud(target)] if self.preset.target.requests else []
+        kept = [*self.echoes(target), *self.neutral(neutral), *self.requests("report", size, LONG)]
+        return [target, greedy, *beside, *kept]
 
     def _beside(self, target: Measure) -> Suite:
         """Return how often each other label is given: a model that writes rubble answers nothing, and is no safer for it."""
@@ -122,10 +130,6 @@ class Measures:
                     role="note", better="none", about=f"{label} instead")
             for label in (wanted(judge), *others(judge))
         ]  # fmt: skip
-
-    def _echoes(self, target: Measure) -> Measure:
-        """Return how often a text says what others say: all may please a judge that reads one at a time."""
-        return Measure("echoes", "echoes", target.cases, "note", "lower", "texts that say what others say")
 
     def _aloud(self, target: Measure) -> Suite:
         """Return the target where the model thinks aloud first, if it can: an edit must hold in both modes."""
