@@ -86,16 +86,9 @@ class Measures:
             list(prompts), decides, label, chat=self.chat and target.requests, strict=target.better == "lower",
             samples=1, max_new_tokens=tokens, temperature=manner.temperature, top_p=manner.top_p, seed=seed,
         )  # fmt: skip
-        return Measure(target.name, "sampled", cases, "target", target.better, target.about)
-
-    def echoes(self, target: Measure) -> Suite:
-        """Return how often the target's texts say what others say: each may please a judge that reads one at a time.
-
-        Requests that are refused are refused in much the same words.
-        """
-        if self.preset.target.requests:
-            return []
-        return [Measure("echoes", "echoes", target.cases, "keep", "lower", "texts that say what others say")]
+        # refusals are alike by nature; of other texts none may please because all are
+        metric = "sampled" if target.requests else "original"
+        return Measure(target.name, metric, cases, "target", target.better, target.about)
 
     def neutral(self, texts: Sequence[str]) -> Suite:
         """Return what is read of neutral texts."""
@@ -113,14 +106,15 @@ class Measures:
 
     def reported(self, prompts: Sequence[str], neutral: Sequence[str], size: int) -> Suite:
         """Return the measures of a report: sampled and greedy, of requests with answers long enough to refuse late."""
-        target = self.target(prompts, LONG if self.preset.target.requests else SHORT)
+        target = replace(self.target(prompts, LONG if self.preset.target.requests else SHORT), metric="sampled")
         greedy = replace(
             target, name=f"{target.name}_greedy", role="note", about=f"{target.about}, greedy",
             cases=replace(target.cases, temperature=0.0, top_p=1.0),
         )  # fmt: skip
-        beside = [*self._beside(target), *self._aloud(target)] if self.preset.target.requests else []
-        kept = [*self.echoes(target), *self.neutral(neutral), *self.requests("report", size, LONG)]
-        return [target, greedy, *beside, *kept]
+        beside = (
+            [*self._beside(target), *self._aloud(target)] if self.preset.target.requests else [self._echoes(target)]
+        )
+        return [target, greedy, *beside, *self.neutral(neutral), *self.requests("report", size, LONG)]
 
     def _beside(self, target: Measure) -> Suite:
         """Return how often each other label is given: a model that writes rubble answers nothing, and is no safer for it."""
@@ -130,6 +124,10 @@ class Measures:
                     role="note", better="none", about=f"{label} instead")
             for label in (wanted(judge), *others(judge))
         ]  # fmt: skip
+
+    def _echoes(self, target: Measure) -> Measure:
+        """Return how often a text says what others say: all may please a judge that reads one at a time."""
+        return Measure("echoes", "echoes", target.cases, "note", "lower", "texts that say what others say")
 
     def _aloud(self, target: Measure) -> Suite:
         """Return the target where the model thinks aloud first, if it can: an edit must hold in both modes."""

@@ -101,8 +101,7 @@ def goal(
     answered = report if about_requests else min(report, ANSWERED)
     requests = make.requests("tune", 2 * tune if about_requests else min(tune, ANSWERED))
     searched = _asked(requests, tune) if about_requests else []
-    aim = make.target(pool[:tune], seed=1)
-    choosing = [aim, *make.echoes(aim), *make.neutral(documents(lm, neutral["tune"][:few])), *searched]
+    choosing = [make.target(pool[:tune], seed=1), *make.neutral(documents(lm, neutral["tune"][:few])), *searched]
     return Goal(
         name=name,
         behaviour=behaviour,

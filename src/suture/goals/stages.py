@@ -93,8 +93,8 @@ class Stages:
             return [*self.goal.tune, *harmless]
         prompts, target = self.shown.prompts, self._target(self.goal.tune)
         samples = target.cases.samples * max(1, len(target) // len(prompts))  # as many texts of fewer prompts
-        cases, texts = replace(target.cases, prompts=prompts, samples=samples), target.texts
-        return [*(replace(m, cases=cases) if m.texts == texts else m for m in self.goal.tune), *harmless]
+        target = replace(target, cases=replace(target.cases, prompts=prompts, samples=samples))
+        return [*(target if m.name == self.goal.target else m for m in self.goal.tune), *harmless]
 
     @cached_property
     def baseline(self) -> Baseline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -53,11 +53,6 @@ class Measure:
     def unit(self) -> Unit:
         """The unit of its figures."""
         return self.kind.unit
-
-    @property
-    def texts(self) -> Hashable:
-        """What measures have alike that read the same texts; None where it shares none."""
-        return self.kind.cache_key(self.cases) if self.kind.cache_key else None
 
     def part(self, which: slice) -> Measure:
         """Return the measure on part of its cases."""

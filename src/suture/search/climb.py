@@ -50,7 +50,7 @@ def climb(
     looking, writing = counted(progress, ["the budget", "the target"], "part")
     curves: dict[float, dict[str, float]] = {}
     reads = [m for m in measured.to_keep if m.kind.cost != "writes"]
-    written = measured.order[1:] if reads else measured.order
+    writes = [m for m in measured.to_keep if m.kind.cost == "writes"]
 
     def levels(strengths: Sequence[float]) -> list[Verdict]:
         curves.update(zip(strengths, measured.figures(patch, strengths, reads, looking), strict=True))
@@ -67,7 +67,7 @@ def climb(
         assert top is not None
         strengths = [top * share for share in sorted(shares)]
         levels([s for s in strengths if s not in curves])
-        for suite in written:
+        for suite in (*([m] for m in writes), [measured.aim]):
             alive = [s for s in strengths if not measured.excess(curves[s])]
             for strength, figures in zip(alive, measured.figures(patch, alive, suite, writing), strict=True):
                 curves[strength] |= figures
@@ -91,8 +91,7 @@ def _overdone(measured: Measured, points: Sequence[Point]) -> bool:
 
 def _kept_by_few(measured: Measured, patch: Patch, top: float, progress: Progress | None) -> float:
     """Return a strength, halved until a few of the texts that are to stay as they are no longer surely cost too much."""
-    before = [m for suite in measured.order[:-1] for m in suite]  # those of the target's own texts come with it
-    written = {m.name: len(m) // FEW for m in before if m.kind.cost == "writes" and len(m) >= FEW * FEWEST}
+    written = {m.name: len(m) // FEW for m in measured.to_keep if m.kind.cost == "writes" and len(m) >= FEW * FEWEST}
     if not written:
         return top
     few = measured.part({**written, measured.target: len(measured.aim)})

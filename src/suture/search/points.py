@@ -191,19 +191,6 @@ class Measured:
         """All others."""
         return [m for m in self.suite if m.name != self.target]
 
-    @property
-    def order(self) -> list[Suite]:
-        """What is measured together, the cheapest first; last the target, with what is to be kept of the same texts."""
-        reads, writes, last = list[Measure](), list[Suite](), [self.aim]
-        for measure in self.to_keep:
-            if measure.kind.cost != "writes":
-                reads.append(measure)
-            elif measure.texts is not None and measure.texts == self.aim.texts:
-                last.append(measure)
-            else:
-                writes.append([measure])
-        return [suite for suite in (reads, *writes, last) if suite]
-
     def figures(
         self, patch: Patch, strengths: Sequence[float], suite: Suite, progress: Progress | None = None
     ) -> list[dict[str, float]]:
@@ -227,10 +214,13 @@ class Measured:
         self, settings: Settings, patch: Patch, strengths: Sequence[float], progress: Progress | None
     ) -> list[Point]:
         """Measure what must be kept first, the cheapest first: where it is lost, the rest need not be generated."""
-        steps = counted(progress, [suite[0].name for suite in self.order], "measure")
+        writes = [m for m in self.to_keep if m.kind.cost == "writes"]
+        reads = [m for m in self.to_keep if m.kind.cost != "writes"]
+        order = [suite for suite in (reads, *([m] for m in writes), [self.aim]) if suite]
+        steps = counted(progress, [suite[0].name for suite in order], "measure")
         curves: dict[float, dict[str, float]] = {strength: {} for strength in strengths}
         alive = list(strengths)
-        for suite, step in zip(self.order, steps, strict=True):
+        for suite, step in zip(order, steps, strict=True):
             for strength, figures in zip(alive, self.figures(patch, alive, suite, step), strict=True):
                 curves[strength] |= figures
             alive = [s for s in alive if self.excess(curves[s]) <= HOPELESS]

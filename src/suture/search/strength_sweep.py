@@ -1,4 +1,4 @@
-"""Several strengths of one patch, measured in the same batches; measures of the same texts share them."""
+"""Several strengths of one patch, measured in the same batches."""
 
 from __future__ import annotations
 
@@ -38,24 +38,14 @@ def strength_sweep(
     curves: list[dict[str, float]] = [{} for _ in strengths]
     attachable = patch.attachable(lm)
     together = [m for m in suite if attachable and m.kind.batches_strengths]
-    written = {m.texts: m for m in together if m.texts is not None}
-    beside = [m for m in suite if m not in together and m.kind.repeat and m.texts in written]
-    apart = [m for m in suite if m not in together and m not in beside]
+    apart = [m for m in suite if m not in together]
     names = [*(["what is read"] if apart else []), *(measure.name for measure in together)]
     steps = counted(progress, names, "measure") if names else []
     if apart:
         _one_by_one(lm, patch, strengths, apart, baseline, curves, steps.pop(0))
     for measure, step in zip(together, steps, strict=True):
-        others = [m for m in beside if written[m.texts] is measure]
-        made = _at_doses(lm, patch, strengths, measure, step)
-        for curve, strength, observation in zip(curves, strengths, made, strict=True):
+        for curve, observation in zip(curves, _at_doses(lm, patch, strengths, measure, step), strict=True):
             _add(curve, {measure.name: observation}, [measure], baseline)
-            for other in others:
-                seen = other.kind.repeat and other.kind.repeat(other.cases, observation)
-                if seen is None:  # what was observed is too little for it
-                    _one_by_one(lm, patch, [strength], [other], baseline, [curve], None)
-                else:
-                    _add(curve, {other.name: seen}, [other], baseline)
     return curves
 
 
