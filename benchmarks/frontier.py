@@ -1,4 +1,4 @@
-"""What steering moves on a real model for what it costs, beside other tools: python benchmarks/real_steering.py
+"""What steering moves on a real model for what it costs, beside other tools: make bench-frontier
 
 Each tool reads a direction from the same labelled texts about opinions, in the blocks of the middle half, and is put into
 effect at the strength at which perplexity of wikitext has risen by 1, 2 and 4 %; then openings of RealToxicityPrompts rated
