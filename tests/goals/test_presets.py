@@ -42,7 +42,7 @@ def test_goals_choose_and_report_on_different_prompts(name, patient, llama):
     for lm in (patient, llama):
         made = goal(name, lm, tune=12, report=20)
         sides = [
-            {p for m in side if m.metric == "sampled" and m.role == "target" for p in m.cases.prompts}
+            {p for m in side if m.kind.cost == "writes" and m.role == "target" for p in m.cases.prompts}
             for side in (made.tune, made.report)
         ]
         assert sides[0]
@@ -58,7 +58,7 @@ def test_a_model_without_a_chat_template_is_asked_nothing_in_chat(llama):
         made = goal("detox", llama, tune=8, report=8)
     finally:
         llama.tokenizer.chat_template = kept
-    assert not any(m.cases.chat for m in made.report if m.metric == "sampled")
+    assert not any(m.cases.chat for m in made.report if m.kind.cost == "writes")
 
 
 def test_own_texts_are_held_out_for_measuring(llama):
@@ -136,7 +136,7 @@ def test_hardening_chooses_among_methods_and_an_interrupted_choice_ends_with_the
 def test_killed_at_the_end_of_any_stage_it_goes_on_without_a_pass_twice(patient, tmp_path, monkeypatch):
     whole = goal("detox", patient, tune=6, report=4)
     few = [
-        replace(m, cases=replace(m.cases, max_new_tokens=12)) if m.metric == "sampled" else m
+        replace(m, cases=replace(m.cases, max_new_tokens=12)) if m.kind.cost == "writes" else m
         for m in whole.tune
         if m.name in ("rude", "rude_floor", "perplexity", "drift", "margin")
     ]
