@@ -33,7 +33,9 @@ LEVELS = (0.01, 0.02, 0.04)  # rise of perplexity
 def _use_ablation(lm: LM, learnt: Any, blocks: list[int], strength: float) -> AbstractContextManager:
     """Less of the unwanted direction in all that blocks write."""
     given, direction = learnt
-    return ablation(lm, given, direction=direction, layers=blocks, strength=strength).attached(lm)
+    return ablation(lm, given, direction=direction, strength=strength).attached(
+        lm
+    )  # it takes it from all blocks at once
 
 
 ABLATION = Tool("suture, ablation", OURS.ways, _use_ablation)
