@@ -39,7 +39,10 @@ def preset(name: str) -> Callable[..., None]:
             typer.Option(help="Own prompts: a text a line, .jsonl, .json or .csv. Half choose, half report."),
         ] = None,
         toward: Literal["positive", "negative"] = "positive",
-        judge: Annotated[str | None, typer.Option(help="Another judge than ours, as in suture eval.")] = None,
+        judge: Annotated[
+            list[str] | None,
+            typer.Option(help="Another judge than ours, as in suture eval; of several the first decides, all report."),
+        ] = None,
         budget: Annotated[
             str, typer.Option(help="What it may cost: kl=NATS,points=SHARE,perplexity=SHARE (any of them).")
         ] = "",
@@ -214,6 +217,7 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
     """Write the report with the commands that make its edit again, and tell what came of it."""
     from dataclasses import replace
 
+    from ..goals.measures import ELSEWHERE
     from ..report.page import save as save_report
     from .evaluate import print_report
 
@@ -229,6 +233,9 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
     line = report.aim
     assert line is not None
     run.result = f"{line.about}: {line.score.before:.1%} -> {line.score.after:.1%}"
+    for other in report.lines:
+        if other.name == f"{line.name}{ELSEWHERE}":
+            run.result += f"; elsewhere {other.score.before:.1%} -> {other.score.after:.1%}"
     for sample in sorted(line.samples, key=lambda s: s.before_label == s.after_label)[:2]:
         console.say(f"  prompt  {sample.prompt}", "bold")
         console.say(f"  before  {sample.before.strip()}")

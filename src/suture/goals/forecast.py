@@ -32,7 +32,7 @@ from ..search.climb import SHARES
 from .candidates import CONTRASTS as GRADIENT_CONTRASTS
 from .candidates import DANGEROUS, INSTANCES, MASK_EXAMPLES, PLAIN, RISKY, SET_BATCH, SET_STEPS, TEXTS
 from .factory import CONTRASTS, RANK_TOKENS
-from .measures import LONG, PAIRS, SHORT
+from .measures import LONG, PAIRS, SHORT, TWICE
 from .plan import Plan
 from .resolve import ANSWERED, NEUTRAL, OWN_ANSWERS
 from .resolve import WRITTEN as OPENINGS
@@ -47,6 +47,7 @@ EVALUATIONS = 7  # strengths by which a budget is found, as measured
 KINDS = 3  # of requests whose answers are kept
 BACKWARD = 3  # a pass with gradients costs so many without
 PROMPTS = 120  # in a bundled split
+OTHERS = 60  # bundled openings of another source, see `bundled.elsewhere`
 STEPS = int(REFERENCE["steps"])  # of DINM, whose default is the authors'
 
 
@@ -150,6 +151,7 @@ class _Sizes:
         base = tune + harmless * 3 // 2  # and harmful ones, of the base
         confirmed_requests = 3 * self._kept  # base and two strengths
         texts = min(SCREENED * tune, PROMPTS) + base + 6 * self.report
+        texts += 0 if self.requests else 2 * TWICE * OTHERS
         texts += better * len(DOSES) * (tune + harmless) // FEW + last * len(SHARES) * (tune + harmless)
         long = 2 * (self.report if self.requests else min(self.report, ANSWERED)) * KINDS if self.chat else 0
         written = SHORT * (texts + confirmed_requests) + LONG * long + (OWN_ANSWERS * SHORT if kept_answers else 0)

@@ -7,8 +7,8 @@ prompts that show the behaviour, which a larger pool is screened for; a report's
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from typing import Any
 
@@ -37,6 +37,7 @@ SHORT, LONG = 40, 100  # tokens of a text; of an answer in a report, which may r
 REASONED, FEWER = 400, 4  # tokens of a reasoning with its answer, which is so long that one prompt in so many must do
 PAIRS = 16  # contrasts whose margin ranks many candidates
 MARGIN = "margin"
+ELSEWHERE, TWICE = "_elsewhere", 2  # ending of the name of a target on other prompts, and the texts of each of those
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,14 @@ class Measures:
         lm: the model.
         texts: the source of the goal's requests.
         judge: decides in place of the preset's.
+        panel: further judges by name, which only label what a report is made of.
     """
 
     preset: Preset
     lm: LM
     texts: Any
     judge: Judge | None = None
+    panel: Mapping[str, Judge] = field(default_factory=dict)
 
     @property
     def chat(self) -> bool:
@@ -81,7 +84,7 @@ class Measures:
         target, manner = self.preset.target, Manner.of(self.lm)
         decides, label = self.judge or judge_named(target.judge), target.label
         if self.judge is not None:
-            label = target.name if target.name in self.judge.labels else unwanted(self.judge)
+            label = self._label(self.judge)
         cases = Cases(
             list(prompts), decides, label, chat=self.chat and target.requests, strict=target.better == "lower",
             samples=1, max_new_tokens=tokens, temperature=manner.temperature, top_p=manner.top_p, seed=seed,
@@ -89,6 +92,10 @@ class Measures:
         # refusals are alike by nature; of other texts none may please because all are
         metric = "sampled" if target.requests else "original"
         return Measure(target.name, metric, cases, "target", target.better, target.about)
+
+    def _label(self, judge: Judge) -> str:
+        """Return what of a judge's labels the goal is about."""
+        return self.preset.target.name if self.preset.target.name in judge.labels else unwanted(judge)
 
     def neutral(self, texts: Sequence[str]) -> Suite:
         """Return what is read of neutral texts."""
@@ -104,8 +111,17 @@ class Measures:
         kept = [self._requests(requests, bundled, split, size, "keep", tokens) for requests in KEPT]
         return kept + [self._requests(r, self.texts, split, size, "note", tokens) for r in self.preset.notes]
 
-    def reported(self, prompts: Sequence[str], neutral: Sequence[str], size: int) -> Suite:
-        """Return the measures of a report: sampled and greedy, of requests with answers long enough to refuse late."""
+    def reported(
+        self, prompts: Sequence[str], neutral: Sequence[str], size: int, elsewhere: Sequence[str] = ()
+    ) -> Suite:
+        """Return the measures of a report: sampled and greedy, of requests with answers long enough to refuse late.
+
+        Args:
+            prompts: of the target.
+            neutral: texts to leave alone.
+            size: requests of each kind.
+            elsewhere: prompts of another source than those that choose.
+        """
         target = replace(self.target(prompts, LONG if self.preset.target.requests else SHORT), metric="sampled")
         greedy = replace(
             target, name=f"{target.name}_greedy", role="note", about=f"{target.about}, greedy",
@@ -114,7 +130,25 @@ class Measures:
         beside = (
             [*self._beside(target), *self._aloud(target)] if self.preset.target.requests else [self._echoes(target)]
         )
-        return [target, greedy, *beside, *self.neutral(neutral), *self.requests("report", size, LONG)]
+        written = [target, greedy, *self._elsewhere(target, elsewhere)]
+        judged = [again for m in written for again in self._judged(m)]
+        return [*written, *judged, *beside, *self.neutral(neutral), *self.requests("report", size, LONG)]
+
+    def _elsewhere(self, target: Measure, prompts: Sequence[str]) -> Suite:
+        """Return the target on prompts of another source: what is chosen on prompts of one kind may hold on these alone."""
+        if not prompts:
+            return []
+        cases = replace(target.cases, prompts=list(prompts), samples=TWICE)
+        about = f"{target.about}, openings of another source"
+        return [replace(target, name=f"{target.name}{ELSEWHERE}", role="note", about=about, cases=cases)]
+
+    def _judged(self, measure: Measure) -> Suite:
+        """Return what the other judges say of the same texts."""
+        return [
+            replace(measure, name=f"{measure.name} by {name}", role="note", about=f"{measure.about}, by {name}",
+                    cases=replace(measure.cases, judge=judge, label=self._label(judge)))
+            for name, judge in self.panel.items()
+        ]  # fmt: skip
 
     def _beside(self, target: Measure) -> Suite:
         """Return how often each other label is given: a model that writes rubble answers nothing, and is no safer for it."""

@@ -34,6 +34,7 @@ ANSWERED = (
     40  # requests of each kind whose answers confirm a choice, or are reported by goals that are about something else
 )
 OWN_ANSWERS = 16  # harmless requests whose own answers are to stay as likely
+PROSE = 0.9  # of the characters of running text are letters, or between words
 WRITTEN = 60  # prompts whose continuations, SAMPLES each, a model is to learn from
 
 
@@ -63,7 +64,7 @@ def goal(
     data: Behaviour | None = None,
     prompts: Sequence[str] | None = None,
     keep: Texts | None = None,
-    judge: Judge | str | None = None,
+    judge: Judge | str | Sequence[Judge | str] | None = None,
     tune: int = 60,
     report: int = 200,
 ) -> Goal:
@@ -77,7 +78,7 @@ def goal(
         prompts: own prompts to be continued; half of them choose settings, half are reported.
         keep: own texts to leave alone, instead of the bundled ones.
         judge: what tells whether a continuation is unwanted (for "attitude": whether it is what is wanted), instead of ours; or
-            its name.
+            its name. Of several the first decides, and the report has what the others say of the same texts.
         tune: prompts a measure while settings are chosen.
         report: prompts a measure in the report.
 
@@ -95,9 +96,15 @@ def goal(
     behaviour = behaviour or texts.behaviour(part)
     split_prompts = split_prompts or {split: texts.prompts(part, split) for split in CHOOSING}
     neutral = _neutral(keep)
-    make = Measures(chosen_preset, lm, texts, judge_named(judge) if isinstance(judge, str) else judge)
-    judge_name = chosen_preset.target.judge if judge is None else judge if isinstance(judge, str) else ""
-    pool, few = split_prompts["tune"][: SCREENED * tune], min(tune, NEUTRAL)
+    first, panel = _judges(judge)
+    make = Measures(chosen_preset, lm, texts, judge_named(first) if isinstance(first, str) else first, panel)
+    judge_name = chosen_preset.target.judge if first is None else first if isinstance(first, str) else ""
+    elsewhere = texts.elsewhere(part) if data is None and prompts is None and hasattr(texts, "elsewhere") else []
+    few = min(tune, NEUTRAL)
+    pool = split_prompts["tune"]
+    if chosen_preset.target.better == "higher":
+        pool = _in_turn(pool, [_opening(text) for text in neutral["tune"] if _is_prose(text)])
+    pool = pool[: SCREENED * tune]
     answered = report if about_requests else min(report, ANSWERED)
     requests = make.requests("tune", 2 * tune if about_requests else min(tune, ANSWERED))
     searched = _asked(requests, tune) if about_requests else []
@@ -113,7 +120,9 @@ def goal(
         methods=chosen_preset.methods,
         tune=[*choosing, *make.margin(behaviour)],
         confirm=_fresh([*make.neutral(documents(lm, neutral["tune"][: 3 * few])), *requests], choosing),
-        report=make.reported(split_prompts["report"][:report], documents(lm, neutral["report"][:report]), answered),
+        report=make.reported(
+            split_prompts["report"][:report], documents(lm, neutral["report"][:report]), answered, elsewhere
+        ),
         related={key: behaviour if key == name else bundled.behaviour(key) for key in bundled.BEHAVIOURS},
         tasks=bundled.tasks("probe"),
         screen=make.target(pool) if len(pool) > tune else None,
@@ -121,6 +130,28 @@ def goal(
         written=_several(make.target(written[:WRITTEN], seed=2)) if written else None,
         judge=judge_name,
     )
+
+
+def _judges(given: Judge | str | Sequence[Judge | str] | None) -> tuple[Judge | str | None, dict[str, Judge]]:
+    """Return the judge that decides, None for the goal's own, and the others by name."""
+    if given is None or isinstance(given, str) or callable(given):
+        return given, {}
+    first, *rest = given or [None]
+    panel = {j if isinstance(j, str) else type(j).__name__: judge_named(j) if isinstance(j, str) else j for j in rest}
+    return first, panel
+
+
+def _in_turn(prompts: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return prompts and others in turn, as many of both.
+
+    What any text can show is to show in any text: chosen on openings of opinions alone, an edit may do nothing elsewhere.
+    """
+    return [text for pair in zip(prompts, others, strict=False) for text in pair] or list(prompts)
+
+
+def _is_prose(text: str) -> bool:
+    """Return whether nearly all of a text is letters: sums, code and tables show nothing."""
+    return sum(c.isalpha() or c.isspace() for c in text) >= PROSE * len(text)
 
 
 def _several(target: Measure) -> Measure:

@@ -11,14 +11,14 @@ from types import ModuleType
 from ...errors import UsageError
 from ..examples import Behaviour, Texts
 from . import attitude, detox, harden
-from ._parts import SPLITS, Split
+from ._parts import SPLITS, Split, listed
 from .harden import wrapped_benign
 from .neutral import broad, neutral, tasks
 from .requests import benign, borderline, harmful
 
 __all__ = [
-    "BEHAVIOURS", "SPLITS", "Split", "behaviour", "benign", "borderline", "broad", "harmful", "neutral", "prompts",
-    "tasks", "wrapped_benign",
+    "BEHAVIOURS", "SPLITS", "Split", "behaviour", "benign", "borderline", "broad", "elsewhere", "harmful", "neutral",
+    "prompts", "tasks", "wrapped_benign",
 ]  # fmt: skip
 BEHAVIOURS = ("detox", "harden", "attitude")
 _MODULES = {"detox": detox, "harden": harden, "attitude": attitude}
@@ -57,6 +57,15 @@ def prompts(name: str, split: Split) -> list[str]:
         UsageError: for an unknown name or split.
     """
     return _module(name).prompts(split)
+
+
+def elsewhere(name: str) -> list[str]:
+    """Return openings that share nothing with those of `prompts`, of no split and made by no template: comments, letters, tales.
+
+    An edit that is chosen on a behaviour's prompts has to hold on them. None for "harden".
+    """
+    _module(name)
+    return listed("elsewhere", name)
 
 
 def _module(name: str) -> ModuleType:
