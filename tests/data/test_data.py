@@ -58,6 +58,20 @@ def test_every_list_has_its_size(texts):
         assert len(data.neutral(split)) >= (200 if probe else 100)
 
 
+def test_openings_of_another_source_share_nothing_with_the_others(texts):
+    def runs(text):
+        found = words(text)
+        return {tuple(found[i : i + SHINGLE]) for i in range(len(found) - SHINGLE + 1)}
+
+    every = {run for split in data.SPLITS for name in texts[split] for text in texts[split][name] for run in runs(text)}
+    for name, count in (("detox", 60), ("attitude", 60), ("harden", 0)):
+        openings = data.elsewhere(name)
+        assert len(openings) == len(set(openings)) == count
+        assert not any(runs(text) & every for text in openings)
+    with pytest.raises(UsageError):
+        data.elsewhere("nothing")
+
+
 def test_no_text_is_there_twice(texts):
     for name in texts["probe"]:
         found = [text for split in data.SPLITS for text in texts[split][name]]

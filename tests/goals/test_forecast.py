@@ -32,8 +32,8 @@ def test_it_grows_with_what_is_asked_for(known):
 
 def test_without_a_chat_what_is_written_is_short(known):
     found = forecast_goal(known, trials=LAST, tune=24, report=24, chat=False)
-    # screened, measured, two candidates at three strengths; sampled and greedy texts of base, edited and random patch
-    assert found.written == 40 * (2 * 24 + 24 + LAST * 3 * 24 + 6 * 24)
+    # screened, measured, two candidates at three strengths; sampled and greedy texts of base, edited and random patch, others
+    assert found.written == 40 * (2 * 24 + 24 + LAST * 3 * 24 + 6 * 24 + 2 * 2 * 60)
     more = forecast_goal(known, trials=LAST, tune=24, report=24, chat=True)
     assert more.written - found.written == 40 * 3 * 3 * min(24, ANSWERED) + 100 * 2 * 3 * 24
 

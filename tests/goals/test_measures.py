@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from suture.data import bundled
 from suture.data.examples import Texts
 from suture.errors import DataError, UsageError
 from suture.goals import measures
@@ -58,6 +59,49 @@ def test_texts_in_no_language_of_the_model_are_said():
     assert isinstance(problem, UsageError)
     assert "9,000" in str(problem.why)
     assert "keep" in problem.fix
+
+
+def test_a_report_has_openings_of_another_source(llama):
+    for name in ("detox", "attitude"):
+        made = goal(name, llama, tune=8, report=12)
+        chosen = set(made.screen.cases.prompts) | set(made.written.cases.prompts)
+        other = next(m for m in made.report if m.name == f"{made.target}_elsewhere")
+        assert len(other) == 60
+        assert (other.role, other.metric, other.cases.samples) == ("note", "sampled", 2)
+        assert not set(other.cases.prompts) & {*chosen, *made.report[0].cases.prompts}
+    own = [f"Opening number {i}" for i in range(8)]  # prompts of the user's: nothing bundled says more about them
+    for made in (goal("harden", llama, tune=8, report=12), goal("detox", llama, prompts=own, tune=8, report=8)):
+        assert not any(m.name.endswith("_elsewhere") for m in made.report)
+
+
+def test_of_several_judges_the_first_decides_and_the_report_has_all(llama):
+    def shouting(prompt, text):
+        return "loud" if text.isupper() else "quiet"
+
+    shouting.labels = ("loud", "quiet")
+    made = goal("detox", llama, judge=["sentiment", shouting], tune=8, report=12)
+    assert made.judge == "sentiment"
+    assert {m.cases.judge for m in made.tune if m.kind.cost == "writes" and m.role == "target"} == {
+        made.report[0].cases.judge
+    }
+    further = [m for m in made.report if m.name.endswith(" by function")]
+    assert [m.name.removesuffix(" by function") for m in further] == ["toxic", "toxic_greedy", "toxic_elsewhere"]
+    for again, first in zip(further, made.report[:3], strict=True):
+        assert (again.role, again.cases.judge, again.cases.label) == ("note", shouting, "loud")
+        assert again.cases == replace(first.cases, judge=shouting, label="loud")  # the same texts
+    with pytest.raises(UsageError, match="no judge"):
+        goal("detox", llama, judge=["toxicity", "nobody"], tune=8, report=12)
+
+
+def test_what_any_text_can_show_is_chosen_on_running_text_too(llama):
+    made = goal("attitude", llama, tune=40, report=12)
+    pool, kept = made.screen.cases.prompts, [*bundled.broad("tune")]
+    begun = [p for p in pool if any(" ".join(text.split()).startswith(p) for text in kept)]
+    assert begun == pool[1::2]
+    assert not any(set("={}<") & set(p) for p in begun)  # no code, no sums
+    assert not set(pool[1::2]) & set(goal("detox", llama, tune=40, report=12).screen.cases.prompts)
+    own = [f"My opening number {i}" for i in range(8)]
+    assert goal("attitude", llama, prompts=own, tune=8, report=8).tune[0].cases.prompts == own[::2]
 
 
 def test_a_report_of_refusals_is_in_both_modes_of_a_model_that_thinks(llama, monkeypatch):

@@ -99,7 +99,7 @@ def preset(name: str) -> Callable[..., None]:
             data=behaviour,
             prompts=prompt_texts,
             keep=kept,
-            judge=judge,
+            judge=judge or None,
             tune=tune,
             report=report,
         )

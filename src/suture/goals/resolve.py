@@ -21,6 +21,7 @@ from ..methods.policy_gradient import SAMPLES
 from ..model.lm import BUNDLED, LM
 from ..model.run.documents import documents
 from ..registry import get, source
+from ..text.letters import is_mark
 from .measures import KEPT, Measures
 from .schema import Goal, Name, Preset, Target, Toward, World
 from .screening import SCREENED
@@ -99,10 +100,11 @@ def goal(
     first, panel = _judges(judge)
     make = Measures(chosen_preset, lm, texts, judge_named(first) if isinstance(first, str) else first, panel)
     judge_name = chosen_preset.target.judge if first is None else first if isinstance(first, str) else ""
-    elsewhere = texts.elsewhere(part) if data is None and prompts is None and hasattr(texts, "elsewhere") else []
+    ours = data is None and prompts is None
+    elsewhere = texts.elsewhere(part) if ours and hasattr(texts, "elsewhere") else []
     few = min(tune, NEUTRAL)
     pool = split_prompts["tune"]
-    if chosen_preset.target.better == "higher":
+    if ours and chosen_preset.target.better == "higher":
         pool = _in_turn(pool, [_opening(text) for text in neutral["tune"] if _is_prose(text)])
     pool = pool[: SCREENED * tune]
     answered = report if about_requests else min(report, ANSWERED)
@@ -136,7 +138,9 @@ def _judges(given: Judge | str | Sequence[Judge | str] | None) -> tuple[Judge | 
     """Return the judge that decides, None for the goal's own, and the others by name."""
     if given is None or isinstance(given, str) or callable(given):
         return given, {}
-    first, *rest = given or [None]
+    if not given:
+        return None, {}
+    first, *rest = given
     panel = {j if isinstance(j, str) else type(j).__name__: judge_named(j) if isinstance(j, str) else j for j in rest}
     return first, panel
 
@@ -151,7 +155,7 @@ def _in_turn(prompts: Sequence[str], others: Sequence[str]) -> list[str]:
 
 def _is_prose(text: str) -> bool:
     """Return whether nearly all of a text is letters: sums, code and tables show nothing."""
-    return sum(c.isalpha() or c.isspace() for c in text) >= PROSE * len(text)
+    return sum(c.isalpha() or c.isspace() or is_mark(c) for c in text) >= PROSE * len(text)
 
 
 def _several(target: Measure) -> Measure:

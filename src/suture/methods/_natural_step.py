@@ -192,7 +192,10 @@ def _unit(lm: LM, steps: Sequence[Step], texts: Sequence[str]) -> float:
         if COST / NEAR <= moved <= COST * NEAR:
             return scale * float((COST / moved) ** 0.5)
         low, high = (scale, high) if moved < COST else (low, scale)
-        scale = (low * high) ** 0.5 if low and high < math.inf else low * LEAP if low else high / LEAP
+        # a divergence grows with the square of what is small; one that is no number is far too large
+        factor = 0.0 if not math.isfinite(moved) else (COST / moved) ** 0.5 if moved > 0 else math.inf
+        likely = scale * min(max(factor, 1 / LEAP), LEAP)
+        scale = likely if low < likely < high else (low * high) ** 0.5
     raise NoEffect(
         "no change of these matrices moves predictions a little",
         why=f"A step of strength 1 is one that moves them by {COST:g} nats a token on texts to keep.",
