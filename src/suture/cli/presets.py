@@ -6,7 +6,6 @@ import inspect
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -149,53 +148,6 @@ def chosen_methods(text: str) -> list[Method]:
     return [name for name in METHODS if name in names]
 
 
-def _edit(run: Run, model: str, data: str, outcome: Outcome) -> tuple[list[str], dict[str, Path]]:
-    """Return the commands that make the edit again, and the files they read."""
-    from ..goals.candidates import CONTINUED, KEEP, POLICY_KEEP, SET_KEEP
-
-    settings, chosen, method = outcome.patch.provenance.settings, outcome.chosen, outcome.patch.provenance.method
-    files: dict[str, Path] = {}
-    options: dict[str, object]
-    kept: tuple[str, ...]
-    if method == "dinm":
-        files = {"instances": run.path(f"instances-{chosen['instances']}.jsonl")}
-        options = {**files, "together": "", "seed": settings["seed"]}
-    elif method == "enhance_safety":
-        kept = ("rate", "steps", "batch", "examples", "seed")
-        files = {"mask": run.path("mask.safetensors"), "keep": run.path(SET_KEEP)}
-        options = {"data": data, **files, **{name: settings[name] for name in kept}}
-    elif method == "policy_gradient":
-        files = {"prompts": run.path(CONTINUED), "keep": run.path(POLICY_KEEP)}
-        options = {**files, **{name: value for name, value in settings.items() if value is not False}}
-        options |= {"chat": ""} if settings["chat"] else {}
-    elif method == "natural_gradient":
-        files = {"keep": run.path(KEEP)}
-        options = {"data": data, **files, **{name: settings[name] for name in ("pairs", "toward", "seed")}}
-    elif method in ("steering", "ablation"):
-        files = {"direction": run.path(f"direction-{chosen['pool']}.safetensors")}
-        moving = "strength" if method == "ablation" else "toward"
-        options = {"data": data, **files, moving: settings[moving]}
-    else:
-        names = {"probe": f"probe-{chosen['space']}", "region": "region"}
-        files = {key: run.path(f"{name}.safetensors") for key, name in names.items()}
-        options = {
-            "data": data,
-            **files,
-            "strength": f"{settings['strength']:g}",
-            "toward": settings["toward"],
-            "seed": settings["seed"],
-        }
-    words = [
-        word
-        for name, value in {**options, "out": "again.safetensors"}.items()
-        for word in (f"--{name.replace('_', '-')}", str(value))
-    ]
-    commands = [shlex.join(["suture", "edit", method, model, *filter(None, words)])]
-    if method != "surgery":
-        commands.append(f"# and {chosen['strength']:g} times as strong")
-    return commands, files
-
-
 def check_effect(report: Report) -> None:
     """Raise VerificationFailed when prompts that chose nothing do not surely show what an edit was made for."""
     from ..errors import VerificationFailed
@@ -219,10 +171,11 @@ def finish(console: Console, run: Run, model: str, data: str, outcome: Outcome, 
 
     from ..goals.measures import ELSEWHERE
     from ..report.page import save as save_report
+    from ._again import made_again
     from .evaluate import print_report
 
     patch = run.path("patch.safetensors")
-    again, files = _edit(run, model, data, outcome)
+    again, files = made_again(run, model, data, outcome.patch.provenance, outcome.chosen)
     evaluated = shlex.join(["suture", "eval", model, "--patch", str(patch)])
     commands = [typed(), "# the edit alone, then its figures", *again, evaluated]
     report = replace(
