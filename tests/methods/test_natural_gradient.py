@@ -94,6 +94,18 @@ def test_strength_one_costs_what_it_says(tiny, behaviour):
     assert COST / 2 < moved < COST * 2
 
 
+def test_of_many_texts_and_words_evenly_spaced_positions_say_what_it_costs(tiny, behaviour, monkeypatch):
+    whole = natural_gradient(tiny, behaviour, keep=KEPT)
+    kept = []
+    predictions = module._predictions
+    monkeypatch.setattr(module, "_predictions", lambda *given: kept.append(predictions(*given)) or kept[-1])
+    monkeypatch.setattr(module, "KEPT", 40 * tiny.model.config.vocab_size)
+    few = natural_gradient(tiny, behaviour, keep=KEPT)
+    assert all(sum(map(len, rows)) <= 40 + len(rows) for rows in kept)
+    ratio = few.provenance.effect["intended"] / whole.provenance.effect["intended"]
+    assert 0.5 < ratio < 2
+
+
 def test_it_moves_the_behaviour_the_way_that_is_asked(llama, behaviour):
     rows = contrasted(*contrasts(llama, behaviour, random.Random(0), 8))
     with torch.no_grad():

@@ -37,6 +37,7 @@ from ..patch.patch import Patch
 
 COST = 0.01  # nats a token by which a step of strength 1 moves predictions on texts to keep
 TEXTS, LONGEST = 16, 384  # texts by which that is measured, and tokens of each
+KEPT = 2**26  # log-probabilities kept for that, 256 MB; where a vocabulary is large, of evenly spaced positions
 HELD_OUT, FEWEST = 8, 32  # one in so many texts to keep is for that alone, where there are enough
 START, LEAP, NEAR, ROUNDS = (
     0.02,
@@ -182,12 +183,13 @@ def _unit(lm: LM, steps: Sequence[Step], texts: Sequence[str]) -> float:
         NoEffect: when there is none.
     """
     rows = [lm.encode(text)[:LONGEST] for text in texts[:: max(1, len(texts) // TEXTS)]]
-    base = _predictions(lm, rows)
+    stride = -(-sum(map(len, rows)) * int(lm.model.config.vocab_size) // KEPT)
+    base = _predictions(lm, rows, stride)
     lengths = [float((left @ right).norm() / weight.matrix().norm()) for weight, left, right in steps]
     scale, low, high = START / max(lengths, default=1.0), 0.0, math.inf
     for _ in range(ROUNDS if lengths else 0):
         with unkept(lm, _deltas(steps, scale)).applied(lm):
-            now = _predictions(lm, rows)
+            now = _predictions(lm, rows, stride)
         moved = sum(float(kl_divergence(a, b).sum()) for a, b in zip(base, now, strict=True)) / sum(map(len, base))
         if COST / NEAR <= moved <= COST * NEAR:
             return scale * float((COST / moved) ** 0.5)
@@ -203,13 +205,13 @@ def _unit(lm: LM, steps: Sequence[Step], texts: Sequence[str]) -> float:
     )
 
 
-def _predictions(lm: LM, rows: Sequence[list[int]]) -> list[Tensor]:
-    """Return the log-probabilities of all next tokens of rows, (tokens, vocabulary) float32 on the CPU."""
+def _predictions(lm: LM, rows: Sequence[list[int]], stride: int = 1) -> list[Tensor]:
+    """Return the log-probabilities of next tokens at every `stride`th position of rows, (kept, vocabulary) float32 on the CPU."""
     predictions: dict[int, Tensor] = {}
     for group in bucketed([len(row) for row in rows], tokens_with_logits(int(lm.model.config.vocab_size))):
         logits = lm.forward(lm.batch([rows[i] for i in group])).logits
         for place, index in enumerate(group):
-            predictions[index] = logits[place, : len(rows[index])].float().log_softmax(-1).cpu()
+            predictions[index] = logits[place, : len(rows[index]) : stride].float().log_softmax(-1).cpu()
     return [predictions[i] for i in range(len(rows))]
 
 
