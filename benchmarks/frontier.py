@@ -33,9 +33,8 @@ LEVELS = (0.01, 0.02, 0.04)  # rise of perplexity
 def _use_ablation(lm: LM, learnt: Any, blocks: list[int], strength: float) -> AbstractContextManager:
     """Less of the unwanted direction in all that blocks write."""
     given, direction = learnt
-    return ablation(lm, given, direction=direction, strength=strength).attached(
-        lm
-    )  # it takes it from all blocks at once
+    patch = ablation(lm, given, direction=direction, strength=strength)  # it is taken from all blocks at once
+    return patch.attached(lm)
 
 
 ABLATION = Tool("suture, ablation", OURS.ways, _use_ablation)

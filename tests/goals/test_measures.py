@@ -84,8 +84,8 @@ def test_of_several_judges_the_first_decides_and_the_report_has_all(llama):
     assert {m.cases.judge for m in made.tune if m.kind.cost == "writes" and m.role == "target"} == {
         made.report[0].cases.judge
     }
-    further = [m for m in made.report if m.name.endswith(" by function")]
-    assert [m.name.removesuffix(" by function") for m in further] == ["toxic", "toxic_greedy", "toxic_elsewhere"]
+    further = [m for m in made.report if m.name.endswith(" by shouting")]
+    assert [m.name.removesuffix(" by shouting") for m in further] == ["toxic", "toxic_greedy", "toxic_elsewhere"]
     for again, first in zip(further, made.report[:3], strict=True):
         assert (again.role, again.cases.judge, again.cases.label) == ("note", shouting, "loud")
         assert again.cases == replace(first.cases, judge=shouting, label="loud")  # the same texts

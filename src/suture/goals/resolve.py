@@ -141,8 +141,8 @@ def _judges(given: Judge | str | Sequence[Judge | str] | None) -> tuple[Judge | 
     if not given:
         return None, {}
     first, *rest = given
-    panel = {j if isinstance(j, str) else type(j).__name__: judge_named(j) if isinstance(j, str) else j for j in rest}
-    return first, panel
+    names = [j if isinstance(j, str) else getattr(j, "__name__", type(j).__name__) for j in rest]
+    return first, {name: judge_named(j) if isinstance(j, str) else j for name, j in zip(names, rest, strict=True)}
 
 
 def _in_turn(prompts: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -183,7 +183,7 @@ def _unit(lm: LM, steps: Sequence[Step], texts: Sequence[str]) -> float:
         NoEffect: when there is none.
     """
     rows = [lm.encode(text)[:LONGEST] for text in texts[:: max(1, len(texts) // TEXTS)]]
-    stride = -(-sum(map(len, rows)) * int(lm.model.config.vocab_size) // KEPT)
+    stride = max(1, -(-sum(map(len, rows)) * int(lm.model.config.vocab_size) // KEPT))
     base = _predictions(lm, rows, stride)
     lengths = [float((left @ right).norm() / weight.matrix().norm()) for weight, left, right in steps]
     scale, low, high = START / max(lengths, default=1.0), 0.0, math.inf
